@@ -1,0 +1,149 @@
+"""The activities of an order, by the bulkhead that runs them. Retrying any is safe.
+
+Each is written as a whole transaction under a business key, or as begin → call →
+settle around a provider, so a repeated run finds what is done and goes on from there.
+"""
+
+from abc import ABC, abstractmethod
+
+from temporalio import activity
+
+from shared.contracts.orders.models import (
+    Cancel,
+    Cancelled,
+    CancelShipment,
+    Captured,
+    HoldRef,
+    Labelled,
+    OrderFacts,
+    OrderRef,
+    Pack,
+    Pay,
+    PaymentRef,
+    PlaceHold,
+    RefundEnd,
+    RefundRef,
+    ReleaseHold,
+    Ship,
+    ShipmentFacts,
+    ShipmentRef,
+)
+
+
+class OrderSteps(ABC):
+    """Steps of the order itself: PostgreSQL only, milliseconds long."""
+
+    @activity.defn(name="look")
+    @abstractmethod
+    async def look(self, ref: OrderRef) -> OrderFacts: ...
+
+    @activity.defn(name="reserve")
+    @abstractmethod
+    async def reserve(self, ref: OrderRef) -> OrderFacts:
+        """Reserve what is free; open a `stock` hold for what is missing."""
+
+    @activity.defn(name="confirm")
+    @abstractmethod
+    async def confirm(self, ref: OrderRef) -> OrderFacts:
+        """Screen, then confirm and plan the shipments, or open an `approval` hold."""
+
+    @activity.defn(name="plan_shipments")
+    @abstractmethod
+    async def plan_shipments(self, ref: OrderRef) -> OrderFacts:
+        """One shipment a location for what is reserved and in no parcel yet."""
+
+    @activity.defn(name="ask_for_payment")
+    @abstractmethod
+    async def ask_for_payment(self, ref: OrderRef) -> OrderFacts:
+        """Open a `payment` hold: nothing is left that could be charged."""
+
+    @activity.defn(name="remind")
+    @abstractmethod
+    async def remind(self, ref: HoldRef) -> OrderFacts: ...
+
+    @activity.defn(name="expire_hold")
+    @abstractmethod
+    async def expire_hold(self, ref: HoldRef) -> OrderFacts:
+        """Nobody decided in time: take the default decision, or escalate."""
+
+    @activity.defn(name="complete")
+    @abstractmethod
+    async def complete(self, ref: OrderRef) -> OrderFacts: ...
+
+    @activity.defn(name="cancel")
+    @abstractmethod
+    async def cancel(self, command: Cancel) -> Cancelled: ...
+
+    @activity.defn(name="pay")
+    @abstractmethod
+    async def pay(self, command: Pay) -> None: ...
+
+    @activity.defn(name="place_hold")
+    @abstractmethod
+    async def place_hold(self, command: PlaceHold) -> None: ...
+
+    @activity.defn(name="release_hold")
+    @abstractmethod
+    async def release_hold(self, command: ReleaseHold) -> None: ...
+
+
+class ShipmentSteps(ABC):
+    """Steps of one shipment: PostgreSQL only, milliseconds long."""
+
+    @activity.defn(name="look_at_shipment")
+    @abstractmethod
+    async def look_at_shipment(self, ref: ShipmentRef) -> ShipmentFacts: ...
+
+    @activity.defn(name="begin_packing")
+    @abstractmethod
+    async def begin_packing(self, command: Pack) -> ShipmentFacts:
+        """Record what was picked and the parcel. Short picks open a `stock` hold."""
+
+    @activity.defn(name="ship")
+    @abstractmethod
+    async def ship(self, command: Ship) -> ShipmentFacts: ...
+
+    @activity.defn(name="cancel_shipment")
+    @abstractmethod
+    async def cancel_shipment(self, command: CancelShipment) -> ShipmentFacts: ...
+
+    @activity.defn(name="miss_scan")
+    @abstractmethod
+    async def miss_scan(self, ref: ShipmentRef) -> ShipmentFacts:
+        """No scan in time: open a `delivery` hold; after 14 days call it lost."""
+
+
+class PaymentSteps(ABC):
+    """Money at the provider. Unknown outcomes are looked up before any repeat."""
+
+    @activity.defn(name="authorize")
+    @abstractmethod
+    async def authorize(self, ref: OrderRef) -> OrderFacts:
+        """Cover the amount still to be captured: finish what is begun, or try the
+        newest untried method, or the saved one. Declined opens a `payment` hold."""
+
+    @activity.defn(name="capture")
+    @abstractmethod
+    async def capture(self, ref: ShipmentRef) -> Captured:
+        """Take the money for one shipment, once."""
+
+    @activity.defn(name="release")
+    @abstractmethod
+    async def release(self, ref: PaymentRef) -> OrderFacts:
+        """Give back what an authorisation still holds and nobody needs."""
+
+    @activity.defn(name="refund")
+    @abstractmethod
+    async def refund(self, ref: RefundRef) -> RefundEnd | None:
+        """Pay a refund back. `None` while the provider is still working on it."""
+
+
+class CarrierSteps(ABC):
+    @activity.defn(name="buy_label")
+    @abstractmethod
+    async def buy_label(self, ref: ShipmentRef) -> Labelled:
+        """Buy the parcel's label, once; the shipment is `packed` with it."""
+
+    @activity.defn(name="void_label")
+    @abstractmethod
+    async def void_label(self, ref: ShipmentRef) -> None: ...

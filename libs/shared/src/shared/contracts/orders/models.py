@@ -1,0 +1,205 @@
+"""What crosses between API, workflows and activities: ids, quantities, amounts."""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field
+
+from shared.contracts.base import (
+    Actor,
+    CommandKey,
+    HoldId,
+    LineQuantity,
+    OrderId,
+    Payload,
+    PaymentId,
+    RefundId,
+    ShipmentId,
+)
+from shared.contracts.orders.states import (
+    Decision,
+    HoldReason,
+    OrderStatus,
+    ShipmentStatus,
+)
+
+# ── who is meant ────────────────────────────────────────────────────────────────
+
+
+class OrderRef(Payload):
+    order_id: OrderId
+
+
+class ShipmentRef(Payload):
+    order_id: OrderId
+    shipment_id: ShipmentId
+
+
+class PaymentRef(Payload):
+    order_id: OrderId
+    payment_id: PaymentId
+
+
+class RefundRef(Payload):
+    order_id: OrderId
+    refund_id: RefundId
+
+
+class HoldRef(Payload):
+    order_id: OrderId
+    hold_id: HoldId
+
+
+class Command(Payload):
+    """Somebody's wish. `key` names it: repeating it repeats the answer."""
+
+    order_id: OrderId
+    key: CommandKey
+    actor: Actor
+
+
+# ── commands on an order ────────────────────────────────────────────────────────
+
+
+class Cancel(Command):
+    """Cancel `lines`, or all that has not shipped when there are none.
+
+    `reason` is the caller's category (`customer-request`), not free text.
+    """
+
+    lines: tuple[LineQuantity, ...] = ()
+    reason: Annotated[str, Field(max_length=100)]
+
+
+class Cancelled(Payload):
+    cancelled: tuple[LineQuantity, ...]
+    refund_id: RefundId | None = None
+
+
+class Pay(Command):
+    """Try this payment method; `payment_id` was chosen by the caller."""
+
+    payment_id: PaymentId
+
+
+class ReleaseHold(Command):
+    hold_id: HoldId
+    decision: Decision
+    lines: tuple[LineQuantity, ...] = ()
+
+
+class PlaceHold(Command):
+    hold_id: HoldId
+    due_at: datetime | None = None
+
+
+class Parcel(Payload):
+    """Weight in grams, edges in millimetres."""
+
+    weight_g: Annotated[int, Field(gt=0, le=70_000)]
+    length_mm: Annotated[int, Field(gt=0, le=3_000)]
+    width_mm: Annotated[int, Field(gt=0, le=3_000)]
+    height_mm: Annotated[int, Field(gt=0, le=3_000)]
+
+
+class Pack(Command):
+    """Pack what was picked: fewer units than planned are a short pick."""
+
+    shipment_id: ShipmentId
+    lines: tuple[LineQuantity, ...]
+    parcel: Parcel
+
+
+class Ship(Command):
+    """The parcel left. A `manual` carrier's name and number are given here."""
+
+    shipment_id: ShipmentId
+    carrier: Annotated[str, Field(max_length=100)] | None = None
+    tracking: Annotated[str, Field(max_length=100)] | None = None
+
+
+class CancelShipment(Command):
+    """Do not send this parcel: its lines are cancelled, what was paid is refunded."""
+
+    shipment_id: ShipmentId
+
+
+# ── what the workflows know of an order: read from PostgreSQL, never kept ──────
+
+
+class OpenHold(Payload):
+    """Due times in UTC; a missing `due_at` waits for ever."""
+
+    hold_id: HoldId
+    reason: HoldReason
+    subject: str
+    remind_at: datetime | None = None
+    due_at: datetime | None = None
+    reminded: bool = False
+    escalated: bool = False
+
+
+class LiveShipment(Payload):
+    shipment_id: ShipmentId
+    status: ShipmentStatus
+
+
+class OrderFacts(Payload):
+    """All that decides the next step of an order, in one small answer.
+
+    Amounts are minor units of the order's currency. `short` counts the units that
+    are neither reserved nor shipped nor cancelled; `uncovered` is the amount still
+    to be captured that no authorisation covers.
+    """
+
+    order_id: OrderId
+    status: OrderStatus
+    allocated: bool
+    short: int
+    unplanned: int
+    open_units: int
+    uncovered: int
+    holds: tuple[OpenHold, ...] = ()
+    shipments: tuple[LiveShipment, ...] = ()
+    untried_payment: PaymentId | None = None
+    authorising: PaymentId | None = None
+    renewable: bool = False
+    surplus_payments: tuple[PaymentId, ...] = ()
+    pending_refunds: tuple[RefundId, ...] = ()
+    renew_at: datetime | None = None
+
+
+class OrderEnd(Payload):
+    status: OrderStatus
+
+
+class ShipmentFacts(Payload):
+    """All that decides the next step of a shipment. `unpaid` in minor units."""
+
+    shipment_id: ShipmentId
+    status: ShipmentStatus
+    captured: bool
+    labelled: bool
+    on_hold: tuple[HoldReason, ...] = ()
+    watch_until: datetime | None = None
+
+
+class ShipmentEnd(Payload):
+    status: ShipmentStatus
+
+
+class RefundEnd(Payload):
+    succeeded: bool
+
+
+class Captured(Payload):
+    """`outcome` is `captured`, `declined`, or `uncovered` (authorise first)."""
+
+    outcome: str
+    amount: int = 0
+
+
+class Labelled(Payload):
+    """`outcome` is `labelled` or `refused` (the carrier rejects the address)."""
+
+    outcome: str

@@ -1,0 +1,119 @@
+"""The states and reasons of domain.md, by the words of order management."""
+
+from enum import StrEnum
+
+
+class OrderStatus(StrEnum):
+    """`placed → confirmed → completed`, or `cancelled`; both ends are final."""
+
+    PLACED = "placed"
+    CONFIRMED = "confirmed"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+
+    @property
+    def final(self) -> bool:
+        return self in (OrderStatus.COMPLETED, OrderStatus.CANCELLED)
+
+
+class ShipmentStatus(StrEnum):
+    """`packed` means packed *and paid*: captured, and the label exists."""
+
+    READY = "ready"
+    PACKED = "packed"
+    SHIPPED = "shipped"
+    DELIVERED = "delivered"
+    RETURNED = "returned"
+    LOST = "lost"
+    CANCELLED = "cancelled"
+
+    @property
+    def final(self) -> bool:
+        return self in (
+            ShipmentStatus.DELIVERED,
+            ShipmentStatus.RETURNED,
+            ShipmentStatus.LOST,
+            ShipmentStatus.CANCELLED,
+        )
+
+
+class ReturnStatus(StrEnum):
+    REQUESTED = "requested"
+    APPROVED = "approved"
+    RECEIVED = "received"
+    CLOSED = "closed"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+
+    @property
+    def final(self) -> bool:
+        return self in (
+            ReturnStatus.CLOSED,
+            ReturnStatus.REJECTED,
+            ReturnStatus.EXPIRED,
+        )
+
+
+class MoneyStatus(StrEnum):
+    """Of a ledger row and of a refund: `pending` until the provider has answered."""
+
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+class MoneyKind(StrEnum):
+    AUTHORIZE = "authorize"
+    CAPTURE = "capture"
+    RELEASE = "release"
+    REFUND = "refund"
+
+
+class HoldReason(StrEnum):
+    """What an order can wait for a person about."""
+
+    APPROVAL = "approval"
+    STOCK = "stock"
+    PAYMENT = "payment"
+    ADDRESS = "address"
+    DELIVERY = "delivery"
+    REFUND = "refund"
+    MANUAL = "manual"
+
+
+class Decision(StrEnum):
+    """What a person may decide about a hold; which ones fit is in `DECISIONS`."""
+
+    APPROVE = "approve"
+    REJECT = "reject"
+    WAIT = "wait"
+    SHIP_PARTIAL = "ship_partial"
+    CANCEL_LINES = "cancel_lines"
+    RETRY = "retry"
+    NEW_METHOD = "new_method"
+    CANCEL = "cancel"
+    CORRECT = "correct"
+    OVERRIDE = "override"
+    RESHIP = "reship"
+    REFUND = "refund"
+    PAID_OTHERWISE = "paid_otherwise"
+    RELEASE = "release"
+    SETTLED = "settled"
+    """Not for people: the cause went away by itself."""
+
+
+DECISIONS: dict[HoldReason, tuple[Decision, ...]] = {
+    HoldReason.APPROVAL: (Decision.APPROVE, Decision.REJECT),
+    HoldReason.STOCK: (Decision.WAIT, Decision.SHIP_PARTIAL, Decision.CANCEL_LINES),
+    HoldReason.PAYMENT: (Decision.RETRY, Decision.NEW_METHOD, Decision.CANCEL),
+    HoldReason.ADDRESS: (Decision.CORRECT, Decision.OVERRIDE, Decision.CANCEL),
+    HoldReason.DELIVERY: (Decision.RESHIP, Decision.REFUND, Decision.WAIT),
+    HoldReason.REFUND: (
+        Decision.APPROVE,
+        Decision.REJECT,
+        Decision.RETRY,
+        Decision.PAID_OTHERWISE,
+    ),
+    HoldReason.MANUAL: (Decision.RELEASE, Decision.CANCEL),
+}
+"""domain.md, "Holds"."""

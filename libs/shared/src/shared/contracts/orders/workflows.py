@@ -1,0 +1,108 @@
+"""The workflows by their names and messages; the worker holds the implementations.
+
+The API starts and steers through these classes alone, so that mypy checks both
+sides and neither imports the other. Every workflow may be terminated and started
+again at any moment: what is done is read from PostgreSQL.
+"""
+
+from abc import ABC, abstractmethod
+
+from temporalio import workflow
+
+from shared.contracts.orders.models import (
+    Cancel,
+    Cancelled,
+    CancelShipment,
+    OrderEnd,
+    OrderRef,
+    Pack,
+    Pay,
+    PlaceHold,
+    RefundEnd,
+    RefundRef,
+    ReleaseHold,
+    Ship,
+    ShipmentEnd,
+    ShipmentFacts,
+    ShipmentRef,
+)
+
+
+@workflow.defn(name="Order")
+class Order(ABC):
+    """One order from placement to its end. Id: `order_workflow_id`."""
+
+    @workflow.run
+    @abstractmethod
+    async def run(self, ref: OrderRef) -> OrderEnd: ...
+
+    @workflow.signal
+    @abstractmethod
+    def nudge(self) -> None:
+        """Facts may have changed: look again."""
+
+    @workflow.update
+    @abstractmethod
+    async def cancel(self, command: Cancel) -> Cancelled: ...
+
+    @workflow.update
+    @abstractmethod
+    async def pay(self, command: Pay) -> None: ...
+
+    @workflow.update
+    @abstractmethod
+    async def place_hold(self, command: PlaceHold) -> None: ...
+
+    @workflow.update
+    @abstractmethod
+    async def release_hold(self, command: ReleaseHold) -> None: ...
+
+
+@workflow.defn(name="Shipment")
+class Shipment(ABC):
+    """One parcel, a child of its order. Id: `shipment_workflow_id`."""
+
+    @workflow.run
+    @abstractmethod
+    async def run(self, ref: ShipmentRef) -> ShipmentEnd: ...
+
+    @workflow.signal
+    @abstractmethod
+    def nudge(self) -> None:
+        """Facts may have changed: look again."""
+
+    @workflow.update
+    @abstractmethod
+    async def pack(self, command: Pack) -> ShipmentFacts:
+        """Capture, then label. Refused with `payment-failed`, `on-hold`,
+        `wrong-state`; a carrier that refuses the address opens a hold."""
+
+    @workflow.update
+    @abstractmethod
+    async def ship(self, command: Ship) -> ShipmentFacts: ...
+
+    @workflow.update
+    @abstractmethod
+    async def cancel(self, command: CancelShipment) -> ShipmentFacts: ...
+
+
+@workflow.defn(name="Refund")
+class Refund(ABC):
+    """One refund until the provider has settled it. Id: `refund_workflow_id`."""
+
+    @workflow.run
+    @abstractmethod
+    async def run(self, ref: RefundRef) -> RefundEnd: ...
+
+    @workflow.signal
+    @abstractmethod
+    def nudge(self) -> None: ...
+
+
+@workflow.defn(name="Sweep")
+class Sweep(ABC):
+    """Heals what was missed: orders without a workflow, lost nudges. domain.md."""
+
+    @workflow.run
+    @abstractmethod
+    async def run(self) -> None: ...

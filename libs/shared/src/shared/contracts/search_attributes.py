@@ -1,0 +1,15 @@
+"""The search attributes that the namespace must have before a worker starts.
+
+An unregistered one makes every workflow task that sets it fail for ever, so the
+worker is not ready until all of these are registered.
+"""
+
+from temporalio.common import SearchAttributeKey
+
+ORDER_ID = SearchAttributeKey.for_keyword("OrderId")
+"""The order that a workflow serves: finds all of an order's workflows."""
+
+WAITING = SearchAttributeKey.for_keyword_list("Waiting")
+"""The reasons of the open holds: finds orders that wait for a person."""
+
+SEARCH_ATTRIBUTES = (ORDER_ID, WAITING)

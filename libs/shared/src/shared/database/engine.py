@@ -1,0 +1,69 @@
+"""The one way to reach PostgreSQL."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import asyncpg
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from shared.platform.settings import DatabaseSettings
+
+T = TypeVar("T")
+
+
+def create_engine(settings: DatabaseSettings, *, application: str) -> AsyncEngine:
+    """A pool of at most `database_pool_size` connections, opened when needed.
+
+    The DSN is parsed by asyncpg itself, so `sslmode` and `sslrootcert` mean what
+    they mean to libpq. A password file is read anew for each connection, which is
+    how a rotated password is picked up without a restart.
+    """
+    dsn = make_url(settings.database_url.get_secret_value()).set(
+        drivername="postgresql"
+    )
+    options: dict[str, Any] = {
+        "dsn": dsn.render_as_string(hide_password=False),
+        "timeout": settings.database_connect_timeout.total_seconds(),
+        "command_timeout": settings.database_statement_timeout.total_seconds(),
+        "server_settings": {"application_name": application},
+    }
+    if settings.database_password_file is not None:
+        options["password"] = settings.read_database_password
+
+    async def connect() -> "asyncpg.Connection[Any]":
+        connection: asyncpg.Connection[Any] = await asyncpg.connect(**options)
+        return connection
+
+    return create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=connect,
+        pool_size=settings.database_pool_size,
+        max_overflow=0,
+        # A request that waits longer than this is better told to come again.
+        pool_timeout=settings.database_pool_timeout.total_seconds(),
+        pool_recycle=1800,
+    )
+
+
+SERIALIZATION_FAILURES = ("40001", "40P01")
+
+
+def is_serialization_failure(error: DBAPIError) -> bool:
+    """A deadlock or serialization failure: nothing happened, the same may be tried."""
+    return getattr(error.orig, "sqlstate", None) in SERIALIZATION_FAILURES
+
+
+async def retry_serialization(work: Callable[[], Awaitable[T]], tries: int = 5) -> T:
+    """Run a transaction again when PostgreSQL chose it as a deadlock's victim."""
+    for attempt in range(1, tries):
+        try:
+            return await work()
+        except DBAPIError as error:
+            if not is_serialization_failure(error):
+                raise
+            await asyncio.sleep(random.uniform(0, 0.02 * attempt))  # noqa: S311
+    return await work()

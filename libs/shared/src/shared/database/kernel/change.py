@@ -1,0 +1,130 @@
+"""The one kind of transaction in which facts change.
+
+lock the subject → done under this key already? then the stored answer → change →
+events and version → answer stored under the key → commit → NOTIFY
+
+So a repeat has no second effect, the events of a subject have no gap, and whoever
+listens hears of it after it is true.
+"""
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from shared.contracts.errors import NotFound
+from shared.database.engine import retry_serialization
+from shared.database.kernel.tables import Base
+
+R = TypeVar("R", bound=BaseModel)
+
+CHANNEL = "changes"
+"""Where the id of every changed subject is announced."""
+
+
+class Change:
+    """A change under way: the connection that holds the lock, and what to tell."""
+
+    def __init__(self, connection: AsyncConnection, subject: str, actor: str) -> None:
+        self.connection = connection
+        self.subject = subject
+        self.actor = actor
+        self.events: list[dict[str, Any]] = []
+
+    def event(self, type: str, **data: object) -> None:
+        """Append to the timeline. `data` holds ids, quantities and amounts only."""
+        self.events.append({"type": type, "data": data})
+
+
+async def change(
+    engine: AsyncEngine,
+    subjects: type[Base],
+    subject: str,
+    *,
+    key: str,
+    actor: str,
+    apply: Callable[[Change], Awaitable[R]],
+    result: type[R],
+) -> R:
+    """Apply a change to `subject`, a row of `subjects`, once for `key`.
+
+    Safe to repeat: the same `key` returns the first answer. Raises `NotFound`, and
+    what `apply` raises; then nothing has changed.
+    """
+
+    async def once() -> R:
+        async with engine.begin() as connection:
+            version = await _lock(connection, subjects, subject)
+            # A statement of its own: only now, with the lock held, does a new
+            # snapshot show what the previous holder of the lock committed.
+            stored = await connection.scalar(
+                text("SELECT result::text FROM applied WHERE key = :key"), {"key": key}
+            )
+            if stored is not None:
+                return result.model_validate_json(stored)
+            pending = Change(connection, subject, actor)
+            answer = await apply(pending)
+            await _record(pending, subjects, version, key, answer)
+        await announce(engine, subject)
+        return answer
+
+    return await retry_serialization(once)
+
+
+async def _lock(connection: AsyncConnection, subjects: type[Base], subject: str) -> int:
+    version = await connection.scalar(
+        text(
+            f"SELECT version FROM {subjects.__tablename__}"  # noqa: S608 - our own name
+            " WHERE id = :subject FOR UPDATE"
+        ),
+        {"subject": subject},
+    )
+    if version is None:
+        raise NotFound(subject)
+    return int(version)
+
+
+async def _record(
+    change: Change, subjects: type[Base], version: int, key: str, answer: BaseModel
+) -> None:
+    await change.connection.execute(
+        text(
+            f"""
+            WITH told AS (
+                INSERT INTO events (subject, seq, type, actor, data)
+                SELECT :subject, :version + e.n, e.event ->> 'type', :actor,
+                       e.event -> 'data'
+                FROM jsonb_array_elements(cast(:events AS jsonb))
+                     WITH ORDINALITY AS e (event, n)
+            ), done AS (
+                INSERT INTO applied (key, subject, result)
+                VALUES (:key, :subject, cast(:result AS jsonb))
+            )
+            UPDATE {subjects.__tablename__}
+            SET version = :version + :told, updated_at = now() WHERE id = :subject
+            """  # noqa: S608 - our own name
+        ),
+        {
+            "subject": change.subject,
+            "version": version,
+            "actor": change.actor,
+            "events": json.dumps(change.events),
+            "told": len(change.events),
+            "key": key,
+            "result": answer.model_dump_json(),
+        },
+    )
+
+
+async def announce(engine: AsyncEngine, subject: str) -> None:
+    """Wake whoever waits for `subject`. Not within the change's own transaction:
+    a commit with NOTIFY in it takes a lock that all such commits queue for."""
+    async with engine.connect() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        await connection.execute(
+            text("SELECT pg_notify(:channel, :subject)"),
+            {"channel": CHANNEL, "subject": subject},
+        )

@@ -1,0 +1,98 @@
+"""Placing and releasing holds: one open hold for a subject and a reason."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from sqlalchemy import text
+
+from shared.database.ids import new_id
+from shared.database.kernel.change import Change
+
+
+async def place_hold(
+    change: Change,
+    reason: str,
+    *,
+    due_in: timedelta | None = None,
+    due_at: datetime | None = None,
+    subject: str | None = None,
+    hold_id: str | None = None,
+    placed_by: str | None = None,
+    detail: Mapping[str, object] | None = None,
+) -> str | None:
+    """Open a hold and return its id; `None` where one is open already.
+
+    It reminds at half of the time it is due in; without one it waits for ever.
+    """
+    placed = await change.connection.scalar(
+        text(
+            """
+            INSERT INTO holds (id, subject, root, reason, detail, placed_by, due_at,
+                               remind_at)
+            SELECT :id, :subject, :root, :reason, cast(:detail AS jsonb), :placed_by,
+                   due, now() + (due - now()) / 2
+            FROM (SELECT coalesce(cast(:due_at AS timestamptz),
+                                  now() + cast(:due_in AS interval)) AS due) d
+            ON CONFLICT (subject, reason) WHERE released_at IS NULL DO NOTHING
+            RETURNING id
+            """
+        ),
+        {
+            "id": hold_id or new_id("hld"),
+            "subject": subject or change.subject,
+            "root": change.subject,
+            "reason": reason,
+            "detail": json.dumps(dict(detail or {})),
+            "placed_by": placed_by or change.actor,
+            "due_at": due_at,
+            "due_in": due_in,
+        },
+    )
+    if placed is not None:
+        change.event("hold.placed", hold_id=placed, reason=reason, **dict(detail or {}))
+    return None if placed is None else str(placed)
+
+
+async def release_holds(
+    change: Change,
+    decision: str,
+    *,
+    hold_id: str | None = None,
+    reason: str | None = None,
+    subject: str | None = None,
+    note_key: str | None = None,
+) -> int:
+    """Close the open holds of the change's subject that match, and tell so.
+
+    Returns how many there were: a repeat closes none.
+    """
+    rows = await change.connection.execute(
+        text(
+            """
+            UPDATE holds SET released_at = now(), decision = :decision,
+              decided_by = :actor,
+              note = (SELECT n.text FROM notes n WHERE n.key = :note_key)
+            WHERE root = :root AND released_at IS NULL
+              AND (cast(:hold_id AS text) IS NULL OR id = :hold_id)
+              AND (cast(:reason AS text) IS NULL OR reason = :reason)
+              AND (cast(:subject AS text) IS NULL OR subject = :subject)
+            RETURNING id, reason
+            """
+        ),
+        {
+            "decision": decision,
+            "actor": change.actor,
+            "root": change.subject,
+            "hold_id": hold_id,
+            "reason": reason,
+            "subject": subject,
+            "note_key": note_key,
+        },
+    )
+    released = rows.all()
+    for row in released:
+        change.event(
+            "hold.released", hold_id=row.id, reason=row.reason, decision=decision
+        )
+    return len(released)

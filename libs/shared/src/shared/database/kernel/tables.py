@@ -1,0 +1,172 @@
+"""Tables that know nothing about orders: any business process uses them as they are."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    Identity,
+    Index,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    func,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+NOW = func.now()
+
+
+class Base(DeclarativeBase):
+    """Rows are written and read as statements; nothing is loaded lazily."""
+
+    metadata = MetaData(
+        naming_convention={
+            "pk": "%(table_name)s_pkey",
+            "fk": "%(table_name)s_%(column_0_name)s_fkey",
+            "uq": "%(table_name)s_%(column_0_N_name)s_key",
+            "ck": "%(table_name)s_%(constraint_name)s_check",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's own declaration
+        str: Text(),
+        datetime: DateTime(timezone=True),
+        dict[str, Any]: JSONB(),
+        list[Any]: JSONB(),
+        bytes: LargeBinary(),
+    }
+
+
+class IdempotencyKey(Base):
+    """What an API caller was answered under a key. Without a status: still at work."""
+
+    __tablename__ = "idempotency_keys"
+    principal: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    fingerprint: Mapped[bytes]
+    status: Mapped[int | None] = mapped_column(SmallInteger)
+    headers: Mapped[dict[str, Any] | None]
+    body: Mapped[dict[str, Any] | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    __table_args__ = (Index("idempotency_keys_age", "created_at"),)
+
+
+class Applied(Base):
+    """Makes an at-least-once activity exactly-once here."""
+
+    __tablename__ = "applied"
+    key: Mapped[str] = mapped_column(primary_key=True)
+    subject: Mapped[str]
+    result: Mapped[dict[str, Any]]
+    at: Mapped[datetime] = mapped_column(server_default=NOW)
+    __table_args__ = (Index("applied_subject", "subject"),)
+
+
+class Event(Base):
+    """Timeline, audit trail and SSE feed. Append-only; the cursor is (subject, seq),
+    for a lower `id` may be committed later than a higher one."""
+
+    __tablename__ = "events"
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    subject: Mapped[str]
+    seq: Mapped[int]
+    type: Mapped[str]
+    actor: Mapped[str]
+    data: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    at: Mapped[datetime] = mapped_column(server_default=NOW)
+    __table_args__ = (UniqueConstraint("subject", "seq"),)
+
+
+class Note(Base):
+    """What people wrote about a command, under its key. It may hold personal data,
+    so it is kept here and never travels through Temporal."""
+
+    __tablename__ = "notes"
+    key: Mapped[str] = mapped_column(primary_key=True)
+    subject: Mapped[str]
+    text: Mapped[str]
+    at: Mapped[datetime] = mapped_column(server_default=NOW)
+    __table_args__ = (Index("notes_subject", "subject"),)
+
+
+class Hold(Base):
+    """Whatever waits for a person. `subject` is what is held up (an order, a
+    shipment, a refund); `root` is the subject whose timeline tells of it."""
+
+    __tablename__ = "holds"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    subject: Mapped[str]
+    root: Mapped[str]
+    reason: Mapped[str]
+    detail: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    placed_by: Mapped[str]
+    placed_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    remind_at: Mapped[datetime | None]
+    reminded_at: Mapped[datetime | None]
+    due_at: Mapped[datetime | None]
+    escalated_at: Mapped[datetime | None]
+    assignee: Mapped[str | None]
+    released_at: Mapped[datetime | None]
+    decision: Mapped[str | None]
+    decided_by: Mapped[str | None]
+    note: Mapped[str | None]
+    __table_args__ = (
+        CheckConstraint("(released_at IS NULL) = (decision IS NULL)", name="decided"),
+        Index(
+            "holds_one_open",
+            "subject",
+            "reason",
+            unique=True,
+            postgresql_where="released_at IS NULL",
+        ),
+        Index(
+            "holds_queue", "reason", "due_at", postgresql_where="released_at IS NULL"
+        ),
+        Index("holds_root", "root"),
+    )
+
+
+class Inbox(Base):
+    """Incoming webhooks: verified and stored before they are answered, then worked
+    off at least once. An open one is tried again from `due_at` on."""
+
+    __tablename__ = "inbox"
+    source: Mapped[str] = mapped_column(primary_key=True)
+    event_id: Mapped[str] = mapped_column(primary_key=True)
+    type: Mapped[str]
+    payload: Mapped[dict[str, Any]]
+    received_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    due_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    attempts: Mapped[int] = mapped_column(server_default="0")
+    processed_at: Mapped[datetime | None]
+    error: Mapped[str | None]
+    __table_args__ = (
+        Index("inbox_open", "due_at", postgresql_where="processed_at IS NULL"),
+    )
+
+
+class Discrepancy(Base):
+    """Found by the auditors, worked by finance."""
+
+    __tablename__ = "discrepancies"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    subject: Mapped[str]
+    detail: Mapped[dict[str, Any]]
+    found_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    resolved_at: Mapped[datetime | None]
+    resolved_by: Mapped[str | None]
+    __table_args__ = (
+        Index(
+            "discrepancies_one_open",
+            "kind",
+            "subject",
+            unique=True,
+            postgresql_where="resolved_at IS NULL",
+        ),
+    )

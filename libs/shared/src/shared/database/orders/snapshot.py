@@ -1,0 +1,382 @@
+"""A whole order in one statement: what the steps decide on and the API shows."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+from typing import Any, Protocol, TypeVar
+
+from pydantic import BaseModel, ConfigDict, field_validator
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.contracts.errors import NotFound
+from shared.contracts.money import share
+from shared.contracts.orders.states import (
+    HoldReason,
+    MoneyKind,
+    MoneyStatus,
+    OrderStatus,
+    ReturnStatus,
+    ShipmentStatus,
+)
+
+IN_HOUSE = (ShipmentStatus.READY, ShipmentStatus.PACKED)
+
+
+class Row(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Line(Row):
+    line: int
+    sku: str
+    name: str
+    qty: int
+    total: int
+    tax: int
+    cancelled: int
+    reserved: int
+    captured: int
+    shipped: int
+    voided: int
+    returned: int
+    credited: int
+
+    @property
+    def short(self) -> int:
+        """Units that are wanted and that no stock is reserved for."""
+        return self.qty - self.cancelled - self.reserved - self.shipped
+
+    @property
+    def uncaptured(self) -> int:
+        """Units that are wanted and not paid for yet."""
+        return self.qty - self.cancelled + self.voided - self.captured
+
+    @property
+    def paid_in_house(self) -> int:
+        return self.captured - self.shipped - self.voided
+
+    def price_to_capture(self, units: int) -> int:
+        return share(self.total, self.qty, self.captured, units)
+
+    def price_to_credit(self, units: int) -> int:
+        return share(self.total, self.qty, self.credited, units)
+
+
+class Reservation(Row):
+    line: int
+    location: str
+    sku: str
+    qty: int
+
+
+class LedgerRow(Row):
+    id: str
+    kind: MoneyKind
+    amount: int
+    status: MoneyStatus
+    ref: str
+    attempt: int
+    provider_ref: str | None
+    failure: str | None
+    created_at: datetime
+
+
+class Payment(Row):
+    id: str
+    provider: str
+    provider_ref: str | None
+    method_ref: str
+    customer_ref: str | None
+    off_session: bool
+    return_url: str | None
+    next_action: dict[str, Any] | None
+    multicapture: bool
+    authorized: int
+    capturing: int
+    captured: int
+    released: int
+    refunding: int
+    refunded: int
+    capture_before: datetime | None
+    created_at: datetime
+    ledger: tuple[LedgerRow, ...] = ()
+
+    @property
+    def held(self) -> int:
+        """Authorised and neither captured nor given back."""
+        return self.authorized - self.captured - self.released
+
+    @property
+    def refundable(self) -> int:
+        return self.captured - self.refunded - self.refunding
+
+    def rows(self, kind: MoneyKind) -> list[LedgerRow]:
+        return [row for row in self.ledger if row.kind is kind]
+
+    def pending(self, kind: MoneyKind) -> LedgerRow | None:
+        return next(
+            (r for r in self.rows(kind) if r.status is MoneyStatus.PENDING), None
+        )
+
+
+class ShipmentLine(Row):
+    line: int
+    qty: int
+
+
+class Shipment(Row):
+    id: str
+    status: ShipmentStatus
+    location: str
+    amount: int
+    capture_id: str | None
+    captured_at: datetime | None
+    parcel: dict[str, int] | None
+    carrier: str | None
+    tracking: str | None
+    label_ref: str | None
+    tracking_status: str | None
+    tracking_at: datetime | None
+    eta: date | None
+    shipped_at: datetime | None
+    delivered_at: datetime | None
+    lines: tuple[ShipmentLine, ...] = ()
+
+    @property
+    def in_house(self) -> bool:
+        return self.status in IN_HOUSE
+
+    def units(self, line: int) -> int:
+        return sum(item.qty for item in self.lines if item.line == line)
+
+
+class Hold(Row):
+    id: str
+    subject: str
+    root: str
+    reason: HoldReason
+    detail: dict[str, Any]
+    placed_by: str
+    placed_at: datetime
+    remind_at: datetime | None
+    reminded_at: datetime | None
+    due_at: datetime | None
+    escalated_at: datetime | None
+    assignee: str | None
+    released_at: datetime | None
+    decision: str | None
+    decided_by: str | None
+    note: str | None
+
+
+class Refund(Row):
+    id: str
+    return_id: str | None
+    reason: str
+    amount: int
+    shipping: int
+    goodwill: int
+    status: MoneyStatus
+    lines: tuple[dict[str, int], ...]
+    requested_by: str
+    approved_by: str | None
+    created_at: datetime
+
+
+class ReturnLine(Row):
+    line: int
+    qty: int
+    reason: str
+    accepted: int | None
+    disposition: str | None
+
+
+class Return(Row):
+    id: str
+    status: ReturnStatus
+    tracking: str | None
+    due_at: datetime | None
+    remind_at: datetime | None
+    requested_by: str
+    created_at: datetime
+    lines: tuple[ReturnLine, ...] = ()
+
+
+class OrderSnapshot(Row):
+    """An order as it is in one moment, with its open holds. Minor units."""
+
+    id: str
+    number: int
+    external_ref: str | None
+    customer: str
+    status: OrderStatus
+    reason: str | None
+    currency: str
+    shipping_method: str
+    shipping: int
+    shipping_captured: int
+    shipping_credited: int
+    goodwill: int
+    total: int
+    ship_partial: bool
+    metadata: dict[str, Any]
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    allocated: bool
+    """The first attempt to reserve stock has been made."""
+    approved: bool
+    """A person has approved the order, so that it is not screened again."""
+    lines: tuple[Line, ...]
+    reservations: tuple[Reservation, ...] = ()
+    payments: tuple[Payment, ...] = ()
+    shipments: tuple[Shipment, ...] = ()
+    holds: tuple[Hold, ...] = ()
+    refunds: tuple[Refund, ...] = ()
+    returns: tuple[Return, ...] = ()
+
+    @field_validator(
+        "reservations",
+        "payments",
+        "shipments",
+        "holds",
+        "refunds",
+        "returns",
+        mode="before",
+    )
+    @classmethod
+    def _no_rows(cls, rows: object) -> object:
+        # json_agg over no rows is NULL.
+        return () if rows is None else rows
+
+    def line(self, number: int) -> Line:
+        for line in self.lines:
+            if line.line == number:
+                return line
+        raise NotFound(f"line {number}")
+
+    def shipment(self, shipment_id: str) -> Shipment:
+        return _by_id(self.shipments, shipment_id, "shipment")
+
+    def payment(self, payment_id: str) -> Payment:
+        return _by_id(self.payments, payment_id, "payment")
+
+    def refund(self, refund_id: str) -> Refund:
+        return _by_id(self.refunds, refund_id, "refund")
+
+    def hold(self, reason: HoldReason, subject: str | None = None) -> Hold | None:
+        """The open hold of this reason, of the order itself unless told otherwise."""
+        return next(
+            (
+                hold
+                for hold in self.holds
+                if hold.reason is reason and hold.subject == (subject or self.id)
+            ),
+            None,
+        )
+
+    @property
+    def short(self) -> int:
+        return sum(line.short for line in self.lines)
+
+    @property
+    def open_units(self) -> int:
+        """Units that have neither left nor been cancelled."""
+        return sum(line.short + line.reserved for line in self.lines)
+
+    @property
+    def shipping_due(self) -> int:
+        """Shipping is paid with the first parcel."""
+        wanted = any(line.uncaptured for line in self.lines)
+        return self.shipping - self.shipping_captured if wanted else 0
+
+    @property
+    def to_capture(self) -> int:
+        if self.status is OrderStatus.CANCELLED:
+            return 0
+        goods = sum(line.price_to_capture(line.uncaptured) for line in self.lines)
+        return goods + self.shipping_due
+
+    @property
+    def captured(self) -> int:
+        return sum(payment.captured for payment in self.payments)
+
+    @property
+    def refunded(self) -> int:
+        return sum(payment.refunded for payment in self.payments)
+
+    @property
+    def refundable(self) -> int:
+        return sum(payment.refundable for payment in self.payments)
+
+    def planned(self, line: int, location: str) -> int:
+        """Units of a line that wait in parcels of this location."""
+        return sum(
+            shipment.units(line)
+            for shipment in self.shipments
+            if shipment.in_house and shipment.location == location
+        )
+
+    def unplanned(self) -> Iterator[tuple[Reservation, int]]:
+        """Reservations with units that are in no parcel yet."""
+        for reservation in self.reservations:
+            units = reservation.qty - self.planned(
+                reservation.line, reservation.location
+            )
+            if units > 0:
+                yield reservation, units
+
+
+class _Named(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+N = TypeVar("N", bound=_Named)
+
+
+def _by_id(rows: Sequence[N], row_id: str, kind: str) -> N:
+    for row in rows:
+        if row.id == row_id:
+            return row
+    raise NotFound(f"{kind} {row_id}")
+
+
+SNAPSHOT = """
+SELECT row_to_json(whole)::text FROM (
+  SELECT o.*,
+    EXISTS (SELECT FROM applied WHERE key = o.id || ':reserve') AS allocated,
+    EXISTS (SELECT FROM holds h WHERE h.root = o.id AND h.reason = 'approval'
+            AND h.decision = 'approve') AS approved,
+    (SELECT json_agg(l ORDER BY l.line) FROM order_lines l
+     WHERE l.order_id = o.id) AS lines,
+    (SELECT json_agg(r ORDER BY r.line, r.location) FROM reservations r
+     WHERE r.order_id = o.id) AS reservations,
+    (SELECT json_agg(p ORDER BY p.id) FROM (
+       SELECT p.*, coalesce((SELECT json_agg(m ORDER BY m.created_at, m.attempt)
+         FROM ledger m WHERE m.payment_id = p.id), '[]'::json) AS ledger
+       FROM payments p WHERE p.order_id = o.id) p) AS payments,
+    (SELECT json_agg(s ORDER BY s.id) FROM (
+       SELECT s.*, (SELECT json_agg(i ORDER BY i.line)
+         FROM shipment_lines i WHERE i.shipment_id = s.id) AS lines
+       FROM shipments s WHERE s.order_id = o.id) s) AS shipments,
+    (SELECT json_agg(h ORDER BY h.placed_at) FROM holds h
+     WHERE h.root = o.id AND h.released_at IS NULL) AS holds,
+    (SELECT json_agg(f ORDER BY f.id) FROM refunds f
+     WHERE f.order_id = o.id) AS refunds,
+    (SELECT json_agg(t ORDER BY t.id) FROM (
+       SELECT t.*, (SELECT json_agg(i ORDER BY i.line)
+         FROM return_lines i WHERE i.return_id = t.id) AS lines
+       FROM returns t WHERE t.order_id = o.id) t) AS returns
+  FROM orders o WHERE {which}
+) whole
+"""
+_ONE = text(SNAPSHOT.format(which="o.id = :order_id"))
+
+
+async def read_order(connection: AsyncConnection, order_id: str) -> OrderSnapshot:
+    """Raises `NotFound`."""
+    row = await connection.scalar(_ONE, {"order_id": order_id})
+    if row is None:
+        raise NotFound(f"order {order_id}")
+    return OrderSnapshot.model_validate_json(row)

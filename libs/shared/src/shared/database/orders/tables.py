@@ -1,0 +1,403 @@
+"""Stock, orders, money and goods. Amounts are integer minor units throughout.
+
+The CHECKs hold the invariants of domain.md that one row can hold; the views at the
+end of the first migration hold those that span tables.
+"""
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects.postgresql import CHAR
+from sqlalchemy.orm import Mapped, mapped_column
+
+from shared.database.kernel.tables import NOW, Base
+
+
+def _counter() -> Mapped[int]:
+    return mapped_column(Integer, server_default="0")
+
+
+def _amount(default: str | None = "0") -> Mapped[int]:
+    return mapped_column(BigInteger, server_default=default)
+
+
+def _one_of(column: str, values: str, name: str) -> CheckConstraint:
+    listed = ", ".join(f"'{value}'" for value in values.split())
+    return CheckConstraint(f"{column} IN ({listed})", name=name)
+
+
+# ── stock ───────────────────────────────────────────────────────────────────────
+
+
+class Product(Base):
+    __tablename__ = "products"
+    sku: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    price: Mapped[int] = _amount(None)
+    currency: Mapped[str] = mapped_column(CHAR(3))
+    tax_bp: Mapped[int] = _counter()
+    backorder: Mapped[bool] = mapped_column(server_default="false")
+    returnable: Mapped[bool] = mapped_column(server_default="true")
+    active: Mapped[bool] = mapped_column(server_default="true")
+    __table_args__ = (
+        CheckConstraint("price >= 0", name="price"),
+        CheckConstraint("tax_bp BETWEEN 0 AND 10000", name="tax"),
+    )
+
+
+class Stock(Base):
+    __tablename__ = "stock"
+    sku: Mapped[str] = mapped_column(ForeignKey("products.sku"), primary_key=True)
+    location: Mapped[str] = mapped_column(primary_key=True)
+    on_hand: Mapped[int] = _counter()
+    reserved: Mapped[int] = _counter()
+    __table_args__ = (
+        CheckConstraint("on_hand >= 0", name="on_hand"),
+        CheckConstraint("reserved >= 0 AND reserved <= on_hand", name="reserved"),
+    )
+
+
+class StockMovement(Base):
+    """Why the stock is what it is: `on_hand` and `reserved` are the sums of these."""
+
+    __tablename__ = "stock_movements"
+    key: Mapped[str] = mapped_column(primary_key=True)
+    sku: Mapped[str]
+    location: Mapped[str]
+    on_hand: Mapped[int] = _counter()
+    reserved: Mapped[int] = _counter()
+    reason: Mapped[str]
+    ref: Mapped[str | None]
+    actor: Mapped[str]
+    at: Mapped[datetime] = mapped_column(server_default=NOW)
+    __table_args__ = (
+        _one_of(
+            "reason", "receipt reserve release ship return adjust write_off", "reason"
+        ),
+        Index("stock_movements_sku", "sku", "location", "at"),
+    )
+
+
+# ── orders ──────────────────────────────────────────────────────────────────────
+
+
+class Order(Base):
+    """`version` is the seq of the order's last event, and its ETag."""
+
+    __tablename__ = "orders"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(BigInteger, Identity(always=True), unique=True)
+    external_ref: Mapped[str | None] = mapped_column(unique=True)
+    customer: Mapped[str]
+    status: Mapped[str]
+    reason: Mapped[str | None]
+    currency: Mapped[str] = mapped_column(CHAR(3))
+    shipping_method: Mapped[str]
+    shipping: Mapped[int] = _amount()
+    shipping_captured: Mapped[int] = _amount()
+    shipping_credited: Mapped[int] = _amount()
+    goodwill: Mapped[int] = _amount()
+    total: Mapped[int] = _amount(None)
+    ship_partial: Mapped[bool] = mapped_column(server_default="false")
+    details: Mapped[dict[str, Any]] = mapped_column("metadata", server_default="{}")
+    version: Mapped[int] = _counter()
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    updated_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    __table_args__ = (
+        _one_of("status", "placed confirmed completed cancelled", "status"),
+        CheckConstraint("(status = 'cancelled') = (reason IS NOT NULL)", name="reason"),
+        CheckConstraint("shipping >= 0 AND total >= 0", name="amounts"),
+        CheckConstraint(
+            "0 <= shipping_credited AND shipping_credited <= shipping_captured"
+            " AND shipping_captured <= shipping",
+            name="shipping",
+        ),
+        Index("orders_newest", "created_at", "id"),
+        Index("orders_customer", "customer", "created_at", "id"),
+        Index(
+            "orders_live",
+            "created_at",
+            "id",
+            postgresql_where="status IN ('placed', 'confirmed')",
+        ),
+    )
+
+
+class Contact(Base):
+    """The only table with personal data by design, so that it can be erased."""
+
+    __tablename__ = "contacts"
+    order_id: Mapped[str] = mapped_column(ForeignKey("orders.id"), primary_key=True)
+    name: Mapped[str | None]
+    email: Mapped[str | None]
+    phone: Mapped[str | None]
+    locale: Mapped[str | None]
+    ship_to: Mapped[dict[str, Any] | None]
+    bill_to: Mapped[dict[str, Any] | None]
+    erased_at: Mapped[datetime | None]
+
+
+class OrderLine(Base):
+    """`voided` counts units captured and then cancelled before they shipped, so
+    `captured - shipped - voided` units are paid for and still in the house."""
+
+    __tablename__ = "order_lines"
+    order_id: Mapped[str] = mapped_column(ForeignKey("orders.id"), primary_key=True)
+    line: Mapped[int] = mapped_column(primary_key=True)
+    sku: Mapped[str]
+    name: Mapped[str]
+    qty: Mapped[int]
+    total: Mapped[int] = _amount(None)
+    tax: Mapped[int] = _amount()
+    cancelled: Mapped[int] = _counter()
+    reserved: Mapped[int] = _counter()
+    captured: Mapped[int] = _counter()
+    shipped: Mapped[int] = _counter()
+    voided: Mapped[int] = _counter()
+    returned: Mapped[int] = _counter()
+    credited: Mapped[int] = _counter()
+    __table_args__ = (
+        CheckConstraint("qty > 0 AND total >= 0", name="size"),
+        CheckConstraint(
+            "least(cancelled, reserved, captured, shipped, voided, returned, credited)"
+            " >= 0",
+            name="counters",
+        ),
+        CheckConstraint("cancelled + reserved + shipped <= qty", name="units"),
+        CheckConstraint(
+            "shipped + voided <= captured AND captured <= qty", name="captured"
+        ),
+        CheckConstraint("voided <= cancelled", name="voided"),
+        CheckConstraint("returned <= shipped", name="returned"),
+        CheckConstraint("credited <= captured", name="credited"),
+        Index(
+            "order_lines_short",
+            "sku",
+            postgresql_where="cancelled + reserved + shipped < qty",
+        ),
+    )
+
+
+class Reservation(Base):
+    __tablename__ = "reservations"
+    order_id: Mapped[str] = mapped_column(primary_key=True)
+    line: Mapped[int] = mapped_column(primary_key=True)
+    location: Mapped[str] = mapped_column(primary_key=True)
+    sku: Mapped[str]
+    qty: Mapped[int]
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["order_id", "line"], ["order_lines.order_id", "order_lines.line"]
+        ),
+        CheckConstraint("qty > 0", name="qty"),
+        Index("reservations_stock", "sku", "location"),
+    )
+
+
+# ── money ───────────────────────────────────────────────────────────────────────
+
+
+class Payment(Base):
+    """One authorisation. It has no state column: its counters and ledger rows tell."""
+
+    __tablename__ = "payments"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    order_id: Mapped[str] = mapped_column(ForeignKey("orders.id"))
+    provider: Mapped[str]
+    provider_ref: Mapped[str | None]
+    method_ref: Mapped[str]
+    customer_ref: Mapped[str | None]
+    off_session: Mapped[bool] = mapped_column(server_default="false")
+    return_url: Mapped[str | None]
+    next_action: Mapped[dict[str, Any] | None]
+    multicapture: Mapped[bool] = mapped_column(server_default="false")
+    authorized: Mapped[int] = _amount()
+    capturing: Mapped[int] = _amount()
+    captured: Mapped[int] = _amount()
+    released: Mapped[int] = _amount()
+    refunding: Mapped[int] = _amount()
+    refunded: Mapped[int] = _amount()
+    disputed: Mapped[int] = _amount()
+    capture_before: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    __table_args__ = (
+        UniqueConstraint("provider", "provider_ref"),
+        CheckConstraint(
+            "least(capturing, captured, released, refunding, refunded, disputed) >= 0",
+            name="counters",
+        ),
+        CheckConstraint(
+            "capturing + captured + released <= authorized", name="authorized"
+        ),
+        CheckConstraint("refunding + refunded <= captured", name="refunded"),
+        Index("payments_order", "order_id"),
+    )
+
+
+class LedgerRow(Base):
+    """Money asked of the provider: written before the call, settled after it. The
+    id is the provider's idempotency key; `ref` is the shipment or refund it is for."""
+
+    __tablename__ = "ledger"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    payment_id: Mapped[str] = mapped_column(ForeignKey("payments.id"))
+    kind: Mapped[str]
+    amount: Mapped[int] = _amount(None)
+    status: Mapped[str]
+    ref: Mapped[str]
+    attempt: Mapped[int] = mapped_column(server_default="1")
+    provider_ref: Mapped[str | None]
+    failure: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    settled_at: Mapped[datetime | None]
+    __table_args__ = (
+        _one_of("kind", "authorize capture release refund", "kind"),
+        _one_of("status", "pending succeeded failed", "status"),
+        CheckConstraint("amount > 0", name="amount"),
+        UniqueConstraint("payment_id", "kind", "ref", "attempt"),
+        Index(
+            "ledger_once",
+            "payment_id",
+            "kind",
+            "ref",
+            unique=True,
+            postgresql_where="status IN ('pending', 'succeeded')",
+        ),
+        Index("ledger_pending", "created_at", postgresql_where="status = 'pending'"),
+    )
+
+
+class Refund(Base):
+    """`lines` is `[{"line", "quantity"}]`; `amount` is the sum of their price, the
+    `shipping` given back and the `goodwill`."""
+
+    __tablename__ = "refunds"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    order_id: Mapped[str] = mapped_column(ForeignKey("orders.id"))
+    return_id: Mapped[str | None] = mapped_column(ForeignKey("returns.id"))
+    reason: Mapped[str]
+    amount: Mapped[int] = _amount(None)
+    shipping: Mapped[int] = _amount()
+    goodwill: Mapped[int] = _amount()
+    status: Mapped[str]
+    lines: Mapped[list[Any]] = mapped_column(server_default="[]")
+    requested_by: Mapped[str]
+    approved_by: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    __table_args__ = (
+        _one_of("reason", "cancellation return lost damaged goodwill price", "reason"),
+        _one_of("status", "pending succeeded failed", "status"),
+        CheckConstraint("amount > 0", name="amount"),
+        Index("refunds_order", "order_id"),
+    )
+
+
+# ── goods ───────────────────────────────────────────────────────────────────────
+
+
+class Shipment(Base):
+    """`captured_at` is set once its money is taken (or nothing is due); `packed`
+    also needs the label. `parcel` is grams and millimetres."""
+
+    __tablename__ = "shipments"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    order_id: Mapped[str] = mapped_column(ForeignKey("orders.id"))
+    location: Mapped[str]
+    status: Mapped[str]
+    amount: Mapped[int] = _amount()
+    capture_id: Mapped[str | None] = mapped_column(ForeignKey("ledger.id"), unique=True)
+    captured_at: Mapped[datetime | None]
+    parcel: Mapped[dict[str, Any] | None]
+    carrier: Mapped[str | None]
+    tracking: Mapped[str | None] = mapped_column(unique=True)
+    label_ref: Mapped[str | None]
+    tracking_status: Mapped[str | None]
+    tracking_at: Mapped[datetime | None]
+    eta: Mapped[date | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    shipped_at: Mapped[datetime | None]
+    delivered_at: Mapped[datetime | None]
+    __table_args__ = (
+        _one_of(
+            "status",
+            "ready packed shipped delivered returned lost cancelled",
+            "status",
+        ),
+        CheckConstraint("amount >= 0", name="amount"),
+        CheckConstraint(
+            "status IN ('ready', 'cancelled') OR capture_id IS NOT NULL OR amount = 0",
+            name="no_money_no_parcel",
+        ),
+        CheckConstraint(
+            "label_ref IS NULL OR captured_at IS NOT NULL", name="no_money_no_label"
+        ),
+        Index("shipments_order", "order_id"),
+        Index("shipments_queue", "status", "location", "created_at"),
+    )
+
+
+class ShipmentLine(Base):
+    __tablename__ = "shipment_lines"
+    shipment_id: Mapped[str] = mapped_column(
+        ForeignKey("shipments.id"), primary_key=True
+    )
+    order_id: Mapped[str]
+    line: Mapped[int] = mapped_column(primary_key=True)
+    qty: Mapped[int]
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["order_id", "line"], ["order_lines.order_id", "order_lines.line"]
+        ),
+        CheckConstraint("qty >= 0", name="qty"),
+        Index("shipment_lines_order", "order_id", "line"),
+    )
+
+
+class Return(Base):
+    __tablename__ = "returns"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    order_id: Mapped[str] = mapped_column(ForeignKey("orders.id"))
+    status: Mapped[str]
+    tracking: Mapped[str | None]
+    label_ref: Mapped[str | None]
+    due_at: Mapped[datetime | None]
+    remind_at: Mapped[datetime | None]
+    requested_by: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    __table_args__ = (
+        _one_of(
+            "status", "requested approved received closed rejected expired", "status"
+        ),
+        Index("returns_order", "order_id"),
+        Index("returns_queue", "status", "created_at"),
+    )
+
+
+class ReturnLine(Base):
+    __tablename__ = "return_lines"
+    return_id: Mapped[str] = mapped_column(ForeignKey("returns.id"), primary_key=True)
+    order_id: Mapped[str]
+    line: Mapped[int] = mapped_column(primary_key=True)
+    qty: Mapped[int]
+    reason: Mapped[str] = mapped_column(Text())
+    accepted: Mapped[int | None]
+    disposition: Mapped[str | None]
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["order_id", "line"], ["order_lines.order_id", "order_lines.line"]
+        ),
+        CheckConstraint("qty > 0", name="qty"),
+        CheckConstraint("accepted BETWEEN 0 AND qty", name="accepted"),
+        _one_of("disposition", "restock quarantine discard", "disposition"),
+    )

@@ -1,0 +1,42 @@
+"""How payloads are written and read: pydantic, and field errors without values."""
+
+from typing import Any
+
+import pydantic
+from temporalio.api.common.v1 import Payload
+from temporalio.contrib.pydantic import PydanticJSONPlainPayloadConverter
+from temporalio.converter import (
+    CompositePayloadConverter,
+    DataConverter,
+    DefaultPayloadConverter,
+    JSONPlainPayloadConverter,
+    create_payload_validation_error,
+)
+
+
+class _FieldErrors(PydanticJSONPlainPayloadConverter):
+    """Without this a start input that does not validate would fail the workflow task
+    for ever, and the error would carry the input: somebody's data."""
+
+    def from_payload(self, payload: Payload, type_hint: type | None = None) -> Any:
+        try:
+            return super().from_payload(payload, type_hint)
+        except pydantic.ValidationError as error:
+            raise create_payload_validation_error(
+                error.errors(
+                    include_url=False, include_input=False, include_context=False
+                )
+            ) from error
+
+
+class PayloadConverter(CompositePayloadConverter):
+    def __init__(self) -> None:
+        super().__init__(
+            *(
+                _FieldErrors() if isinstance(c, JSONPlainPayloadConverter) else c
+                for c in DefaultPayloadConverter.default_encoding_payload_converters
+            )
+        )
+
+
+DATA_CONVERTER = DataConverter(payload_converter_class=PayloadConverter)

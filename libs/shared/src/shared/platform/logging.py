@@ -1,0 +1,88 @@
+"""One stream of log lines: ours, the SDK's and the libraries', JSON or readable."""
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+from opentelemetry import trace
+from temporalio import activity, workflow
+
+from shared.platform.settings import ObservabilitySettings
+
+Line = structlog.typing.EventDict
+
+
+def configure_logging(settings: ObservabilitySettings, *, service: str) -> None:
+    """Send everything to standard output. Call once, before anything logs.
+
+    Modules log by `logging.getLogger(__name__)` or `structlog.get_logger()`; inside
+    a workflow by `workflow.logger` alone, which is silent on replay.
+    """
+    # Their context reaches the line as fields; in the text it would be noise.
+    workflow.logger.workflow_info_on_message = False
+    activity.logger.activity_info_on_message = False
+
+    def name_service(_: Any, __: str, line: Line) -> Line:
+        line["service"] = service
+        return line
+
+    common: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.ExtraAdder(),
+        _flatten_temporal,
+        _add_trace_id,
+        name_service,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    readable = settings.log_format == "console" or (
+        settings.log_format == "auto" and sys.stdout.isatty()
+    )
+    renderer: list[structlog.typing.Processor] = (
+        [structlog.dev.ConsoleRenderer()]
+        if readable
+        else [
+            structlog.processors.dict_tracebacks,
+            structlog.processors.JSONRenderer(),
+        ]
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=common,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *renderer,
+            ],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=settings.log_level, force=True)
+    structlog.configure(
+        processors=[*common, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    # One line per request is written by the API itself.
+    for noisy in ("httpx", "httpx2", "httpcore", "uvicorn.access", "stripe", "asyncio"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _flatten_temporal(_: Any, __: str, line: Line) -> Line:
+    """`temporal_workflow={"workflow_id": …}` becomes `workflow_id=…`."""
+    for source in ("temporal_workflow", "temporal_activity"):
+        fields = line.pop(source, None)
+        if isinstance(fields, dict):
+            for name in ("workflow_id", "workflow_run_id", "run_id", "activity_type"):
+                if name in fields:
+                    line["run_id" if name.endswith("run_id") else name] = fields[name]
+    return line
+
+
+def _add_trace_id(_: Any, __: str, line: Line) -> Line:
+    context = trace.get_current_span().get_span_context()
+    if context.is_valid:
+        line["trace_id"] = trace.format_trace_id(context.trace_id)
+    return line

@@ -1,0 +1,45 @@
+"""How every process of ours begins and ends."""
+
+import asyncio
+import gc
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Coroutine
+from typing import Any, NoReturn
+
+from shared.platform.settings import SettingsError
+
+MISCONFIGURED = 2
+
+
+def run_main(main: Coroutine[Any, Any, int]) -> NoReturn:
+    """Run `main` and end the process with the status that it returns.
+
+    Ends by `os._exit`: CPython 3.11 and 3.12 sometimes abort with status 134 while
+    the Temporal SDK's threads are torn down, after all work is done (sdk-python #300).
+    """
+    status = 1
+    try:
+        status = asyncio.run(main)
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        status = MISCONFIGURED
+    except KeyboardInterrupt:
+        status = 128 + signal.SIGINT
+    except BaseException:
+        traceback.print_exc()
+    gc.collect()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+def stop_event() -> asyncio.Event:
+    """Set when the process is asked to stop by SIGTERM or Ctrl-C."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop
