@@ -36,14 +36,11 @@ def load_settings(cls: type[S]) -> S:
     try:
         return cls()
     except ValidationError as error:
-        lines = [
-            f"  {_variable(cls, str(mistake['loc'][0]) if mistake['loc'] else '')}"
-            f": {mistake['msg']}"
-            for mistake in error.errors(include_input=False, include_url=False)
-        ]
-        raise SettingsError(
-            "Settings that must be mended:\n" + "\n".join(lines)
-        ) from None
+        mistakes = error.errors(include_input=False, include_url=False)
+    raise SettingsError(
+        "Settings that must be mended:\n"
+        + "\n".join(f"  {_variable(cls, m['loc'])}: {m['msg']}" for m in mistakes)
+    )
 
 
 def _variable(cls: type[Settings], location: tuple[int | str, ...]) -> str:
