@@ -1,0 +1,263 @@
+"""`uv run dev`: the whole system on one machine."""
+
+import asyncio
+import json
+import signal
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from devstack.demo import STORIES, DemoFailed, play
+from devstack.display import Display
+from devstack.lock import AlreadyRunning
+from devstack.ports import Ports, PortTaken, free_ports
+from devstack.process import PartFailed
+from devstack.services import Addresses, settings
+from devstack.stack import PARTS, Options, Stack, with_errands
+
+_EXAMPLES = """Examples:
+
+uv run dev: start everything and keep it running until Ctrl-C.
+
+uv run dev --demo: and watch an order go from placement to delivery.
+
+uv run dev --demo --exit: stop after it; the exit status says how it went.
+
+uv run dev --only temporal,postgres: for who runs worker and API by hand.
+
+uv run dev --data other --ports auto: a second system beside the first.
+"""
+
+# A second signal means "now", but one press can arrive twice: from the terminal, and
+# passed on by `uv run`.
+_SAME_PRESS_SECONDS = 1.0
+
+app = typer.Typer(add_completion=False)
+
+
+class PortChoice(StrEnum):
+    known = "known"
+    auto = "auto"
+
+
+def _project() -> Path:
+    """The root of the checkout we run from, or the current directory."""
+    root = Path(__file__).resolve().parents[4]
+    return root if (root / "uv.lock").exists() else Path.cwd()
+
+
+def _parts(only: str | None) -> tuple[str, ...]:
+    if only is None:
+        return with_errands(PARTS)
+    chosen = [name.strip() for name in only.split(",")]
+    known = ", ".join(PARTS)
+    if unknown := set(chosen) - set(PARTS):
+        raise typer.BadParameter(
+            f"no part is called {', '.join(sorted(unknown))}; choose from {known}"
+        )
+    return with_errands(name for name in PARTS if name in chosen)
+
+
+def _story(demo: bool, story: str | None, only: str | None) -> str | None:
+    if not demo:
+        if story is not None:
+            raise typer.BadParameter(f"{story!r} goes with --demo")
+        return None
+    if only is not None:
+        raise typer.BadParameter("--demo needs every part, so it excludes --only")
+    name = story or "short"
+    if name not in STORIES:
+        known = ", ".join(STORIES)
+        raise typer.BadParameter(f"there is no demo {name!r}; there is {known}")
+    return name
+
+
+@app.command(epilog=_EXAMPLES)
+def dev(
+    story: Annotated[
+        str | None,
+        typer.Argument(help="Which demo, with --demo.", show_default="short"),
+    ] = None,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Place an order and follow it to its end.")
+    ] = False,
+    exit_after: Annotated[
+        bool, typer.Option("--exit", help="Stop everything once that is done.")
+    ] = False,
+    only: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PART,...", help=f"Start these parts only, of {', '.join(PARTS)}."
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            file_okay=False,
+            help="Keeps everything between runs.",
+            show_default=".dev in the project",
+        ),
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Forget what earlier runs kept there.")
+    ] = False,
+    ports: Annotated[
+        PortChoice, typer.Option(help="The well-known ports, or any that are free.")
+    ] = PortChoice.known,
+    as_json: Annotated[
+        bool,
+        typer.Option("--json", help="Print one JSON line when everything is ready."),
+    ] = False,
+    carrier_step_seconds: Annotated[
+        float, typer.Option(min=0, help="How long each scan of a parcel takes.")
+    ] = 0.5,
+) -> None:
+    """Start the whole system on this machine: PostgreSQL, Temporal with its UI, a
+    payment provider, a carrier and a mail sink to play with, the worker and the API.
+
+    Ctrl-C stops everything in order; a second one stops it at once.
+    """
+    options = Options(
+        data=(data or _project() / ".dev").resolve(),
+        ports=free_ports() if ports is PortChoice.auto else Ports(),
+        parts=_parts(only),
+        fresh=fresh,
+        carrier_step_seconds=carrier_step_seconds,
+    )
+    session = Session(
+        options,
+        story=_story(demo, story, only),
+        exit_after=exit_after,
+        as_json=as_json,
+    )
+    raise typer.Exit(asyncio.run(session.run()))
+
+
+class Session:
+    """One run of `dev`, from the first line it prints to its exit status."""
+
+    def __init__(
+        self, options: Options, *, story: str | None, exit_after: bool, as_json: bool
+    ) -> None:
+        self._options = options
+        self._story = story
+        self._exit_after = exit_after
+        self._as_json = as_json
+        self._display = Display(
+            _links(Addresses(options.ports)), options.parts, to_stderr=as_json
+        )
+        self._stack = Stack(options, self._display.changed)
+        self._is_up = False
+        self._signalled: signal.Signals | None = None
+        self._signalled_at = 0.0
+
+    async def run(self) -> int:
+        """Returns the exit status."""
+        with self._display:
+            work = asyncio.create_task(self._work())
+            self._listen_to_signals(work)
+            try:
+                return await work
+            except asyncio.CancelledError:
+                return self._status_when_told_to_stop()
+            except (AlreadyRunning, PortTaken, PartFailed, DemoFailed) as problem:
+                self._display.say(str(problem))
+            except PermissionError as problem:
+                self._display.say(
+                    f"{problem}. Was this data made by another user? Remove it as that"
+                    " user, or choose another directory: uv run dev --data DIR"
+                )
+            return 1
+
+    async def _work(self) -> int:
+        async with self._stack:
+            self._is_up = True
+            self._announce()
+            if self._story is not None:
+                logs = str(self._options.data / "logs")
+                await play(self._story, self._stack.at, logs, self._display.say)
+            if not self._exit_after:
+                await asyncio.Event().wait()
+        return 0
+
+    def _announce(self) -> None:
+        if self._as_json:
+            print(json.dumps(self._stack.describe()), flush=True)
+        elif "worker" not in self._options.parts or "api" not in self._options.parts:
+            self._display.say(_by_hand(self._stack.at))
+        else:
+            self._display.say(_overview(self._stack.at, self._options.data))
+
+    def _listen_to_signals(self, work: asyncio.Task[int]) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self._told_to_stop, number, work)
+
+    def _told_to_stop(self, number: signal.Signals, work: asyncio.Task[int]) -> None:
+        now = asyncio.get_running_loop().time()
+        if number is signal.SIGHUP:
+            # The terminal is gone, and writing to it would fail.
+            self._display.mute()
+        if self._signalled is None:
+            self._signalled, self._signalled_at = number, now
+            self._display.say("Stopping.")
+            if not self._stack.is_stopping:
+                work.cancel()
+        elif now - self._signalled_at > _SAME_PRESS_SECONDS:
+            self._display.say("Stopping now.")
+            self._stack.kill_all()
+
+    def _status_when_told_to_stop(self) -> int:
+        """Being told to is how a running system ends. Anything else was cut short."""
+        if self._is_up and not self._exit_after:
+            return 0
+        return 128 + (self._signalled or signal.SIGINT)
+
+
+def _links(at: Addresses) -> dict[str, str]:
+    return {
+        "postgres": at.database,
+        "temporal": f"{at.temporal}, UI {at.temporal_ui}",
+        "payments": at.payments,
+        "carrier": at.carrier,
+        "mail": at.mail,
+        "worker": f"{at.worker}/metrics",
+        "api": at.api,
+    }
+
+
+def _overview(at: Addresses, data: Path) -> str:
+    return "\n".join(
+        (
+            "Everything is ready:",
+            f"  API          {at.api}",
+            f"  OpenAPI docs {at.api}/docs",
+            f"  Temporal UI  {at.temporal_ui}",
+            f"  metrics      {at.api_metrics}/metrics  {at.worker}/metrics",
+            f"  mails        {at.mail}",
+            f"  logs         {data / 'logs'}",
+        )
+    )
+
+
+def _by_hand(at: Addresses) -> str:
+    exports = [f"export {name}='{value}'" for name, value in settings(at).items()]
+    return "\n".join(
+        (
+            "Ready. For the parts you run by hand, in another shell:",
+            *exports,
+            f"METRICS_PORT={at.ports.worker} uv run worker",
+            f"METRICS_PORT={at.ports.api_metrics} uv run api",
+        )
+    )
+
+
+def main() -> None:
+    """The entry point of `uv run dev`."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

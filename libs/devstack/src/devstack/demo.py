@@ -1,0 +1,239 @@
+"""An order from placement to delivery, through the HTTP API and nothing else.
+
+The demo plays the shop and the warehouse; the carrier simulator delivers by itself.
+"""
+
+import asyncio
+import json
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+import httpx2
+
+from devstack.products import CURRENCY, PRODUCTS, acting_as
+from devstack.services import Addresses
+
+Say = Callable[[str], None]
+Json = dict[str, Any]
+
+_SHOP = acting_as("web-shop", "orders:write", "orders:read")
+_WAREHOUSE = acting_as("warehouse", "fulfil")
+_OPERATOR = acting_as("operator", "orders:operate", "orders:read")
+
+_AUDIT_VIEWS = ("audit_money", "audit_stock", "audit_ledger")
+_FINAL = ("completed", "cancelled")
+
+
+class DemoFailed(Exception):
+    """The order did not get where it should; the message says what to look at."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """Where the demo plays, and what it tells."""
+
+    at: Addresses
+    http: httpx2.AsyncClient
+    say: Say
+    logs: str
+
+
+async def short(stage: Stage) -> None:
+    """One order with two lines, packed, shipped and delivered."""
+    order = await _place(stage, {"TEA-ASSAM": 2, "MUG-BLUE": 1})
+    await _follow(stage, order["id"])
+    await _finish(stage, order["id"])
+
+
+STORIES: dict[str, Callable[[Stage], Awaitable[None]]] = {"short": short}
+"""By the name that follows `--demo`."""
+
+
+async def play(name: str, at: Addresses, logs: str, say: Say) -> None:
+    """Play a story and check the books after it. Raises `DemoFailed`."""
+    async with httpx2.AsyncClient(base_url=at.api, trust_env=False, timeout=15) as http:
+        stage = Stage(at=at, http=http, say=say, logs=logs)
+        try:
+            await STORIES[name](stage)
+        except httpx2.TransportError as lost:
+            raise DemoFailed(
+                f"The connection to the API broke ({lost!r}). Look at api.log in {logs}"
+            ) from lost
+    await _check_books(at, say)
+
+
+async def _place(stage: Stage, quantities: dict[str, int]) -> Json:
+    goods = sum(PRODUCTS[sku]["price"] * n for sku, n in quantities.items())
+    shipping = 490
+    address = {
+        "name": "Ada Example",
+        "street": "Example Street 1",
+        "city": "Berlin",
+        "postal_code": "10115",
+        "country": "DE",
+    }
+    body = {
+        # Somebody else each time: many orders of one customer are held for approval.
+        "customer_id": f"customer-{uuid.uuid4()}",
+        "currency": CURRENCY,
+        "lines": [{"sku": sku, "quantity": n} for sku, n in quantities.items()],
+        "shipping": {"method": "standard", "amount": _money(shipping)},
+        "expected_total": _money(goods + shipping),
+        "contact": {"name": "Ada Example", "email": "ada@example.com", "locale": "en"},
+        "ship_to": address,
+        "payment": {"method": "pm_card_visa"},
+    }
+    async with _within(stage, 20, "the order is not answered", "api.log"):
+        answer = await stage.http.post(
+            "/v1/orders",
+            json=body,
+            headers=_SHOP | _new_key() | {"Prefer": "wait=10"},
+        )
+    order = _checked(answer)
+    stage.say(f"Placed order {order['id']}: {_shown(order['totals']['total'])}.")
+    return order
+
+
+async def _follow(stage: Stage, order: str) -> None:
+    """Print the order's events as they happen, and do the warehouse's part of it."""
+    began = time.monotonic()
+    waiting = "the order is neither completed nor cancelled"
+    async with _within(stage, 60, waiting, "worker.log, api.log, carrier.log"):
+        async for event in _events(stage, order):
+            at = f"{time.monotonic() - began:6.2f} s"
+            stage.say(f"{at}  {event['type']:<28} {event['actor']}")
+            await _work_in_warehouse(stage, order)
+            if await _status(stage, order) in _FINAL:
+                return
+
+
+async def _events(stage: Stage, order: str) -> AsyncIterator[Json]:
+    """The timeline from its start, by server-sent events. Reconnects if cut off."""
+    seen = 0
+    while True:
+        headers = _SHOP | {"Accept": "text/event-stream", "Last-Event-ID": str(seen)}
+        url = f"/v1/orders/{order}/events"
+        async with stage.http.stream("GET", url, headers=headers, timeout=60) as stream:
+            if stream.is_error:
+                await stream.aread()
+                _checked(stream)
+            async for line in stream.aiter_lines():
+                if line.startswith("data:"):
+                    event: Json = json.loads(line.removeprefix("data:"))
+                    seen = event["seq"]
+                    yield event
+
+
+async def _work_in_warehouse(stage: Stage, order: str) -> None:
+    for status, work in (("ready", _pack), ("packed", _ship)):
+        answer = await stage.http.get(
+            "/v1/shipments",
+            params={"order": order, "status": status},
+            headers=_WAREHOUSE,
+        )
+        for shipment in _checked(answer)["data"]:
+            await work(stage, shipment)
+
+
+async def _pack(stage: Stage, shipment: Json) -> None:
+    lines = [
+        {"line": line["line"], "quantity": line["quantity"]}
+        for line in shipment["lines"]
+    ]
+    parcel = {"weight_g": 900, "length_mm": 300, "width_mm": 200, "height_mm": 150}
+    await _command(stage, shipment, "pack", {"lines": lines, "parcel": parcel})
+    stage.say(f"          The warehouse packs {shipment['id']}.")
+
+
+async def _ship(stage: Stage, shipment: Json) -> None:
+    await _command(stage, shipment, "ship", {})
+    stage.say(f"          The warehouse hands {shipment['id']} to the carrier.")
+
+
+async def _command(stage: Stage, shipment: Json, verb: str, body: Json) -> None:
+    url = f"/v1/shipments/{shipment['id']}/{verb}"
+    # The same key for each attempt: the event that woke us may come twice.
+    headers = _WAREHOUSE | {"Idempotency-Key": f"demo-{shipment['id']}-{verb}"}
+    _checked(await stage.http.post(url, json=body, headers=headers))
+
+
+async def _status(stage: Stage, order: str) -> str:
+    status: str = (await _order(stage, order))["status"]
+    return status
+
+
+async def _order(stage: Stage, order: str) -> Json:
+    return _checked(await stage.http.get(f"/v1/orders/{order}", headers=_SHOP))
+
+
+async def _finish(stage: Stage, order_id: str) -> None:
+    order = await _order(stage, order_id)
+    totals = order["totals"]
+    stage.say(
+        f"Order {order['number']} is {order['status']}"
+        f" ({order['payment_status']}, {order['fulfillment_status']}):"
+        f" {_shown(totals['captured'])} captured of {_shown(totals['total'])}."
+    )
+    stage.say(f"Its workflow: {await _workflow_url(stage, order_id)}")
+    if order["status"] != "completed":
+        raise DemoFailed(f"The order ended {order['status']}: {order.get('reason')}")
+
+
+async def _workflow_url(stage: Stage, order: str) -> str:
+    answer = await stage.http.get(f"/v1/orders/{order}/process", headers=_OPERATOR)
+    url: str = _checked(answer)["ui_url"]
+    return url
+
+
+async def _check_books(at: Addresses, say: Say) -> None:
+    connection = await asyncpg.connect(at.database)
+    try:
+        for view in _AUDIT_VIEWS:
+            if wrong := await connection.fetch(f"SELECT * FROM {view}"):
+                rows = "\n".join(f"    {dict(row)}" for row in wrong)
+                raise DemoFailed(f"The books do not balance. {view} shows:\n{rows}")
+    finally:
+        await connection.close()
+    say("The books balance: " + ", ".join(_AUDIT_VIEWS) + " are empty.")
+
+
+@asynccontextmanager
+async def _within(
+    stage: Stage, seconds: float, otherwise: str, look_at: str
+) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except (TimeoutError, httpx2.TimeoutException):
+        raise DemoFailed(
+            f"After {seconds:g} s {otherwise}. Look at {look_at} in {stage.logs},"
+            f" and at {stage.at.temporal_ui}"
+        ) from None
+
+
+def _checked(response: httpx2.Response) -> Json:
+    if response.is_error:
+        request = response.request
+        raise DemoFailed(
+            f"{request.method} {request.url} answered {response.status_code}:"
+            f" {response.text}"
+        )
+    body: Json = response.json()
+    return body
+
+
+def _money(amount: int) -> Json:
+    return {"amount": amount, "currency": CURRENCY}
+
+
+def _shown(money: Json) -> str:
+    return f"{money['amount'] / 100:.2f} {money['currency']}"
+
+
+def _new_key() -> dict[str, str]:
+    return {"Idempotency-Key": str(uuid.uuid4())}

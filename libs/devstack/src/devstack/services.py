@@ -1,0 +1,207 @@
+"""The commands of our own processes, and the environment they share."""
+
+import base64
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+
+from devstack.ports import HOST, Ports
+from devstack.postgres import database_url
+from devstack.probe import answers
+from devstack.process import Command
+from devstack.temporal import NAMESPACE
+
+# Secrets in form only: everything listens on loopback and forgets no customer's money.
+STRIPE_API_KEY = "sk_test_dev"
+STRIPE_WEBHOOK_SECRET = "whsec_dev"  # noqa: S105
+CARRIER_WEBHOOK_SECRET = "whsec_" + base64.b64encode(b"dev stack, on loopback").decode()
+
+# Everything together has 15 s to stop, one stage after the other: 4 + 5 + 2.5 + 3.
+_DRAIN_SECONDS = 3
+_API_STOP_SECONDS = 4.0
+_WORKER_STOP_SECONDS = 5.0
+_SIMULATOR_STOP_SECONDS = 2.5
+# What a shell may have set for another system must not reach this one.
+_FOREIGN = ("TEMPORAL_", "STRIPE_", "DATABASE_", "CARRIER", "SMTP_", "OIDC_", "API_")
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where everything is."""
+
+    ports: Ports
+
+    @property
+    def api(self) -> str:
+        return _http(self.ports.api)
+
+    @property
+    def api_metrics(self) -> str:
+        return _http(self.ports.api_metrics)
+
+    @property
+    def worker(self) -> str:
+        return _http(self.ports.worker)
+
+    @property
+    def temporal(self) -> str:
+        return f"{HOST}:{self.ports.temporal}"
+
+    @property
+    def temporal_ui(self) -> str:
+        return _http(self.ports.temporal_ui)
+
+    @property
+    def database(self) -> str:
+        return database_url(self.ports.postgres)
+
+    @property
+    def payments(self) -> str:
+        return _http(self.ports.payments)
+
+    @property
+    def carrier(self) -> str:
+        return _http(self.ports.carrier)
+
+    @property
+    def mail(self) -> str:
+        return _http(self.ports.mail)
+
+
+def settings(at: Addresses) -> dict[str, str]:
+    """The settings of worker and API alike, as environment variables."""
+    return {
+        "DATABASE_URL": at.database,
+        "TEMPORAL_HOST": at.temporal,
+        "TEMPORAL_NAMESPACE": NAMESPACE,
+        "STRIPE_API_KEY": STRIPE_API_KEY,
+        "STRIPE_API_BASE": at.payments,
+        "STRIPE_WEBHOOK_SECRET": STRIPE_WEBHOOK_SECRET,
+        "CARRIER": "simulator",
+        "CARRIER_API_BASE": at.carrier,
+        "CARRIER_WEBHOOK_SECRET": CARRIER_WEBHOOK_SECRET,
+        "SMTP_HOST": HOST,
+        "SMTP_PORT": str(at.ports.smtp),
+        "SMTP_TLS": "false",
+        "MAIL_FROM": "orders@example.com",
+        "API_AUTH": "disabled-loopback-only",
+        "API_HOST": HOST,
+        "API_PORT": str(at.ports.api),
+        "PUBLIC_URL": at.api,
+        "TEMPORAL_UI_URL": at.temporal_ui,
+        "METRICS_HOST": HOST,
+        "GRACEFUL_SHUTDOWN_SECONDS": str(_DRAIN_SECONDS),
+        "LOG_FORMAT": os.environ.get("LOG_FORMAT", "console"),
+    }
+
+
+class Services:
+    """Builds the commands of the services and simulators of one stack."""
+
+    def __init__(
+        self,
+        at: Addresses,
+        data: Path,
+        http: httpx2.AsyncClient,
+        extra: Mapping[str, str],
+    ) -> None:
+        self._at = at
+        self._data = data
+        self._http = http
+        self._extra = extra
+
+    def migrations(self) -> Command:
+        return self._python("migrations", "shared.database.migrations")
+
+    def worker(self) -> Command:
+        return self._python(
+            "worker",
+            "worker",
+            health=f"{self._at.worker}/ready",
+            metrics_port=self._at.ports.worker,
+            stop_seconds=_WORKER_STOP_SECONDS,
+        )
+
+    def api(self) -> Command:
+        return self._python(
+            "api",
+            "api",
+            health=f"{self._at.api}/ready",
+            metrics_port=self._at.ports.api_metrics,
+            stop_seconds=_API_STOP_SECONDS,
+        )
+
+    def payments(self) -> Command:
+        return self._python(
+            "payments",
+            "devstack.simulators.payments",
+            *("--port", str(self._at.ports.payments)),
+            *("--data", str(self._data / "payments.sqlite")),
+            *("--webhook-url", f"{self._at.api}/v1/webhooks/stripe"),
+            *("--webhook-secret", STRIPE_WEBHOOK_SECRET),
+            health=f"{self._at.payments}/_sim/health",
+        )
+
+    def carrier(self, step_seconds: float) -> Command:
+        return self._python(
+            "carrier",
+            "devstack.simulators.carrier",
+            *("--port", str(self._at.ports.carrier)),
+            *("--data", str(self._data / "carrier.sqlite")),
+            *("--webhook-url", f"{self._at.api}/v1/webhooks/carrier"),
+            *("--webhook-secret", CARRIER_WEBHOOK_SECRET),
+            *("--auto", "--orders-api", self._at.api),
+            *("--step-seconds", str(step_seconds)),
+            health=f"{self._at.carrier}/_sim/health",
+        )
+
+    def products(self) -> Command:
+        return self._python("products", "devstack.products", "--api", self._at.api)
+
+    def mail(self) -> Command:
+        return self._python(
+            "mail",
+            "devstack.mail",
+            *("--smtp-port", str(self._at.ports.smtp)),
+            *("--http-port", str(self._at.ports.mail)),
+            *("--data", str(self._data / "mail")),
+            health=f"{self._at.mail}/messages",
+        )
+
+    def _python(
+        self,
+        name: str,
+        module: str,
+        *arguments: str,
+        health: str | None = None,
+        metrics_port: int | None = None,
+        stop_seconds: float = _SIMULATOR_STOP_SECONDS,
+    ) -> Command:
+        http = self._http
+        return Command(
+            name=name,
+            # -P: a file in the current directory must not stand in for a package.
+            argv=(sys.executable, "-P", "-m", module, *arguments),
+            environment=self._environment(metrics_port),
+            log=self._data / "logs" / f"{name}.log",
+            ready=(lambda: answers(http, health)) if health else None,
+            stop_seconds=stop_seconds,
+        )
+
+    def _environment(self, metrics_port: int | None) -> dict[str, str]:
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(_FOREIGN)
+        }
+        metrics = {"METRICS_PORT": str(metrics_port)} if metrics_port else {}
+        unbuffered = {"PYTHONUNBUFFERED": "1"}
+        return inherited | unbuffered | settings(self._at) | metrics | dict(self._extra)
+
+
+def _http(port: int) -> str:
+    return f"http://{HOST}:{port}"
