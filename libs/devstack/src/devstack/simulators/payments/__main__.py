@@ -1,0 +1,36 @@
+"""`python -m devstack.simulators.payments`: a payment provider on this machine."""
+
+from devstack.simulators.database import Database
+from devstack.simulators.payments.app import payment_simulator
+from devstack.simulators.payments.provider import Terms
+from devstack.simulators.server import serve, simulator_options
+
+
+def main() -> None:
+    parser = simulator_options(
+        "payments", "A payment provider that speaks Stripe's API."
+    )
+    parser.add_argument(
+        "--expiring-seconds",
+        type=float,
+        default=60.0,
+        help="life of an authorisation on pm_card_expiring (default 60)",
+    )
+    parser.add_argument(
+        "--refund-seconds",
+        type=float,
+        default=2.0,
+        help="until a refund that settles later does (default 2)",
+    )
+    options = parser.parse_args()
+    simulator = payment_simulator(
+        Database(options.data),
+        Terms(options.expiring_seconds, options.refund_seconds),
+        options.webhook_url,
+        options.webhook_secret,
+    )
+    serve(simulator.app, options.host, options.port, simulator.loops)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,30 @@
+"""Customers: little more than a hook for saved payment methods."""
+
+from devstack.simulators.payments.answers import Answer
+from devstack.simulators.payments.objects import new_id
+from devstack.simulators.payments.params import Params
+from devstack.simulators.payments.provider import Provider
+
+
+def create(provider: Provider, params: Params) -> Answer:
+    params.only("name", "email", "phone", "description", "metadata")
+    customer = {
+        "id": new_id("customer"),
+        "object": "customer",
+        "created": provider.now(),
+        "description": params.text("description"),
+        "email": params.text("email"),
+        "invoice_settings": {"default_payment_method": None},
+        "livemode": False,
+        "metadata": params.metadata(),
+        "name": params.text("name"),
+        "phone": params.text("phone"),
+    }
+    provider.objects.add(customer)
+    provider.emit("customer.created", customer)
+    return Answer(200, customer)
+
+
+def retrieve(provider: Provider, params: Params, customer_id: str) -> Answer:
+    params.only()
+    return Answer(200, provider.objects.get("customer", customer_id))

@@ -1,0 +1,82 @@
+"""The process around a simulator: its options, its socket, its end."""
+
+import argparse
+import asyncio
+import json
+import signal
+import socket
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+
+from devstack.simulators.connections import KnownConnections
+
+# Answers that a fault delays may be cut off after this when the process is to end.
+GRACE_SECONDS = 2
+BACKLOG = 512
+
+Loop = Callable[[], Coroutine[Any, Any, None]]
+
+
+def simulator_options(name: str, purpose: str) -> argparse.ArgumentParser:
+    """The options that every simulator has."""
+    parser = argparse.ArgumentParser(
+        prog=f"python -m devstack.simulators.{name}", description=purpose
+    )
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument(
+        "--port", type=int, required=True, help="0 takes a free one; see the first line"
+    )
+    parser.add_argument(
+        "--data", type=Path, required=True, metavar="FILE", help="SQLite file, kept"
+    )
+    parser.add_argument("--webhook-url", help="receiver of events; without it, none")
+    parser.add_argument("--webhook-secret", default="", help="whsec_…")
+    return parser
+
+
+def serve(app: FastAPI, host: str, port: int, loops: Sequence[Loop]) -> None:
+    """Serve until SIGTERM or SIGINT, then exit with status 0.
+
+    Prints `{"url": …}` on a line of its own once connections are accepted.
+    """
+    # uvicorn takes the signals while it runs and raises them again when it is done.
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(ending, lambda *_: sys.exit(0))
+    listening = _listen(host, port)
+    port = listening.getsockname()[1]
+    print(json.dumps({"url": f"http://{host}:{port}"}), flush=True)
+    asyncio.run(_run(app, listening, loops))
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    # The protocol is named because asyncio turns Nagle's algorithm off only then; with
+    # it each answer takes 40 ms.
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.bind((host, port))
+    # From here on a client that comes before uvicorn is ready waits.
+    listening.listen(BACKLOG)
+    return listening
+
+
+async def _run(app: FastAPI, listening: socket.socket, loops: Sequence[Loop]) -> None:
+    config = uvicorn.Config(
+        app,
+        http=KnownConnections,
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        proxy_headers=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    # A loop that fails ends the process, and loudly: half a simulator is no peer.
+    async with asyncio.TaskGroup() as group:
+        running = [group.create_task(loop()) for loop in loops]
+        await uvicorn.Server(config).serve(sockets=[listening])
+        for task in running:
+            task.cancel()
