@@ -103,8 +103,11 @@ async def _prepare(data: Path, log: Path, *, durable: bool) -> None:
     """Make a cluster if there is none. It appears under its name only when complete, so
     that being killed half-way leaves nothing that looks like one."""
     if (draft := _draft_of_cluster(data)) is not None:
-        await _initdb(draft, log, durable=durable).run_to_end()
-        os.rename(draft, data)
+        try:
+            await _initdb(draft, log, durable=durable).run_to_end()
+            os.rename(draft, data)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
     _forget_reused_pid(data / "postmaster.pid")
 
 

@@ -89,7 +89,7 @@ class Process:
 
     async def start(self) -> None:
         """Start it and return when it is ready. Raises `PartFailed`."""
-        self._wanted = True
+        self._wanted, self._was_ready = True, False
         self._supervisor = asyncio.create_task(self._supervise(), name=self.name)
         await self.until_ready()
 
@@ -181,9 +181,9 @@ class Process:
         while True:
             began = clock()
             self.exit_code = await self._run()
+            self._ready.clear()
             if not self._wanted:
                 return
-            self._ready.clear()
             deaths = 1 if clock() - began > _SOUND_AFTER_SECONDS else deaths + 1
             if not self._was_ready and deaths >= _ATTEMPTS_TO_START:
                 how = f"died {deaths} times and was never ready"

@@ -94,8 +94,6 @@ def settings(at: Addresses) -> dict[str, str]:
         "PUBLIC_URL": at.api,
         "TEMPORAL_UI_URL": at.temporal_ui,
         "METRICS_HOST": HOST,
-        "GRACEFUL_SHUTDOWN_SECONDS": str(_DRAIN_SECONDS),
-        "LOG_FORMAT": os.environ.get("LOG_FORMAT", "console"),
     }
 
 
@@ -198,9 +196,13 @@ class Services:
             for name, value in os.environ.items()
             if not name.startswith(_FOREIGN)
         }
+        if inherited.pop("PYTHONDONTWRITEBYTECODE", None):
+            # It would compile all libraries at every start: 2.8 s of CPU and not 1.0 s.
+            inherited["PYTHONPYCACHEPREFIX"] = str(self._data / "bytecode")
+        defaults = {"LOG_FORMAT": "console", "PYTHONUNBUFFERED": "1"}
+        ours = settings(self._at) | {"GRACEFUL_SHUTDOWN_SECONDS": str(_DRAIN_SECONDS)}
         metrics = {"METRICS_PORT": str(metrics_port)} if metrics_port else {}
-        unbuffered = {"PYTHONUNBUFFERED": "1"}
-        return inherited | unbuffered | settings(self._at) | metrics | dict(self._extra)
+        return defaults | inherited | ours | metrics | dict(self._extra)
 
 
 def _http(port: int) -> str:

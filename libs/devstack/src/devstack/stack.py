@@ -40,7 +40,7 @@ _STOP_ORDER = (
     ("temporal", "postgres"),
 )
 
-_OUR_FILES = ("postgres*", "*.sqlite*", "mail", "logs", "logs.previous")
+_OUR_FILES = ("postgres*", "*.sqlite*", "mail", "logs", "logs.previous", "bytecode")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,143 @@
+"""`dev` as people and programs run it: started, refused, stopped, killed."""
+
+import asyncio
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from devstack.__main__ import app
+from typer.testing import CliRunner
+
+from tests.devstack.waiting import eventually, is_running
+
+Dev = subprocess.Popen[str]
+
+
+def start(data: Path, *options: str) -> Dev:
+    return subprocess.Popen(
+        [sys.executable, "-m", "devstack", "--data", str(data), *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def start_infrastructure(data: Path) -> Dev:
+    return start(data, "--only", "postgres,temporal", "--ports", "auto", "--json")
+
+
+@contextmanager
+def ended(*devs: Dev) -> Iterator[None]:
+    """Whatever the test does, none of them is left."""
+    try:
+        yield
+    finally:
+        for dev in devs:
+            dev.terminate()
+            dev.communicate()
+
+
+def find(directory: Path, name: str) -> list[Path]:
+    return list(directory.glob(f"**/{name}"))
+
+
+def when_ready(dev: Dev) -> dict[str, Any]:
+    assert dev.stdout is not None
+    assert dev.stderr is not None
+    line = dev.stdout.readline()
+    assert line, dev.stderr.read()
+    described: dict[str, Any] = json.loads(line)
+    return described
+
+
+def test_two_systems_run_side_by_side_and_stop_without_a_trace(tmp_path: Path) -> None:
+    first = start_infrastructure(tmp_path / "first")
+    second = start_infrastructure(tmp_path / "second")
+    with ended(first, second):
+        described = [when_ready(first), when_ready(second)]
+        assert described[0]["database_url"] != described[1]["database_url"]
+        assert described[0]["temporal"] != described[1]["temporal"]
+        third = start_infrastructure(tmp_path / "first")
+        _, refusal = third.communicate()
+        assert third.returncode == 1
+        assert f"pid {first.pid}" in refusal
+        assert "--data" in refusal
+    assert (first.returncode, second.returncode) == (0, 0)
+    pids = [pid for system in described for pid in system["pids"].values()]
+    assert len(pids) == 4
+    assert not [pid for pid in pids if is_running(pid)]
+
+
+# Runs until it is killed, without the guard that would tidy up after it.
+UNGUARDED = """
+import asyncio, json, sys
+from pathlib import Path
+from unittest.mock import patch
+from devstack.ports import free_ports
+from devstack.stack import Options, Stack
+
+async def run() -> None:
+    parts = ("postgres", "temporal")
+    data = Path(sys.argv[1])
+    async with Stack(Options(data=data, ports=free_ports(), parts=parts)) as stack:
+        print(json.dumps(stack.describe()), flush=True)
+        await asyncio.Event().wait()
+
+with patch("devstack.stack.Guard"):
+    asyncio.run(run())
+"""
+
+
+def test_a_start_copes_with_what_a_killed_system_left_behind(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", UNGUARDED, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as killed:
+        left = when_ready(killed)["pids"]
+        killed.kill()
+    assert is_running(left["postgres"])
+    assert is_running(left["temporal"])
+    successor = start_infrastructure(tmp_path)
+    with ended(successor):
+        now = when_ready(successor)["pids"]
+        assert not [pid for pid in left.values() if is_running(pid)]
+        assert is_running(now["postgres"])
+
+
+async def test_a_stop_during_the_start_leaves_nothing(tmp_path: Path) -> None:
+    dev = start_infrastructure(tmp_path)
+    with ended(dev):
+        # The guard, PostgreSQL (or the making of its files) and Temporal.
+        await eventually(lambda: len(psutil.Process(dev.pid).children()) == 3)
+        children = psutil.Process(dev.pid).children(recursive=True)
+        dev.send_signal(signal.SIGINT)
+        await asyncio.to_thread(dev.communicate)
+    assert dev.returncode == 128 + signal.SIGINT
+    assert not [child for child in children if is_running(child.pid)]
+    assert not find(tmp_path, "postmaster.pid")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--only", "postgers"], "no part is called postgers"),
+        (["full"], "goes with --demo"),
+        (["--demo", "novel"], "no demo"),
+        (["--demo", "--only", "postgres"], "needs every part"),
+    ],
+)
+def test_a_mistake_on_the_command_line_is_explained(
+    options: list[str], message: str
+) -> None:
+    refusal = CliRunner().invoke(app, options)
+    assert refusal.exit_code == 2
+    assert message in refusal.stderr
