@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,19 @@ from devstack.simulators.connections import KnownConnections
 
 # Answers that a fault delays may be cut off after this when the process is to end.
 GRACE_SECONDS = 2
+# Longer than clients keep idle connections, so that they are the ones who close them.
+KEEP_ALIVE_SECONDS = 120
 BACKLOG = 512
 
 Loop = Callable[[], Coroutine[Any, Any, None]]
+
+
+@dataclass(frozen=True)
+class Simulator:
+    """An application and what runs beside it, for as long as it does."""
+
+    app: FastAPI
+    loops: Sequence[Loop]
 
 
 def simulator_options(name: str, purpose: str) -> argparse.ArgumentParser:
@@ -39,7 +50,7 @@ def simulator_options(name: str, purpose: str) -> argparse.ArgumentParser:
     return parser
 
 
-def serve(app: FastAPI, host: str, port: int, loops: Sequence[Loop]) -> None:
+def serve(simulator: Simulator, host: str, port: int) -> None:
     """Serve until SIGTERM or SIGINT, then exit with status 0.
 
     Prints `{"url": …}` on a line of its own once connections are accepted.
@@ -50,7 +61,7 @@ def serve(app: FastAPI, host: str, port: int, loops: Sequence[Loop]) -> None:
     listening = _listen(host, port)
     port = listening.getsockname()[1]
     print(json.dumps({"url": f"http://{host}:{port}"}), flush=True)
-    asyncio.run(_run(app, listening, loops))
+    asyncio.run(_run(simulator, listening))
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -64,19 +75,20 @@ def _listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-async def _run(app: FastAPI, listening: socket.socket, loops: Sequence[Loop]) -> None:
+async def _run(simulator: Simulator, listening: socket.socket) -> None:
     config = uvicorn.Config(
-        app,
+        simulator.app,
         http=KnownConnections,
         log_level="warning",
         access_log=False,
         lifespan="off",
         proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     # A loop that fails ends the process, and loudly: half a simulator is no peer.
     async with asyncio.TaskGroup() as group:
-        running = [group.create_task(loop()) for loop in loops]
+        running = [group.create_task(loop()) for loop in simulator.loops]
         await uvicorn.Server(config).serve(sockets=[listening])
         for task in running:
             task.cancel()

@@ -29,7 +29,7 @@ def main() -> None:
         options.webhook_url,
         options.webhook_secret,
     )
-    serve(simulator.app, options.host, options.port, simulator.loops)
+    serve(simulator, options.host, options.port)
 
 
 if __name__ == "__main__":

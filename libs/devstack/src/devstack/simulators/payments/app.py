@@ -1,6 +1,5 @@
 """The payment provider as an HTTP application."""
 
-from dataclasses import dataclass
 from functools import partial
 
 from fastapi import APIRouter, FastAPI, Request
@@ -21,7 +20,7 @@ from devstack.simulators.payments.idempotency import IdempotencyKeys
 from devstack.simulators.payments.objects import Objects
 from devstack.simulators.payments.provider import Provider, Terms
 from devstack.simulators.payments.release import expire
-from devstack.simulators.server import Loop
+from devstack.simulators.server import Simulator
 from devstack.simulators.signatures import stripe_signer
 from devstack.simulators.webhooks import Webhooks
 
@@ -36,12 +35,6 @@ class Time(BaseModel):
 
     now: float
     ahead_seconds: float
-
-
-@dataclass(frozen=True)
-class Simulator:
-    app: FastAPI
-    loops: list[Loop]
 
 
 def payment_simulator(
