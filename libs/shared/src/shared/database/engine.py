@@ -15,8 +15,11 @@ from shared.platform.settings import DatabaseSettings
 T = TypeVar("T")
 
 
-def create_engine(settings: DatabaseSettings, *, application: str) -> AsyncEngine:
-    """A pool of at most `database_pool_size` connections, opened when needed.
+Connect = Callable[[], Awaitable["asyncpg.Connection[Any]"]]
+
+
+def connector(settings: DatabaseSettings, *, application: str) -> Connect:
+    """How to open one connection.
 
     The DSN is parsed by asyncpg itself, so `sslmode` and `sslrootcert` mean what
     they mean to libpq. A password file is read anew for each connection, which is
@@ -38,9 +41,14 @@ def create_engine(settings: DatabaseSettings, *, application: str) -> AsyncEngin
         connection: asyncpg.Connection[Any] = await asyncpg.connect(**options)
         return connection
 
+    return connect
+
+
+def create_engine(settings: DatabaseSettings, *, application: str) -> AsyncEngine:
+    """A pool of at most `database_pool_size` connections, opened when needed."""
     return create_async_engine(
         "postgresql+asyncpg://",
-        async_creator=connect,
+        async_creator=connector(settings, application=application),
         pool_size=settings.database_pool_size,
         max_overflow=0,
         # A request that waits longer than this is better told to come again.

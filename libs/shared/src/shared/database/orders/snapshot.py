@@ -1,6 +1,6 @@
 """A whole order in one statement: what the steps decide on and the API shows."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Protocol, TypeVar
 
@@ -380,3 +380,12 @@ async def read_order(connection: AsyncConnection, order_id: str) -> OrderSnapsho
     if row is None:
         raise NotFound(f"order {order_id}")
     return OrderSnapshot.model_validate_json(row)
+
+
+async def read_orders(
+    connection: AsyncConnection, ids: str, parameters: Mapping[str, object]
+) -> list[OrderSnapshot]:
+    """The orders that the SELECT statement `ids` names, newest first."""
+    which = f"o.id IN ({ids}) ORDER BY o.created_at DESC, o.id DESC"
+    rows = await connection.scalars(text(SNAPSHOT.format(which=which)), parameters)
+    return [OrderSnapshot.model_validate_json(row) for row in rows]
