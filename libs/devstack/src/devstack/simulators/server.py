@@ -17,7 +17,7 @@ from fastapi import FastAPI
 from devstack.simulators.connections import KnownConnections
 
 # Answers that a fault delays may be cut off after this when the process is to end.
-GRACE_SECONDS = 2
+GRACE_SECONDS = 1
 # Longer than clients keep idle connections, so that they are the ones who close them.
 KEEP_ALIVE_SECONDS = 120
 BACKLOG = 512
