@@ -3,9 +3,9 @@
 import warnings
 from collections.abc import AsyncIterator
 
-import httpx2
 import pytest
 
+from tests.simulators.parcels import Parcels
 from tests.simulators.process import SimulatorProcess, running
 from tests.simulators.receiver import Receiver, receiving
 from tests.simulators.shop import Shop, plain_http
@@ -59,8 +59,8 @@ async def shop(payments: SimulatorProcess) -> AsyncIterator[Shop]:
 
 
 @pytest.fixture
-async def parcels(carrier: SimulatorProcess) -> AsyncIterator[httpx2.AsyncClient]:
+async def parcels(carrier: SimulatorProcess) -> AsyncIterator[Parcels]:
     """A client of the carrier; faults end with the test."""
     async with plain_http(carrier.url) as http:
-        yield http
+        yield Parcels(http)
         await http.delete("/_sim/faults")

@@ -2,14 +2,14 @@
 
 import asyncio
 import json
-import socket
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import uvicorn
 from fastapi import FastAPI, Request, Response
+
+from tests.simulators.serving import serving
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class Received:
 class Receiver:
     """refusals: how many of the next requests to answer with 500."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    def __init__(self) -> None:
+        self.url = ""
         self.received: list[Received] = []
         self.refusals = 0
         self._news = asyncio.Condition()
@@ -59,23 +59,9 @@ class Receiver:
 
 @asynccontextmanager
 async def receiving() -> AsyncIterator[Receiver]:
-    listening = socket.create_server(("127.0.0.1", 0))
-    receiver = Receiver(f"http://127.0.0.1:{listening.getsockname()[1]}/hooks")
+    receiver = Receiver()
     app = FastAPI()
     app.add_api_route("/hooks", receiver.take, methods=["POST"])
-    server = _QuietServer(uvicorn.Config(app, log_level="warning", lifespan="off"))
-    serving = asyncio.create_task(server.serve(sockets=[listening]))
-    try:
+    async with serving(app) as base_url:
+        receiver.url = f"{base_url}/hooks"
         yield receiver
-    finally:
-        server.should_exit = server.force_exit = True
-        await serving
-        listening.close()
-
-
-class _QuietServer(uvicorn.Server):
-    """Leaves the signals to pytest."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield

@@ -1,5 +1,6 @@
 """A shop as the payment provider sees it: Stripe's own client, and the controls."""
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -89,6 +90,16 @@ class Shop:
         fault = {"kind": kind, "path": path, **fields}
         response = await self.control.post("/_sim/faults", json=fault)
         response.raise_for_status()
+
+    async def settled(self) -> None:
+        """Wait until no webhook is under way."""
+        async with asyncio.timeout(20):
+            while await self._pending():  # noqa: ASYNC110  another process's doing
+                await asyncio.sleep(0.02)
+
+    async def _pending(self) -> int:
+        health = (await self.control.get("/_sim/health")).json()
+        return int(health["pending_webhooks"])
 
     async def advance(self, seconds: float) -> None:
         body = {"advance_seconds": seconds}

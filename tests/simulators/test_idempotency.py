@@ -40,7 +40,7 @@ async def test_other_parameters_under_the_same_key_are_refused(shop: Shop) -> No
 
 async def test_a_key_is_in_use_while_its_request_runs(shop: Shop) -> None:
     key = new_key()
-    await shop.switch_on("slow", "POST /v1/payment_intents$", count=1, delay_ms=500)
+    await shop.switch_on("slow", "POST /v1/payment_intents$", count=1, delay_ms=1000)
     tries = await asyncio.gather(
         *(shop.intent(key=key) for _ in range(2)), return_exceptions=True
     )

@@ -204,6 +204,17 @@ async def test_a_request_that_makes_no_sense_is_refused_by_name(
     assert param is None or error["param"] == param
 
 
+async def test_what_an_id_stands_for_is_shown_when_asked_for(shop: Shop) -> None:
+    await shop.intent()
+    listed = await shop.api.v1.payment_intents.list_async(
+        {"limit": 1, "expand": ["data.latest_charge", "data.payment_method"]}
+    )
+    assert charge_of(listed.data[0]).object == "charge"
+    with pytest.raises(stripe.InvalidRequestError) as refusal:
+        await shop.api.v1.payment_intents.list_async({"expand": ["data.amount"]})
+    assert refusal.value.param == "expand"
+
+
 async def test_what_does_not_exist_is_not_found(shop: Shop) -> None:
     with pytest.raises(stripe.InvalidRequestError) as refusal:
         await shop.api.v1.payment_intents.retrieve_async("pi_nowhere")

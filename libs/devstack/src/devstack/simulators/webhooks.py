@@ -46,6 +46,7 @@ class Webhooks:
         self._url = url
         self._sign = sign
         self._alarm = Alarm()
+        self._turning_point = 0.0
         database.define(SCHEMA)
 
     def send(self, event_id: str, topic: str, lane: str, body: str) -> None:
@@ -61,7 +62,7 @@ class Webhooks:
             self._database.insert(
                 "INSERT INTO deliveries (event_id, lane, body, due)"
                 " VALUES (?, ?, ?, ?)",
-                *(event_id, f"{lane}#{copy}", body, _due(faults)),
+                *(event_id, f"{lane}#{copy}", body, self._due(faults)),
             )
         self._alarm.ring()
 
@@ -124,18 +125,17 @@ class Webhooks:
             return None
         return float(row["due"]) - time.time()
 
+    def _due(self, faults: list[SwitchedFault]) -> float:
+        due = time.time()
+        for fault in faults:
+            if fault.kind is Kind.WEBHOOK_LATE:
+                due += fault.delay_seconds
+            if fault.kind is Kind.WEBHOOK_REVERSED:
+                due = self._mirrored(due, fault.delay_seconds)
+        return due
 
-def _due(faults: list[SwitchedFault]) -> float:
-    due = time.time()
-    for fault in faults:
-        if fault.kind is Kind.WEBHOOK_LATE:
-            due += fault.delay_seconds
-        if fault.kind is Kind.WEBHOOK_REVERSED:
-            due = _mirrored(due, fault.delay_seconds)
-    return due
-
-
-def _mirrored(due: float, window: float) -> float:
-    # The first of a window becomes its last, and the last the first.
-    end = due - due % window + window
-    return end + (end - due)
+    def _mirrored(self, due: float, window: float) -> float:
+        # A window opens with its first event, which becomes the last, and so on.
+        if due > self._turning_point:
+            self._turning_point = due + window
+        return 2 * self._turning_point - due
