@@ -53,7 +53,7 @@ def postgres(data: Path, port: int, log: Path, *, durable: bool = True) -> Comma
         log=log,
         ready=lambda: _is_ready(port),
         prepare=lambda: _prepare(data, log, durable=durable),
-        user=_user(),
+        user=_user(data),
         # "Fast": roll back what is open and stop. SIGTERM would wait for every client.
         stop_signal=signal.SIGINT,
     )
@@ -104,6 +104,8 @@ async def _is_ready(port: int) -> bool:
 async def _prepare(data: Path, log: Path, *, durable: bool) -> None:
     """Make a cluster if there is none. It appears under its name only when complete, so
     that being killed half-way leaves nothing that looks like one."""
+    if _user(data) is not None:
+        _open_the_way_to(data, _binary("postgres"))
     if (draft := _draft_of_cluster(data)) is not None:
         try:
             await _initdb(draft, log, durable=durable).run_to_end()
@@ -119,7 +121,8 @@ def _draft_of_cluster(data: Path) -> Path | None:
     for unfinished in data.parent.glob(f"{data.name}-new-*"):
         shutil.rmtree(unfinished)
     draft = Path(tempfile.mkdtemp(dir=data.parent, prefix=f"{data.name}-new-"))
-    _give_to_server(draft)
+    if (user := _user(data)) is not None:
+        shutil.chown(draft, user)
     return draft
 
 
@@ -134,22 +137,22 @@ def _initdb(directory: Path, log: Path, *, durable: bool) -> Process:
     )
     return Process(
         Command(
-            name="initdb", argv=argv, environment=_ENVIRONMENT, log=log, user=_user()
+            name="initdb",
+            argv=argv,
+            environment=_ENVIRONMENT,
+            log=log,
+            user=_user(directory),
         )
     )
 
 
-def _give_to_server(directory: Path) -> None:
-    """As root: let the server's user own `directory`, and reach it and the binaries."""
-    if (user := _user()) is None:
-        return
-    shutil.chown(directory, user)
-    for start in (directory, _binary("postgres")):
-        for parent in start.resolve().parents:
-            mode = parent.stat().st_mode
-            # Passing through is enough; the content of a private home stays unlisted.
-            if not mode & stat.S_IXOTH:
-                parent.chmod(mode | stat.S_IXOTH)
+def _open_the_way_to(*places: Path) -> None:
+    """As root: let the server's user reach its files and its binaries."""
+    for parent in {parent for place in places for parent in place.resolve().parents}:
+        mode = parent.stat().st_mode
+        # Passing through is enough; the content of a private home stays unlisted.
+        if not mode & stat.S_IXOTH:
+            parent.chmod(mode | stat.S_IXOTH)
 
 
 def _forget_reused_pid(pid_file: Path) -> None:
@@ -167,8 +170,11 @@ def _forget_reused_pid(pid_file: Path) -> None:
         pid_file.unlink()
 
 
-def _user() -> str | None:
-    return _USER_INSTEAD_OF_ROOT if os.geteuid() == 0 else None
+def _user(data: Path) -> str | None:
+    """Whom the server runs as, where not as ourselves: the owner of its data."""
+    if os.geteuid() != 0:
+        return None
+    return data.owner() if data.exists() else _USER_INSTEAD_OF_ROOT
 
 
 @cache
