@@ -28,6 +28,8 @@ def main() -> None:
     options = parser.parse_args()
     if options.auto and not options.orders_api:
         parser.error("--auto needs --orders-api; or give --no-auto")
+    if options.step_seconds <= 0:
+        parser.error("--step-seconds must be more than 0")
     logging.basicConfig(format="%(levelname)s %(message)s")
     way = Round(options.orders_api, options.token, options.step_seconds)
     simulator = carrier_simulator(

@@ -62,7 +62,7 @@ class LabelRequest(BaseModel):
 
 
 class Label(BaseModel):
-    """eta: RFC 3339, when the parcel should arrive."""
+    """eta: the date when the parcel should arrive."""
 
     id: str
     reference: str
@@ -134,7 +134,8 @@ class Labels:
     def _issue(self, reference: str) -> Label:
         label_id = f"lbl_{secrets.token_hex(8)}"
         tracking = f"SIM{secrets.randbelow(10**12):012d}"
-        self._trackers.open(tracking, datetime.now(UTC) + DELIVERY_TIME)
+        eta = (datetime.now(UTC) + DELIVERY_TIME).date()
+        self._trackers.open(tracking, eta)
         self._database.insert(
             "INSERT INTO labels (id, reference, tracking) VALUES (?, ?, ?)",
             *(label_id, reference, tracking),

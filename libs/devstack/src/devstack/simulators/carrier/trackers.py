@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 
 from pydantic import BaseModel
@@ -47,7 +47,7 @@ class Scan(BaseModel):
 
 
 class Tracker(BaseModel):
-    """status: of the scan that occurred last, whenever it was reported."""
+    """status: of the scan that occurred last, whenever it was reported; eta: a date."""
 
     tracking: str
     status: Status
@@ -62,10 +62,10 @@ class Trackers:
         self._webhooks = webhooks
         database.define(SCHEMA)
 
-    def open(self, tracking: str, eta: datetime) -> None:
+    def open(self, tracking: str, eta: date) -> None:
         """A label was bought; nobody is told, for its buyer knows."""
         self._database.insert(
-            "INSERT INTO trackers VALUES (?, ?)", tracking, rfc3339(eta)
+            "INSERT INTO trackers VALUES (?, ?)", tracking, eta.isoformat()
         )
         self._note(tracking, Status.PRE_TRANSIT, datetime.now(UTC))
 
