@@ -21,12 +21,13 @@ from shared.contracts.orders.models import (
     Pay,
     PaymentRef,
     PlaceHold,
-    RefundEnd,
+    RefundFacts,
     RefundRef,
     ReleaseHold,
     Ship,
     ShipmentFacts,
     ShipmentRef,
+    Swept,
 )
 
 
@@ -51,11 +52,6 @@ class OrderSteps(ABC):
     @abstractmethod
     async def plan_shipments(self, ref: OrderRef) -> OrderFacts:
         """One shipment a location for what is reserved and in no parcel yet."""
-
-    @activity.defn(name="ask_for_payment")
-    @abstractmethod
-    async def ask_for_payment(self, ref: OrderRef) -> OrderFacts:
-        """Open a `payment` hold: nothing is left that could be charged."""
 
     @activity.defn(name="remind")
     @abstractmethod
@@ -113,6 +109,14 @@ class ShipmentSteps(ABC):
         """No scan in time: open a `delivery` hold; after 14 days call it lost."""
 
 
+class RefundSteps(ABC):
+    """Steps of one refund: PostgreSQL only, milliseconds long."""
+
+    @activity.defn(name="look_at_refund")
+    @abstractmethod
+    async def look_at_refund(self, ref: RefundRef) -> RefundFacts: ...
+
+
 class PaymentSteps(ABC):
     """Money at the provider. Unknown outcomes are looked up before any repeat."""
 
@@ -120,7 +124,8 @@ class PaymentSteps(ABC):
     @abstractmethod
     async def authorize(self, ref: OrderRef) -> OrderFacts:
         """Cover the amount still to be captured: finish what is begun, or try the
-        newest untried method, or the saved one. Declined opens a `payment` hold."""
+        newest untried method, or the saved one. Opens a `payment` hold when that
+        fails or nothing is left to try."""
 
     @activity.defn(name="capture")
     @abstractmethod
@@ -134,8 +139,9 @@ class PaymentSteps(ABC):
 
     @activity.defn(name="refund")
     @abstractmethod
-    async def refund(self, ref: RefundRef) -> RefundEnd | None:
-        """Pay a refund back. `None` while the provider is still working on it."""
+    async def refund(self, ref: RefundRef) -> RefundFacts:
+        """Ask the provider to pay back, or how far it is. Refused or failed opens a
+        `refund` hold."""
 
 
 class CarrierSteps(ABC):
@@ -147,3 +153,20 @@ class CarrierSteps(ABC):
     @activity.defn(name="void_label")
     @abstractmethod
     async def void_label(self, ref: ShipmentRef) -> None: ...
+
+
+class SweepSteps(ABC):
+    @activity.defn(name="start_missing_orders")
+    @abstractmethod
+    async def start_missing_orders(self) -> Swept:
+        """Start the workflow of every order that has work left and none running."""
+
+    @activity.defn(name="nudge_overdue_orders")
+    @abstractmethod
+    async def nudge_overdue_orders(self) -> Swept:
+        """Wake orders with money pending too long, or a hold past its due time."""
+
+    @activity.defn(name="audit")
+    @abstractmethod
+    async def audit(self) -> Swept:
+        """Read the three audit views; what they show becomes a discrepancy."""

@@ -1,7 +1,7 @@
 """What crosses between API, workflows and activities: ids, quantities, amounts."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -19,6 +19,7 @@ from shared.contracts.base import (
 from shared.contracts.orders.states import (
     Decision,
     HoldReason,
+    MoneyStatus,
     OrderStatus,
     ShipmentStatus,
 )
@@ -161,9 +162,7 @@ class OrderFacts(Payload):
     uncovered: int
     holds: tuple[OpenHold, ...] = ()
     shipments: tuple[LiveShipment, ...] = ()
-    untried_payment: PaymentId | None = None
-    authorising: PaymentId | None = None
-    renewable: bool = False
+    authorizing: PaymentId | None = None
     surplus_payments: tuple[PaymentId, ...] = ()
     pending_refunds: tuple[RefundId, ...] = ()
     renew_at: datetime | None = None
@@ -174,18 +173,29 @@ class OrderEnd(Payload):
 
 
 class ShipmentFacts(Payload):
-    """All that decides the next step of a shipment. `unpaid` in minor units."""
+    """All that decides the next step of a shipment."""
 
     shipment_id: ShipmentId
     status: ShipmentStatus
-    captured: bool
-    labelled: bool
-    on_hold: tuple[HoldReason, ...] = ()
+    parcel_ready: bool = False
+    """Picked and measured, nothing holds it: it can be paid for and labelled."""
+    to_void: bool = False
+    """Cancelled, and its label is still valid at the carrier."""
     watch_until: datetime | None = None
+    """When a missing scan becomes somebody's business."""
 
 
 class ShipmentEnd(Payload):
     status: ShipmentStatus
+
+
+class RefundFacts(Payload):
+    """`to_settle`: the provider has still to be asked, or to finish."""
+
+    refund_id: RefundId
+    status: MoneyStatus
+    to_settle: bool
+    on_hold: bool
 
 
 class RefundEnd(Payload):
@@ -193,13 +203,18 @@ class RefundEnd(Payload):
 
 
 class Captured(Payload):
-    """`outcome` is `captured`, `declined`, or `uncovered` (authorise first)."""
+    """`uncovered`: no authorisation holds enough. `declined`: a hold is open."""
 
-    outcome: str
-    amount: int = 0
+    outcome: Literal["captured", "declined", "uncovered"]
 
 
 class Labelled(Payload):
-    """`outcome` is `labelled` or `refused` (the carrier rejects the address)."""
+    """`refused`: the carrier rejects the address, and a hold is open."""
 
-    outcome: str
+    outcome: Literal["labelled", "refused"]
+
+
+class Swept(Payload):
+    """How many things a sweep found to do."""
+
+    found: int

@@ -3,9 +3,13 @@
 The API starts and steers through these classes alone, so that mypy checks both
 sides and neither imports the other. Every workflow may be terminated and started
 again at any moment: what is done is read from PostgreSQL.
+
+Updates take `self: Any` because the decorator makes the class of `self` part of the
+type, and no implementation could override them otherwise; the rest is checked.
 """
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 from temporalio import workflow
 
@@ -43,19 +47,19 @@ class Order(ABC):
 
     @workflow.update
     @abstractmethod
-    async def cancel(self, command: Cancel) -> Cancelled: ...
+    async def cancel(self: Any, command: Cancel) -> Cancelled: ...
 
     @workflow.update
     @abstractmethod
-    async def pay(self, command: Pay) -> None: ...
+    async def pay(self: Any, command: Pay) -> None: ...
 
     @workflow.update
     @abstractmethod
-    async def place_hold(self, command: PlaceHold) -> None: ...
+    async def place_hold(self: Any, command: PlaceHold) -> None: ...
 
     @workflow.update
     @abstractmethod
-    async def release_hold(self, command: ReleaseHold) -> None: ...
+    async def release_hold(self: Any, command: ReleaseHold) -> None: ...
 
 
 @workflow.defn(name="Shipment")
@@ -73,17 +77,17 @@ class Shipment(ABC):
 
     @workflow.update
     @abstractmethod
-    async def pack(self, command: Pack) -> ShipmentFacts:
+    async def pack(self: Any, command: Pack) -> ShipmentFacts:
         """Capture, then label. Refused with `payment-failed`, `on-hold`,
         `wrong-state`; a carrier that refuses the address opens a hold."""
 
     @workflow.update
     @abstractmethod
-    async def ship(self, command: Ship) -> ShipmentFacts: ...
+    async def ship(self: Any, command: Ship) -> ShipmentFacts: ...
 
     @workflow.update
     @abstractmethod
-    async def cancel(self, command: CancelShipment) -> ShipmentFacts: ...
+    async def cancel(self: Any, command: CancelShipment) -> ShipmentFacts: ...
 
 
 @workflow.defn(name="Refund")
@@ -97,6 +101,10 @@ class Refund(ABC):
     @workflow.signal
     @abstractmethod
     def nudge(self) -> None: ...
+
+    @workflow.update
+    @abstractmethod
+    async def release_hold(self: Any, command: ReleaseHold) -> None: ...
 
 
 @workflow.defn(name="Sweep")

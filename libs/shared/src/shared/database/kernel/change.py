@@ -44,15 +44,16 @@ async def change(
     subjects: type[Base],
     subject: str,
     *,
-    key: str,
+    key: str | None,
     actor: str,
     apply: Callable[[Change], Awaitable[R]],
     result: type[R],
 ) -> R:
     """Apply a change to `subject`, a row of `subjects`, once for `key`.
 
-    Safe to repeat: the same `key` returns the first answer. Raises `NotFound`, and
-    what `apply` raises; then nothing has changed.
+    Safe to repeat: the same `key` returns the first answer; with `None` it is `apply`
+    that finds out whether it is done. Raises `NotFound`, and what `apply` raises; then
+    nothing has changed.
     """
 
     async def once() -> R:
@@ -60,15 +61,15 @@ async def change(
             version = await _lock(connection, subjects, subject)
             # A statement of its own: only now, with the lock held, does a new
             # snapshot show what the previous holder of the lock committed.
-            stored = await connection.scalar(
-                text("SELECT result::text FROM applied WHERE key = :key"), {"key": key}
-            )
+            stored = await _answer(connection, key)
             if stored is not None:
                 return result.model_validate_json(stored)
             pending = Change(connection, subject, actor)
             answer = await apply(pending)
-            await _record(pending, subjects, version, key, answer)
-        await announce(engine, subject)
+            if pending.events or key is not None:
+                await _record(pending, subjects, version, key, answer)
+        if pending.events:
+            await announce(engine, subject)
         return answer
 
     return await retry_serialization(once)
@@ -87,8 +88,21 @@ async def _lock(connection: AsyncConnection, subjects: type[Base], subject: str)
     return int(version)
 
 
+async def _answer(connection: AsyncConnection, key: str | None) -> str | None:
+    if key is None:
+        return None
+    stored = await connection.scalar(
+        text("SELECT result::text FROM applied WHERE key = :key"), {"key": key}
+    )
+    return None if stored is None else str(stored)
+
+
 async def _record(
-    change: Change, subjects: type[Base], version: int, key: str, answer: BaseModel
+    change: Change,
+    subjects: type[Base],
+    version: int,
+    key: str | None,
+    answer: BaseModel,
 ) -> None:
     await change.connection.execute(
         text(
@@ -101,7 +115,8 @@ async def _record(
                      WITH ORDINALITY AS e (event, n)
             ), done AS (
                 INSERT INTO applied (key, subject, result)
-                VALUES (:key, :subject, cast(:result AS jsonb))
+                SELECT :key, :subject, cast(:result AS jsonb)
+                WHERE cast(:key AS text) IS NOT NULL
             )
             UPDATE {subjects.__tablename__}
             SET version = :version + :told, updated_at = now() WHERE id = :subject

@@ -1,0 +1,167 @@
+"""Taking the money for one parcel, once."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from shared.contracts.base import Payload
+from shared.contracts.errors import Refusal, StepInFlight
+from shared.contracts.orders.states import MoneyKind, MoneyStatus, ShipmentStatus
+from shared.database.kernel.change import Change
+from shared.database.orders.snapshot import OrderSnapshot, Shipment
+from shared.database.orders.tables import Order
+from shared.database.orders.tables import Shipment as ShipmentTable
+from sqlalchemy import update
+
+from worker.orders.activities import ledger
+from worker.orders.activities.asking import Asked, again, ask
+from worker.orders.activities.holding import ask_for_payment
+from worker.orders.activities.stock import add_to_line
+from worker.orders.activities.store import Done, utc_now
+from worker.orders.facts import capturable
+from worker.orders.ports import ProviderPayment
+
+
+class Begun(Payload):
+    """Either an outcome, or what to ask of the provider."""
+
+    outcome: str | None = None
+    asked: Asked | None = None
+    provider_ref: str = ""
+    multicapture: bool = False
+    captured_before: int = 0
+
+
+def unpaid_units(order: OrderSnapshot, shipment: Shipment) -> dict[int, int]:
+    """Units of a parcel, by line, that earlier captures did not pay for."""
+    unpaid = {}
+    for item in shipment.lines:
+        line = order.line(item.line)
+        spoken_for = sum(
+            other.units(item.line)
+            for other in order.shipments
+            if other.in_house and other.captured_at and other.id != shipment.id
+        )
+        free = line.paid_in_house - spoken_for
+        unpaid[item.line] = max(0, item.qty - max(0, free))
+    return unpaid
+
+
+def _price(order: OrderSnapshot, units: Mapping[int, int]) -> int:
+    return sum(order.line(line).price_to_capture(n) for line, n in units.items())
+
+
+async def begin(
+    change: Change, order: OrderSnapshot, *, shipment_id: str, now: datetime
+) -> Begun:
+    """Raises `Refusal` wrong-state, on-hold; `StepInFlight` while another parcel of
+    the order is being paid for, since its price depends on what came before."""
+    shipment = order.shipment(shipment_id)
+    if shipment.captured_at is not None:
+        return Begun(outcome="captured")
+    for payment in order.payments:
+        row = payment.pending(MoneyKind.CAPTURE)
+        if row is not None and row.ref != shipment_id:
+            raise StepInFlight("Another parcel of this order is being paid for.")
+        if row is not None:
+            return Begun(
+                asked=again(payment, row),
+                provider_ref=payment.provider_ref or "",
+                multicapture=payment.multicapture,
+                captured_before=payment.captured,
+            )
+    _check_may_be_paid(order, shipment)
+    units = unpaid_units(order, shipment)
+    amount = _price(order, units) + order.shipping_due
+    if amount == 0:
+        await _mark_paid(change, order, shipment, units, None, 0)
+        return Begun(outcome="captured")
+    able = [p for p in order.payments if capturable(p, now) >= amount]
+    if not able:
+        return Begun(outcome="uncovered")
+    payment = able[-1]
+    asked = await ask(change, payment.id, MoneyKind.CAPTURE, amount, shipment_id, now)
+    await ledger.add(change, payment.id, capturing=amount)
+    return Begun(
+        asked=asked,
+        provider_ref=payment.provider_ref or "",
+        multicapture=payment.multicapture,
+        captured_before=payment.captured,
+    )
+
+
+def _check_may_be_paid(order: OrderSnapshot, shipment: Shipment) -> None:
+    if shipment.status is not ShipmentStatus.READY:
+        raise Refusal("wrong-state", f"The shipment is {shipment.status}.")
+    held = [h.reason for h in order.holds if h.subject in (order.id, shipment.id)]
+    if held:
+        raise Refusal("on-hold", f"On hold: {', '.join(held)}.", holds=held)
+
+
+async def settle(
+    change: Change, order: OrderSnapshot, *, row_id: str, answer: ProviderPayment
+) -> Done:
+    payment, row = ledger.find_row(order, row_id)
+    if row.status is not MoneyStatus.PENDING:
+        return Done()
+    shipment = order.shipment(row.ref)
+    if answer.status not in ("captured", "authorized"):
+        await ledger.settle(
+            change, row.id, MoneyStatus.FAILED, failure=answer.failure or answer.status
+        )
+        await ledger.add(change, payment.id, capturing=-row.amount)
+        change.event(
+            "payment.capture_failed",
+            payment_id=payment.id,
+            shipment_id=shipment.id,
+            code=answer.failure or answer.status,
+        )
+        await ask_for_payment(change, "capture-failed", payment_id=payment.id)
+        return Done()
+    await ledger.settle(change, row.id, MoneyStatus.SUCCEEDED, provider_ref=answer.ref)
+    await ledger.add(change, payment.id, capturing=-row.amount, captured=row.amount)
+    rest = payment.held - row.amount
+    if rest and not payment.multicapture:
+        # The provider gives the rest of a part capture back by itself.
+        released = await ledger.begin(
+            change, payment.id, MoneyKind.RELEASE, rest, row.id
+        )
+        await ledger.settle(change, released, MoneyStatus.SUCCEEDED)
+        await ledger.add(change, payment.id, released=rest)
+    units = unpaid_units(order, shipment)
+    shipping = row.amount - _price(order, units)
+    await _mark_paid(change, order, shipment, units, row.id, shipping)
+    change.event(
+        "payment.captured",
+        payment_id=payment.id,
+        shipment_id=shipment.id,
+        amount=row.amount,
+    )
+    return Done()
+
+
+async def _mark_paid(
+    change: Change,
+    order: OrderSnapshot,
+    shipment: Shipment,
+    units: Mapping[int, int],
+    capture_id: str | None,
+    shipping: int,
+) -> None:
+    for line, n in units.items():
+        if n:
+            await add_to_line(change, order.id, line, captured=n)
+    if shipping:
+        await change.connection.execute(
+            update(Order)
+            .where(Order.id == order.id)
+            .values(shipping_captured=Order.shipping_captured + shipping)
+        )
+    await change.connection.execute(
+        update(ShipmentTable)
+        .where(ShipmentTable.id == shipment.id)
+        .values(
+            captured_at=utc_now(),
+            capture_id=capture_id,
+            amount=_price(order, units) + shipping,
+        )
+    )

@@ -1,0 +1,114 @@
+"""Labels at the carrier."""
+
+from functools import partial
+
+from shared.contracts.errors import Refusal
+from shared.contracts.orders.activities import CarrierSteps
+from shared.contracts.orders.models import Labelled, Parcel, ShipmentRef
+from shared.contracts.orders.states import HoldReason, ShipmentStatus
+from shared.database.kernel.change import Change
+from shared.database.kernel.holds import place_hold
+from shared.database.orders.snapshot import OrderSnapshot
+from shared.database.orders.tables import Shipment as ShipmentTable
+from sqlalchemy import text, update
+from temporalio import activity
+
+from worker.orders import policy
+from worker.orders.activities.store import Done, OrderStore
+from worker.orders.ports import Address, AddressRefused, Carrier, Label
+
+
+class CarrierActivities(CarrierSteps):
+    def __init__(self, store: OrderStore, carrier: Carrier) -> None:
+        self._store = store
+        self._carrier = carrier
+
+    @activity.defn(name="buy_label")
+    async def buy_label(self, ref: ShipmentRef) -> Labelled:
+        order = await self._store.read(ref.order_id)
+        shipment = order.shipment(ref.shipment_id)
+        if shipment.status is ShipmentStatus.PACKED:
+            return Labelled(outcome="labelled")
+        if shipment.status is not ShipmentStatus.READY or shipment.parcel is None:
+            raise Refusal("wrong-state", f"The shipment is {shipment.status}.")
+        try:
+            label = await self._carrier.buy_label(
+                await self._ship_to(ref.order_id),
+                Parcel.model_validate(shipment.parcel),
+                ref.shipment_id,
+            )
+        except AddressRefused as refused:
+            await self._store.change(
+                ref.order_id,
+                partial(_refuse, shipment_id=ref.shipment_id, why=str(refused)),
+                Done,
+            )
+            return Labelled(outcome="refused")
+        await self._store.change(
+            ref.order_id, partial(_pack, shipment_id=ref.shipment_id, label=label), Done
+        )
+        return Labelled(outcome="labelled")
+
+    @activity.defn(name="void_label")
+    async def void_label(self, ref: ShipmentRef) -> None:
+        order = await self._store.read(ref.order_id)
+        label_ref = order.shipment(ref.shipment_id).label_ref
+        if label_ref is not None:
+            await self._carrier.void_label(label_ref)
+            await self._store.change(
+                ref.order_id, partial(_void, shipment_id=ref.shipment_id), Done
+            )
+
+    async def _ship_to(self, order_id: str) -> Address:
+        """Read here, sent to the carrier, and in no payload."""
+        async with self._store.engine.connect() as connection:
+            row = await connection.scalar(
+                text("SELECT ship_to FROM contacts WHERE order_id = :id"),
+                {"id": order_id},
+            )
+        if row is None:
+            raise AddressRefused("the address was erased")
+        known = Address.__dataclass_fields__
+        return Address(**{name: row[name] for name in known if name in row})
+
+
+async def _pack(
+    change: Change, order: OrderSnapshot, *, shipment_id: str, label: Label
+) -> Done:
+    shipment = order.shipment(shipment_id)
+    columns: dict[str, object] = {
+        "carrier": label.carrier,
+        "tracking": label.tracking,
+        "label_ref": label.ref,
+        "eta": label.eta,
+    }
+    if shipment.status is ShipmentStatus.READY:
+        columns["status"] = ShipmentStatus.PACKED
+        change.event("shipment.packed", shipment_id=shipment_id, carrier=label.carrier)
+    # Cancelled while the carrier was asked: the label is noted so that it is voided.
+    await _set(change, shipment_id, columns)
+    return Done()
+
+
+async def _refuse(
+    change: Change, order: OrderSnapshot, *, shipment_id: str, why: str
+) -> Done:
+    await place_hold(
+        change,
+        HoldReason.ADDRESS,
+        due_in=policy.ADDRESS_DUE,
+        detail={"cause": why, "shipment_id": shipment_id},
+    )
+    return Done()
+
+
+async def _void(change: Change, order: OrderSnapshot, *, shipment_id: str) -> Done:
+    await _set(change, shipment_id, {"label_ref": None})
+    change.event("shipment.label_voided", shipment_id=shipment_id)
+    return Done()
+
+
+async def _set(change: Change, shipment_id: str, columns: dict[str, object]) -> None:
+    await change.connection.execute(
+        update(ShipmentTable).where(ShipmentTable.id == shipment_id).values(columns)
+    )

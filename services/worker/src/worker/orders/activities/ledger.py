@@ -1,0 +1,81 @@
+"""Money in PostgreSQL: ledger rows and the counters that sum them up (M2, M3)."""
+
+from datetime import UTC, datetime
+
+from shared.contracts.orders.states import MoneyKind, MoneyStatus
+from shared.database.ids import new_id
+from shared.database.kernel.change import Change
+from shared.database.orders.snapshot import LedgerRow, OrderSnapshot, Payment
+from shared.database.orders.tables import LedgerRow as LedgerTable
+from shared.database.orders.tables import Payment as PaymentTable
+from sqlalchemy import insert, update
+
+
+async def begin(
+    change: Change,
+    payment_id: str,
+    kind: MoneyKind,
+    amount: int,
+    ref: str,
+    *,
+    attempt: int = 1,
+) -> str:
+    """Write down what will be asked of the provider. Returns the row's id, which is
+    the provider's idempotency key."""
+    row_id = new_id("led")
+    await change.connection.execute(
+        insert(LedgerTable).values(
+            id=row_id,
+            payment_id=payment_id,
+            kind=kind,
+            amount=amount,
+            status=MoneyStatus.PENDING,
+            ref=ref,
+            attempt=attempt,
+        )
+    )
+    return row_id
+
+
+async def settle(
+    change: Change,
+    row_id: str,
+    status: MoneyStatus,
+    *,
+    provider_ref: str | None = None,
+    failure: str | None = None,
+) -> None:
+    await change.connection.execute(
+        update(LedgerTable)
+        .where(LedgerTable.id == row_id)
+        .values(
+            status=status,
+            provider_ref=provider_ref,
+            failure=failure,
+            settled_at=datetime.now(UTC),
+        )
+    )
+
+
+async def add(change: Change, payment_id: str, **amounts: int) -> None:
+    """Add to counters of a payment, by their column names."""
+    await change.connection.execute(
+        update(PaymentTable)
+        .where(PaymentTable.id == payment_id)
+        .values({name: getattr(PaymentTable, name) + n for name, n in amounts.items()})
+    )
+
+
+async def describe(change: Change, payment_id: str, **columns: object) -> None:
+    """Set what the provider told about a payment."""
+    await change.connection.execute(
+        update(PaymentTable).where(PaymentTable.id == payment_id).values(columns)
+    )
+
+
+def find_row(order: OrderSnapshot, row_id: str) -> tuple[Payment, LedgerRow]:
+    for payment in order.payments:
+        for row in payment.ledger:
+            if row.id == row_id:
+                return payment, row
+    raise LookupError(row_id)

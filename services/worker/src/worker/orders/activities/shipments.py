@@ -1,0 +1,228 @@
+"""The steps of one parcel in the warehouse and on its way."""
+
+from collections.abc import Mapping
+from functools import partial
+
+from shared.contracts.errors import Refusal
+from shared.contracts.orders.activities import ShipmentSteps
+from shared.contracts.orders.models import (
+    CancelShipment,
+    Pack,
+    Ship,
+    ShipmentFacts,
+    ShipmentRef,
+)
+from shared.contracts.orders.states import HoldReason, ShipmentStatus
+from shared.database.kernel.change import Change
+from shared.database.kernel.holds import place_hold
+from shared.database.orders.snapshot import OrderSnapshot, Shipment
+from shared.database.orders.tables import Shipment as ShipmentTable
+from shared.database.orders.tables import ShipmentLine
+from sqlalchemy import update
+from temporalio import activity
+
+from worker.orders import policy
+from worker.orders.activities.cancelling import cancel_shipment
+from worker.orders.activities.holding import miss_stock
+from worker.orders.activities.stock import add_to_line, give_back, move_stock
+from worker.orders.activities.store import Apply, Done, OrderStore, utc_now
+from worker.orders.facts import shipment_facts
+
+
+class ShipmentActivities(ShipmentSteps):
+    def __init__(self, store: OrderStore) -> None:
+        self._store = store
+
+    @activity.defn(name="look_at_shipment")
+    async def look_at_shipment(self, ref: ShipmentRef) -> ShipmentFacts:
+        return shipment_facts(await self._store.read(ref.order_id), ref.shipment_id)
+
+    @activity.defn(name="begin_packing")
+    async def begin_packing(self, command: Pack) -> ShipmentFacts:
+        return await self._command(command, partial(_pick, command=command))
+
+    @activity.defn(name="ship")
+    async def ship(self, command: Ship) -> ShipmentFacts:
+        return await self._command(command, partial(_ship, command=command))
+
+    @activity.defn(name="cancel_shipment")
+    async def cancel_shipment(self, command: CancelShipment) -> ShipmentFacts:
+        return await self._command(command, partial(_cancel, command=command))
+
+    @activity.defn(name="miss_scan")
+    async def miss_scan(self, ref: ShipmentRef) -> ShipmentFacts:
+        await self._store.change(
+            ref.order_id, partial(_miss_scan, shipment_id=ref.shipment_id), Done
+        )
+        return await self.look_at_shipment(ref)
+
+    async def _command(
+        self, command: Pack | Ship | CancelShipment, apply: Apply
+    ) -> ShipmentFacts:
+        await self._store.change(
+            command.order_id, apply, Done, key=command.key, actor=command.actor
+        )
+        return await self.look_at_shipment(
+            ShipmentRef(order_id=command.order_id, shipment_id=command.shipment_id)
+        )
+
+
+# ── packing ─────────────────────────────────────────────────────────────────────
+
+
+async def _pick(change: Change, order: OrderSnapshot, *, command: Pack) -> Done:
+    shipment = order.shipment(command.shipment_id)
+    _expect(shipment, ShipmentStatus.READY)
+    held = [h.reason for h in order.holds if h.subject in (order.id, shipment.id)]
+    if held:
+        raise Refusal("on-hold", f"On hold: {', '.join(held)}.", holds=held)
+    picked = {item.line: item.quantity for item in command.lines}
+    missing = _missing(shipment, picked)
+    if missing and shipment.captured_at is not None:
+        raise Refusal("wrong-state", "The parcel is paid for as it was planned.")
+    if missing:
+        await _pick_short(change, order, shipment, missing, command.key)
+    if not picked:
+        await cancel_shipment(change, shipment)
+        return Done()
+    await _set(change, shipment, parcel=command.parcel.model_dump())
+    change.event(
+        "shipment.picked",
+        shipment_id=shipment.id,
+        lines=[item.model_dump() for item in command.lines],
+    )
+    return Done()
+
+
+def _expect(shipment: Shipment, *statuses: ShipmentStatus) -> None:
+    if shipment.status not in statuses:
+        raise Refusal(
+            "wrong-state",
+            f"The shipment is {shipment.status}.",
+            status=shipment.status,
+        )
+
+
+def _missing(shipment: Shipment, picked: Mapping[int, int]) -> dict[int, int]:
+    """Units that were planned and not found, by line."""
+    planned = {item.line: item.qty for item in shipment.lines if item.qty}
+    if any(units > planned.get(line, 0) for line, units in picked.items()):
+        raise Refusal(
+            "quantity-exceeded",
+            "More was picked than belongs into this parcel.",
+            planned=[{"line": n, "quantity": units} for n, units in planned.items()],
+        )
+    return {
+        line: units - picked.get(line, 0)
+        for line, units in planned.items()
+        if units > picked.get(line, 0)
+    }
+
+
+async def _pick_short(
+    change: Change,
+    order: OrderSnapshot,
+    shipment: Shipment,
+    missing: Mapping[int, int],
+    key: str,
+) -> None:
+    """What was not found is not there: the stock is corrected with it, else the
+    next order would be promised the same missing unit."""
+    moves = []
+    for number, units in missing.items():
+        line = order.line(number)
+        await give_back(change, order.id, line, shipment.location, units)
+        await change.connection.execute(
+            update(ShipmentLine)
+            .where(ShipmentLine.shipment_id == shipment.id, ShipmentLine.line == number)
+            .values(qty=ShipmentLine.qty - units)
+        )
+        moves.append((line.sku, shipment.location, -units, -units))
+    await move_stock(change, f"{order.id}:{key}", "adjust", moves)
+    change.event(
+        "shipment.short_pick",
+        shipment_id=shipment.id,
+        lines=[{"line": n, "quantity": units} for n, units in missing.items()],
+    )
+    await miss_stock(change, order.id)
+
+
+# ── shipping ────────────────────────────────────────────────────────────────────
+
+
+async def _ship(change: Change, order: OrderSnapshot, *, command: Ship) -> Done:
+    shipment = order.shipment(command.shipment_id)
+    _expect(shipment, ShipmentStatus.PACKED)
+    await send_off(
+        change,
+        order,
+        shipment,
+        carrier=command.carrier or shipment.carrier,
+        tracking=command.tracking or shipment.tracking,
+    )
+    return Done()
+
+
+async def send_off(
+    change: Change,
+    order: OrderSnapshot,
+    shipment: Shipment,
+    *,
+    carrier: str | None,
+    tracking: str | None,
+) -> None:
+    """The goods leave the house: reservation, stock and line counters follow."""
+    moves = []
+    for item in shipment.lines:
+        if item.qty == 0:
+            continue
+        line = order.line(item.line)
+        await give_back(change, order.id, line, shipment.location, item.qty)
+        await add_to_line(change, order.id, line.line, shipped=item.qty)
+        moves.append((line.sku, shipment.location, -item.qty, -item.qty))
+    await move_stock(change, shipment.id, "ship", moves)
+    await _set(
+        change,
+        shipment,
+        status=ShipmentStatus.SHIPPED,
+        carrier=carrier,
+        tracking=tracking,
+        shipped_at=utc_now(),
+    )
+    change.event(
+        "shipment.shipped", shipment_id=shipment.id, carrier=carrier, tracking=tracking
+    )
+
+
+async def _cancel(
+    change: Change, order: OrderSnapshot, *, command: CancelShipment
+) -> Done:
+    """The parcel is taken apart; what was in it is planned anew."""
+    shipment = order.shipment(command.shipment_id)
+    _expect(shipment, ShipmentStatus.READY, ShipmentStatus.PACKED)
+    await cancel_shipment(change, shipment)
+    return Done()
+
+
+async def _miss_scan(change: Change, order: OrderSnapshot, *, shipment_id: str) -> Done:
+    shipment = order.shipment(shipment_id)
+    if shipment.status is not ShipmentStatus.SHIPPED:
+        return Done()
+    if order.hold(HoldReason.DELIVERY, shipment_id) is None:
+        await place_hold(
+            change,
+            HoldReason.DELIVERY,
+            subject=shipment_id,
+            due_in=policy.DELIVERY_DUE,
+            detail={"cause": "no-scan", "shipment_id": shipment_id},
+        )
+        return Done()
+    await _set(change, shipment, status=ShipmentStatus.LOST)
+    change.event("shipment.lost", shipment_id=shipment_id)
+    return Done()
+
+
+async def _set(change: Change, shipment: Shipment, **columns: object) -> None:
+    await change.connection.execute(
+        update(ShipmentTable).where(ShipmentTable.id == shipment.id).values(columns)
+    )

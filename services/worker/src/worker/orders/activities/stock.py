@@ -1,0 +1,153 @@
+"""Reserving stock and giving it back.
+
+Rows are locked in one fixed order, SKU then location, with the demand of an order
+summed up first, so that two orders never wait for each other in a circle (S1).
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from shared.database.kernel.change import Change
+from shared.database.orders.snapshot import Line, OrderSnapshot
+from shared.database.orders.tables import (
+    OrderLine,
+    Reservation,
+    Stock,
+)
+from sqlalchemy import select, text, update
+from sqlalchemy.dialects.postgresql import insert
+
+Free = dict[tuple[str, str], int]
+
+
+async def reserve_missing(change: Change, order: OrderSnapshot, key: str) -> int:
+    """Reserve what the order's short lines need, as far as there is. Returns the
+    units reserved."""
+    wanted = [line for line in order.lines if line.short > 0]
+    if not wanted:
+        return 0
+    free = await _lock_free_stock(change, {line.sku for line in wanted})
+    taken = list(_allocate(wanted, free))
+    for line, location, units in taken:
+        await _take(change, order.id, line, location, units)
+    await move_stock(
+        change,
+        key,
+        "reserve",
+        ((line.sku, location, 0, units) for line, location, units in taken),
+    )
+    return sum(units for _, _, units in taken)
+
+
+async def _lock_free_stock(change: Change, skus: set[str]) -> Free:
+    rows = await change.connection.execute(
+        select(Stock.sku, Stock.location, Stock.on_hand - Stock.reserved)
+        .where(Stock.sku.in_(sorted(skus)))
+        .order_by(Stock.sku, Stock.location)
+        .with_for_update()
+    )
+    return {(sku, location): units for sku, location, units in rows}
+
+
+def _allocate(lines: Iterable[Line], free: Free) -> Iterable[tuple[Line, str, int]]:
+    """Fullest location first, so that an order splits as little as it must."""
+    for line in lines:
+        missing = line.short
+        places = sorted(
+            (place for place in free if place[0] == line.sku),
+            key=lambda place: (-free[place], place[1]),
+        )
+        for place in places:
+            units = min(missing, free[place])
+            if units > 0:
+                free[place] -= units
+                missing -= units
+                yield line, place[1], units
+
+
+async def _take(
+    change: Change, order_id: str, line: Line, location: str, units: int
+) -> None:
+    row = insert(Reservation).values(
+        order_id=order_id, line=line.line, location=location, sku=line.sku, qty=units
+    )
+    await change.connection.execute(
+        row.on_conflict_do_update(
+            index_elements=["order_id", "line", "location"],
+            set_={"qty": Reservation.qty + row.excluded.qty},
+        )
+    )
+    await add_to_line(change, order_id, line.line, reserved=units)
+
+
+async def give_back(
+    change: Change, order_id: str, line: Line, location: str, units: int
+) -> None:
+    """Take `units` out of a reservation. The caller moves the stock itself."""
+    where = (
+        Reservation.order_id == order_id,
+        Reservation.line == line.line,
+        Reservation.location == location,
+    )
+    left = await change.connection.execute(
+        update(Reservation)
+        .where(*where, Reservation.qty > units)
+        .values(qty=Reservation.qty - units)
+    )
+    if left.rowcount == 0:
+        await change.connection.execute(
+            Reservation.__table__.delete().where(*where)  # type: ignore[attr-defined]
+        )
+    await add_to_line(change, order_id, line.line, reserved=-units)
+
+
+async def add_to_line(change: Change, order_id: str, line: int, **units: int) -> None:
+    """Add to counters of an order line, by their column names."""
+    await change.connection.execute(
+        update(OrderLine)
+        .where(OrderLine.order_id == order_id, OrderLine.line == line)
+        .values({name: getattr(OrderLine, name) + n for name, n in units.items() if n})
+    )
+
+
+async def move_stock(
+    change: Change,
+    key: str,
+    reason: str,
+    moves: Iterable[tuple[str, str, int, int]],
+) -> None:
+    """Change stock and say why. `moves` are (sku, location, on hand, reserved)."""
+    sums: Counter[tuple[str, str, str]] = Counter()
+    for sku, location, on_hand, reserved in moves:
+        sums[sku, location, "on_hand"] += on_hand
+        sums[sku, location, "reserved"] += reserved
+    for sku, location in sorted({(sku, location) for sku, location, _ in sums}):
+        on_hand = sums[sku, location, "on_hand"]
+        reserved = sums[sku, location, "reserved"]
+        if on_hand == reserved == 0:
+            continue
+        await change.connection.execute(
+            text(
+                """
+                WITH why AS (
+                  INSERT INTO stock_movements
+                    (key, sku, location, on_hand, reserved, reason, ref, actor)
+                  VALUES (:key, :sku, :location, :on_hand, :reserved, :reason, :ref,
+                          :actor)
+                )
+                UPDATE stock SET on_hand = on_hand + :on_hand,
+                                 reserved = reserved + :reserved
+                WHERE sku = :sku AND location = :location
+                """
+            ),
+            {
+                "key": f"{key}:{reason}:{sku}:{location}",
+                "sku": sku,
+                "location": location,
+                "on_hand": on_hand,
+                "reserved": reserved,
+                "reason": reason,
+                "ref": change.subject,
+                "actor": change.actor,
+            },
+        )

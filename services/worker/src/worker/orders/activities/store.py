@@ -1,0 +1,61 @@
+"""Orders in PostgreSQL: read one, or change one in the fact-changing transaction."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from pydantic import BaseModel
+from shared.contracts.base import Payload
+from shared.database.kernel.change import Change, change
+from shared.database.orders.snapshot import OrderSnapshot, read_order
+from shared.database.orders.tables import Order
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+R = TypeVar("R", bound=BaseModel)
+
+WORKER = "worker"
+"""The actor of what the process does by itself."""
+
+
+class Done(Payload):
+    """The answer of a change that has none."""
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+Apply = Callable[[Change, OrderSnapshot], Awaitable[Done]]
+
+
+class OrderStore:
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.engine = engine
+
+    async def read(self, order_id: str) -> OrderSnapshot:
+        async with self.engine.connect() as connection:
+            return await read_order(connection, order_id)
+
+    async def change(
+        self,
+        order_id: str,
+        apply: Callable[[Change, OrderSnapshot], Awaitable[R]],
+        result: type[R],
+        *,
+        key: str | None = None,
+        actor: str = WORKER,
+    ) -> R:
+        """Apply a change once for `order_id` and `key`. Safe to repeat."""
+
+        async def with_order(pending: Change) -> R:
+            return await apply(pending, await read_order(pending.connection, order_id))
+
+        return await change(
+            self.engine,
+            Order,
+            order_id,
+            key=None if key is None else f"{order_id}:{key}",
+            actor=actor,
+            apply=with_order,
+            result=result,
+        )

@@ -1,0 +1,252 @@
+"""Payments through Stripe's own SDK. Its outcomes are translated here, once.
+
+Temporal retries, so the SDK does not. A 5xx that Stripe replays for a key is what it
+will answer for ever, which makes the key spent; any other 5xx or a lost connection
+leaves the outcome unknown.
+"""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, cast
+
+import stripe
+
+from worker.orders.ports import (
+    Authorization,
+    KeySpent,
+    ProviderPayment,
+    ProviderRefund,
+    Unavailable,
+)
+
+EXPAND = ["latest_charge"]
+
+# A human waits for most of these; Stripe answers nearly all within two seconds.
+TIMEOUT = timedelta(seconds=25)
+
+# What Stripe says when the state has moved on: a look tells what it is now.
+MOVED_ON = ("payment_intent_unexpected_state", "charge_already_captured")
+
+STATUS: dict[str, Literal["authorized", "requires_action", "cancelled", "captured"]] = {
+    "requires_capture": "authorized",
+    "requires_action": "requires_action",
+    "canceled": "cancelled",
+    "succeeded": "captured",
+}
+"""Every other state of a PaymentIntent means that the method was declined."""
+
+
+class StripePayments:
+    name = "stripe"
+
+    def __init__(self, api_key: str, api_base: str | None = None) -> None:
+        self._http = stripe.HTTPXClient(timeout=TIMEOUT.total_seconds())
+        self._stripe = stripe.StripeClient(
+            api_key,
+            http_client=self._http,
+            max_network_retries=0,
+            base_addresses={"api": api_base} if api_base else {},
+        ).v1
+
+    async def close(self) -> None:
+        await self._http.close_async()  # type: ignore[no-untyped-call]
+
+    async def customer(self, customer: str) -> str:
+        with _translated():
+            made = await self._stripe.customers.create_async(
+                {"metadata": {"customer_id": customer}},
+                {"idempotency_key": f"customer:{customer}"},
+            )
+        return made.id
+
+    async def authorize(self, wanted: Authorization, key: str) -> ProviderPayment:
+        params: dict[str, Any] = {
+            "amount": wanted.amount,
+            "currency": wanted.currency.lower(),
+            "customer": wanted.customer_ref,
+            "payment_method": wanted.method_ref,
+            "payment_method_types": ["card"],
+            "capture_method": "manual",
+            "confirm": True,
+            "metadata": {
+                "order_id": wanted.order_id,
+                "payment_id": wanted.payment_id,
+            },
+            "payment_method_options": {
+                "card": {"request_multicapture": "if_available"}
+            },
+            "expand": EXPAND,
+        }
+        if wanted.off_session:
+            params["off_session"] = True
+        else:
+            params["setup_future_usage"] = "off_session"
+            if wanted.return_url:
+                params["return_url"] = wanted.return_url
+        try:
+            with _translated():
+                intent = await self._stripe.payment_intents.create_async(
+                    cast(Any, params), {"idempotency_key": key}
+                )
+        except stripe.CardError as declined:
+            return _declined(declined)
+        return _payment(intent)
+
+    async def find(
+        self, wanted: Authorization, since: datetime
+    ) -> ProviderPayment | None:
+        # The customer has few payments, so this is one page; a search index would lag.
+        with _translated():
+            page = await self._stripe.payment_intents.list_async(
+                {
+                    "customer": wanted.customer_ref,
+                    "created": {"gte": int((since - timedelta(hours=1)).timestamp())},
+                    "limit": 100,
+                    "expand": [f"data.{name}" for name in EXPAND],
+                }
+            )
+            async for intent in _every(page):
+                if intent.metadata.get("payment_id") == wanted.payment_id:
+                    return _payment(intent)
+        return None
+
+    async def payment(self, ref: str) -> ProviderPayment:
+        with _translated():
+            return _payment(
+                await self._stripe.payment_intents.retrieve_async(
+                    ref, {"expand": EXPAND}
+                )
+            )
+
+    async def capture(
+        self, ref: str, amount: int, *, final: bool, key: str
+    ) -> ProviderPayment:
+        params: dict[str, Any] = {"amount_to_capture": amount, "expand": EXPAND}
+        if not final:
+            params["final_capture"] = False
+        try:
+            with _translated():
+                intent = await self._stripe.payment_intents.capture_async(
+                    ref, cast(Any, params), {"idempotency_key": key}
+                )
+        except stripe.CardError as declined:
+            return _declined(declined, ref)
+        except stripe.InvalidRequestError as refused:
+            if refused.code not in MOVED_ON:
+                raise
+            return await self.payment(ref)
+        return _payment(intent)
+
+    async def release(self, ref: str, key: str) -> ProviderPayment:
+        try:
+            with _translated():
+                intent = await self._stripe.payment_intents.cancel_async(
+                    ref, {"expand": EXPAND}, {"idempotency_key": key}
+                )
+        except stripe.InvalidRequestError as refused:
+            if refused.code not in MOVED_ON:
+                raise
+            return await self.payment(ref)
+        return _payment(intent)
+
+    async def refund(
+        self, ref: str, amount: int, *, refund_id: str, key: str
+    ) -> ProviderRefund:
+        try:
+            with _translated():
+                refund = await self._stripe.refunds.create_async(
+                    {
+                        "payment_intent": ref,
+                        "amount": amount,
+                        "metadata": {"refund_id": refund_id, "ledger_id": key},
+                    },
+                    {"idempotency_key": key},
+                )
+        except stripe.InvalidRequestError as refused:
+            return ProviderRefund(ref="", status="failed", failure=refused.code)
+        return _refund(refund)
+
+    async def find_refund(
+        self, ref: str, *, refund_id: str, key: str
+    ) -> ProviderRefund | None:
+        with _translated():
+            page = await self._stripe.refunds.list_async(
+                {"payment_intent": ref, "limit": 100}
+            )
+            async for refund in _every(page):
+                metadata = refund.metadata or {}
+                live = refund.status not in ("failed", "canceled")
+                if metadata.get("ledger_id") == key or (
+                    live and metadata.get("refund_id") == refund_id
+                ):
+                    return _refund(refund)
+        return None
+
+
+async def _every(page: Any) -> AsyncIterator[Any]:
+    async for item in page.auto_paging_iter_async():
+        yield item
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Unknown outcomes become `Unavailable` or `KeySpent`; refusals go through."""
+    try:
+        yield
+    except (stripe.CardError, stripe.InvalidRequestError):
+        raise
+    except stripe.StripeError as error:
+        headers = {k.lower(): v for k, v in (error.headers or {}).items()}
+        replayed = headers.get("idempotent-replayed") == "true"
+        if replayed and (error.http_status or 0) >= 500:
+            raise KeySpent(f"Stripe has stored status {error.http_status}") from error
+        why = f"{type(error).__name__} {error.http_status or ''} {error.code or ''}"
+        raise Unavailable("stripe", why.strip()) from error
+
+
+def _declined(error: stripe.CardError, ref: str = "") -> ProviderPayment:
+    body = cast(dict[str, Any], error.json_body or {}).get("error", {})
+    intent = body.get("payment_intent") or {}
+    return ProviderPayment(
+        ref=intent.get("id", ref),
+        status="declined",
+        authorized=0,
+        captured=0,
+        failure=body.get("decline_code") or error.code or "declined",
+    )
+
+
+def _payment(intent: stripe.PaymentIntent) -> ProviderPayment:
+    charge = intent.latest_charge
+    card: Any = None
+    if isinstance(charge, stripe.Charge) and charge.payment_method_details:
+        card = charge.payment_method_details.card
+    last_error = intent.last_payment_error
+    action = intent.next_action
+    ends = getattr(card, "capture_before", None)
+    multicapture = getattr(card, "multicapture", None)
+    return ProviderPayment(
+        ref=intent.id,
+        status=STATUS.get(intent.status, "declined"),
+        authorized=intent.amount_capturable,
+        captured=intent.amount_received,
+        capture_before=datetime.fromtimestamp(ends, UTC) if ends else None,
+        multicapture=getattr(multicapture, "status", "") == "available",
+        failure=last_error.code if last_error else None,
+        redirect_url=action.redirect_to_url.url
+        if action and action.redirect_to_url
+        else None,
+    )
+
+
+def _refund(refund: stripe.Refund) -> ProviderRefund:
+    status: Literal["succeeded", "pending", "failed"]
+    match refund.status:
+        case "succeeded":
+            status = "succeeded"
+        case "failed" | "canceled":
+            status = "failed"
+        case _:
+            status = "pending"
+    return ProviderRefund(refund.id, status, getattr(refund, "failure_reason", None))

@@ -1,0 +1,164 @@
+"""What a workflow needs to know of an order, drawn from its snapshot."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from shared.contracts.orders.models import (
+    LiveShipment,
+    OpenHold,
+    OrderFacts,
+    RefundFacts,
+    ShipmentFacts,
+)
+from shared.contracts.orders.states import (
+    HoldReason,
+    MoneyKind,
+    MoneyStatus,
+    ShipmentStatus,
+)
+from shared.database.orders.snapshot import Hold, OrderSnapshot, Payment, Shipment
+
+from worker.orders.policy import LOST_AFTER, RENEW_BEFORE, SCAN_DUE
+
+KEY_SPENT = "key-spent"
+"""Why an attempt failed whose key the provider answers with a stored error: the money
+did not move, and the next attempt goes under a new key."""
+
+
+def order_facts(order: OrderSnapshot, now: datetime) -> OrderFacts:
+    return OrderFacts(
+        order_id=order.id,
+        status=order.status,
+        allocated=order.allocated,
+        short=order.short,
+        unplanned=sum(units for _, units in order.unplanned()),
+        open_units=order.open_units,
+        uncovered=uncovered(order, now),
+        holds=tuple(open_hold(hold) for hold in order.holds),
+        shipments=tuple(
+            LiveShipment(shipment_id=s.id, status=s.status)
+            for s in order.shipments
+            if not s.status.final or _to_void(s)
+        ),
+        authorizing=next((p.id for p in order.payments if unsettled(p)), None),
+        surplus_payments=tuple(surplus(order, now)),
+        pending_refunds=tuple(
+            r.id
+            for r in order.refunds
+            if r.status is MoneyStatus.PENDING and r.reason == "cancellation"
+        ),
+        renew_at=renew_at(order, now),
+    )
+
+
+def open_hold(hold: Hold) -> OpenHold:
+    return OpenHold(
+        hold_id=hold.id,
+        reason=hold.reason,
+        subject=hold.subject,
+        remind_at=hold.remind_at,
+        due_at=hold.due_at,
+        reminded=hold.reminded_at is not None,
+        escalated=hold.escalated_at is not None,
+    )
+
+
+# ── money ───────────────────────────────────────────────────────────────────────
+
+
+def capturable(payment: Payment, now: datetime) -> int:
+    """What may still be taken from a payment: nothing after it expired, nor after
+    the provider refused a capture."""
+    expired = payment.capture_before is not None and payment.capture_before <= now
+    return 0 if expired or _refused_a_capture(payment) else payment.held
+
+
+def _refused_a_capture(payment: Payment) -> bool:
+    return any(
+        row.status is MoneyStatus.FAILED and row.failure != KEY_SPENT
+        for row in payment.rows(MoneyKind.CAPTURE)
+    )
+
+
+def cover(order: OrderSnapshot, now: datetime) -> Payment | None:
+    """The authorisation that covers all that is still to be captured. One that ends
+    soon covers nothing, which is what has it renewed in time."""
+    for payment in order.payments:
+        ends = payment.capture_before
+        ending = ends is not None and ends - RENEW_BEFORE <= now
+        if not ending and capturable(payment, now) >= order.to_capture > 0:
+            return payment
+    return None
+
+
+def uncovered(order: OrderSnapshot, now: datetime) -> int:
+    """The amount to authorise: all that is still to be captured, or nothing."""
+    return 0 if cover(order, now) else order.to_capture
+
+
+def unsettled(payment: Payment) -> bool:
+    """An authorisation was begun and its outcome is not known here yet. One that
+    waits for the customer (`next_action`) is known."""
+    pending = payment.pending(MoneyKind.AUTHORIZE)
+    return pending is not None and payment.next_action is None
+
+
+def surplus(order: OrderSnapshot, now: datetime) -> Iterator[str]:
+    """Payments that hold back money which nobody will capture any more."""
+    covering = cover(order, now)
+    needed = order.to_capture > 0 and covering is None
+    for payment in order.payments:
+        idle = payment.held > 0 and payment.capturing == 0
+        wanted = needed and capturable(payment, now) > 0
+        unneeded = idle and payment is not covering and not wanted
+        if unneeded or (order.status.final and payment.next_action is not None):
+            yield payment.id
+
+
+def renew_at(order: OrderSnapshot, now: datetime) -> datetime | None:
+    """When the authorisation that covers the order has to be renewed."""
+    covering = cover(order, now)
+    if covering is None or covering.capture_before is None:
+        return None
+    return covering.capture_before - RENEW_BEFORE
+
+
+# ── goods ───────────────────────────────────────────────────────────────────────
+
+
+def shipment_facts(order: OrderSnapshot, shipment_id: str) -> ShipmentFacts:
+    shipment = order.shipment(shipment_id)
+    held = any(hold.subject in (order.id, shipment.id) for hold in order.holds)
+    return ShipmentFacts(
+        shipment_id=shipment.id,
+        status=shipment.status,
+        parcel_ready=shipment.status is ShipmentStatus.READY
+        and shipment.parcel is not None
+        and not held,
+        to_void=_to_void(shipment),
+        watch_until=_watch_until(order, shipment),
+    )
+
+
+def _to_void(shipment: Shipment) -> bool:
+    return (
+        shipment.status is ShipmentStatus.CANCELLED and shipment.label_ref is not None
+    )
+
+
+def _watch_until(order: OrderSnapshot, shipment: Shipment) -> datetime | None:
+    if shipment.status is not ShipmentStatus.SHIPPED or shipment.shipped_at is None:
+        return None
+    last_seen = max(shipment.tracking_at or shipment.shipped_at, shipment.shipped_at)
+    asked = order.hold(HoldReason.DELIVERY, shipment.id) is not None
+    return last_seen + (LOST_AFTER if asked else SCAN_DUE)
+
+
+def refund_facts(order: OrderSnapshot, refund_id: str) -> RefundFacts:
+    refund = order.refund(refund_id)
+    return RefundFacts(
+        refund_id=refund.id,
+        status=refund.status,
+        to_settle=refund.status is MoneyStatus.PENDING,
+        on_hold=order.hold(HoldReason.REFUND, refund.id) is not None,
+    )

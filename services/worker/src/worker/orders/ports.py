@@ -1,0 +1,155 @@
+"""What the activities ask of the world outside; the adapters answer.
+
+Every call may be repeated under the same key. An outcome that is not known raises
+`Unavailable`; whoever calls again looks first.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Literal, Protocol
+
+from shared.contracts.orders.models import Parcel
+from temporalio.exceptions import ApplicationError
+
+
+class Unavailable(ApplicationError):
+    """Nobody knows whether it happened: no answer, or an error that is not final."""
+
+    def __init__(self, who: str, why: str) -> None:
+        super().__init__(f"{who}: {why}", type="unavailable")
+
+
+class KeySpent(Exception):
+    """The provider stored an error under this key and will answer it for ever. The
+    request is over: after a look, go on under a new key."""
+
+
+# ── payments ────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Authorization:
+    """`amount` in minor units of `currency`. `payment_id` finds it again."""
+
+    order_id: str
+    payment_id: str
+    amount: int
+    currency: str
+    method_ref: str
+    customer_ref: str
+    off_session: bool
+    return_url: str | None
+
+
+@dataclass(frozen=True)
+class ProviderPayment:
+    """A payment as the provider has it now. Amounts in minor units."""
+
+    ref: str
+    status: Literal[
+        "authorized", "requires_action", "declined", "cancelled", "captured"
+    ]
+    authorized: int
+    captured: int
+    capture_before: datetime | None = None
+    multicapture: bool = False
+    failure: str | None = None
+    redirect_url: str | None = None
+
+
+@dataclass(frozen=True)
+class ProviderRefund:
+    ref: str
+    status: Literal["succeeded", "pending", "failed"]
+    failure: str | None = None
+
+
+class PaymentProvider(Protocol):
+    """`key` is the ledger row's id; the provider has one effect for it."""
+
+    name: str
+
+    async def customer(self, customer: str) -> str:
+        """The provider's id of our customer, made when there is none."""
+        ...
+
+    async def authorize(
+        self, authorization: Authorization, key: str
+    ) -> ProviderPayment: ...
+
+    async def find(
+        self, authorization: Authorization, since: datetime
+    ) -> ProviderPayment | None:
+        """The payment of this `payment_id`, if it exists."""
+        ...
+
+    async def payment(self, ref: str) -> ProviderPayment: ...
+
+    async def capture(
+        self, ref: str, amount: int, *, final: bool, key: str
+    ) -> ProviderPayment: ...
+
+    async def release(self, ref: str, key: str) -> ProviderPayment: ...
+
+    async def refund(
+        self, ref: str, amount: int, *, refund_id: str, key: str
+    ) -> ProviderRefund: ...
+
+    async def find_refund(
+        self, ref: str, *, refund_id: str, key: str
+    ) -> ProviderRefund | None:
+        """What was asked for under `key`, or a live one of this refund."""
+        ...
+
+
+# ── carriers ────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Address:
+    name: str
+    street: str
+    city: str
+    postal_code: str
+    country: str
+    company: str | None = None
+    street2: str | None = None
+    region: str | None = None
+
+
+@dataclass(frozen=True)
+class Label:
+    ref: str
+    carrier: str
+    tracking: str | None
+    eta: date | None = None
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """Where a parcel is now, in the words of `TrackingStatus`."""
+
+    tracking: str
+    status: str
+    at: datetime
+    eta: date | None = None
+
+
+class AddressRefused(Exception):
+    """The carrier does not deliver to this address; only a person can mend it."""
+
+
+class Carrier(Protocol):
+    name: str
+
+    async def buy_label(self, to: Address, parcel: Parcel, reference: str) -> Label:
+        """Once for a `reference`. Raises `AddressRefused`, `Unavailable`."""
+        ...
+
+    async def void_label(self, label_ref: str) -> None:
+        """Nothing to do where it is void, or has been used, already."""
+        ...
+
+    async def track(self, tracking: str) -> Tracking | None:
+        """`None` where this carrier tells nothing."""
+        ...

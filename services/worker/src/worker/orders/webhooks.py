@@ -1,0 +1,94 @@
+"""What the provider's and the carrier's webhooks mean to an order.
+
+A webhook says only that something changed: the object's current state is fetched, so
+that repeated, late and reordered ones have one effect.
+"""
+
+from shared.contracts.orders.models import PaymentRef, RefundRef
+from shared.contracts.orders.states import MoneyKind
+from sqlalchemy import text
+
+from worker.orders.activities.payments import PaymentActivities
+from worker.orders.activities.store import OrderStore
+from worker.orders.activities.tracking import track
+from worker.orders.nudging import Nudger
+from worker.orders.ports import Carrier
+from worker.runtime.registry import InboxEvent
+
+PAYMENT_EVENTS = (
+    "payment_intent.amount_capturable_updated",
+    "payment_intent.canceled",
+    "payment_intent.payment_failed",
+)
+REFUND_EVENTS = ("charge.refund.updated", "refund.failed", "refund.updated")
+
+
+class OrderWebhooks:
+    def __init__(
+        self,
+        store: OrderStore,
+        payments: PaymentActivities,
+        carrier: Carrier,
+        nudger: Nudger,
+    ) -> None:
+        self._store = store
+        self._payments = payments
+        self._carrier = carrier
+        self._nudge = nudger
+
+    async def stripe(self, event: InboxEvent) -> bool:
+        if event.type in PAYMENT_EVENTS:
+            return await self._payment_changed(str(event.payload["object_id"]))
+        if event.type in REFUND_EVENTS:
+            return await self._refund_changed(str(event.payload["object_id"]))
+        return True  # tells nothing that is not read elsewhere
+
+    async def _payment_changed(self, intent: str) -> bool:
+        known = await self._find(
+            "SELECT order_id, id FROM payments WHERE provider_ref = :ref", intent
+        )
+        if known is None:
+            return False
+        order_id, payment_id = known
+        order = await self._store.read(order_id)
+        payment = order.payment(payment_id)
+        if payment.pending(MoneyKind.AUTHORIZE) is not None:
+            await self._payments.authorize_payment(order_id, payment_id)
+            await self._nudge.order(order_id)
+        elif payment.held and await self._payments.is_cancelled(intent):
+            await self._payments.release(
+                PaymentRef(order_id=order_id, payment_id=payment_id)
+            )
+            await self._nudge.order(order_id)
+        return True
+
+    async def _refund_changed(self, refund: str) -> bool:
+        known = await self._find(
+            "SELECT p.order_id, l.ref FROM ledger l JOIN payments p"
+            " ON p.id = l.payment_id WHERE l.kind = 'refund' AND l.provider_ref = :ref",
+            refund,
+        )
+        if known is None:
+            return False
+        order_id, refund_id = known
+        await self._payments.refund(RefundRef(order_id=order_id, refund_id=refund_id))
+        await self._nudge.refund(refund_id)
+        return True
+
+    async def carrier(self, event: InboxEvent) -> bool:
+        tracking = str(event.payload["tracking"])
+        known = await self._find(
+            "SELECT order_id, id FROM shipments WHERE tracking = :ref", tracking
+        )
+        if known is None:
+            return False
+        order_id, shipment_id = known
+        now = await self._carrier.track(tracking)
+        if now is not None and await track(self._store, order_id, shipment_id, now):
+            await self._nudge.shipment(shipment_id)
+        return True
+
+    async def _find(self, query: str, ref: str) -> tuple[str, str] | None:
+        async with self._store.engine.connect() as connection:
+            row = (await connection.execute(text(query), {"ref": ref})).first()
+        return None if row is None else (row[0], row[1])

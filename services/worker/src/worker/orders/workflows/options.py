@@ -1,0 +1,70 @@
+"""Every time-out and retry of the order workflows, with its reason."""
+
+from datetime import timedelta
+from typing import TypedDict
+
+from shared.contracts.orders.names import CARRIERS, ORDERS, PAYMENTS
+from temporalio.common import RetryPolicy
+
+
+class LocalOptions(TypedDict):
+    start_to_close_timeout: timedelta
+    schedule_to_close_timeout: timedelta
+    retry_policy: RetryPolicy
+
+
+class ActivityOptions(TypedDict):
+    task_queue: str
+    start_to_close_timeout: timedelta
+    retry_policy: RetryPolicy
+
+
+# Nobody gives up: an outage ends some day, and an operator sees the attempts.
+_UNTIL_IT_WORKS = RetryPolicy(
+    initial_interval=timedelta(seconds=0.2),
+    backoff_coefficient=2,
+    maximum_interval=timedelta(seconds=10),
+)
+
+# A transaction of a few milliseconds; what takes longer waits for a lock or a pool.
+DATABASE = LocalOptions(
+    start_to_close_timeout=timedelta(seconds=15),
+    schedule_to_close_timeout=timedelta(days=30),
+    retry_policy=_UNTIL_IT_WORKS,
+)
+
+# Twice the adapter's own time-out, so that the adapter is the one to speak.
+PAYMENT = ActivityOptions(
+    task_queue=PAYMENTS,
+    start_to_close_timeout=timedelta(seconds=60),
+    retry_policy=RetryPolicy(
+        initial_interval=timedelta(seconds=0.5),
+        maximum_interval=timedelta(seconds=60),
+    ),
+)
+CARRIER = ActivityOptions(
+    task_queue=CARRIERS,
+    start_to_close_timeout=timedelta(seconds=60),
+    retry_policy=RetryPolicy(
+        initial_interval=timedelta(seconds=0.5),
+        maximum_interval=timedelta(seconds=60),
+    ),
+)
+
+# A child that fails for a reason nobody foresaw is tried again, but not in a rush.
+CHILD_RETRY = RetryPolicy(
+    initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=5)
+)
+
+# A predecessor's children are being terminated: look again in a moment.
+PREDECESSOR_GONE_IN = timedelta(seconds=1)
+
+# A provider tells by webhook how a slow refund ended; this is for a lost one.
+ASK_PROVIDER_AGAIN = timedelta(hours=1)
+
+# The next sweep comes anyway: a few tries, then it is its turn.
+SWEEP = ActivityOptions(
+    task_queue=ORDERS,
+    start_to_close_timeout=timedelta(minutes=4),
+    retry_policy=RetryPolicy(maximum_attempts=3),
+)

@@ -1,0 +1,144 @@
+"""What happens to one parcel: paid, labelled, shipped, watched until it arrives."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import timedelta
+from typing import TypeVar
+
+from shared.contracts.errors import Refusal
+from shared.contracts.orders.activities import CarrierSteps, PaymentSteps, ShipmentSteps
+from shared.contracts.orders.models import (
+    CancelShipment,
+    OrderRef,
+    Pack,
+    Ship,
+    ShipmentEnd,
+    ShipmentFacts,
+    ShipmentRef,
+)
+from shared.contracts.orders.workflows import Shipment
+from temporalio import workflow
+from temporalio.exceptions import ActivityError
+
+from worker.orders import policy
+from worker.orders.workflows import options
+from worker.orders.workflows.uninterrupted import uninterrupted
+
+T = TypeVar("T")
+C = TypeVar("C")
+
+
+@workflow.defn(name="Shipment")
+class ShipmentWorkflow(Shipment):
+    @workflow.init
+    def __init__(self, ref: ShipmentRef) -> None:
+        self._ref = ref
+        self._nudged = False
+        # One parcel is in one pair of hands at a time.
+        self._hands = asyncio.Lock()
+
+    @workflow.run
+    async def run(self, ref: ShipmentRef) -> ShipmentEnd:
+        facts = await self._shielded(self._look())
+        while not policy.shipment_ended(facts):
+            facts = await self._shielded(self._take(facts))
+        await self._shielded(workflow.wait_condition(workflow.all_handlers_finished))
+        return ShipmentEnd(status=facts.status)
+
+    async def _take(self, facts: ShipmentFacts) -> ShipmentFacts:
+        if facts.to_void:
+            async with self._hands:
+                await workflow.execute_activity_method(
+                    CarrierSteps.void_label, self._ref, **options.CARRIER
+                )
+            return await self._look()
+        if facts.parcel_ready and not self._hands.locked():
+            # Packing was begun by a predecessor of this run, or the cause that
+            # stopped it is gone: go on with it.
+            async with self._hands:
+                with suppress(Refusal, ActivityError):
+                    await self._pay_and_label()
+            return await self._look()
+        patience = None
+        if facts.watch_until is not None:
+            patience = facts.watch_until - workflow.now()
+        if patience is not None and patience <= timedelta():
+            return await self._database(ShipmentSteps.miss_scan, self._ref)
+        with suppress(asyncio.TimeoutError):
+            await workflow.wait_condition(
+                lambda: self._nudged,
+                timeout=patience,
+            )
+        return await self._look()
+
+    # ── commands ────────────────────────────────────────────────────────────────
+
+    @workflow.signal
+    def nudge(self) -> None:
+        self._nudged = True
+
+    @workflow.update
+    async def pack(self, command: Pack) -> ShipmentFacts:
+        async with self._hands:
+            await self._database(ShipmentSteps.begin_packing, command)
+            facts = await self._pay_and_label()
+        self._nudged = True
+        return facts
+
+    @workflow.update
+    async def ship(self, command: Ship) -> ShipmentFacts:
+        async with self._hands:
+            facts = await self._database(ShipmentSteps.ship, command)
+        self._nudged = True
+        return facts
+
+    @workflow.update
+    async def cancel(self, command: CancelShipment) -> ShipmentFacts:
+        async with self._hands:
+            facts = await self._database(ShipmentSteps.cancel_shipment, command)
+        self._nudged = True
+        return facts
+
+    # ── steps ───────────────────────────────────────────────────────────────────
+
+    async def _pay_and_label(self) -> ShipmentFacts:
+        """No money, no label; no label, no parcel."""
+        captured = await self._capture()
+        if captured == "uncovered":
+            # An earlier part capture released the rest, or a new method was given.
+            await workflow.execute_activity_method(
+                PaymentSteps.authorize,
+                OrderRef(order_id=self._ref.order_id),
+                **options.PAYMENT,
+            )
+            captured = await self._capture()
+        if captured != "captured":
+            raise Refusal("payment-failed", "The payment for this parcel failed.")
+        labelled = await workflow.execute_activity_method(
+            CarrierSteps.buy_label, self._ref, **options.CARRIER
+        )
+        if labelled.outcome == "refused":
+            raise Refusal("on-hold", "The carrier does not accept the address.")
+        return await self._look()
+
+    async def _capture(self) -> str:
+        captured = await workflow.execute_activity_method(
+            PaymentSteps.capture, self._ref, **options.PAYMENT
+        )
+        return captured.outcome
+
+    async def _look(self) -> ShipmentFacts:
+        self._nudged = False
+        return await self._database(ShipmentSteps.look_at_shipment, self._ref)
+
+    async def _database(
+        self, step: Callable[[ShipmentSteps, C], Awaitable[T]], argument: C
+    ) -> T:
+        return await workflow.execute_local_activity_method(
+            step, argument, **options.DATABASE
+        )
+
+    async def _shielded(self, step: Awaitable[T]) -> T:
+        # A parcel is cancelled through its order or by command, never half-way.
+        return await uninterrupted(step, on_cancel=self.nudge)

@@ -1,0 +1,68 @@
+"""Whether this worker could take an order now, and if not, why."""
+
+import asyncio
+from collections.abc import Sequence
+
+from shared.contracts.search_attributes import SEARCH_ATTRIBUTES
+from shared.database.migrations.upgrade import database_revision, head_revision
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
+from temporalio.client import Client
+from temporalio.service import RPCError
+from temporalio.worker import Worker
+
+from worker.runtime.health import Problems
+
+PROBE_SECONDS = 2.0
+
+
+async def missing_search_attributes(client: Client) -> list[str]:
+    """Names that the namespace does not know yet."""
+    known = await client.operator_service.list_search_attributes(
+        ListSearchAttributesRequest(namespace=client.namespace)
+    )
+    return [
+        key.name for key in SEARCH_ATTRIBUTES if key.name not in known.custom_attributes
+    ]
+
+
+class Readiness:
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._head = head_revision()
+        self.client: Client | None = None
+        self.workers: Sequence[Worker] = ()
+        self.draining = False
+
+    async def problems(self) -> Problems:
+        """Asked by the probe every few seconds; takes at most `PROBE_SECONDS`."""
+        if self.draining:
+            return {"worker": "draining"}
+        temporal, database = await asyncio.gather(self._temporal(), self._database())
+        found = {"temporal": temporal, "database": database}
+        return {name: problem for name, problem in found.items() if problem}
+
+    async def _temporal(self) -> str | None:
+        if self.client is None:
+            return "not connected yet"
+        if not self.workers:
+            return "waiting for the search attributes"
+        if not all(worker.is_running for worker in self.workers):
+            return "a worker has stopped"
+        try:
+            async with asyncio.timeout(PROBE_SECONDS):
+                serving = await self.client.service_client.check_health()
+        except (RPCError, RuntimeError, TimeoutError) as error:
+            return f"no answer: {type(error).__name__}"
+        return None if serving else "not serving"
+
+    async def _database(self) -> str | None:
+        try:
+            async with asyncio.timeout(PROBE_SECONDS):
+                revision = await database_revision(self._engine)
+        except (OSError, SQLAlchemyError, TimeoutError) as error:
+            return f"no answer: {type(error).__name__}"
+        if revision != self._head:
+            return f"at migration {revision}, this code needs {self._head}"
+        return None

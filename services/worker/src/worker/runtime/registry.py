@@ -1,0 +1,49 @@
+"""How a business process tells the worker what it brings."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Queue:
+    """A task queue and what runs on it. `steps` is how many activities at once."""
+
+    name: str
+    workflows: Sequence[type] = ()
+    activities: Sequence[Callable[..., Any]] = ()
+    steps: int = 100
+
+
+@dataclass(frozen=True)
+class InboxEvent:
+    source: str
+    event_id: str
+    type: str
+    payload: Mapping[str, Any]
+
+
+InboxHandler = Callable[[InboxEvent], Awaitable[bool]]
+"""Works off one webhook; `False` leaves it open for a later try. Must be repeatable."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A workflow that runs every so often. Changed where its definition changes."""
+
+    id: str
+    workflow: Any
+    task_queue: str
+    every: timedelta
+
+
+@dataclass(frozen=True)
+class Process:
+    """A business process: everything the worker has to know of it."""
+
+    name: str
+    queues: Sequence[Queue]
+    schedules: Sequence[Schedule] = ()
+    inbox: Mapping[str, InboxHandler] = field(default_factory=dict)
+    close: Callable[[], Awaitable[None]] | None = None

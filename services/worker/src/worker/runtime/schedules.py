@@ -1,0 +1,53 @@
+"""Schedules as they are defined in code: made once, changed when they change."""
+
+import logging
+from dataclasses import replace
+
+from temporalio.client import (
+    Client,
+    ScheduleActionStartWorkflow,
+    ScheduleAlreadyRunningError,
+    ScheduleIntervalSpec,
+    ScheduleOverlapPolicy,
+    SchedulePolicy,
+    ScheduleSpec,
+    ScheduleUpdate,
+    ScheduleUpdateInput,
+)
+from temporalio.client import Schedule as TemporalSchedule
+
+from worker.runtime.registry import Schedule
+
+log = logging.getLogger(__name__)
+
+
+async def ensure_schedule(client: Client, wanted: Schedule) -> None:
+    """Safe to repeat, and safe for several workers at once. A schedule that somebody
+    paused stays paused."""
+    definition = _definition(wanted)
+    try:
+        await client.create_schedule(wanted.id, definition)
+    except ScheduleAlreadyRunningError:
+        await client.get_schedule_handle(wanted.id).update(
+            lambda current: _changed(current, definition)
+        )
+
+
+def _definition(wanted: Schedule) -> TemporalSchedule:
+    return TemporalSchedule(
+        action=ScheduleActionStartWorkflow(
+            wanted.workflow, id=wanted.id, task_queue=wanted.task_queue
+        ),
+        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=wanted.every)]),
+        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP),
+    )
+
+
+def _changed(
+    current: ScheduleUpdateInput, wanted: TemporalSchedule
+) -> ScheduleUpdate | None:
+    there = current.description.schedule
+    if there.spec.intervals == wanted.spec.intervals:
+        return None
+    log.info("schedule changed", extra={"schedule": current.description.id})
+    return ScheduleUpdate(schedule=replace(wanted, state=there.state))

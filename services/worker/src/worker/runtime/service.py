@@ -1,0 +1,170 @@
+"""The worker from start to stop: health first, then Temporal, then work; and back."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack, suppress
+
+from shared.database.engine import connector, create_engine
+from shared.database.listen import Listener
+from shared.platform.temporal import connect_when_there
+from shared.platform.version import version
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
+from temporalio.service import RPCError
+from temporalio.worker import Worker, WorkerDeploymentConfig
+
+from worker.runtime.health import HealthServer
+from worker.runtime.inbox import CHANNEL, InboxRunner
+from worker.runtime.metrics import Metrics
+from worker.runtime.readiness import Readiness, missing_search_attributes
+from worker.runtime.registry import Process, Queue
+from worker.runtime.sandbox import sandbox
+from worker.runtime.schedules import ensure_schedule
+from worker.settings import WorkerSettings
+
+log = logging.getLogger(__name__)
+
+BuildProcess = Callable[[WorkerSettings, AsyncEngine, Client], Process]
+LOOK_AGAIN_SECONDS = 2.0
+
+
+class WorkerService:
+    """Runs business processes until it is told to stop."""
+
+    def __init__(self, settings: WorkerSettings, builders: Sequence[BuildProcess]):
+        self._settings = settings
+        self._builders = builders
+        self._engine = create_engine(settings, application="worker")
+        self._metrics = Metrics()
+        self._readiness = Readiness(self._engine)
+
+    async def run(self, stop: asyncio.Event) -> int:
+        """Returns the process's exit status: 0 after a stop, 1 when work broke off."""
+        health = HealthServer(
+            self._settings.metrics_host,
+            self._settings.metrics_port,
+            version=version(),
+            problems=self._readiness.problems,
+            metrics=self._metrics.render,
+        )
+        serving = asyncio.create_task(health.serve())
+        stopping = asyncio.create_task(stop.wait())
+        working = asyncio.create_task(self._work(stop))
+        try:
+            await asyncio.wait(
+                (serving, stopping, working), return_when=asyncio.FIRST_COMPLETED
+            )
+            broke_off = not stop.is_set()
+            self._readiness.draining = True
+            stop.set()
+            await self._finish(working)
+        finally:
+            health.should_exit = True
+            await serving
+            await self._engine.dispose()
+        return 1 if broke_off else 0
+
+    async def _finish(self, working: "asyncio.Task[None]") -> None:
+        if not self._readiness.workers:
+            working.cancel()  # still waiting for Temporal: nothing to drain
+        with suppress(asyncio.CancelledError):
+            await working
+
+    async def _work(self, stop: asyncio.Event) -> None:
+        client = await connect_when_there(self._settings, runtime=self._metrics.runtime)
+        self._readiness.client = client
+        await self._until_registered(client)
+        async with AsyncExitStack() as stack:
+            processes = [
+                build(self._settings, self._engine, client) for build in self._builders
+            ]
+            for process in processes:
+                if process.close is not None:
+                    stack.push_async_callback(process.close)
+            await self._start_inbox(stack, processes)
+            await self._run_workers(client, processes, stop)
+
+    async def _until_registered(self, client: Client) -> None:
+        """A workflow that sets an unknown search attribute fails for ever."""
+        while missing := await missing_search_attributes(client):
+            log.warning("search attributes are not registered yet: %s", missing)
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+
+    async def _start_inbox(
+        self, stack: AsyncExitStack, processes: Sequence[Process]
+    ) -> None:
+        listener = Listener(connector(self._settings, application="worker"), CHANNEL)
+        listener.start()
+        stack.push_async_callback(listener.stop)
+        handlers = {
+            source: handler
+            for process in processes
+            for source, handler in process.inbox.items()
+        }
+        runner = asyncio.create_task(
+            InboxRunner(self._engine, listener, handlers).run()
+        )
+
+        async def end() -> None:
+            runner.cancel()
+            with suppress(asyncio.CancelledError):
+                await runner
+
+        stack.push_async_callback(end)
+
+    async def _run_workers(
+        self, client: Client, processes: Sequence[Process], stop: asyncio.Event
+    ) -> None:
+        queues = [queue for process in processes for queue in process.queues]
+        workers = [self._worker(client, queue) for queue in queues]
+        running = [asyncio.create_task(worker.run()) for worker in workers]
+        self._readiness.workers = workers
+        log.info("working", extra={"task_queues": [queue.name for queue in queues]})
+        try:
+            await self._ensure_schedules(client, processes)
+            stopped = asyncio.create_task(stop.wait())
+            await asyncio.wait((stopped, *running), return_when=asyncio.FIRST_COMPLETED)
+            stopped.cancel()
+        finally:
+            log.info("draining")
+            await asyncio.gather(*(worker.shutdown() for worker in workers))
+            await asyncio.gather(*running)
+
+    async def _ensure_schedules(
+        self, client: Client, processes: Sequence[Process]
+    ) -> None:
+        for process in processes:
+            for schedule in process.schedules:
+                try:
+                    await ensure_schedule(client, schedule)
+                except RPCError as error:
+                    # The next start tries again; orders do not wait for it.
+                    log.error("schedule %s was not set: %s", schedule.id, error)
+
+    def _worker(self, client: Client, queue: Queue) -> Worker:
+        return Worker(
+            client,
+            task_queue=queue.name,
+            workflows=queue.workflows,
+            activities=queue.activities,
+            workflow_runner=sandbox(),
+            max_concurrent_activities=queue.steps,
+            max_concurrent_local_activities=queue.steps,
+            graceful_shutdown_timeout=self._settings.graceful_shutdown,
+            deployment_config=self._deployment(),
+        )
+
+    def _deployment(self) -> WorkerDeploymentConfig | None:
+        """Versioned only when both names are given: a versioned worker gets no work
+        until somebody makes its version the current one."""
+        name = self._settings.temporal_deployment_name
+        build = self._settings.temporal_worker_build_id
+        if name is None or build is None:
+            return None
+        return WorkerDeploymentConfig(
+            version=WorkerDeploymentVersion(deployment_name=name, build_id=build),
+            use_worker_versioning=True,
+            default_versioning_behavior=VersioningBehavior.PINNED,
+        )
