@@ -5,28 +5,30 @@ The demo plays the shop and the warehouse; the carrier simulator delivers by its
 
 import asyncio
 import json
-import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 import asyncpg
 import httpx2
+from shared.contracts.orders.names import order_workflow_id
 
 from devstack.products import CURRENCY, PRODUCTS, acting_as
 from devstack.services import Addresses
+from devstack.temporal import NAMESPACE
 
 Say = Callable[[str], None]
 Json = dict[str, Any]
 
 _SHOP = acting_as("web-shop", "orders:write", "orders:read")
 _WAREHOUSE = acting_as("warehouse", "fulfil")
-_OPERATOR = acting_as("operator", "orders:operate", "orders:read")
 
 _AUDIT_VIEWS = ("audit_money", "audit_stock", "audit_ledger")
-_FINAL = ("completed", "cancelled")
+_END = ("order.completed", "order.cancelled")
 
 
 class DemoFailed(Exception):
@@ -101,14 +103,16 @@ async def _place(stage: Stage, quantities: dict[str, int]) -> Json:
 
 async def _follow(stage: Stage, order: str) -> None:
     """Print the order's events as they happen, and do the warehouse's part of it."""
-    began = time.monotonic()
+    placed: datetime | None = None
     waiting = "the order is neither completed nor cancelled"
     async with _within(stage, 60, waiting, "worker.log, api.log, carrier.log"):
         async for event in _events(stage, order):
-            at = f"{time.monotonic() - began:6.2f} s"
-            stage.say(f"{at}  {event['type']:<28} {event['actor']}")
-            await _work_in_warehouse(stage, order)
-            if await _status(stage, order) in _FINAL:
+            at = datetime.fromisoformat(event["at"])
+            placed = placed or at
+            after = (at - placed).total_seconds()
+            stage.say(f"{after:6.2f} s  {event['type']:<20} {event['actor']}")
+            await _work_in_warehouse(stage, order, event["type"])
+            if event["type"] in _END:
                 return
 
 
@@ -129,15 +133,14 @@ async def _events(stage: Stage, order: str) -> AsyncIterator[Json]:
                     yield event
 
 
-async def _work_in_warehouse(stage: Stage, order: str) -> None:
-    for status, work in (("ready", _pack), ("packed", _ship)):
-        answer = await stage.http.get(
-            "/v1/shipments",
-            params={"order": order, "status": status},
-            headers=_WAREHOUSE,
-        )
-        for shipment in _checked(answer)["data"]:
-            await work(stage, shipment)
+async def _work_in_warehouse(stage: Stage, order: str, event: str) -> None:
+    if event not in _WORK:
+        return
+    status, work = _WORK[event]
+    query = {"order": order, "status": status}
+    answer = await stage.http.get("/v1/shipments", params=query, headers=_WAREHOUSE)
+    for shipment in _checked(answer)["data"]:
+        await work(stage, shipment)
 
 
 async def _pack(stage: Stage, shipment: Json) -> None:
@@ -147,12 +150,12 @@ async def _pack(stage: Stage, shipment: Json) -> None:
     ]
     parcel = {"weight_g": 900, "length_mm": 300, "width_mm": 200, "height_mm": 150}
     await _command(stage, shipment, "pack", {"lines": lines, "parcel": parcel})
-    stage.say(f"          The warehouse packs {shipment['id']}.")
+    stage.say(f"          the warehouse packs {shipment['id']}")
 
 
 async def _ship(stage: Stage, shipment: Json) -> None:
     await _command(stage, shipment, "ship", {})
-    stage.say(f"          The warehouse hands {shipment['id']} to the carrier.")
+    stage.say(f"          the warehouse hands {shipment['id']} to the carrier")
 
 
 async def _command(stage: Stage, shipment: Json, verb: str, body: Json) -> None:
@@ -162,9 +165,8 @@ async def _command(stage: Stage, shipment: Json, verb: str, body: Json) -> None:
     _checked(await stage.http.post(url, json=body, headers=headers))
 
 
-async def _status(stage: Stage, order: str) -> str:
-    status: str = (await _order(stage, order))["status"]
-    return status
+_WORK = {"shipment.ready": ("ready", _pack), "shipment.packed": ("packed", _ship)}
+"""What the warehouse does on an event: to shipments of which status, and how."""
 
 
 async def _order(stage: Stage, order: str) -> Json:
@@ -179,15 +181,14 @@ async def _finish(stage: Stage, order_id: str) -> None:
         f" ({order['payment_status']}, {order['fulfillment_status']}):"
         f" {_shown(totals['captured'])} captured of {_shown(totals['total'])}."
     )
-    stage.say(f"Its workflow: {await _workflow_url(stage, order_id)}")
+    stage.say(f"Its workflow: {_workflow_url(stage, order_id)}")
     if order["status"] != "completed":
         raise DemoFailed(f"The order ended {order['status']}: {order.get('reason')}")
 
 
-async def _workflow_url(stage: Stage, order: str) -> str:
-    answer = await stage.http.get(f"/v1/orders/{order}/process", headers=_OPERATOR)
-    url: str = _checked(answer)["ui_url"]
-    return url
+def _workflow_url(stage: Stage, order: str) -> str:
+    workflow = quote(order_workflow_id(order), safe="")
+    return f"{stage.at.temporal_ui}/namespaces/{NAMESPACE}/workflows/{workflow}"
 
 
 async def _check_books(at: Addresses, say: Say) -> None:
