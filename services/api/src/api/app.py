@@ -1,0 +1,152 @@
+"""The application: what is built once, and in which order it is taken down."""
+
+from collections.abc import AsyncIterator, MutableMapping
+from contextlib import asynccontextmanager
+from typing import Annotated, Any
+
+import httpx2
+from fastapi import APIRouter, Depends, FastAPI, Header, Request
+from fastapi.routing import APIRoute
+from opentelemetry.metrics import MeterProvider
+from shared.database.engine import connector, create_engine
+from shared.database.kernel.change import CHANNEL
+from shared.database.listen import Listener
+from shared.platform.temporal import connect
+
+from api import catalogue, health
+from api.auth import Authenticator, DeveloperHeaders
+from api.errors import Problem, ProblemDocument, install_error_handlers
+from api.middleware import Edge
+from api.oidc import IssuerKeys, OidcTokens
+from api.orders.commands import Commands
+from api.orders.routes import (
+    changes,
+    holds,
+    orders,
+    products,
+    shipments,
+    stock,
+    timeline,
+    webhooks,
+)
+from api.services import Services
+from api.settings import ApiSettings
+
+DESCRIPTION = """
+Orders from placement to delivery. Amounts are integers in the currency's minor unit,
+times are RFC 3339 in UTC. Whatever changes something takes an `Idempotency-Key`, so
+that it may be sent again. Errors are problem documents (RFC 9457); `/problems` lists
+their codes.
+"""
+# Commands of people and services; webhooks know their senders by signatures.
+_SUBJECTS = (orders, timeline, changes, holds, shipments, stock, products)
+
+
+def create_app(
+    settings: ApiSettings, *, meter_provider: MeterProvider | None = None
+) -> FastAPI:
+    """Nothing is opened before the application starts, and nothing stays open after."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        services = await build_services(settings)
+        app.state.services = services
+        services.listener.start()
+        try:
+            yield
+        finally:
+            await services.close()
+
+    app = FastAPI(
+        title="Orders",
+        version="1",
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        generate_unique_id_function=_operation_id,
+        telemetry={
+            "meter_provider": meter_provider,
+            # A span for the request is enough; and logs would hold what was sent.
+            "operation_spans": False,
+            "logs": False,
+            "auto_configure": False,
+            "exclude": _is_probe,
+        },
+    )
+    app.state.settings = settings
+    app.add_middleware(Edge)
+    install_error_handlers(app)
+    app.include_router(health.router)
+    app.include_router(catalogue.router)
+    app.include_router(_version_1())
+    _describe_problems(app)
+    return app
+
+
+async def build_services(settings: ApiSettings) -> Services:
+    engine = create_engine(settings, application="api")
+    http = httpx2.AsyncClient(trust_env=False)
+    # Lazy: orders are accepted while Temporal is down.
+    client = await connect(settings, lazy=True)
+    return Services(
+        settings=settings,
+        engine=engine,
+        listener=Listener(connector(settings, application="api-listener"), CHANNEL),
+        commands=Commands(
+            client,
+            engine,
+            timeout=settings.api_command_timeout,
+            start_timeout=settings.api_start_timeout,
+        ),
+        http=http,
+        authenticate=_authenticator(settings, http),
+    )
+
+
+def _authenticator(settings: ApiSettings, http: httpx2.AsyncClient) -> Authenticator:
+    if settings.oidc_issuer is None or settings.api_auth != "oidc":
+        return DeveloperHeaders()
+    keys = IssuerKeys(http, settings.oidc_issuer, settings.oidc_jwks_url)
+    return OidcTokens(keys, settings.oidc_issuer, settings.oidc_audience or "")
+
+
+def _version_1() -> APIRouter:
+    router = APIRouter(prefix="/v1")
+    for subject in _SUBJECTS:
+        router.include_router(subject.router, dependencies=[Depends(_only_json)])
+    router.include_router(webhooks.router)
+    return router
+
+
+async def _only_json(
+    request: Request,
+    content_type: Annotated[str | None, Header(include_in_schema=False)] = None,
+) -> None:
+    if request.method == "GET" or not await request.body():
+        return
+    if (content_type or "").partition(";")[0].strip().lower() != "application/json":
+        raise Problem("unsupported-media-type", "Send application/json.")
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name
+
+
+def _is_probe(scope: MutableMapping[str, Any]) -> bool:
+    return scope.get("path") in ("/health", "/ready")
+
+
+def _describe_problems(app: FastAPI) -> None:
+    """Put the problem document where the routes' `$ref` looks for it."""
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = generate()
+        schema = ProblemDocument.model_json_schema(
+            ref_template="#/components/schemas/{model}"
+        )
+        parts = {**schema.pop("$defs", {}), "ProblemDocument": schema}
+        document.setdefault("components", {}).setdefault("schemas", {}).update(parts)
+        return document
+
+    # FastAPI's documented way.
+    app.openapi = openapi  # type: ignore[method-assign]

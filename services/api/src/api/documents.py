@@ -1,0 +1,56 @@
+"""What the OpenAPI document says about problems."""
+
+from collections import defaultdict
+from typing import Any
+
+from api.errors import PROBLEMS, ProblemDocument
+
+_ALWAYS = ("unauthenticated", "insufficient-scope", "validation", "unavailable")
+
+
+def problems(*codes: str) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route that may answer with these codes."""
+    return _documented(*codes, *_ALWAYS)
+
+
+def webhook_problems(*codes: str) -> dict[int | str, dict[str, Any]]:
+    """The same for a route that knows its callers by their signatures."""
+    return _documented(*codes, "too-large", "unavailable")
+
+
+def _documented(*codes: str) -> dict[int | str, dict[str, Any]]:
+    by_status: dict[int, list[str]] = defaultdict(list)
+    for code in dict.fromkeys(codes):
+        by_status[PROBLEMS[code][0]].append(code)
+    return {
+        status: {
+            "description": "; ".join(PROBLEMS[code][1] for code in sorted(found)),
+            "content": {
+                "application/problem+json": {
+                    "schema": {"$ref": "#/components/schemas/ProblemDocument"},
+                    "examples": {code: _example(code) for code in sorted(found)},
+                }
+            },
+        }
+        for status, found in sorted(by_status.items())
+    }
+
+
+def keyed(*codes: str) -> dict[int | str, dict[str, Any]]:
+    """The same for a route that takes an Idempotency-Key."""
+    return problems(
+        *codes, "idempotency-key-missing", "idempotency-key-reused", "malformed"
+    )
+
+
+def _example(code: str) -> dict[str, Any]:
+    status, title = PROBLEMS[code]
+    document = ProblemDocument(
+        type=f"https://api.example.com/problems/{code}",
+        title=title,
+        status=status,
+        detail=title + ".",
+        instance="/v1/orders",
+        trace_id="4bf92f3577b34da6a3ce929d0e0e4736",
+    )
+    return {"value": document.model_dump(exclude_none=True)}

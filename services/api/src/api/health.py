@@ -1,0 +1,39 @@
+"""Probes: `/health`, the process lives; `/ready`, it can serve."""
+
+import asyncio
+
+from fastapi import APIRouter, Response
+from shared.database.migrations.upgrade import database_revision, head_revision
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.services import ApiServices, Services
+
+router = APIRouter(include_in_schema=False)
+
+CHECK_SECONDS = 2.0
+
+
+@router.get("/health")
+async def health() -> dict[str, str]:
+    return {"status": "ok"}
+
+
+@router.get("/ready")
+async def ready(services: ApiServices, response: Response) -> dict[str, str]:
+    """Temporal's state is only told: orders are accepted without it."""
+    database, temporal = await asyncio.gather(
+        _database(services), services.commands.state(CHECK_SECONDS)
+    )
+    able = database == "ready" and not services.draining
+    response.status_code = 200 if able else 503
+    status = "draining" if services.draining else "ready" if able else "not ready"
+    return {"status": status, "database": database, "temporal": temporal}
+
+
+async def _database(services: Services) -> str:
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            revision = await database_revision(services.engine)
+    except (OSError, SQLAlchemyError):
+        return "unreachable"
+    return "ready" if revision == head_revision() else "migrations missing"

@@ -1,0 +1,209 @@
+"""Commands on live orders: the only place that speaks to Temporal.
+
+A command is an Update. Its id is the command's key, so a repeat gets the first answer,
+also from a workflow that has ended since.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from shared.contracts.errors import Refusal
+from shared.contracts.orders.models import Command, OrderRef
+from shared.contracts.orders.names import (
+    ORDERS,
+    order_workflow_id,
+    refund_workflow_id,
+    shipment_workflow_id,
+)
+from shared.contracts.orders.workflows import Order, Shipment
+from shared.contracts.search_attributes import ORDER_ID
+from shared.database.orders.snapshot import OrderSnapshot, read_order
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import (
+    Client,
+    WorkflowHandle,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.common import (
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from api.errors import PROBLEMS, Unavailable
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+C = TypeVar("C", bound=Command)
+Update = Callable[[Any, C], Awaitable[T]]
+Ended = Callable[[OrderSnapshot], Refusal]
+"""What a caller hears who commands an order that is over."""
+
+NUDGE_SECONDS = 2.0
+
+
+class NoAnswer(Unavailable):
+    """No worker answered in time; the command may still be carried out."""
+
+    def __init__(self) -> None:
+        super().__init__("The order's workflow does not answer; please repeat.")
+
+
+class _NoWorkflow(Exception):
+    pass
+
+
+class Commands:
+    def __init__(
+        self,
+        client: Client,
+        engine: AsyncEngine,
+        *,
+        timeout: timedelta,
+        start_timeout: timedelta,
+    ) -> None:
+        self._client = client
+        self._engine = engine
+        self._timeout = timeout
+        self._start_timeout = start_timeout
+
+    async def start(self, order_id: str, *, again: bool = False) -> bool:
+        """Start the order's workflow unless it runs. False if Temporal is not there:
+        the sweep starts it later. `again` also if an earlier one was terminated."""
+        seconds = self._start_timeout.total_seconds()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._client.start_workflow(
+                    Order.run,
+                    OrderRef(order_id=order_id),
+                    id=order_workflow_id(order_id),
+                    task_queue=ORDERS,
+                    search_attributes=TypedSearchAttributes(
+                        [SearchAttributePair(ORDER_ID, order_id)]
+                    ),
+                    id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                    id_reuse_policy=(
+                        WorkflowIDReusePolicy.ALLOW_DUPLICATE
+                        if again
+                        else WorkflowIDReusePolicy.REJECT_DUPLICATE
+                    ),
+                    rpc_timeout=self._start_timeout,
+                )
+        except WorkflowAlreadyStartedError:
+            return True
+        except (RPCError, RuntimeError, TimeoutError) as error:
+            log.warning(
+                "the workflow is left to the sweep",
+                extra={"order_id": order_id, "error": str(error)},
+            )
+            return False
+        return True
+
+    async def order(self, update: Update[C, T], command: C, ended: Ended) -> T:
+        """Command an order. Raises `Refusal`, or `Unavailable` and then may be
+        repeated. A workflow that was terminated is started again."""
+        workflow_id = order_workflow_id(command.order_id)
+        try:
+            return await self._update(workflow_id, update, command)
+        except _NoWorkflow:
+            await self._revive(command.order_id, ended)
+        try:
+            return await self._update(workflow_id, update, command)
+        except _NoWorkflow:
+            raise NoAnswer() from None
+
+    async def shipment(
+        self, shipment_id: str, update: Update[C, T], command: C, ended: Ended
+    ) -> T:
+        """Command a shipment. Its order starts it, so a missing one needs a moment."""
+        workflow_id = shipment_workflow_id(shipment_id)
+        try:
+            return await self._update(workflow_id, update, command)
+        except _NoWorkflow:
+            await self._revive(command.order_id, ended)
+            raise NoAnswer() from None
+
+    async def refund(self, refund_id: str, update: Update[C, T], command: C) -> T:
+        """Command a refund, which its order starts."""
+        try:
+            return await self._update(refund_workflow_id(refund_id), update, command)
+        except _NoWorkflow:
+            await self.nudge(command.order_id)
+            raise NoAnswer() from None
+
+    async def nudge(self, *order_ids: str) -> None:
+        """Tell orders to look again. May be lost: they look by themselves later."""
+        for order_id in order_ids:
+            await self._nudge(order_workflow_id(order_id), Order.nudge)
+
+    async def nudge_shipment(self, shipment_id: str) -> None:
+        await self._nudge(shipment_workflow_id(shipment_id), Shipment.nudge)
+
+    async def state(self, seconds: float) -> str:
+        """`reachable` or `unreachable`, for people to read."""
+        with suppress(RPCError, RuntimeError, TimeoutError):
+            async with asyncio.timeout(seconds):
+                timeout = timedelta(seconds=seconds)
+                if await self._client.service_client.check_health(timeout=timeout):
+                    return "reachable"
+        return "unreachable"
+
+    async def _nudge(self, workflow_id: str, signal: Any) -> None:
+        with suppress(RPCError, RuntimeError, TimeoutError):
+            async with asyncio.timeout(NUDGE_SECONDS):
+                await self._handle(workflow_id).signal(signal)
+
+    async def _revive(self, order_id: str, ended: Ended) -> None:
+        async with self._engine.connect() as connection:
+            order = await read_order(connection, order_id)
+        if order.status.final:
+            raise ended(order)
+        if not await self.start(order_id, again=True):
+            raise NoAnswer()
+        await self.nudge(order_id)
+
+    async def _update(self, workflow_id: str, update: Update[C, T], command: C) -> T:
+        execute: Any = self._handle(workflow_id).execute_update
+        try:
+            async with asyncio.timeout(self._timeout.total_seconds()):
+                answer: T = await execute(
+                    update, command, id=command.key, rpc_timeout=self._timeout
+                )
+        except WorkflowUpdateFailedError as failed:
+            raise _refusal(failed) from failed
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                raise _NoWorkflow from error
+            raise NoAnswer() from error
+        except (
+            WorkflowUpdateRPCTimeoutOrCancelledError,
+            RuntimeError,
+            TimeoutError,
+        ) as error:
+            raise NoAnswer() from error
+        return answer
+
+    def _handle(self, workflow_id: str) -> WorkflowHandle[Any, Any]:
+        return self._client.get_workflow_handle(workflow_id)
+
+
+def _refusal(failed: WorkflowUpdateFailedError) -> ApplicationError | Unavailable:
+    """The rule that said no, from the bottom of the chain of causes."""
+    cause: BaseException | None = failed.cause
+    while cause is not None and not isinstance(cause, ApplicationError):
+        cause = cause.__cause__
+    known = {*PROBLEMS, "PayloadValidationError"}
+    if isinstance(cause, ApplicationError) and cause.type in known:
+        return cause
+    # The workflow ended or was started anew under the update: asking again is safe.
+    log.warning("a command failed in the workflow: %r", failed.cause)
+    return NoAnswer()

@@ -1,0 +1,223 @@
+"""Packing and shipping."""
+
+from typing import Annotated
+
+import httpx2
+from fastapi import APIRouter, Query, Request, Response
+from shared.contracts.base import LineQuantity
+from shared.contracts.errors import Refusal
+from shared.contracts.orders import models, workflows
+from shared.contracts.orders.states import ShipmentStatus
+from shared.database.orders.snapshot import OrderSnapshot
+
+from api.auth import Principal, allowed
+from api.documents import keyed, problems
+from api.errors import Unavailable
+from api.idempotency import Answer, Command, OnceOnly
+from api.orders.commands import Ended, NoAnswer
+from api.orders.paths import ShipmentPath
+from api.orders.schemas import shipments as shown
+from api.orders.shipments import (
+    Shipment,
+    page_of_shipments,
+    read_shipment,
+    show_shipment,
+)
+from api.paging import moment, page_response
+from api.paging import text as text_of
+from api.schemas import Page
+from api.services import ApiServices, Services
+
+router = APIRouter(prefix="/shipments", tags=["shipments"])
+
+LABEL_TIMEOUT_SECONDS = 5.0
+
+
+@router.get("", response_model=Page[shown.Shipment], responses=problems())
+async def list_shipments(
+    request: Request,
+    caller: Annotated[Principal, allowed("fulfil", "orders:read")],
+    query: Annotated[shown.ShipmentQuery, Query()],
+    services: ApiServices,
+) -> Response:
+    """Oldest first: what has waited longest is packed next."""
+    position = query.position(moment, text_of)
+    after = (position[0], position[1]) if position else None
+    shipments = await page_of_shipments(services, query, after)
+    return page_response(
+        request, shipments, query.limit, show_shipment, lambda s: (s.created_at, s.id)
+    )
+
+
+@router.get(
+    "/{shipment_id}", response_model=shown.Shipment, responses=problems("not-found")
+)
+async def get_shipment(
+    caller: Annotated[Principal, allowed("fulfil", "orders:read")],
+    shipment_id: ShipmentPath,
+    services: ApiServices,
+) -> Response:
+    return (await _answer(services, shipment_id)).response()
+
+
+@router.post(
+    "/{shipment_id}/pack",
+    response_model=shown.Shipment,
+    responses={
+        202: {"model": shown.Shipment, "description": "Begun; look again."},
+        **keyed("not-found", "on-hold", "payment-failed", "wrong-state"),
+    },
+)
+async def pack_shipment(
+    caller: Annotated[Principal, allowed("fulfil")],
+    shipment_id: ShipmentPath,
+    wanted: shown.Pack,
+    once: OnceOnly,
+    services: ApiServices,
+) -> Response:
+    """Take the money, then buy the label. 202 if one of them takes its time."""
+    shipment = await read_shipment(services, shipment_id)
+
+    async def work(command: Command) -> Answer:
+        try:
+            await services.commands.shipment(
+                shipment_id,
+                workflows.Shipment.pack,
+                models.Pack(
+                    order_id=shipment.order_id,
+                    key=command.key,
+                    actor=caller.subject,
+                    shipment_id=shipment_id,
+                    lines=_picked(wanted),
+                    parcel=models.Parcel(**wanted.parcel.model_dump()),
+                ),
+                _refuse(shipment),
+            )
+        except NoAnswer:
+            begun = await read_shipment(services, shipment_id)
+            if begun.parcel is None:
+                raise
+            return Answer(202, show_shipment(begun))
+        return await _answer(services, shipment_id)
+
+    return await once.run(caller, wanted, work)
+
+
+@router.post(
+    "/{shipment_id}/ship",
+    response_model=shown.Shipment,
+    responses=keyed("not-found", "wrong-state"),
+)
+async def ship_shipment(
+    caller: Annotated[Principal, allowed("fulfil")],
+    shipment_id: ShipmentPath,
+    wanted: shown.Ship,
+    once: OnceOnly,
+    services: ApiServices,
+) -> Response:
+    """The parcel was handed to the carrier."""
+    shipment = await read_shipment(services, shipment_id)
+
+    async def work(command: Command) -> Answer:
+        await services.commands.shipment(
+            shipment_id,
+            workflows.Shipment.ship,
+            models.Ship(
+                order_id=shipment.order_id,
+                key=command.key,
+                actor=caller.subject,
+                shipment_id=shipment_id,
+                carrier=wanted.carrier,
+                tracking=wanted.tracking,
+            ),
+            _refuse(shipment),
+        )
+        return await _answer(services, shipment_id)
+
+    return await once.run(caller, wanted, work)
+
+
+@router.post(
+    "/{shipment_id}/cancel",
+    response_model=shown.Shipment,
+    responses=keyed("not-found", "wrong-state"),
+)
+async def cancel_shipment(
+    caller: Annotated[Principal, allowed("fulfil", "orders:operate")],
+    shipment_id: ShipmentPath,
+    once: OnceOnly,
+    services: ApiServices,
+) -> Response:
+    """Do not send it: its lines are cancelled, and what was paid is given back."""
+    shipment = await read_shipment(services, shipment_id)
+
+    async def work(command: Command) -> Answer:
+        await services.commands.shipment(
+            shipment_id,
+            workflows.Shipment.cancel,
+            models.CancelShipment(
+                order_id=shipment.order_id,
+                key=command.key,
+                actor=caller.subject,
+                shipment_id=shipment_id,
+            ),
+            _refuse(shipment),
+        )
+        return await _answer(services, shipment_id)
+
+    return await once.run(caller, None, work)
+
+
+@router.get(
+    "/{shipment_id}/label",
+    response_class=Response,
+    responses={
+        200: {"content": {"application/pdf": {}}, "description": "The label."},
+        **problems("not-found", "no-label"),
+    },
+)
+async def get_shipment_label(
+    caller: Annotated[Principal, allowed("fulfil")],
+    shipment_id: ShipmentPath,
+    services: ApiServices,
+) -> Response:
+    shipment = await read_shipment(services, shipment_id)
+    if shipment.label_ref is None:
+        raise Refusal("no-label", "The parcel is not packed and paid yet.")
+    carrier = services.settings.carrier_api_base
+    if carrier is None:
+        raise Refusal("no-label", "The carrier is given its parcels by hand.")
+    return await _fetch_label(services.http, carrier, shipment.label_ref)
+
+
+async def _fetch_label(
+    http: httpx2.AsyncClient, carrier: str, label_ref: str
+) -> Response:
+    url = f"{carrier.rstrip('/')}/v1/labels/{label_ref}.pdf"
+    try:
+        label = await http.get(url, timeout=LABEL_TIMEOUT_SECONDS)
+        label.raise_for_status()
+    except httpx2.HTTPError as error:
+        raise Unavailable("The carrier does not hand out the label now.") from error
+    return Response(label.content, media_type="application/pdf")
+
+
+async def _answer(services: Services, shipment_id: str) -> Answer:
+    return Answer(200, show_shipment(await read_shipment(services, shipment_id)))
+
+
+def _picked(wanted: shown.Pack) -> tuple[LineQuantity, ...]:
+    # What was not found is not among the picked lines.
+    return tuple(
+        LineQuantity(line=line.line, quantity=line.quantity)
+        for line in wanted.lines
+        if line.quantity
+    )
+
+
+def _refuse(shipment: Shipment) -> Ended:
+    def over(order: OrderSnapshot) -> Refusal:
+        now = order.shipment(shipment.id).status
+        return Refusal("wrong-state", f"The shipment is {ShipmentStatus(now)}.")
+
+    return over

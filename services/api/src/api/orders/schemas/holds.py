@@ -1,0 +1,79 @@
+"""Holds over HTTP: the operators' work queue."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field
+from shared.contracts.orders.states import Decision, HoldReason
+
+from api.paging import ListQuery, Moment
+from api.schemas import LineQuantity, Note, Request, View, Word
+
+
+class NewHold(Request):
+    """Keep an order from going on. Without `due_at` it waits until it is released."""
+
+    note: Note
+    due_at: Annotated[Moment, Field(strict=False)] | None = None
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"note": "The customer called."}]}
+    )
+
+
+class Assignment(Request):
+    """`null` gives the hold back to everybody."""
+
+    assignee: Word | None
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"assignee": "grace"}]})
+
+
+class DecisionParams(Request):
+    """`lines` for decisions about some of an order's lines."""
+
+    lines: Annotated[list[LineQuantity], Field(min_length=1, max_length=500)]
+
+
+class Release(Request):
+    """Which decisions a hold allows is said by its `decisions`."""
+
+    decision: Annotated[Decision, Field(strict=False)]
+    note: Note
+    params: DecisionParams | None = None
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"decision": "approve", "note": "Known customer."}]
+        }
+    )
+
+
+class HoldQuery(ListQuery):
+    """`overdue=true`: due and not decided. `subject`: an order, shipment or refund."""
+
+    reason: HoldReason | None = None
+    assignee: Word | None = None
+    overdue: bool | None = None
+    subject: Word | None = None
+
+
+class Hold(View):
+    """`order_id` is the order whose timeline tells of it."""
+
+    id: str
+    subject: str
+    order_id: str
+    reason: HoldReason
+    decisions: list[Decision]
+    detail: dict[str, Any]
+    placed_by: str
+    placed_at: datetime
+    remind_at: datetime | None
+    due_at: datetime | None
+    escalated_at: datetime | None
+    assignee: str | None
+    released_at: datetime | None
+    decision: str | None
+    decided_by: str | None
+    note: str | None

@@ -1,0 +1,88 @@
+"""Lists in pages, by keyset: a page costs the same however far down it is."""
+
+import base64
+import json
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Request, Response
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import StringConstraints as Constraints
+
+from api.errors import invalid
+from api.schemas import Page, View
+
+V = TypeVar("V", bound=View)
+R = TypeVar("R")
+
+
+def _storable(moment: datetime) -> datetime:
+    # The ends of the calendar overflow when they are turned into UTC.
+    if not 1970 <= moment.year <= 2999:
+        raise ValueError("must lie between 1970 and 2999")
+    return moment.astimezone(UTC)
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_storable)]
+_Opaque = Annotated[str, Constraints(pattern=r"^[A-Za-z0-9_-]{1,400}$")]
+
+
+class ListQuery(BaseModel):
+    """Query parameters that every list takes. One that is not known is refused: a
+    misspelt filter would otherwise list everything."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: _Opaque | None = None
+
+    def position(self, *kinds: Callable[[Any], object]) -> list[Any] | None:
+        """The row that the page begins after, as values of these kinds."""
+        if self.cursor is None:
+            return None
+        try:
+            padded = self.cursor + "=" * (-len(self.cursor) % 4)
+            values = json.loads(base64.urlsafe_b64decode(padded))
+            return [kind(value) for kind, value in zip(kinds, values, strict=True)]
+        except (ValueError, TypeError, OverflowError, RecursionError) as error:
+            raise invalid("query:cursor", "cursor", "Not from this list") from error
+
+
+def moment(value: object) -> datetime:
+    """A time in a cursor."""
+    return _storable(datetime.fromisoformat(text(value)))
+
+
+def text(value: object) -> str:
+    """A text in a cursor, such as can be asked of PostgreSQL."""
+    if not isinstance(value, str) or not value.isprintable():
+        raise ValueError("not a text")
+    return value
+
+
+def cursor_after(*position: object) -> str:
+    values = [
+        value.isoformat() if isinstance(value, datetime) else value
+        for value in position
+    ]
+    encoded = json.dumps(values, separators=(",", ":")).encode()
+    return base64.urlsafe_b64encode(encoded).rstrip(b"=").decode()
+
+
+def page_response(
+    request: Request,
+    rows: Sequence[R],
+    limit: int,
+    show: Callable[[R], V],
+    position: Callable[[R], tuple[object, ...]],
+) -> Response:
+    """A page of `limit` rows; one more among `rows` tells that another follows."""
+    shown = [show(row) for row in rows[:limit]]
+    following = cursor_after(*position(rows[limit - 1])) if len(rows) > limit else None
+    headers = {}
+    if following is not None:
+        url = request.url.include_query_params(cursor=following)
+        headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
+    body = Page[V](data=shown, next_cursor=following).model_dump_json()
+    return Response(body, headers=headers, media_type="application/json")

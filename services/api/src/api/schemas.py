@@ -1,0 +1,90 @@
+"""What requests and answers are made of.
+
+Not the payloads of workflows: HTTP is versioned by its address and refuses fields that
+it does not know, while payloads lie in histories and ignore them.
+"""
+
+from typing import Annotated, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+T = TypeVar("T")
+
+# PostgreSQL stores no NUL, and no name or reference needs a control character.
+_ONE_LINE = r"^[^\x00-\x1f\x7f]*$"
+_LINES = r"^[^\x00-\x08\x0b-\x1f\x7f]*$"
+
+Word = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True, min_length=1, max_length=100, pattern=_ONE_LINE
+    ),
+]
+Line = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True, min_length=1, max_length=250, pattern=_ONE_LINE
+    ),
+]
+Note = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True, min_length=1, max_length=2000, pattern=_LINES
+    ),
+]
+Sku = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Currency = Annotated[str, StringConstraints(pattern="^[A-Z]{3}$")]
+Amount = Annotated[int, Field(ge=0, le=10**12)]
+"""Minor units. The audit views multiply it by a quantity: that must fit a bigint."""
+Quantity = Annotated[int, Field(ge=1, le=1_000_000)]
+LineNumber = Annotated[int, Field(ge=1, le=500)]
+Email = Annotated[
+    str,
+    StringConstraints(
+        max_length=254, pattern=r"^[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+\.[^@\s]+$"
+    ),
+]
+Phone = Annotated[str, StringConstraints(pattern=r"^\+?[0-9 ()./-]{3,40}$")]
+
+
+class Request(BaseModel):
+    """What a caller sends: exact types, and no field that is not known."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class View(BaseModel):
+    """What a caller is shown."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Money(Request):
+    """An amount in the currency's minor unit: `1999` with `EUR` is 19.99 €."""
+
+    amount: Amount
+    currency: Currency
+
+
+class Address(Request):
+    name: Line
+    company: Line | None = None
+    street: Line
+    street2: Line | None = None
+    city: Line
+    region: Line | None = None
+    postal_code: Word
+    country: Annotated[str, StringConstraints(pattern="^[A-Z]{2}$")]
+    """ISO 3166-1 alpha-2."""
+
+
+class LineQuantity(Request):
+    line: LineNumber
+    quantity: Quantity
+
+
+class Page(View, Generic[T]):
+    """A part of a list. Ask with `cursor=next_cursor` for what follows."""
+
+    data: list[T]
+    next_cursor: str | None = None

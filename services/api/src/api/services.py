@@ -1,0 +1,57 @@
+"""What the routes work with; built once, by the application's lifespan."""
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+import httpx2
+from fastapi import Depends, Request
+from shared.database.listen import Listener
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from api.auth import Authenticator
+from api.orders.commands import Commands
+from api.settings import ApiSettings
+
+
+@dataclass
+class Services:
+    settings: ApiSettings
+    engine: AsyncEngine
+    listener: Listener
+    commands: Commands
+    http: httpx2.AsyncClient
+    authenticate: Authenticator
+    draining: bool = False
+    """Asked to stop: streams end, and readiness says no."""
+    reads: AsyncEngine = field(init=False)
+    """The same pool without transactions: a read is one statement, one round trip."""
+    _background: set[asyncio.Task[Any]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.reads = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    def drain(self) -> None:
+        self.draining = True
+        self.listener.wake_all()
+
+    def in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do what nobody has to wait for, and what may be lost."""
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def close(self) -> None:
+        await asyncio.gather(*self._background, return_exceptions=True)
+        await self.listener.stop()
+        await self.http.aclose()
+        await self.engine.dispose()
+
+
+def _services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+ApiServices = Annotated[Services, Depends(_services)]

@@ -1,0 +1,75 @@
+"""What the API reads from the environment."""
+
+import base64
+from datetime import timedelta
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from shared.platform.settings import (
+    DatabaseSettings,
+    ObservabilitySettings,
+    TemporalSettings,
+)
+
+LOOPBACK = "127.0.0.1"
+
+
+class ApiSettings(DatabaseSettings, TemporalSettings, ObservabilitySettings):
+    api_host: str = "0.0.0.0"  # noqa: S104 - a pod's port; the dev stack narrows it
+    api_port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    public_url: str = "https://api.example.com"
+    """Where callers reach this API: the base of the problem types."""
+
+    api_auth: Literal["oidc", "disabled-loopback-only"] = "oidc"
+    """Without an issuer the API starts only when told so in these many words."""
+    oidc_issuer: str | None = None
+    oidc_audience: str | None = None
+    oidc_jwks_url: str | None = None
+    """Where the issuer's keys are; asked of the issuer itself when not set."""
+
+    stripe_webhook_secret: SecretStr | None = None
+    carrier_webhook_secret: SecretStr | None = None
+    """`whsec_` and the key in base64, as Standard Webhooks have it."""
+    easypost_webhook_secret: SecretStr | None = None
+    carrier_api_base: str | None = None
+    """Where labels are fetched from."""
+
+    api_command_timeout: timedelta = timedelta(seconds=5)
+    """How long a caller waits for a worker before hearing 503, or 202 for a parcel
+    whose packing has begun."""
+    api_start_timeout: timedelta = timedelta(seconds=1.5)
+    """How long placing an order waits for Temporal; the sweep starts the rest."""
+    api_drain: timedelta = timedelta(seconds=1)
+    """Between the request to stop and the end of accepting connections: time for a
+    load balancer to look elsewhere."""
+
+    @field_validator("public_url", "oidc_issuer", "carrier_api_base")
+    @classmethod
+    def _is_http(cls, url: str | None) -> str | None:
+        if url is not None and not url.startswith(("https://", "http://")):
+            raise ValueError("must begin with https:// or http://")
+        return url
+
+    @field_validator("carrier_webhook_secret")
+    @classmethod
+    def _is_standard(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None:
+            key = secret.get_secret_value().removeprefix("whsec_")
+            try:
+                base64.b64decode(key, validate=True)
+            except ValueError:
+                raise ValueError("must be whsec_ and base64") from None
+        return secret
+
+    @model_validator(mode="after")
+    def _callers_are_known(self) -> Self:
+        if self.api_auth == "oidc" and not (self.oidc_issuer and self.oidc_audience):
+            raise ValueError(
+                "OIDC_ISSUER and OIDC_AUDIENCE must be set. Only on a machine of your"
+                " own, API_AUTH=disabled-loopback-only lets callers say who they are"
+            )
+        return self
+
+    @property
+    def bind_host(self) -> str:
+        return self.api_host if self.api_auth == "oidc" else LOOPBACK
