@@ -1,0 +1,130 @@
+"""Argo CD is let do what the overlays need, from where they are, and no more."""
+
+import pytest
+import yaml
+
+from tests.deploy.references import OF_THE_CLUSTER
+from tests.deploy.rendering import (
+    DEPLOY,
+    ENVIRONMENTS,
+    ROOT,
+    SYSTEMS,
+    Manifest,
+    build,
+    environment,
+    named,
+    of_kind,
+    overlay,
+)
+
+OPERATORS = {
+    "cert-manager",
+    "cloudnative-pg",
+    "eck-operator",
+    "external-secrets",
+    "gravitee-operator",
+    "keda",
+    "kube-prometheus-stack",
+    "opentelemetry-operator",
+    "plugin-barman-cloud",
+    "temporal-worker-controller",
+}
+
+
+@pytest.fixture(params=ENVIRONMENTS)
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def applications(name: str) -> dict[str, Manifest]:
+    made = build(DEPLOY / "argocd/applications" / name)
+    return {m["metadata"]["name"]: m for m in of_kind(made, "Application")}
+
+
+def test_one_root_brings_every_application(name: str) -> None:
+    root = yaml.safe_load((DEPLOY / f"argocd/root/{name}.yaml").read_text())
+    path = ROOT / root["spec"]["source"]["path"]
+    assert path == DEPLOY / "argocd/applications" / name
+    assert applications(name).keys() == OPERATORS | set(SYSTEMS)
+
+
+def test_applications_mend_and_prune_by_themselves(name: str) -> None:
+    for application in applications(name).values():
+        policy = application["spec"]["syncPolicy"]
+        assert policy["automated"] == {"prune": True, "selfHeal": True}
+        assert "CreateNamespace=true" in policy["syncOptions"]
+
+
+def test_a_system_comes_from_its_overlay(name: str) -> None:
+    for system in SYSTEMS:
+        spec = applications(name)[system]["spec"]
+        overlay_of_it = ROOT / spec["source"]["path"]
+        assert overlay_of_it == DEPLOY / "kustomize/overlays" / name / system
+        assert overlay_of_it.is_dir()
+
+
+def test_what_scales_itself_is_left_alone(name: str) -> None:
+    made = environment("production")
+    scaled = {
+        m["spec"]["scaleTargetRef"]["name"]
+        for m in of_kind(made, "HorizontalPodAutoscaler", "ScaledObject")
+    }
+    spec = applications(name)["temporal-product"]["spec"]
+    ignored = {
+        i["name"]
+        for i in spec["ignoreDifferences"]
+        if i["jsonPointers"] == ["/spec/replicas"]
+    }
+    assert ignored == scaled
+    assert "RespectIgnoreDifferences=true" in spec["syncPolicy"]["syncOptions"]
+
+
+def test_the_project_allows_what_is_deployed_and_nothing_else(name: str) -> None:
+    made = build(DEPLOY / "argocd/applications" / name)
+    project = named(made, "AppProject", "orders")["spec"]
+    cluster_wide = _kinds(project["clusterResourceWhitelist"])
+    namespaced = _kinds(project["namespaceResourceWhitelist"])
+    for manifest in environment(name):
+        kind = (manifest["apiVersion"].rpartition("/")[0], manifest["kind"])
+        allowed = cluster_wide if manifest["kind"] in OF_THE_CLUSTER else namespaced
+        assert kind in allowed
+    destinations = {d["namespace"] for d in project["destinations"]}
+    namespaces = {
+        m["metadata"]["name"] for m in of_kind(environment(name), "Namespace")
+    }
+    assert destinations == namespaces
+    for system in SYSTEMS:
+        source = applications(name)[system]["spec"]["source"]
+        assert source["repoURL"] in project["sourceRepos"]
+
+
+def _kinds(entries: list[dict[str, str]]) -> set[tuple[str, str]]:
+    return {(entry["group"], entry["kind"]) for entry in entries}
+
+
+def test_operators_come_in_fixed_versions_with_values(name: str) -> None:
+    for operator in OPERATORS:
+        chart, values = applications(name)[operator]["spec"]["sources"]
+        assert chart["targetRevision"].removeprefix("v")[0].isdigit()
+        assert chart["repoURL"].startswith("jfrog.example.com/")
+        (path,) = chart["helm"]["valueFiles"]
+        assert values["ref"] == "values"
+        file = ROOT / path.removeprefix("$values/")
+        assert isinstance(yaml.safe_load(file.read_text()), dict)
+
+
+def test_waves_bring_operators_before_those_who_use_them(name: str) -> None:
+    waves = {
+        n: int(a["metadata"]["annotations"]["argocd.argoproj.io/sync-wave"])
+        for n, a in applications(name).items()
+    }
+    assert max(waves[o] for o in OPERATORS) < waves["security"]
+    order = [waves[s] for s in SYSTEMS]
+    assert order == sorted(set(order))
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_system_creates_the_namespace_it_is_sent_to(name: str, system: str) -> None:
+    destination = applications(name)[system]["spec"]["destination"]["namespace"]
+    made = {m["metadata"]["name"] for m in of_kind(overlay(name, system), "Namespace")}
+    assert destination in made
