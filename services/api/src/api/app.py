@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 import httpx2
-from fastapi import APIRouter, Depends, FastAPI, Header, Request
+from fastapi import Depends, FastAPI, Header, Request
 from fastapi.routing import APIRoute
 from opentelemetry.metrics import MeterProvider
 from shared.database.engine import connector, create_engine
@@ -77,7 +77,9 @@ def create_app(
     install_error_handlers(app)
     app.include_router(health.router)
     app.include_router(catalogue.router)
-    app.include_router(_version_1())
+    for subject in _SUBJECTS:
+        app.include_router(subject.router, dependencies=[Depends(_only_json)])
+    app.include_router(webhooks.router)
     _describe_problems(app)
     return app
 
@@ -107,14 +109,6 @@ def _authenticator(settings: ApiSettings, http: httpx2.AsyncClient) -> Authentic
         return DeveloperHeaders()
     keys = IssuerKeys(http, settings.oidc_issuer, settings.oidc_jwks_url)
     return OidcTokens(keys, settings.oidc_issuer, settings.oidc_audience or "")
-
-
-def _version_1() -> APIRouter:
-    router = APIRouter(prefix="/v1")
-    for subject in _SUBJECTS:
-        router.include_router(subject.router, dependencies=[Depends(_only_json)])
-    router.include_router(webhooks.router)
-    return router
 
 
 async def _only_json(

@@ -38,7 +38,7 @@ from api.orders.schemas.orders import (
 from api.orders.views import show_attempt, show_order
 from api.services import ApiServices
 
-router = APIRouter(prefix="/orders/{order_id}", tags=["orders"])
+router = APIRouter(prefix="/v1/orders/{order_id}", tags=["orders"])
 
 SETTLE_SECONDS = 5.0
 """How long a caller waits to hear how a payment went."""

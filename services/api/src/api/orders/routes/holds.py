@@ -29,7 +29,7 @@ from api.paging import text as text_of
 from api.schemas import Page
 from api.services import ApiServices, Services
 
-router = APIRouter(tags=["holds"])
+router = APIRouter(prefix="/v1", tags=["holds"])
 
 DECIDERS: dict[HoldReason, str] = {
     HoldReason.APPROVAL: "approvals",

@@ -21,7 +21,7 @@ from api.paging import page_response
 from api.schemas import Page
 from api.services import ApiServices
 
-router = APIRouter(tags=["orders"])
+router = APIRouter(prefix="/v1", tags=["orders"])
 
 LONGEST_WAIT_SECONDS = 30
 # The answer depends on who asks, and asking again is cheap.

@@ -17,7 +17,7 @@ from api.paging import text as text_of
 from api.schemas import Money, Page
 from api.services import ApiServices
 
-router = APIRouter(prefix="/products", tags=["products"])
+router = APIRouter(prefix="/v1/products", tags=["products"])
 
 
 @router.put("/{sku}", response_model=Product, responses=problems("not-found"))

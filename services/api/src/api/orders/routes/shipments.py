@@ -28,7 +28,7 @@ from api.paging import text as text_of
 from api.schemas import Page
 from api.services import ApiServices, Services
 
-router = APIRouter(prefix="/shipments", tags=["shipments"])
+router = APIRouter(prefix="/v1/shipments", tags=["shipments"])
 
 LABEL_TIMEOUT_SECONDS = 5.0
 

@@ -17,7 +17,7 @@ from api.paging import text as text_of
 from api.schemas import Page
 from api.services import ApiServices, Services
 
-router = APIRouter(prefix="/stock", tags=["stock"])
+router = APIRouter(prefix="/v1/stock", tags=["stock"])
 
 
 @router.get("", response_model=Page[shown.Stock], responses=problems())

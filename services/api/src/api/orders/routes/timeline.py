@@ -20,7 +20,7 @@ from api.orders.schemas.orders import Event
 from api.schemas import Page
 from api.services import ApiServices, Services
 
-router = APIRouter(tags=["orders"])
+router = APIRouter(prefix="/v1", tags=["orders"])
 
 POLL_SECONDS = 5.0
 OPEN_AFTER_END = timedelta(seconds=60)

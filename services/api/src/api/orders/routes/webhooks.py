@@ -12,7 +12,7 @@ from api.orders.webhooks import Received, Verify, carrier, easypost, stripe
 from api.services import ApiServices
 from api.settings import ApiSettings
 
-router = APIRouter(prefix="/webhooks", tags=["webhooks"])
+router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
 
 INBOX = "inbox"
 
