@@ -150,6 +150,7 @@ class Session:
         )
         self._stack = Stack(options, self._display.changed)
         self._is_up = False
+        self._outcome = 0
         self._signalled: signal.Signals | None = None
         self._signalled_at = 0.0
 
@@ -162,7 +163,7 @@ class Session:
                 return await work
             except asyncio.CancelledError:
                 return self._status_when_told_to_stop()
-            except (AlreadyRunning, PortTaken, PartFailed, DemoFailed) as problem:
+            except (AlreadyRunning, PortTaken, PartFailed) as problem:
                 self._display.say(str(problem))
             except PermissionError as problem:
                 self._display.say(
@@ -176,11 +177,19 @@ class Session:
             self._is_up = True
             self._announce()
             if self._story is not None:
-                logs = str(self._options.data / "logs")
-                await play(self._story, self._stack.at, logs, self._display.say)
+                await self._play(self._story)
             if not self._exit_after:
                 await asyncio.Event().wait()
-        return 0
+        return self._outcome
+
+    async def _play(self, story: str) -> None:
+        logs = str(self._options.data / "logs")
+        try:
+            await play(story, self._stack.at, logs, self._display.say)
+        except DemoFailed as problem:
+            # What went wrong is best looked at while everything still runs.
+            self._display.say(str(problem))
+            self._outcome = 1
 
     def _announce(self) -> None:
         if self._as_json:
@@ -212,7 +221,7 @@ class Session:
     def _status_when_told_to_stop(self) -> int:
         """Being told to is how a running system ends. Anything else was cut short."""
         if self._is_up and not self._exit_after:
-            return 0
+            return self._outcome
         return 128 + (self._signalled or signal.SIGINT)
 
 

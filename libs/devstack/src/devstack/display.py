@@ -78,7 +78,8 @@ class Display:
 
     def say(self, text: str) -> None:
         """Print lines for good; a live table stays below them."""
-        self._console.print(Text(text), soft_wrap=True)
+        # The end of a log may bring its own colours.
+        self._console.print(Text.from_ansi(text), soft_wrap=True)
 
     def mute(self) -> None:
         """Print nothing any more."""
