@@ -132,10 +132,17 @@ async def test_a_killed_courier_delivers_what_he_had_collected(street: Street) -
     assert [event["status"] for event in tracker["events"]] == ["pre_transit", *STORY]
 
 
-async def test_a_scan_by_hand_takes_the_parcel_from_him(street: Street) -> None:
-    lost = (await street.parcels.label())["tracking"]
-    await street.parcels.scan(lost, "lost")
-    delivered = (await street.parcels.label())["tracking"]
-    street.orders.shipped = [lost, delivered]
-    assert await street.story_of(delivered) == STORY
-    assert (await street.parcels.tracker(lost))["status"] == "lost"
+async def test_a_scan_by_hand_takes_the_parcel_from_him(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    async with (
+        serving((orders := Orders()).app()) as url,
+        _street(tmp_path, receiver, orders, url, "--step-seconds", "0.4") as street,
+    ):
+        lost, delivered = [(await street.parcels.label())["tracking"] for _ in range(2)]
+        orders.shipped = [lost]
+        await street.story_of(lost, length=1)
+        await street.parcels.scan(lost, "lost")
+        orders.shipped = [lost, delivered]
+        assert await street.story_of(delivered) == STORY
+        assert (await street.parcels.tracker(lost))["status"] == "lost"

@@ -27,6 +27,18 @@ async def test_a_refusal_is_replayed_too(shop: Shop) -> None:
     assert ids[0] == ids[1]
 
 
+async def test_a_refusal_is_replayed_though_it_would_no_longer_be_given(
+    shop: Shop,
+) -> None:
+    intent = await shop.intent(method=None)
+    path, key = f"/v1/payment_intents/{intent.id}", {"Idempotency-Key": new_key()}
+    early = await shop.http.post(f"{path}/capture", headers=key)
+    await shop.http.post(f"{path}/confirm", data={"payment_method": "pm_card_visa"})
+    late = await shop.http.post(f"{path}/capture", headers=key)
+    assert (early.status_code, late.json()) == (400, early.json())
+    assert late.headers["Original-Request"] == early.headers["Request-Id"]
+
+
 async def test_other_parameters_under_the_same_key_are_refused(shop: Shop) -> None:
     key = new_key()
     intent = await shop.intent(key=key, amount=5000)
