@@ -41,7 +41,12 @@ def configure_logging(settings: ObservabilitySettings, *, service: str) -> None:
         settings.log_format == "auto" and sys.stdout.isatty()
     )
     renderer: list[structlog.typing.Processor] = (
-        [structlog.dev.ConsoleRenderer()]
+        [
+            # The pretty traceback would print local variables: somebody's data.
+            structlog.dev.ConsoleRenderer(
+                exception_formatter=structlog.dev.plain_traceback
+            )
+        ]
         if readable
         else [
             structlog.processors.dict_tracebacks,

@@ -33,6 +33,7 @@ class HealthServer(uvicorn.Server):
                 port=port,
                 log_config=None,
                 access_log=False,
+                interface="asgi3",
                 lifespan="off",
                 ws="none",
             )

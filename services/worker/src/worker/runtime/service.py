@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
+from datetime import timedelta
 
 from shared.database.engine import connector, create_engine
 from shared.database.listen import Listener
@@ -28,6 +29,8 @@ log = logging.getLogger(__name__)
 
 BuildProcess = Callable[[WorkerSettings, AsyncEngine, Client], Process]
 LOOK_AGAIN_SECONDS = 2.0
+LAST_WORDS = timedelta(seconds=5)
+"""For telling Temporal what became of the work, after the time it had to end."""
 
 
 class WorkerService:
@@ -129,8 +132,20 @@ class WorkerService:
             stopped.cancel()
         finally:
             log.info("draining")
-            await asyncio.gather(*(worker.shutdown() for worker in workers))
-            await asyncio.gather(*running)
+            await self._drain(workers, running)
+
+    async def _drain(
+        self, workers: Sequence[Worker], running: Sequence[asyncio.Task[None]]
+    ) -> None:
+        """Let what runs come to its end; what does not in time, another worker
+        repeats."""
+        patience = self._settings.graceful_shutdown + LAST_WORDS
+        try:
+            async with asyncio.timeout(patience.total_seconds()):
+                await asyncio.gather(*(worker.shutdown() for worker in workers))
+                await asyncio.gather(*running)
+        except TimeoutError:
+            log.error("not drained within %s", patience)
 
     async def _ensure_schedules(
         self, client: Client, processes: Sequence[Process]

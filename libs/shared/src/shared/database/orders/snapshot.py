@@ -345,7 +345,7 @@ def _by_id(rows: Sequence[N], row_id: str, kind: str) -> N:
 SNAPSHOT = """
 SELECT row_to_json(whole)::text FROM (
   SELECT o.*,
-    EXISTS (SELECT FROM applied WHERE key = o.id || ':reserve') AS allocated,
+    EXISTS (SELECT FROM applied WHERE key = o.id || '\\:reserve') AS allocated,
     EXISTS (SELECT FROM holds h WHERE h.root = o.id AND h.reason = 'approval'
             AND h.decision = 'approve') AS approved,
     (SELECT json_agg(l ORDER BY l.line) FROM order_lines l

@@ -8,6 +8,7 @@ from temporalio.common import RetryPolicy
 
 
 class LocalOptions(TypedDict):
+    local_retry_threshold: timedelta
     start_to_close_timeout: timedelta
     schedule_to_close_timeout: timedelta
     retry_policy: RetryPolicy
@@ -28,6 +29,9 @@ _UNTIL_IT_WORKS = RetryPolicy(
 
 # A transaction of a few milliseconds; what takes longer waits for a lock or a pool.
 DATABASE = LocalOptions(
+    # A longer pause than this is a timer of the workflow: a worker that waits with
+    # the workflow task in its hands can neither be drained nor do anything else.
+    local_retry_threshold=timedelta(seconds=0.5),
     start_to_close_timeout=timedelta(seconds=15),
     schedule_to_close_timeout=timedelta(days=30),
     retry_policy=_UNTIL_IT_WORKS,
