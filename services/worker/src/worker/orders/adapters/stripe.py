@@ -5,7 +5,7 @@ will answer for ever, which makes the key spent; any other 5xx or a lost connect
 leaves the outcome unknown.
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, cast
@@ -106,8 +106,8 @@ class StripePayments:
                     "expand": [f"data.{name}" for name in EXPAND],
                 }
             )
-            async for intent in _every(page):
-                if intent.metadata.get("payment_id") == wanted.payment_id:
+            async for intent in page.auto_paging_iter():
+                if _metadata(intent).get("payment_id") == wanted.payment_id:
                     return _payment(intent)
         return None
 
@@ -174,8 +174,8 @@ class StripePayments:
             page = await self._stripe.refunds.list_async(
                 {"payment_intent": ref, "limit": 100}
             )
-            async for refund in _every(page):
-                metadata = refund.metadata or {}
+            async for refund in page.auto_paging_iter():
+                metadata = _metadata(refund)
                 live = refund.status not in ("failed", "canceled")
                 if metadata.get("ledger_id") == key or (
                     live and metadata.get("refund_id") == refund_id
@@ -184,9 +184,9 @@ class StripePayments:
         return None
 
 
-async def _every(page: Any) -> AsyncIterator[Any]:
-    async for item in page.auto_paging_iter_async():
-        yield item
+def _metadata(thing: stripe.PaymentIntent | stripe.Refund) -> dict[str, Any]:
+    # Stripe's objects are no dicts, though they look like them.
+    return thing.metadata.to_dict() if thing.metadata else {}
 
 
 @contextmanager
