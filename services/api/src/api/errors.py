@@ -38,6 +38,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "method-not-allowed": (405, "The method does not fit"),
     "not-acceptable": (406, "Not available in the wanted form"),
     "already-cancelled": (409, "Already cancelled"),
+    "already-on-hold": (409, "Already waits for a decision"),
     "already-packed": (409, "Already packed"),
     "already-released": (409, "Already decided"),
     "already-shipped": (409, "Already shipped"),

@@ -32,11 +32,13 @@ class Received:
     payload: Mapping[str, object]
 
 
-Verify = Callable[[str, Headers, bytes], Received]
-"""(secret, headers, body) → event. Raises `Problem`."""
+Verify = Callable[[str, Headers, bytes], Received | None]
+"""(secret, headers, body) → event, or nothing that anybody here needs.
+
+Raises `Problem` invalid-signature or malformed."""
 
 
-def stripe(secret: str, headers: Headers, body: bytes) -> Received:
+def stripe(secret: str, headers: Headers, body: bytes) -> Received | None:
     """`Stripe-Signature: t=…,v1=…`: HMAC-SHA256 of the time, a dot and the body."""
     parts = [
         part.strip().partition("=")
@@ -48,17 +50,19 @@ def stripe(secret: str, headers: Headers, body: bytes) -> Received:
     _check(expected, [value for name, _, value in parts if name == "v1"])
     event = _document(body)
     found = _member(event, "data", "object")
-    kind = _text(found, "object")
+    if "id" not in found:
+        return None  # such as a balance: nothing that an order knows by its id
     own_id = _text(found, "id")
-    intent = own_id if kind == "payment_intent" else found.get("payment_intent")
-    return Received(
-        _text(event, "id"),
-        _text(event, "type"),
-        {"object_id": own_id, "object": kind, "payment_intent": intent},
-    )
+    is_intent = found.get("object") == "payment_intent"
+    payload = {
+        "object_id": own_id,
+        "object": found.get("object"),
+        "payment_intent": own_id if is_intent else found.get("payment_intent"),
+    }
+    return Received(_text(event, "id"), _text(event, "type"), payload)
 
 
-def carrier(secret: str, headers: Headers, body: bytes) -> Received:
+def carrier(secret: str, headers: Headers, body: bytes) -> Received | None:
     """Standard Webhooks: base64 of HMAC-SHA256 over id, time and body, with dots."""
     event_id = headers.get("webhook-id", "")
     timestamp = headers.get("webhook-timestamp", "")
@@ -78,22 +82,22 @@ def carrier(secret: str, headers: Headers, body: bytes) -> Received:
     return Received(event_id, _text(event, "type"), _scan(_member(event, "data")))
 
 
-def easypost(secret: str, headers: Headers, body: bytes) -> Received:
+def easypost(secret: str, headers: Headers, body: bytes) -> Received | None:
     """`X-Hmac-Signature: hmac-sha256-hex=…` over the body alone: it has no time."""
     key = unicodedata.normalize("NFKD", secret).encode()
     expected = "hmac-sha256-hex=" + _hmac(key, body).hex()
     _check(expected, [headers.get("x-hmac-signature", "")])
     event = _document(body)
+    kind = _text(event, "description")
+    if not kind.startswith("tracker."):
+        return None
     result = _member(event, "result")
     scan = {
         "tracking": result.get("tracking_code"),
         "status": result.get("status"),
         "occurred_at": result.get("updated_at"),
     }
-    kind = _text(event, "description")
-    # Other objects of theirs are stored by id only; nobody asked for them.
-    payload = _scan(scan) if kind.startswith("tracker.") else {}
-    return Received(_text(event, "id"), kind, payload)
+    return Received(_text(event, "id"), kind, _scan(scan))
 
 
 def _scan(data: Mapping[str, Any]) -> Mapping[str, object]:

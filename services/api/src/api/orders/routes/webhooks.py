@@ -33,7 +33,8 @@ async def receive_webhook(
     """200 once it is stored, and again for each repeat of it."""
     verify, secret = _known(services.settings, source)
     received = verify(secret, request.headers, await request.body())
-    await _store(services.engine, source, received)
+    if received is not None:
+        await _store(services.engine, source, received)
     return {"received": True}
 
 

@@ -1,0 +1,120 @@
+"""A shop to play with: the boring parts of requests, so that tests show the rest."""
+
+import base64
+import uuid
+from typing import Any
+
+import httpx2
+
+Json = dict[str, Any]
+
+STRIPE_SECRET = "whsec_test"
+CARRIER_SECRET = "whsec_" + base64.b64encode(b"carrier").decode()
+EASYPOST_SECRET = "easypost"
+
+SKU = "TEA"
+PRICE = 1290
+SHIPPING = 490
+ADDRESS = {
+    "name": "Ada Example",
+    "street": "Example Street 1",
+    "city": "Berlin",
+    "postal_code": "10115",
+    "country": "DE",
+}
+PARCEL = {"weight_g": 900, "length_mm": 300, "width_mm": 200, "height_mm": 150}
+
+
+def eur(amount: int) -> Json:
+    return {"amount": amount, "currency": "EUR"}
+
+
+def as_user(subject: str, *scopes: str) -> dict[str, str]:
+    return {"X-Dev-User": subject, "X-Dev-Scopes": " ".join(scopes)}
+
+
+def key(value: str | None = None) -> dict[str, str]:
+    return {"Idempotency-Key": value or str(uuid.uuid4())}
+
+
+def an_order(quantity: int = 2, **changed: Any) -> Json:
+    """A request that is accepted; `None` leaves a field out."""
+    order = {
+        "customer_id": "ada",
+        "currency": "EUR",
+        "lines": [{"sku": SKU, "quantity": quantity}],
+        "shipping": {"method": "standard", "amount": eur(SHIPPING)},
+        "expected_total": eur(PRICE * quantity + SHIPPING),
+        "contact": {"name": "Ada Example", "email": "ada@example.com"},
+        "ship_to": ADDRESS,
+        "payment": {"method": "pm_card_visa"},
+    }
+    return {
+        name: value for name, value in (order | changed).items() if value is not None
+    }
+
+
+class Shop:
+    """Requests that succeed; a test that expects a problem uses `client` itself."""
+
+    def __init__(self, client: httpx2.AsyncClient) -> None:
+        self.client = client
+
+    async def sell(self, sku: str = SKU, price: int = PRICE, **changed: Any) -> None:
+        body = {"name": f"Product {sku}", "price": eur(price)} | changed
+        done(await self.client.put(f"/v1/products/{sku}", json=body))
+
+    async def receive(self, quantity: int, sku: str = SKU) -> Json:
+        body = {
+            "location": "berlin",
+            "ref": "delivery",
+            "lines": [{"sku": sku, "quantity": quantity}],
+        }
+        return await self.post("/v1/stock/receipts", body)
+
+    async def order(self, quantity: int = 2, **changed: Any) -> Json:
+        return await self.post("/v1/orders", an_order(quantity, **changed))
+
+    async def confirmed_order(self, quantity: int = 2, **changed: Any) -> Json:
+        """Needs a worker."""
+        order = await self.post(
+            "/v1/orders", an_order(quantity, **changed), Prefer="wait=20"
+        )
+        assert order["status"] == "confirmed", order
+        return order
+
+    async def shipment(self, order: Json) -> Json:
+        found = await self.get("/v1/shipments", order=order["id"])
+        shipment: Json = found["data"][0]
+        return shipment
+
+    async def pack(self, shipment: Json) -> Json:
+        lines = [
+            {"line": line["line"], "quantity": line["quantity"]}
+            for line in shipment["lines"]
+        ]
+        return await self.post(
+            f"/v1/shipments/{shipment['id']}/pack", {"lines": lines, "parcel": PARCEL}
+        )
+
+    async def get(self, path: str, **params: Any) -> Json:
+        return done(await self.client.get(path, params=params))
+
+    async def post(self, path: str, body: Json, **headers: str) -> Json:
+        answer = await self.client.post(path, json=body, headers=key() | headers)
+        return done(answer)
+
+
+def done(response: httpx2.Response) -> Json:
+    assert response.is_success, response.text
+    body: Json = response.json()
+    return body
+
+
+def code(response: httpx2.Response) -> str:
+    """A problem's code; fails if the answer is not a whole problem document."""
+    problem = response.json()
+    assert response.headers["content-type"] == "application/problem+json", problem
+    assert problem["status"] == response.status_code
+    assert {"type", "title", "detail", "instance", "trace_id"} <= problem.keys()
+    return str(problem["type"].rpartition("/")[2])
