@@ -5,7 +5,7 @@ import json
 import os
 from pathlib import Path
 
-import kubernetes_validate
+import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 from jsonschema import Draft7Validator
 
