@@ -75,7 +75,7 @@ def test_two_systems_run_side_by_side_and_stop_without_a_trace(tmp_path: Path) -
     assert not [pid for pid in pids if is_running(pid)]
 
 
-# Runs until it is killed, without the guard that would tidy up after it.
+# Runs until its input ends, without the guard that would tidy up if it were killed.
 UNGUARDED = """
 import asyncio, json, sys
 from pathlib import Path
@@ -88,29 +88,35 @@ async def run() -> None:
     data = Path(sys.argv[1])
     async with Stack(Options(data=data, ports=free_ports(), parts=parts)) as stack:
         print(json.dumps(stack.describe()), flush=True)
-        await asyncio.Event().wait()
+        await asyncio.to_thread(sys.stdin.read)
 
 with patch("devstack.stack.Guard"):
     asyncio.run(run())
 """
 
 
-def test_a_start_copes_with_what_a_killed_system_left_behind(tmp_path: Path) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", UNGUARDED, str(tmp_path)],
+def start_unguarded(data: Path) -> Dev:
+    return subprocess.Popen(
+        [sys.executable, "-c", UNGUARDED, str(data)],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    ) as killed:
-        left = when_ready(killed)["pids"]
-        killed.kill()
-    assert is_running(left["postgres"])
-    assert is_running(left["temporal"])
-    successor = start_infrastructure(tmp_path)
-    with ended(successor):
-        now = when_ready(successor)["pids"]
-        assert not [pid for pid in left.values() if is_running(pid)]
-        assert is_running(now["postgres"])
+    )
+
+
+def test_a_start_copes_with_what_a_killed_system_left_behind(tmp_path: Path) -> None:
+    killed = start_unguarded(tmp_path)
+    left = when_ready(killed)["pids"].values()
+    killed.kill()
+    killed.communicate()
+    assert all(is_running(pid) for pid in left)
+    successor = start_unguarded(tmp_path)
+    now = when_ready(successor)["pids"].values()
+    assert not any(is_running(pid) for pid in left)
+    assert all(is_running(pid) for pid in now)
+    successor.communicate()
+    assert not any(is_running(pid) for pid in now)
 
 
 async def test_a_stop_during_the_start_leaves_nothing(tmp_path: Path) -> None:
