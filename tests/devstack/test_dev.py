@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 import pytest
 from devstack.__main__ import app
+from devstack.leftovers import Record, stop_leftovers
 from typer.testing import CliRunner
 
 from tests.devstack.waiting import eventually, is_running
@@ -95,6 +96,13 @@ with patch("devstack.stack.Guard"):
 """
 
 
+@pytest.fixture
+def unguarded_data(tmp_path: Path) -> Iterator[Path]:
+    """A data directory of systems that nobody else tidies up after."""
+    yield tmp_path
+    stop_leftovers(Record(tmp_path / "processes.json"))
+
+
 def start_unguarded(data: Path) -> Dev:
     return subprocess.Popen(
         [sys.executable, "-c", UNGUARDED, str(data)],
@@ -105,13 +113,15 @@ def start_unguarded(data: Path) -> Dev:
     )
 
 
-def test_a_start_copes_with_what_a_killed_system_left_behind(tmp_path: Path) -> None:
-    killed = start_unguarded(tmp_path)
+def test_a_start_copes_with_what_a_killed_system_left_behind(
+    unguarded_data: Path,
+) -> None:
+    killed = start_unguarded(unguarded_data)
     left = when_ready(killed)["pids"].values()
     killed.kill()
     killed.communicate()
     assert all(is_running(pid) for pid in left)
-    successor = start_unguarded(tmp_path)
+    successor = start_unguarded(unguarded_data)
     now = when_ready(successor)["pids"].values()
     assert not any(is_running(pid) for pid in left)
     assert all(is_running(pid) for pid in now)
