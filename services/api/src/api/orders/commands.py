@@ -12,14 +12,15 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from shared.contracts.errors import Refusal
-from shared.contracts.orders.models import Command, OrderRef
+from shared.contracts.orders.models import Command, OrderRef, StockRef
 from shared.contracts.orders.names import (
     ORDERS,
+    allocation_workflow_id,
     order_workflow_id,
     refund_workflow_id,
     shipment_workflow_id,
 )
-from shared.contracts.orders.workflows import Order, Shipment
+from shared.contracts.orders.workflows import AllocateStock, Order, Shipment
 from shared.contracts.search_attributes import ORDER_ID
 from shared.database.orders.snapshot import OrderSnapshot, read_order
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -144,6 +145,21 @@ class Commands:
         """Tell orders to look again. May be lost: they look by themselves later."""
         for order_id in order_ids:
             await self._nudge(order_workflow_id(order_id), Order.nudge)
+
+    async def allocate(self, *skus: str) -> None:
+        """Have free stock given to the orders that wait for it. May be lost: the sweep
+        looks for it as well."""
+        for sku in skus:
+            with suppress(RPCError, RuntimeError, TimeoutError):
+                async with asyncio.timeout(NUDGE_SECONDS):
+                    await self._client.start_workflow(
+                        AllocateStock.run,
+                        StockRef(sku=sku),
+                        id=allocation_workflow_id(sku),
+                        task_queue=ORDERS,
+                        start_signal="received",
+                        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                    )
 
     async def nudge_shipment(self, shipment_id: str) -> None:
         await self._nudge(shipment_workflow_id(shipment_id), Shipment.nudge)

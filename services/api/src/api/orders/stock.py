@@ -14,7 +14,6 @@ from api.errors import Problem
 from api.orders.schemas.stock import Stock
 
 _MOST_UNITS = 2_000_000_000
-_NUDGED_ORDERS = 100
 
 
 @dataclass(frozen=True)
@@ -100,12 +99,9 @@ def _stock(row: Any) -> Stock:
     )
 
 
-async def waiting_orders(connection: AsyncConnection, skus: Sequence[str]) -> list[str]:
-    """Live orders that lack units of these SKUs, oldest first."""
-    found = await connection.scalars(
-        _WAITING, {"skus": list(skus), "most": _NUDGED_ORDERS}
-    )
-    return list(found)
+async def waited_for(connection: AsyncConnection, skus: Sequence[str]) -> list[str]:
+    """Those of these SKUs that live orders lack units of."""
+    return list(await connection.scalars(_WAITED_FOR, {"skus": list(skus)}))
 
 
 _ENSURE = text(
@@ -136,12 +132,10 @@ _MOVE = text(
     RETURNING s.sku, s.location, s.on_hand, s.reserved
     """
 )
-_WAITING = text(
+_WAITED_FOR = text(
     """
-    SELECT o.id FROM orders o
-    WHERE o.status IN ('placed', 'confirmed') AND o.id IN (
-      SELECT order_id FROM order_lines
-      WHERE sku = ANY(:skus) AND cancelled + reserved + shipped < qty)
-    ORDER BY o.created_at, o.id LIMIT :most
+    SELECT DISTINCT l.sku FROM order_lines l JOIN orders o ON o.id = l.order_id
+    WHERE o.status IN ('placed', 'confirmed') AND l.sku = ANY(:skus)
+      AND l.cancelled + l.reserved + l.shipped < l.qty
     """
 )

@@ -68,9 +68,10 @@ def open_hold(hold: Hold) -> OpenHold:
 
 def capturable(payment: Payment, now: datetime) -> int:
     """What may still be taken from a payment: nothing after it expired, nor after
-    the provider refused a capture."""
+    the provider refused a capture, nor while it is given back."""
     expired = payment.capture_before is not None and payment.capture_before <= now
-    return 0 if expired or _refused_a_capture(payment) else payment.held
+    over = payment.pending(MoneyKind.RELEASE) is not None
+    return 0 if expired or over or _refused_a_capture(payment) else payment.held
 
 
 def _refused_a_capture(payment: Payment) -> bool:
@@ -84,11 +85,21 @@ def cover(order: OrderSnapshot, now: datetime) -> Payment | None:
     """The authorisation that covers all that is still to be captured. One that ends
     soon covers nothing, which is what has it renewed in time."""
     for payment in order.payments:
-        ends = payment.capture_before
-        ending = ends is not None and ends - RENEW_BEFORE <= now
+        renewal = _renewal(payment)
+        ending = renewal is not None and renewal <= now
         if not ending and capturable(payment, now) >= order.to_capture > 0:
             return payment
     return None
+
+
+def _renewal(payment: Payment) -> datetime | None:
+    """When an authorisation has to be renewed: in time, but never before half of its
+    life, or a short-lived one would be renewed again and again."""
+    if payment.capture_before is None:
+        return None
+    asked = max((r.created_at for r in payment.rows(MoneyKind.AUTHORIZE)), default=None)
+    life = payment.capture_before - (asked or payment.created_at)
+    return payment.capture_before - min(RENEW_BEFORE, life / 2)
 
 
 def uncovered(order: OrderSnapshot, now: datetime) -> int:
@@ -118,9 +129,7 @@ def surplus(order: OrderSnapshot, now: datetime) -> Iterator[str]:
 def renew_at(order: OrderSnapshot, now: datetime) -> datetime | None:
     """When the authorisation that covers the order has to be renewed."""
     covering = cover(order, now)
-    if covering is None or covering.capture_before is None:
-        return None
-    return covering.capture_before - RENEW_BEFORE
+    return None if covering is None else _renewal(covering)
 
 
 # ── goods ───────────────────────────────────────────────────────────────────────

@@ -140,6 +140,8 @@ def _toward_completion(
         return PlanShipments()
     if (facts.uncovered or facts.authorizing) and HoldReason.STOCK not in held:
         return _cover(facts, held, now)
+    if facts.surplus_payments:
+        return Release(facts.surplus_payments[0])
     if facts.open_units or any(not s.status.final for s in facts.shipments):
         return _wait(facts, now)
     if facts.holds:

@@ -5,6 +5,7 @@ from shared.contracts.orders.workflows import Sweep
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
+from worker.orders.activities.allocating import StockActivities
 from worker.orders.activities.carriers import CarrierActivities
 from worker.orders.activities.orders import OrderActivities
 from worker.orders.activities.payments import PaymentActivities
@@ -18,6 +19,7 @@ from worker.orders.nudging import Nudger
 from worker.orders.policy import Limits
 from worker.orders.sweeping import SweepActivities
 from worker.orders.webhooks import OrderWebhooks
+from worker.orders.workflows.allocation import AllocateStockWorkflow
 from worker.orders.workflows.order import OrderWorkflow
 from worker.orders.workflows.refund import RefundWorkflow
 from worker.orders.workflows.schedules import SWEEP_EVERY, SweepWorkflow
@@ -47,6 +49,7 @@ def orders_process(
     shipments = ShipmentActivities(store)
     refunds = RefundActivities(store)
     parcels = CarrierActivities(store, carrier)
+    stock = StockActivities(store, nudger)
     sweeps = SweepActivities(store, nudger)
     webhooks = OrderWebhooks(store, payments, carrier, nudger)
 
@@ -63,6 +66,7 @@ def orders_process(
                     OrderWorkflow,
                     ShipmentWorkflow,
                     RefundWorkflow,
+                    AllocateStockWorkflow,
                     SweepWorkflow,
                 ],
                 activities=[
@@ -74,7 +78,8 @@ def orders_process(
                     *(shipments.ship, shipments.cancel_shipment, shipments.miss_scan),
                     refunds.look_at_refund,
                     *(sweeps.start_missing_orders, sweeps.nudge_overdue_orders),
-                    sweeps.audit,
+                    *(sweeps.allocate_free_stock, sweeps.audit),
+                    *(stock.find_waiting_orders, stock.serve_waiting_orders),
                 ],
                 steps=settings.max_concurrent_steps,
             ),

@@ -4,9 +4,13 @@ import logging
 from datetime import timedelta
 
 from shared.contracts.orders.activities import SweepSteps
-from shared.contracts.orders.models import OrderRef, Swept
-from shared.contracts.orders.names import ORDERS, order_workflow_id
-from shared.contracts.orders.workflows import Order
+from shared.contracts.orders.models import OrderRef, StockRef, Swept
+from shared.contracts.orders.names import (
+    ORDERS,
+    allocation_workflow_id,
+    order_workflow_id,
+)
+from shared.contracts.orders.workflows import AllocateStock, Order
 from shared.contracts.search_attributes import ORDER_ID
 from sqlalchemy import text
 from temporalio import activity
@@ -17,6 +21,7 @@ from temporalio.common import (
     WorkflowIDConflictPolicy,
 )
 
+from worker.orders.activities.stock import WAITS_FOR_STOCK
 from worker.orders.activities.store import OrderStore
 from worker.orders.nudging import Nudger
 
@@ -46,6 +51,14 @@ NEEDS_A_NUDGE = text(
     SELECT root FROM holds
     WHERE released_at IS NULL AND escalated_at IS NULL AND due_at < now()
     """
+)
+
+ALLOCATABLE = text(
+    f"""
+    SELECT DISTINCT l.sku FROM order_lines l JOIN orders o ON o.id = l.order_id
+    WHERE l.cancelled + l.reserved + l.shipped < l.qty AND {WAITS_FOR_STOCK}
+      AND EXISTS (SELECT FROM stock s WHERE s.sku = l.sku AND s.on_hand > s.reserved)
+    """  # noqa: S608 - our own condition
 )
 
 AUDIT = text(
@@ -102,6 +115,14 @@ class SweepActivities(SweepSteps):
             await self._nudger.order(order_id)
         return Swept(found=len(orders))
 
+    @activity.defn(name="allocate_free_stock")
+    async def allocate_free_stock(self) -> Swept:
+        async with self._store.engine.connect() as connection:
+            skus = (await connection.scalars(ALLOCATABLE)).all()
+        for sku in skus:
+            await start_allocation(self._nudger.client, sku)
+        return Swept(found=len(skus))
+
     @activity.defn(name="audit")
     async def audit(self) -> Swept:
         async with self._store.engine.begin() as connection:
@@ -122,4 +143,16 @@ async def start_order(client: Client, order_id: str) -> None:
         search_attributes=TypedSearchAttributes(
             [SearchAttributePair(ORDER_ID, order_id)]
         ),
+    )
+
+
+async def start_allocation(client: Client, sku: str) -> None:
+    """Have free stock given to the orders that wait for it. Safe to repeat."""
+    await client.start_workflow(
+        AllocateStock.run,
+        StockRef(sku=sku),
+        id=allocation_workflow_id(sku),
+        task_queue=ORDERS,
+        start_signal="received",
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
     )

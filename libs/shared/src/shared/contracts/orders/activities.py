@@ -24,10 +24,13 @@ from shared.contracts.orders.models import (
     RefundFacts,
     RefundRef,
     ReleaseHold,
+    Served,
     Ship,
     ShipmentFacts,
     ShipmentRef,
+    StockRef,
     Swept,
+    WaitingOrders,
 )
 
 
@@ -155,6 +158,20 @@ class CarrierSteps(ABC):
     async def void_label(self, ref: ShipmentRef) -> None: ...
 
 
+class StockSteps(ABC):
+    """Serving back-orders: PostgreSQL, and a nudge for each order served."""
+
+    @activity.defn(name="find_waiting_orders")
+    @abstractmethod
+    async def find_waiting_orders(self, ref: StockRef) -> WaitingOrders:
+        """None where nothing is free; else the next of them, oldest first."""
+
+    @activity.defn(name="serve_waiting_orders")
+    @abstractmethod
+    async def serve_waiting_orders(self, waiting: WaitingOrders) -> Served:
+        """Reserve what is free for them, each in a transaction of its own."""
+
+
 class SweepSteps(ABC):
     @activity.defn(name="start_missing_orders")
     @abstractmethod
@@ -165,6 +182,11 @@ class SweepSteps(ABC):
     @abstractmethod
     async def nudge_overdue_orders(self) -> Swept:
         """Wake orders with money pending too long, or a hold past its due time."""
+
+    @activity.defn(name="allocate_free_stock")
+    @abstractmethod
+    async def allocate_free_stock(self) -> Swept:
+        """Start the allocation of stock that is free while orders wait for it."""
 
     @activity.defn(name="audit")
     @abstractmethod

@@ -214,6 +214,23 @@ class Labelled(Payload):
     outcome: Literal["labelled", "refused"]
 
 
+class StockRef(Payload):
+    sku: Annotated[str, Field(max_length=64)]
+
+
+class WaitingOrders(Payload):
+    """Orders that lack units of `sku` while some are free, oldest first."""
+
+    sku: Annotated[str, Field(max_length=64)]
+    orders: tuple[OrderId, ...] = ()
+
+
+class Served(Payload):
+    """Units that were reserved for orders that had waited for them."""
+
+    units: int
+
+
 class Swept(Payload):
     """How many things a sweep found to do."""
 

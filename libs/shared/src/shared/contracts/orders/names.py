@@ -21,5 +21,9 @@ def refund_workflow_id(refund_id: RefundId) -> str:
     return f"refund/{refund_id}"
 
 
+def allocation_workflow_id(sku: str) -> str:
+    return f"allocate/{sku}"
+
+
 def return_workflow_id(return_id: ReturnId) -> str:
     return f"return/{return_id}"

@@ -29,6 +29,7 @@ from shared.contracts.orders.models import (
     ShipmentEnd,
     ShipmentFacts,
     ShipmentRef,
+    StockRef,
 )
 
 
@@ -105,6 +106,21 @@ class Refund(ABC):
     @workflow.update
     @abstractmethod
     async def release_hold(self: Any, command: ReleaseHold) -> None: ...
+
+
+@workflow.defn(name="AllocateStock")
+class AllocateStock(ABC):
+    """Serves the orders that wait for a SKU, oldest first. Started with the signal, so
+    that no receipt is missed. Id: `allocation_workflow_id`."""
+
+    @workflow.run
+    @abstractmethod
+    async def run(self, ref: StockRef) -> None: ...
+
+    @workflow.signal
+    @abstractmethod
+    def received(self) -> None:
+        """More of it may be free: look once more."""
 
 
 @workflow.defn(name="Sweep")

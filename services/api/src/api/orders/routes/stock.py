@@ -11,7 +11,7 @@ from api.documents import keyed, problems
 from api.idempotency import Answer, Command, OnceOnly
 from api.orders.paths import SkuPath
 from api.orders.schemas import stock as shown
-from api.orders.stock import StockChange, change_stock, summed, waiting_orders
+from api.orders.stock import StockChange, change_stock, summed, waited_for
 from api.paging import ListQuery, moment, page_response
 from api.paging import text as text_of
 from api.schemas import Page
@@ -87,7 +87,7 @@ async def receive_stock(
     once: OnceOnly,
     services: ApiServices,
 ) -> Response:
-    """Goods arrived. Orders that wait for them are told."""
+    """Goods arrived. Orders that wait for them are served, oldest first."""
 
     async def work(connection: AsyncConnection, command: Command) -> Answer:
         change = StockChange(
@@ -104,7 +104,7 @@ async def receive_stock(
     response = await once.transaction(caller, wanted, work)
     if response.status_code == 201:
         skus = sorted({line.sku for line in wanted.lines})
-        services.in_background(_tell_waiting_orders(services, skus))
+        services.in_background(_serve_waiting_orders(services, skus))
     return response
 
 
@@ -137,14 +137,14 @@ async def adjust_stock(
     response = await once.transaction(caller, wanted, work)
     skus = sorted({line.sku for line in wanted.lines if line.delta > 0})
     if response.status_code == 201 and skus:
-        services.in_background(_tell_waiting_orders(services, skus))
+        services.in_background(_serve_waiting_orders(services, skus))
     return response
 
 
-async def _tell_waiting_orders(services: Services, skus: list[str]) -> None:
+async def _serve_waiting_orders(services: Services, skus: list[str]) -> None:
     async with services.reads.connect() as connection:
-        waiting = await waiting_orders(connection, skus)
-    await services.commands.nudge(*waiting)
+        wanted = await waited_for(connection, skus)
+    await services.commands.allocate(*wanted)
 
 
 _STOCK = text(

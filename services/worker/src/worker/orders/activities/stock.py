@@ -5,7 +5,7 @@ summed up first, so that two orders never wait for each other in a circle (S1).
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from shared.database.kernel.change import Change
 from shared.database.orders.snapshot import Line, OrderSnapshot
@@ -20,14 +20,33 @@ from sqlalchemy.dialects.postgresql import insert
 Free = dict[tuple[str, str], int]
 
 
+# Whoever waits for stock has a hold or has been allowed to be sent in parts.
+WAITS_FOR_STOCK = """
+    o.status IN ('placed', 'confirmed') AND (o.ship_partial OR EXISTS (
+      SELECT FROM holds h WHERE h.subject = o.id AND h.reason = 'stock'
+        AND h.released_at IS NULL))
+"""
+CLAIMED = text(
+    f"""
+    SELECT l.sku, sum(l.qty - l.cancelled - l.reserved - l.shipped) AS units
+    FROM order_lines l JOIN orders o ON o.id = l.order_id
+    WHERE l.sku = ANY(:skus) AND l.cancelled + l.reserved + l.shipped < l.qty
+      AND (o.created_at, o.id) < (:placed_at, :order_id) AND {WAITS_FOR_STOCK}
+    GROUP BY l.sku
+    """  # noqa: S608 - our own condition
+)
+
+
 async def reserve_missing(change: Change, order: OrderSnapshot, key: str) -> int:
-    """Reserve what the order's short lines need, as far as there is. Returns the
-    units reserved."""
+    """Reserve what the order's short lines need, as far as there is and no older
+    order waits for it. Returns the units reserved."""
     wanted = [line for line in order.lines if line.short > 0]
     if not wanted:
         return 0
-    free = await _lock_free_stock(change, {line.sku for line in wanted})
-    taken = list(_allocate(wanted, free))
+    skus = {line.sku for line in wanted}
+    free = await _lock_free_stock(change, skus)
+    claimed = await _claimed_before(change, order, skus)
+    taken = list(_allocate(wanted, free, claimed))
     for line, location, units in taken:
         await _take(change, order.id, line, location, units)
     await move_stock(
@@ -49,10 +68,24 @@ async def _lock_free_stock(change: Change, skus: set[str]) -> Free:
     return {(sku, location): units for sku, location, units in rows}
 
 
-def _allocate(lines: Iterable[Line], free: Free) -> Iterable[tuple[Line, str, int]]:
+async def _claimed_before(
+    change: Change, order: OrderSnapshot, skus: set[str]
+) -> Mapping[str, int]:
+    """Units, by SKU, that orders wait for which were placed before this one."""
+    rows = await change.connection.execute(
+        CLAIMED,
+        {"skus": sorted(skus), "placed_at": order.created_at, "order_id": order.id},
+    )
+    return {row.sku: row.units for row in rows}
+
+
+def _allocate(
+    lines: Iterable[Line], free: Free, claimed: Mapping[str, int]
+) -> Iterable[tuple[Line, str, int]]:
     """Fullest location first, so that an order splits as little as it must."""
     for line in lines:
-        missing = line.short
+        there = sum(units for (sku, _), units in free.items() if sku == line.sku)
+        missing = min(line.short, there - claimed.get(line.sku, 0))
         places = sorted(
             (place for place in free if place[0] == line.sku),
             key=lambda place: (-free[place], place[1]),

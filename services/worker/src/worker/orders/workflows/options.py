@@ -20,6 +20,10 @@ class ActivityOptions(TypedDict):
     retry_policy: RetryPolicy
 
 
+class HeartbeatOptions(ActivityOptions):
+    heartbeat_timeout: timedelta
+
+
 # Nobody gives up: an outage ends some day, and an operator sees the attempts.
 _UNTIL_IT_WORKS = RetryPolicy(
     initial_interval=timedelta(seconds=0.2),
@@ -65,6 +69,14 @@ PREDECESSOR_GONE_IN = timedelta(seconds=1)
 
 # A provider tells by webhook how a slow refund ended; this is for a lost one.
 ASK_PROVIDER_AGAIN = timedelta(hours=1)
+
+# A batch of short transactions; one that is silent for so long has lost its worker.
+STOCK = HeartbeatOptions(
+    task_queue=ORDERS,
+    start_to_close_timeout=timedelta(minutes=5),
+    heartbeat_timeout=timedelta(seconds=30),
+    retry_policy=_UNTIL_IT_WORKS,
+)
 
 # The next sweep comes anyway: a few tries, then it is its turn.
 SWEEP = ActivityOptions(

@@ -16,6 +16,7 @@ class SweepWorkflow(Sweep):
         for step in (
             SweepSteps.start_missing_orders,
             SweepSteps.nudge_overdue_orders,
+            SweepSteps.allocate_free_stock,
             SweepSteps.audit,
         ):
             await workflow.execute_activity_method(step, **options.SWEEP)
