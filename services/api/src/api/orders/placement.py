@@ -219,6 +219,9 @@ _PLACE = text(
     ), event AS (
       INSERT INTO events (subject, seq, type, actor, data)
       VALUES (:order_id, 1, 'order.placed', :actor, cast(:data AS jsonb))
+    ), message AS (
+      INSERT INTO messages (subject, seq, type)
+      SELECT :order_id, 1, 'order.placed'
     )
     SELECT number, created_at FROM placed
     """

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 
@@ -29,6 +29,31 @@ InboxHandler = Callable[[InboxEvent], Awaitable[bool]]
 
 
 @dataclass(frozen=True)
+class Message:
+    """An event to tell somebody of. `data` is the event's; `key` names the message."""
+
+    subject: str
+    seq: int
+    type: str
+    at: datetime
+    data: Mapping[str, Any]
+
+    @property
+    def key(self) -> str:
+        return f"{self.subject}.{self.seq}"
+
+
+class Undeliverable(Exception):
+    """It was refused for good. The text names nobody."""
+
+
+MessageHandler = Callable[[Message], Awaitable[bool]]
+"""Sends one message; `False` where there is nobody to tell. It may be asked again for
+one that went out: the second must be known for the same by its `key`. Raises
+`Undeliverable`; whatever else it raises is tried again."""
+
+
+@dataclass(frozen=True)
 class Schedule:
     """A workflow that runs every so often. Changed where its definition changes."""
 
@@ -46,4 +71,5 @@ class Process:
     queues: Sequence[Queue]
     schedules: Sequence[Schedule] = ()
     inbox: Mapping[str, InboxHandler] = field(default_factory=dict)
+    messages: Mapping[str, MessageHandler] = field(default_factory=dict)
     close: Callable[[], Awaitable[None]] | None = None

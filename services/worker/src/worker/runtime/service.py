@@ -16,9 +16,11 @@ from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.service import RPCError
 from temporalio.worker import Worker, WorkerDeploymentConfig
 
+from worker.runtime.backlog import Backlog
 from worker.runtime.health import HealthServer
-from worker.runtime.inbox import CHANNEL, InboxRunner
+from worker.runtime.inbox import InboxRunner
 from worker.runtime.metrics import Metrics
+from worker.runtime.outbox import OutboxRunner
 from worker.runtime.readiness import Readiness, missing_search_attributes
 from worker.runtime.registry import Process, Queue
 from worker.runtime.sandbox import sandbox
@@ -86,7 +88,7 @@ class WorkerService:
             for process in processes:
                 if process.close is not None:
                     stack.push_async_callback(process.close)
-            await self._start_inbox(stack, processes)
+            await self._start_backlogs(stack, processes)
             await self._run_workers(client, processes, stop)
 
     async def _until_registered(self, client: Client) -> None:
@@ -95,27 +97,25 @@ class WorkerService:
             log.warning("search attributes are not registered yet: %s", missing)
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
 
-    async def _start_inbox(
+    async def _start_backlogs(
         self, stack: AsyncExitStack, processes: Sequence[Process]
     ) -> None:
-        listener = Listener(connector(self._settings, application="worker"), CHANNEL)
+        listener = Listener(
+            connector(self._settings, application="worker"),
+            InboxRunner.channel,
+            OutboxRunner.channel,
+        )
         listener.start()
         stack.push_async_callback(listener.stop)
-        handlers = {
-            source: handler
-            for process in processes
-            for source, handler in process.inbox.items()
-        }
-        runner = asyncio.create_task(
-            InboxRunner(self._engine, listener, handlers).run()
-        )
-
-        async def end() -> None:
-            runner.cancel()
-            with suppress(asyncio.CancelledError):
-                await runner
-
-        stack.push_async_callback(end)
+        inbox = {k: v for process in processes for k, v in process.inbox.items()}
+        messages = {k: v for process in processes for k, v in process.messages.items()}
+        backlogs: list[Backlog] = [
+            InboxRunner(self._engine, listener, inbox),
+            OutboxRunner(self._engine, listener, messages),
+        ]
+        for backlog in backlogs:
+            runner = asyncio.create_task(backlog.run())
+            stack.push_async_callback(_end, runner)
 
     async def _run_workers(
         self, client: Client, processes: Sequence[Process], stop: asyncio.Event
@@ -183,3 +183,9 @@ class WorkerService:
             use_worker_versioning=True,
             default_versioning_behavior=VersioningBehavior.PINNED,
         )
+
+
+async def _end(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

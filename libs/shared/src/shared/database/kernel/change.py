@@ -23,6 +23,8 @@ R = TypeVar("R", bound=BaseModel)
 
 CHANNEL = "changes"
 """Where the id of every changed subject is announced."""
+MESSAGES = "messages"
+"""Where it is announced that there is something to tell people outside."""
 
 
 class Change:
@@ -69,7 +71,8 @@ async def change(
             if pending.events or key is not None:
                 await _record(pending, subjects, version, key, answer)
         if pending.events:
-            await announce(engine, subject)
+            told = any(event["type"] in subjects.told for event in pending.events)
+            await announce(engine, subject, told=told)
         return answer
 
     return await retry_serialization(once)
@@ -113,13 +116,19 @@ async def _record(
                        e.event -> 'data'
                 FROM jsonb_array_elements(cast(:events AS jsonb))
                      WITH ORDINALITY AS e (event, n)
+            ), message AS (
+                INSERT INTO messages (subject, seq, type)
+                SELECT :subject, :version + e.n, e.event ->> 'type'
+                FROM jsonb_array_elements(cast(:events AS jsonb))
+                     WITH ORDINALITY AS e (event, n)
+                WHERE e.event ->> 'type' = ANY(cast(:told_types AS text[]))
             ), done AS (
                 INSERT INTO applied (key, subject, result)
                 SELECT :key, :subject, cast(:result AS jsonb)
                 WHERE cast(:key AS text) IS NOT NULL
             )
             UPDATE {subjects.__tablename__}
-            SET version = :version + :told, updated_at = now() WHERE id = :subject
+            SET version = :version + :count, updated_at = now() WHERE id = :subject
             """  # noqa: S608 - our own name
         ),
         {
@@ -127,19 +136,27 @@ async def _record(
             "version": version,
             "actor": change.actor,
             "events": json.dumps(change.events),
-            "told": len(change.events),
+            "count": len(change.events),
+            "told_types": sorted(subjects.told),
             "key": key,
             "result": answer.model_dump_json(),
         },
     )
 
 
-async def announce(engine: AsyncEngine, subject: str) -> None:
-    """Wake whoever waits for `subject`. Not within the change's own transaction:
-    a commit with NOTIFY in it takes a lock that all such commits queue for."""
+async def announce(engine: AsyncEngine, subject: str, *, told: bool = False) -> None:
+    """Wake whoever waits for `subject`, and with `told` whoever sends messages. Not
+    within the change's own transaction: a commit with NOTIFY in it takes a lock that
+    all such commits queue for."""
     async with engine.connect() as connection:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
         await connection.execute(
-            text("SELECT pg_notify(:channel, :subject)"),
-            {"channel": CHANNEL, "subject": subject},
+            text(
+                "SELECT pg_notify(channel, :subject)"
+                " FROM unnest(cast(:channels AS text[])) AS channel"
+            ),
+            {
+                "channels": [CHANNEL, MESSAGES] if told else [CHANNEL],
+                "subject": subject,
+            },
         )

@@ -1,7 +1,7 @@
 """Tables that know nothing about orders: any business process uses them as they are."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import (
     BigInteger,
@@ -24,6 +24,9 @@ NOW = func.now()
 
 class Base(DeclarativeBase):
     """Rows are written and read as statements; nothing is loaded lazily."""
+
+    told: ClassVar[frozenset[str]] = frozenset()
+    """Of a table of subjects: the types of events that somebody outside is told of."""
 
     metadata = MetaData(
         naming_convention={
@@ -80,6 +83,30 @@ class Event(Base):
     data: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     at: Mapped[datetime] = mapped_column(server_default=NOW)
     __table_args__ = (UniqueConstraint("subject", "seq"),)
+
+
+class Message(Base):
+    """An event that somebody outside is to be told of; written with the event, sent
+    later. `skipped`: there was nobody to tell. `failed`: it was refused, or too late.
+    Neither the addressee nor a word of the text is kept here."""
+
+    __tablename__ = "messages"
+    subject: Mapped[str] = mapped_column(primary_key=True)
+    seq: Mapped[int] = mapped_column(primary_key=True)
+    type: Mapped[str]
+    status: Mapped[str] = mapped_column(server_default="open")
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    due_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    attempts: Mapped[int] = mapped_column(server_default="0")
+    sent_at: Mapped[datetime | None]
+    error: Mapped[str | None]
+    __table_args__ = (
+        CheckConstraint(
+            "status IN ('open', 'sent', 'skipped', 'failed')", name="status"
+        ),
+        CheckConstraint("(status = 'sent') = (sent_at IS NOT NULL)", name="sent"),
+        Index("messages_open", "due_at", postgresql_where="status = 'open'"),
+    )
 
 
 class Note(Base):

@@ -21,6 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import CHAR
 from sqlalchemy.orm import Mapped, mapped_column
 
+from shared.contracts.orders.messages import TOLD_TO_CUSTOMERS
 from shared.database.kernel.tables import NOW, Base
 
 
@@ -95,6 +96,8 @@ class StockMovement(Base):
 class Order(Base):
     """`version` is the seq of the order's last event, and its ETag."""
 
+    told = TOLD_TO_CUSTOMERS
+
     __tablename__ = "orders"
     id: Mapped[str] = mapped_column(primary_key=True)
     number: Mapped[int] = mapped_column(BigInteger, Identity(always=True), unique=True)
@@ -135,7 +138,10 @@ class Order(Base):
 
 
 class Contact(Base):
-    """The only table with personal data by design, so that it can be erased."""
+    """The only table with personal data by design, so that it can be erased.
+
+    `ship_to_accepted`: a person said that this address is right, whatever the check
+    says. Another address is checked again."""
 
     __tablename__ = "contacts"
     order_id: Mapped[str] = mapped_column(ForeignKey("orders.id"), primary_key=True)
@@ -145,6 +151,7 @@ class Contact(Base):
     locale: Mapped[str | None]
     ship_to: Mapped[dict[str, Any] | None]
     bill_to: Mapped[dict[str, Any] | None]
+    ship_to_accepted: Mapped[bool] = mapped_column(server_default="false")
     erased_at: Mapped[datetime | None]
 
 

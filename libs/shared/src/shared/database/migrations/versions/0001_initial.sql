@@ -89,6 +89,23 @@ CREATE TABLE inbox (
 
 CREATE INDEX inbox_open ON inbox (due_at) WHERE processed_at IS NULL;
 
+CREATE TABLE messages (
+  subject TEXT NOT NULL,
+  seq INTEGER NOT NULL,
+  type TEXT NOT NULL,
+  status TEXT DEFAULT 'open' NOT NULL,
+  created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+  due_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+  attempts INTEGER DEFAULT '0' NOT NULL,
+  sent_at TIMESTAMP WITH TIME ZONE,
+  error TEXT,
+  CONSTRAINT messages_pkey PRIMARY KEY (subject, seq),
+  CONSTRAINT messages_status_check CHECK (status IN ('open', 'sent', 'skipped', 'failed')),
+  CONSTRAINT messages_sent_check CHECK ((status = 'sent') = (sent_at IS NOT NULL))
+);
+
+CREATE INDEX messages_open ON messages (due_at) WHERE status = 'open';
+
 CREATE TABLE notes (
   key TEXT NOT NULL,
   subject TEXT NOT NULL,
@@ -171,6 +188,7 @@ CREATE TABLE contacts (
   locale TEXT,
   ship_to JSONB,
   bill_to JSONB,
+  ship_to_accepted BOOLEAN DEFAULT 'false' NOT NULL,
   erased_at TIMESTAMP WITH TIME ZONE,
   CONSTRAINT contacts_pkey PRIMARY KEY (order_id),
   CONSTRAINT contacts_order_id_fkey FOREIGN KEY(order_id) REFERENCES orders (id)

@@ -1,0 +1,22 @@
+"""What customers hear of their order, by the type of the event that they hear of."""
+
+TOLD_TO_CUSTOMERS = frozenset(
+    {
+        "order.placed",
+        "order.confirmed",
+        "order.lines_cancelled",
+        "order.cancelled",
+        # For a hold that the customer can end: a payment or an address.
+        "hold.placed",
+        "hold.reminded",
+        "shipment.shipped",
+        "shipment.delivered",
+        "refund.succeeded",
+        "return.approved",
+        "return.rejected",
+        "return.reminded",
+        "return.received",
+        "return.expired",
+    }
+)
+"""Each has a pair of templates in the worker; `hold.*` one for each reason."""

@@ -1,0 +1,93 @@
+"""Sends the messages that were written down together with their events."""
+
+import json
+import logging
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from shared.database.kernel.change import MESSAGES
+from shared.database.listen import Listener
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from worker.runtime.backlog import Backlog
+from worker.runtime.registry import Message, MessageHandler, Undeliverable
+
+log = logging.getLogger(__name__)
+
+TOO_LATE = timedelta(days=3)
+"""News of that age only confuses; mail servers give up after 4 to 5 days (RFC 5321)."""
+
+EVENT = text(
+    """
+    SELECT data::text AS data, at, at < now() - cast(:too_late AS interval) AS too_late
+    FROM events WHERE subject = :subject AND seq = :seq
+    """
+)
+END = text(
+    """
+    UPDATE messages SET status = :status, error = :error,
+      sent_at = CASE WHEN :status = 'sent' THEN now() END
+    WHERE subject = :subject AND seq = :seq
+    """
+)
+SKIP_ALL = text("UPDATE messages SET status = 'skipped' WHERE status = 'open'")
+
+
+class OutboxRunner(Backlog):
+    channel = MESSAGES
+    table = "messages"
+    key = "subject, seq"
+    # Of a kind that is not known here, a newer worker may know how to tell.
+    open = "status = 'open' AND type = ANY(:kinds)"
+    columns = key + ", type"
+    # A second mail at once would be a nuisance: longer than sending one may take.
+    first_pause = timedelta(minutes=1)
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        listener: Listener,
+        handlers: Mapping[str, MessageHandler],
+    ) -> None:
+        super().__init__(engine, listener, tuple(handlers))
+        self._handlers = handlers
+
+    async def work_off_batch(self) -> int:
+        if self._handlers:
+            return await super().work_off_batch()
+        # Nobody is told anything here, and nothing shall pile up.
+        async with self._engine.begin() as connection:
+            await connection.execute(SKIP_ALL)
+        return 0
+
+    async def work_off(self, row: Row[Any]) -> None:
+        name = {"subject": row.subject, "seq": row.seq}
+        async with self._engine.connect() as connection:
+            event = (
+                await connection.execute(EVENT, name | {"too_late": TOO_LATE})
+            ).one()
+        message = Message(
+            row.subject, row.seq, row.type, event.at, json.loads(event.data)
+        )
+        status, error = (
+            ("failed", "too late") if event.too_late else await self._send(message)
+        )
+        async with self._engine.begin() as connection:
+            await connection.execute(END, name | {"status": status, "error": error})
+
+    async def _send(self, message: Message) -> tuple[str, str | None]:
+        try:
+            sent = await self._handlers[message.type](message)
+        except Undeliverable as refused:
+            return "failed", str(refused)
+        except Exception as error:
+            # Its text may name the addressee: the kind of error alone is kept.
+            kind = type(error).__name__
+            log.warning(
+                "a message could not be sent",
+                extra={"subject": message.subject, "seq": message.seq, "error": kind},
+            )
+            return "open", kind
+        return ("sent" if sent else "skipped"), None
