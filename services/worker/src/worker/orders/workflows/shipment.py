@@ -35,6 +35,8 @@ class ShipmentWorkflow(Shipment):
     def __init__(self, ref: ShipmentRef) -> None:
         self._ref = ref
         self._nudged = False
+        # What a command's own last step saw: spares the main loop a look.
+        self._seen: ShipmentFacts | None = None
         # One parcel is in one pair of hands at a time.
         self._hands = asyncio.Lock()
 
@@ -67,10 +69,10 @@ class ShipmentWorkflow(Shipment):
             return await self._database(ShipmentSteps.miss_scan, self._ref)
         with suppress(asyncio.TimeoutError):
             await workflow.wait_condition(
-                lambda: self._nudged,
-                timeout=patience,
+                lambda: self._nudged or self._seen is not None, timeout=patience
             )
-        return await self._look()
+        seen, self._seen = self._seen, None
+        return await self._look() if seen is None or self._nudged else seen
 
     # ── commands ────────────────────────────────────────────────────────────────
 
@@ -83,21 +85,21 @@ class ShipmentWorkflow(Shipment):
         async with self._hands:
             await self._database(ShipmentSteps.begin_packing, command)
             facts = await self._pay_and_label()
-        self._nudged = True
+        self._seen = facts
         return facts
 
     @workflow.update
     async def ship(self, command: Ship) -> ShipmentFacts:
         async with self._hands:
             facts = await self._database(ShipmentSteps.ship, command)
-        self._nudged = True
+        self._seen = facts
         return facts
 
     @workflow.update
     async def cancel(self, command: CancelShipment) -> ShipmentFacts:
         async with self._hands:
             facts = await self._database(ShipmentSteps.cancel_shipment, command)
-        self._nudged = True
+        self._seen = facts
         return facts
 
     # ── steps ───────────────────────────────────────────────────────────────────
@@ -130,6 +132,7 @@ class ShipmentWorkflow(Shipment):
 
     async def _look(self) -> ShipmentFacts:
         self._nudged = False
+        self._seen = None
         return await self._database(ShipmentSteps.look_at_shipment, self._ref)
 
     async def _database(
