@@ -29,7 +29,7 @@ def folder() -> Path:
 
 def mistakes(manifest: Manifest, schemas: Path | None) -> list[str]:
     """Why an API server would refuse the object. Unknown fields are mistakes."""
-    if "." not in manifest["apiVersion"].split("/")[0] or _built_in(manifest):
+    if is_built_in(manifest):
         return _core(manifest)
     if schemas is None or (manifest["apiVersion"], manifest["kind"]) in WITHOUT_SCHEMA:
         return []
@@ -41,9 +41,13 @@ def mistakes(manifest: Manifest, schemas: Path | None) -> list[str]:
     ]
 
 
-def _built_in(manifest: Manifest) -> bool:
-    group: str = manifest["apiVersion"].split("/")[0]
-    return group.endswith(".k8s.io") and not group.startswith("gateway.")
+def is_built_in(manifest: Manifest) -> bool:
+    """Whether the API server knows the kind without any operator."""
+    group = manifest["apiVersion"].rpartition("/")[0]
+    return "." not in group or group in _GROUPS
+
+
+_GROUPS = {"networking.k8s.io", "rbac.authorization.k8s.io", "scheduling.k8s.io"}
 
 
 def _core(manifest: Manifest) -> list[str]:
