@@ -15,13 +15,29 @@ class WorkerSettings(DatabaseSettings, TemporalSettings, ObservabilitySettings):
     stripe_api_key: SecretStr
     stripe_api_base: str | None = None
     """Unset is Stripe itself; the development stack points it at the simulator."""
-    carrier: Literal["manual", "simulator"] = "manual"
+    carrier: Literal["manual", "simulator", "easypost"] = "manual"
     carrier_api_base: str | None = None
+    """Where the simulator is; for EasyPost unset is EasyPost itself."""
+    easypost_api_key: SecretStr | None = None
+    easypost_from_address: str | None = None
+    """The id (`adr_…`) of the address at EasyPost that parcels are sent from."""
+    smtp_host: str | None = None
+    """Unset: customers are told nothing."""
+    smtp_port: int = Field(587, ge=1, le=65535)
+    smtp_username: str | None = None
+    smtp_password: SecretStr | None = None
+    smtp_tls: bool = True
+    """From the start on port 465, by STARTTLS on any other, and never without."""
+    mail_from: str | None = None
+    shop_order_url: str | None = None
+    """The shop's page of an order, for mails; `{order_id}` in it is replaced."""
     approval_limit: int = Field(100_000, ge=0)
     """Orders above this total, in minor units, wait for approval."""
     approval_limit_new_customer: int = Field(50_000, ge=0)
     approval_burst_orders: int = Field(10, ge=1)
     """More orders of one customer within an hour wait for approval."""
+    contacts_live_days: int = Field(730, ge=1)
+    """How long after an order's end its contact is kept; then it is erased."""
     graceful_shutdown_seconds: float = Field(20, ge=0)
     """What runs at SIGTERM may finish for so long. The pod's grace period is longer."""
     max_concurrent_steps: int = Field(100, ge=1)
@@ -32,8 +48,23 @@ class WorkerSettings(DatabaseSettings, TemporalSettings, ObservabilitySettings):
     def _carrier_is_reachable(self) -> Self:
         if self.carrier == "simulator" and self.carrier_api_base is None:
             raise ValueError("CARRIER=simulator needs CARRIER_API_BASE")
+        known = self.easypost_api_key and self.easypost_from_address
+        if self.carrier == "easypost" and not known:
+            raise ValueError(
+                "CARRIER=easypost needs EASYPOST_API_KEY and EASYPOST_FROM_ADDRESS"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _mail_has_a_sender(self) -> Self:
+        if self.smtp_host is not None and self.mail_from is None:
+            raise ValueError("SMTP_HOST needs MAIL_FROM")
         return self
 
     @property
     def graceful_shutdown(self) -> timedelta:
         return timedelta(seconds=self.graceful_shutdown_seconds)
+
+    @property
+    def contacts_live(self) -> timedelta:
+        return timedelta(days=self.contacts_live_days)

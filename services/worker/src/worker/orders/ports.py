@@ -4,6 +4,7 @@ Every call may be repeated under the same key. An outcome that is not known rais
 `Unavailable`; whoever calls again looks first.
 """
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal, Protocol
@@ -64,6 +65,19 @@ class ProviderRefund:
     failure: str | None = None
 
 
+@dataclass(frozen=True)
+class Booked:
+    """A payment in the provider's books. Minor units; `held` is authorised and neither
+    captured nor given back, `refunded` went back or is on its way."""
+
+    ref: str
+    payment_id: str | None
+    cancelled: bool
+    held: int
+    captured: int
+    refunded: int
+
+
 class PaymentProvider(Protocol):
     """`key` is the ledger row's id; the provider has one effect for it."""
 
@@ -84,6 +98,14 @@ class PaymentProvider(Protocol):
         ...
 
     async def payment(self, ref: str) -> ProviderPayment: ...
+
+    async def booked(self, ref: str) -> Booked | None:
+        """The payment with its refunds; `None` where the provider knows none."""
+        ...
+
+    def changed_payments(self, since: datetime, until: datetime) -> AsyncIterator[str]:
+        """References of payments that anything happened to, with repeats."""
+        ...
 
     async def capture(
         self, ref: str, amount: int, *, final: bool, key: str
@@ -152,4 +174,26 @@ class Carrier(Protocol):
 
     async def track(self, tracking: str) -> Tracking | None:
         """`None` where this carrier tells nothing."""
+        ...
+
+
+# ── mail ────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Mail:
+    """A mail to a customer. `key` makes its Message-ID: sent again, it is the same."""
+
+    key: str
+    name: str
+    address: str
+    at: datetime
+    subject: str
+    text: str
+    html: str
+
+
+class Mailer(Protocol):
+    async def send(self, mail: Mail) -> None:
+        """Raises `Undeliverable` where trying again is of no use."""
         ...

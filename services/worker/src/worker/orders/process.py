@@ -1,7 +1,9 @@
 """Order fulfilment as the worker sees it: everything concrete is built here."""
 
+from collections.abc import Mapping
+
 from shared.contracts.orders.names import CARRIERS, ORDERS, PAYMENTS
-from shared.contracts.orders.workflows import Sweep
+from shared.contracts.orders.workflows import Reconcile, Retention, Sweep
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
@@ -14,17 +16,29 @@ from worker.orders.activities.shipments import ShipmentActivities
 from worker.orders.activities.store import OrderStore
 from worker.orders.adapters.manual import ManualCarrier
 from worker.orders.adapters.simulator import CarrierSimulator
+from worker.orders.adapters.smtp import SmtpMailer
 from worker.orders.adapters.stripe import StripePayments
+from worker.orders.messages.telling import Customers
 from worker.orders.nudging import Nudger
 from worker.orders.policy import Limits
+from worker.orders.reconciling import ReconcileActivities
+from worker.orders.retaining import RetentionActivities
 from worker.orders.sweeping import SweepActivities
 from worker.orders.webhooks import OrderWebhooks
 from worker.orders.workflows.allocation import AllocateStockWorkflow
 from worker.orders.workflows.order import OrderWorkflow
 from worker.orders.workflows.refund import RefundWorkflow
-from worker.orders.workflows.schedules import SWEEP_EVERY, SweepWorkflow
+from worker.orders.workflows.schedules import (
+    RECONCILE_EVERY,
+    RETENTION_AT,
+    RETENTION_EVERY,
+    SWEEP_EVERY,
+    ReconcileWorkflow,
+    RetentionWorkflow,
+    SweepWorkflow,
+)
 from worker.orders.workflows.shipment import ShipmentWorkflow
-from worker.runtime.registry import Process, Queue, Schedule
+from worker.runtime.registry import MessageHandler, Process, Queue, Schedule
 from worker.settings import WorkerSettings
 
 
@@ -51,6 +65,8 @@ def orders_process(
     parcels = CarrierActivities(store, carrier)
     stock = StockActivities(store, nudger)
     sweeps = SweepActivities(store, nudger)
+    books = ReconcileActivities(store, provider, payments, nudger)
+    retention = RetentionActivities(store, settings.contacts_live)
     webhooks = OrderWebhooks(store, payments, carrier, nudger)
 
     async def close() -> None:
@@ -68,6 +84,8 @@ def orders_process(
                     RefundWorkflow,
                     AllocateStockWorkflow,
                     SweepWorkflow,
+                    ReconcileWorkflow,
+                    RetentionWorkflow,
                 ],
                 activities=[
                     *(orders.look, orders.reserve, orders.confirm),
@@ -80,6 +98,8 @@ def orders_process(
                     *(sweeps.start_missing_orders, sweeps.nudge_overdue_orders),
                     *(sweeps.allocate_free_stock, sweeps.audit),
                     *(stock.find_waiting_orders, stock.serve_waiting_orders),
+                    *(retention.forget_keys, retention.forget_webhooks),
+                    *(retention.forget_steps, retention.erase_contacts),
                 ],
                 steps=settings.max_concurrent_steps,
             ),
@@ -88,6 +108,7 @@ def orders_process(
                 activities=[
                     *(payments.authorize, payments.capture),
                     *(payments.release, payments.refund),
+                    books.reconcile,
                 ],
                 steps=settings.max_concurrent_steps,
             ),
@@ -97,8 +118,17 @@ def orders_process(
                 steps=settings.max_concurrent_steps,
             ),
         ],
-        schedules=[Schedule("sweep-orders", Sweep.run, ORDERS, every=SWEEP_EVERY)],
+        schedules=[
+            Schedule("sweep-orders", Sweep.run, ORDERS, every=SWEEP_EVERY),
+            Schedule("reconcile", Reconcile.run, ORDERS, every=RECONCILE_EVERY),
+            Schedule(
+                *("retention", Retention.run, ORDERS),
+                every=RETENTION_EVERY,
+                offset=RETENTION_AT,
+            ),
+        ],
         inbox={"stripe": webhooks.stripe, "carrier": webhooks.carrier},
+        messages=_messages(settings, store),
         close=close,
     )
 
@@ -107,3 +137,20 @@ def _carrier(settings: WorkerSettings) -> ManualCarrier | CarrierSimulator:
     if settings.carrier == "simulator" and settings.carrier_api_base is not None:
         return CarrierSimulator(settings.carrier_api_base)
     return ManualCarrier()
+
+
+def _messages(
+    settings: WorkerSettings, store: OrderStore
+) -> Mapping[str, MessageHandler]:
+    if settings.smtp_host is None or settings.mail_from is None:
+        return {}
+    password = settings.smtp_password
+    mailer = SmtpMailer(
+        settings.smtp_host,
+        settings.smtp_port,
+        sender=settings.mail_from,
+        tls=settings.smtp_tls,
+        username=settings.smtp_username,
+        password=password.get_secret_value() if password else None,
+    )
+    return Customers(store, mailer, settings.shop_order_url).handlers()

@@ -12,6 +12,8 @@ from shared.contracts.orders.names import (
 )
 from shared.contracts.orders.workflows import AllocateStock, Order
 from shared.contracts.search_attributes import ORDER_ID
+from shared.database.kernel.discrepancies import report
+from shared.database.orders.audit import audit
 from sqlalchemy import text
 from temporalio import activity
 from temporalio.client import Client
@@ -59,22 +61,6 @@ ALLOCATABLE = text(
     WHERE l.cancelled + l.reserved + l.shipped < l.qty AND {WAITS_FOR_STOCK}
       AND EXISTS (SELECT FROM stock s WHERE s.sku = l.sku AND s.on_hand > s.reserved)
     """  # noqa: S608 - our own condition
-)
-
-AUDIT = text(
-    """
-    INSERT INTO discrepancies (id, kind, subject, detail)
-    SELECT 'dis_' || md5(kind || subject || clock_timestamp()), kind, subject, detail
-    FROM (
-      SELECT 'audit_money' AS kind, id AS subject, to_jsonb(m) AS detail
-      FROM audit_money m
-      UNION ALL
-      SELECT 'audit_ledger', id, to_jsonb(l) FROM audit_ledger l
-      UNION ALL
-      SELECT 'audit_stock', sku || '@' || location, to_jsonb(s) FROM audit_stock s
-    ) found
-    ON CONFLICT (kind, subject) WHERE resolved_at IS NULL DO NOTHING
-    """
 )
 
 
@@ -126,7 +112,7 @@ class SweepActivities(SweepSteps):
     @activity.defn(name="audit")
     async def audit(self) -> Swept:
         async with self._store.engine.begin() as connection:
-            found = (await connection.execute(AUDIT)).rowcount
+            found = await report(connection, await audit(connection))
         if found:
             log.error("the audit views are not empty: %d new discrepancies", found)
         return Swept(found=found)

@@ -55,12 +55,14 @@ one that went out: the second must be known for the same by its `key`. Raises
 
 @dataclass(frozen=True)
 class Schedule:
-    """A workflow that runs every so often. Changed where its definition changes."""
+    """A workflow that runs every so often, `offset` after the full period in UTC.
+    Changed where its definition changes."""
 
     id: str
     workflow: Any
     task_queue: str
     every: timedelta
+    offset: timedelta = timedelta()
 
 
 @dataclass(frozen=True)

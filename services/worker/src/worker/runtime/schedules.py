@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import replace
+from datetime import timedelta
 
 from temporalio.client import (
     Client,
@@ -38,7 +39,9 @@ def _definition(wanted: Schedule) -> TemporalSchedule:
         action=ScheduleActionStartWorkflow(
             wanted.workflow, id=wanted.id, task_queue=wanted.task_queue
         ),
-        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=wanted.every)]),
+        spec=ScheduleSpec(
+            intervals=[ScheduleIntervalSpec(every=wanted.every, offset=wanted.offset)]
+        ),
         policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP),
     )
 
@@ -47,7 +50,18 @@ def _changed(
     current: ScheduleUpdateInput, wanted: TemporalSchedule
 ) -> ScheduleUpdate | None:
     there = current.description.schedule
-    if there.spec.intervals == wanted.spec.intervals:
+    if _essence(there) == _essence(wanted):
         return None
     log.info("schedule changed", extra={"schedule": current.description.id})
     return ScheduleUpdate(schedule=replace(wanted, state=there.state))
+
+
+def _essence(schedule: TemporalSchedule) -> tuple[object, ...]:
+    """What a definition says; the server adds much to it that nobody wrote."""
+    action = schedule.action
+    assert isinstance(action, ScheduleActionStartWorkflow)  # noqa: S101 - we made it
+    intervals = [
+        (interval.every, interval.offset or timedelta())
+        for interval in schedule.spec.intervals
+    ]
+    return intervals, action.workflow, action.task_queue, schedule.policy.overlap

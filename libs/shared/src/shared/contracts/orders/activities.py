@@ -21,6 +21,7 @@ from shared.contracts.orders.models import (
     Pay,
     PaymentRef,
     PlaceHold,
+    Reconciled,
     RefundFacts,
     RefundRef,
     ReleaseHold,
@@ -31,6 +32,7 @@ from shared.contracts.orders.models import (
     StockRef,
     Swept,
     WaitingOrders,
+    Window,
 )
 
 
@@ -192,3 +194,35 @@ class SweepSteps(ABC):
     @abstractmethod
     async def audit(self) -> Swept:
         """Read the three audit views; what they show becomes a discrepancy."""
+
+
+class ReconcileSteps(ABC):
+    @activity.defn(name="reconcile")
+    @abstractmethod
+    async def reconcile(self, window: Window) -> Reconciled:
+        """Compare the provider's books with the ledger wherever anything happened in
+        `window`. Heartbeats; a repeat goes on where the last one broke off."""
+
+
+class RetentionSteps(ABC):
+    """Forgetting, in batches. Each heartbeats and may break off anywhere."""
+
+    @activity.defn(name="forget_keys")
+    @abstractmethod
+    async def forget_keys(self) -> Swept:
+        """What API callers were answered under keys that nobody repeats any more."""
+
+    @activity.defn(name="forget_webhooks")
+    @abstractmethod
+    async def forget_webhooks(self) -> Swept: ...
+
+    @activity.defn(name="forget_steps")
+    @abstractmethod
+    async def forget_steps(self) -> Swept:
+        """The answers of steps of orders that ended long ago."""
+
+    @activity.defn(name="erase_contacts")
+    @abstractmethod
+    async def erase_contacts(self) -> Swept:
+        """What we know of people whose orders ended long ago, and what was written
+        about them."""

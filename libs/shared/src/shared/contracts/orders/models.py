@@ -231,6 +231,23 @@ class Served(Payload):
     units: int
 
 
+class Window(Payload):
+    """From `since` up to and without `until`, in UTC."""
+
+    since: datetime
+    until: datetime
+
+
+class Reconciled(Payload):
+    """Payments that were compared until `until`; of these `healed` were put right by
+    themselves, and `found` are new discrepancies."""
+
+    until: datetime
+    checked: int = 0
+    healed: int = 0
+    found: int = 0
+
+
 class Swept(Payload):
     """How many things a sweep found to do."""
 

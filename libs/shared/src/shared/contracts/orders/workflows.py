@@ -22,6 +22,7 @@ from shared.contracts.orders.models import (
     Pack,
     Pay,
     PlaceHold,
+    Reconciled,
     RefundEnd,
     RefundRef,
     ReleaseHold,
@@ -126,6 +127,24 @@ class AllocateStock(ABC):
 @workflow.defn(name="Sweep")
 class Sweep(ABC):
     """Heals what was missed: orders without a workflow, lost nudges. domain.md."""
+
+    @workflow.run
+    @abstractmethod
+    async def run(self) -> None: ...
+
+
+@workflow.defn(name="Reconcile")
+class Reconcile(ABC):
+    """Compares the provider's books with the ledger (M6). domain.md."""
+
+    @workflow.run
+    @abstractmethod
+    async def run(self) -> Reconciled: ...
+
+
+@workflow.defn(name="Retention")
+class Retention(ABC):
+    """Forgets what is no longer needed. domain.md."""
 
     @workflow.run
     @abstractmethod

@@ -35,6 +35,7 @@ from worker.orders.ports import (
     KeySpent,
     PaymentProvider,
     ProviderPayment,
+    ProviderRefund,
     Unavailable,
 )
 
@@ -148,22 +149,32 @@ class PaymentActivities(PaymentSteps):
     @activity.defn(name="refund")
     async def refund(self, ref: RefundRef) -> RefundFacts:
         order = await self._store.read(ref.order_id)
+        held = refund_facts(order, ref.refund_id).on_hold
         for part in settling_refunds.open_parts(order, ref.refund_id):
-            await self._refund_part(ref, part)
+            await self._refund_part(ref, part, may_call=not held)
         return refund_facts(await self._store.read(ref.order_id), ref.refund_id)
 
-    async def _refund_part(self, ref: RefundRef, part: settling_refunds.Part) -> None:
+    async def _refund_part(
+        self, ref: RefundRef, part: settling_refunds.Part, *, may_call: bool
+    ) -> None:
         row_id = part.asked.row_id
-        answer = await self._ask(
-            ref.order_id,
-            part.asked,
-            look=lambda: self._provider.find_refund(
+
+        async def look() -> ProviderRefund | None:
+            return await self._provider.find_refund(
                 part.payment_ref, refund_id=ref.refund_id, key=row_id
-            ),
-            call=lambda key: self._provider.refund(
+            )
+
+        async def call(key: str) -> ProviderRefund:
+            return await self._provider.refund(
                 part.payment_ref, part.asked.amount, refund_id=ref.refund_id, key=key
-            ),
-        )
+            )
+
+        if may_call:
+            answer = await self._ask(ref.order_id, part.asked, look=look, call=call)
+        elif (found := await look()) is not None:
+            answer = found
+        else:
+            return  # a person decides first whether it is asked for again
         await self._settle(
             ref.order_id,
             partial(

@@ -5,7 +5,7 @@ will answer for ever, which makes the key spent; any other 5xx or a lost connect
 leaves the outcome unknown.
 """
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, cast
@@ -14,6 +14,7 @@ import stripe
 
 from worker.orders.ports import (
     Authorization,
+    Booked,
     KeySpent,
     ProviderPayment,
     ProviderRefund,
@@ -119,6 +120,49 @@ class StripePayments:
                 )
             )
 
+    async def booked(self, ref: str) -> Booked | None:
+        try:
+            with _translated():
+                intent = await self._stripe.payment_intents.retrieve_async(ref)
+        except stripe.InvalidRequestError as unknown:
+            if unknown.code != "resource_missing":
+                raise
+            return None
+        return Booked(
+            ref=intent.id,
+            payment_id=_metadata(intent).get("payment_id"),
+            cancelled=intent.status == "canceled",
+            held=intent.amount_capturable,
+            captured=intent.amount_received,
+            refunded=await self._refunded(ref) if intent.amount_received else 0,
+        )
+
+    async def _refunded(self, ref: str) -> int:
+        with _translated():
+            page = await self._stripe.refunds.list_async(
+                {"payment_intent": ref, "limit": 100}
+            )
+            return sum(
+                [
+                    refund.amount
+                    async for refund in page.auto_paging_iter()
+                    if refund.status not in ("failed", "canceled")
+                ]
+            )
+
+    async def changed_payments(
+        self, since: datetime, until: datetime
+    ) -> AsyncIterator[str]:
+        moments = {"gte": int(since.timestamp()), "lt": int(until.timestamp()) + 1}
+        with _translated():
+            page = await self._stripe.events.list_async(
+                {"created": cast(Any, moments), "limit": 100}
+            )
+            async for event in page.auto_paging_iter():
+                ref = _payment_of(event.data.object)
+                if ref is not None:
+                    yield ref
+
     async def capture(
         self, ref: str, amount: int, *, final: bool, key: str
     ) -> ProviderPayment:
@@ -187,6 +231,14 @@ class StripePayments:
 def _metadata(thing: stripe.PaymentIntent | stripe.Refund) -> dict[str, Any]:
     # Stripe's objects are no dicts, though they look like them.
     return thing.metadata.to_dict() if thing.metadata else {}
+
+
+def _payment_of(thing: Any) -> str | None:
+    """The PaymentIntent that an event's object is, or belongs to."""
+    if thing.object == "payment_intent":
+        return str(thing.id)
+    ref = getattr(thing, "payment_intent", None)
+    return None if ref is None else str(ref)
 
 
 @contextmanager

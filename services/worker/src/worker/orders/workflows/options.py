@@ -78,6 +78,21 @@ STOCK = HeartbeatOptions(
     retry_policy=_UNTIL_IT_WORKS,
 )
 
+# Hundreds of looks at the provider, and as long as that takes; silence is a lost
+# worker, since one look takes no longer than the adapter's own time-out.
+RECONCILE = HeartbeatOptions(
+    task_queue=PAYMENTS,
+    start_to_close_timeout=timedelta(minutes=55),
+    heartbeat_timeout=timedelta(seconds=90),
+    retry_policy=RetryPolicy(maximum_interval=timedelta(minutes=5)),
+)
+RETENTION = HeartbeatOptions(
+    task_queue=ORDERS,
+    start_to_close_timeout=timedelta(hours=2),
+    heartbeat_timeout=timedelta(minutes=1),
+    retry_policy=RetryPolicy(maximum_attempts=10),
+)
+
 # The next sweep comes anyway: a few tries, then it is its turn.
 SWEEP = ActivityOptions(
     task_queue=ORDERS,

@@ -1,0 +1,45 @@
+"""What the auditors find: one open discrepancy for a kind and a subject."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.database.ids import new_id
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`detail` holds ids and amounts, as far as they help whoever works on it."""
+
+    kind: str
+    subject: str
+    detail: Mapping[str, object]
+
+
+async def report(connection: AsyncConnection, findings: Iterable[Finding]) -> int:
+    """Write down what is found. Returns how many of it are new; safe to repeat."""
+    new = 0
+    for finding in findings:
+        row = await connection.execute(
+            _REPORT,
+            {
+                "id": new_id("dis"),
+                "kind": finding.kind,
+                "subject": finding.subject,
+                "detail": json.dumps(dict(finding.detail)),
+            },
+        )
+        new += row.rowcount
+    return new
+
+
+_REPORT = text(
+    """
+    INSERT INTO discrepancies (id, kind, subject, detail)
+    VALUES (:id, :kind, :subject, cast(:detail AS jsonb))
+    ON CONFLICT (kind, subject) WHERE resolved_at IS NULL DO NOTHING
+    """
+)
