@@ -121,7 +121,7 @@ class WorkerService:
         self, client: Client, processes: Sequence[Process], stop: asyncio.Event
     ) -> None:
         queues = [queue for process in processes for queue in process.queues]
-        workers = [self._worker(client, queue) for queue in queues]
+        workers = [build_worker(client, queue, self._settings) for queue in queues]
         running = [asyncio.create_task(worker.run()) for worker in workers]
         self._readiness.workers = workers
         log.info("working", extra={"task_queues": [queue.name for queue in queues]})
@@ -158,31 +158,34 @@ class WorkerService:
                     # The next start tries again; orders do not wait for it.
                     log.error("schedule %s was not set: %s", schedule.id, error)
 
-    def _worker(self, client: Client, queue: Queue) -> Worker:
-        return Worker(
-            client,
-            task_queue=queue.name,
-            workflows=queue.workflows,
-            activities=queue.activities,
-            workflow_runner=sandbox(),
-            max_concurrent_activities=queue.steps,
-            max_concurrent_local_activities=queue.steps,
-            graceful_shutdown_timeout=self._settings.graceful_shutdown,
-            deployment_config=self._deployment(),
-        )
 
-    def _deployment(self) -> WorkerDeploymentConfig | None:
-        """Versioned only when both names are given: a versioned worker gets no work
-        until somebody makes its version the current one."""
-        name = self._settings.temporal_deployment_name
-        build = self._settings.temporal_worker_build_id
-        if name is None or build is None:
-            return None
-        return WorkerDeploymentConfig(
-            version=WorkerDeploymentVersion(deployment_name=name, build_id=build),
-            use_worker_versioning=True,
-            default_versioning_behavior=VersioningBehavior.PINNED,
-        )
+def build_worker(client: Client, queue: Queue, settings: WorkerSettings) -> Worker:
+    """A worker for one task queue; whoever runs it also shuts it down."""
+    return Worker(
+        client,
+        task_queue=queue.name,
+        workflows=queue.workflows,
+        activities=queue.activities,
+        workflow_runner=sandbox(),
+        max_concurrent_activities=queue.steps,
+        max_concurrent_local_activities=queue.steps,
+        graceful_shutdown_timeout=settings.graceful_shutdown,
+        deployment_config=_deployment(settings),
+    )
+
+
+def _deployment(settings: WorkerSettings) -> WorkerDeploymentConfig | None:
+    """Versioned only when both names are given: a versioned worker gets no work
+    until somebody makes its version the current one."""
+    name = settings.temporal_deployment_name
+    build = settings.temporal_worker_build_id
+    if name is None or build is None:
+        return None
+    return WorkerDeploymentConfig(
+        version=WorkerDeploymentVersion(deployment_name=name, build_id=build),
+        use_worker_versioning=True,
+        default_versioning_behavior=VersioningBehavior.PINNED,
+    )
 
 
 async def _end(task: "asyncio.Task[None]") -> None:
