@@ -28,12 +28,6 @@ SERVICES: dict[str, type[BaseSettings]] = {
 
 AWAITED = {
     "temporal-worker": {
-        "EASYPOST_API_KEY",
-        "MAIL_FROM",
-        "SMTP_HOST",
-        "SMTP_PASSWORD",
-        "SMTP_PORT",
-        "SMTP_USERNAME",
         "TEMPORAL_OIDC_CLIENT_ID",
         "TEMPORAL_OIDC_CLIENT_SECRET",
         "TEMPORAL_OIDC_SCOPE",
@@ -46,8 +40,7 @@ AWAITED = {
         "TEMPORAL_OIDC_TOKEN_URL",
     },
 }
-"""Given already and read by code that is still to come (mail, EasyPost, Temporal's
-tokens). A name leaves this list with the commit that begins to read it."""
+"""Given already and read by code that is still to come (Temporal's tokens). A name leaves this list with the commit that begins to read it."""
 
 
 SECRETS = {"DATABASE_URL": "postgresql://user:password@host/orders"}

@@ -1,0 +1,73 @@
+"""Turns templates into the subject, text and HTML of a mail.
+
+A pair of files makes a message: the first line of `<name>.txt` is the subject, the
+rest the text; `<name>.html` says the same. A name that a template uses and nobody gives
+is an error, so that no half-filled mail goes out.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+
+from babel import Locale, UnknownLocaleError
+from babel.dates import format_date
+from babel.numbers import format_currency, get_currency_precision
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+DEFAULT_LOCALE = "en"
+TEMPLATES = Path(__file__).with_name("templates")
+
+_environment = Environment(
+    loader=FileSystemLoader(TEMPLATES),
+    autoescape=select_autoescape(["html"]),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+@dataclass(frozen=True)
+class Rendered:
+    subject: str
+    text: str
+    html: str
+
+
+def render(
+    name: str, context: Mapping[str, object], *, locale: str | None, currency: str
+) -> Rendered:
+    """`locale` is a tag such as `de-AT`; what is unknown of it falls back to English.
+    Raises jinja2's `UndefinedError`."""
+    known = _locale(locale)
+    filled = {
+        **context,
+        "money": partial(_money, currency=currency, locale=known),
+        "day": partial(_day, locale=known),
+    }
+    text = _environment.get_template(f"{name}.txt").render(filled)
+    subject, _, body = text.partition("\n")
+    html = _environment.get_template(f"{name}.html").render(
+        {**filled, "subject": subject}
+    )
+    return Rendered(subject, body.lstrip("\n"), html)
+
+
+def _money(minor_units: int, *, currency: str, locale: Locale) -> str:
+    amount = Decimal(minor_units).scaleb(-get_currency_precision(currency))
+    return format_currency(amount, currency, locale=locale)
+
+
+def _day(moment: date, *, locale: Locale) -> str:
+    return format_date(moment, format="long", locale=locale)
+
+
+def _locale(tag: str | None) -> Locale:
+    for candidate in (tag or "", (tag or "").partition("-")[0]):
+        try:
+            return Locale.parse(candidate, sep="-")
+        except (UnknownLocaleError, ValueError, TypeError):
+            continue
+    return Locale.parse(DEFAULT_LOCALE)
