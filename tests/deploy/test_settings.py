@@ -40,7 +40,8 @@ AWAITED = {
         "TEMPORAL_OIDC_TOKEN_URL",
     },
 }
-"""Given already and read by code that is still to come (Temporal's tokens). A name leaves this list with the commit that begins to read it."""
+"""Given already and read by code that is still to come (Temporal's tokens). A name
+leaves this list with the commit that begins to read it."""
 
 
 SECRETS = {"DATABASE_URL": "postgresql://user:password@host/orders"}
