@@ -4,7 +4,15 @@ import pytest
 
 from tests.deploy import pods, ports, references, waves
 from tests.deploy.cluster import Cluster, cluster
-from tests.deploy.rendering import ENVIRONMENTS, environment
+from tests.deploy.rendering import (
+    ENVIRONMENTS,
+    Manifest,
+    base_with,
+    environment,
+    named,
+    of_kind,
+    overlay,
+)
 
 
 @pytest.fixture(params=ENVIRONMENTS)
@@ -60,3 +68,29 @@ def test_jobs_stand_between_what_they_need_and_what_needs_them(
     built: Cluster, first: tuple[str, str], then: tuple[str, str]
 ) -> None:
     assert waves.wave_of(built, *first) < waves.wave_of(built, *then)
+
+
+def versioned() -> tuple[Manifest, ...]:
+    """Production's services with worker versioning in place of KEDA."""
+    components = ("tls", "external-secrets", "sso", "worker-versioning")
+    around = (overlay("production", s) for s in ("security", "temporal-backend"))
+    made = [m for system in around for m in system]
+    return (*made, *base_with("temporal-product", (*components, "high-availability")))
+
+
+def test_a_versioned_worker_finds_all_it_names() -> None:
+    built = cluster(versioned())
+    assert references.missing_names(built) == []
+
+
+def test_a_versioned_worker_is_the_same_pod() -> None:
+    made = versioned()
+    worker = named(made, "WorkerDeployment", "temporal-worker")["spec"]
+    plain = base_with("temporal-product", ("tls", "external-secrets", "sso"))
+    pod = named(plain, "Deployment", "temporal-worker")["spec"]["template"]
+    (container,) = worker["template"]["spec"]["containers"]
+    assert container == pod["spec"]["containers"][0]
+    names = [m["metadata"]["name"] for m in of_kind(made, "Deployment")]
+    assert "temporal-worker" not in names
+    namespace = worker["workerOptions"]["temporalNamespace"]
+    assert {"name": "TEMPORAL_NAMESPACE", "value": namespace} in container["env"]
