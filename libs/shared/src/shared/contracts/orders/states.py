@@ -54,6 +54,23 @@ class ReturnStatus(StrEnum):
         )
 
 
+class Disposition(StrEnum):
+    """What becomes of goods that came back."""
+
+    RESTOCK = "restock"
+    QUARANTINE = "quarantine"
+    DISCARD = "discard"
+
+
+class RefundReason(StrEnum):
+    CANCELLATION = "cancellation"
+    RETURN = "return"
+    LOST = "lost"
+    DAMAGED = "damaged"
+    GOODWILL = "goodwill"
+    PRICE = "price"
+
+
 class MoneyStatus(StrEnum):
     """Of a ledger row and of a refund: `pending` until the provider has answered."""
 
@@ -117,3 +134,11 @@ DECISIONS: dict[HoldReason, tuple[Decision, ...]] = {
     HoldReason.MANUAL: (Decision.RELEASE, Decision.CANCEL),
 }
 """domain.md, "Holds"."""
+
+SILENCE_MEANS: dict[HoldReason, Decision] = {
+    HoldReason.APPROVAL: Decision.REJECT,
+    HoldReason.STOCK: Decision.CANCEL_LINES,
+    HoldReason.PAYMENT: Decision.CANCEL,
+    HoldReason.ADDRESS: Decision.CANCEL,
+}
+"""domain.md, "when due"; reasons that are missing escalate."""

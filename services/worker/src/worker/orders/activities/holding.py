@@ -4,7 +4,12 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from shared.contracts.errors import NotFound, Refusal
 from shared.contracts.orders.models import ReleaseHold
-from shared.contracts.orders.states import DECISIONS, Decision, HoldReason
+from shared.contracts.orders.states import (
+    DECISIONS,
+    SILENCE_MEANS,
+    Decision,
+    HoldReason,
+)
 from shared.database.ids import new_id
 from shared.database.kernel.change import Change
 from shared.database.kernel.holds import place_hold, release_holds
@@ -215,11 +220,3 @@ EFFECTS: dict[tuple[HoldReason, Decision], Effect] = {
     (HoldReason.MANUAL, Decision.CANCEL): _cancel_all,
 }
 """What a decision changes beyond closing the hold."""
-
-SILENCE_MEANS: dict[HoldReason, Decision] = {
-    HoldReason.APPROVAL: Decision.REJECT,
-    HoldReason.STOCK: Decision.CANCEL_LINES,
-    HoldReason.PAYMENT: Decision.CANCEL,
-    HoldReason.ADDRESS: Decision.CANCEL,
-}
-"""domain.md, "when due"; reasons that are missing escalate."""
