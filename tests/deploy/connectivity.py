@@ -129,30 +129,31 @@ def _lets(
         and direction.capitalize() in policy["spec"]["policyTypes"]
         and _matches(policy["spec"]["podSelector"], end.labels)
     ]
+    side = "to" if direction == "egress" else "from"
     return not selecting or any(
-        _rule_allows(rule, "to" if direction == "egress" else "from", peer, port)
+        _opens(rule, port)
+        and (side not in rule or any(_is(s, peer, end.namespace) for s in rule[side]))
         for spec in selecting
         for rule in spec.get(direction, [])
     )
 
 
-def _rule_allows(rule: Manifest, side: str, peer: End, port: int) -> bool:
-    ports = rule.get("ports")
-    if ports and port not in {p["port"] for p in ports}:
-        return False
-    return side not in rule or any(_is(selector, peer) for selector in rule[side])
+def _opens(rule: Manifest, port: int) -> bool:
+    return "ports" not in rule or port in {entry["port"] for entry in rule["ports"]}
 
 
-def _is(selector: Manifest, peer: End) -> bool:
+def _is(selector: Manifest, peer: End, own: str | None) -> bool:
+    """Whether a peer is meant; without a namespace the policy's `own` is."""
     if "ipBlock" in selector:
         return peer.address is not None and _inside(peer.address, selector["ipBlock"])
     if peer.namespace is None:
         return False
-    # A selector without a namespace is completed with the policy's own by `policies`.
-    namespace = {"kubernetes.io/metadata.name": peer.namespace}
-    return _matches(selector["namespaceSelector"], namespace) and _matches(
-        selector.get("podSelector", {}), peer.labels
-    )
+    if "namespaceSelector" in selector:
+        labels = {"kubernetes.io/metadata.name": peer.namespace}
+        where = _matches(selector["namespaceSelector"], labels)
+    else:
+        where = peer.namespace == own
+    return where and _matches(selector.get("podSelector", {}), peer.labels)
 
 
 def _inside(address: str, block: Manifest) -> bool:
@@ -169,44 +170,6 @@ def _matches(selector: Manifest, labels: Mapping[str, str]) -> bool:
             return False
     wanted: dict[str, str] = selector.get("matchLabels", {})
     return wanted.items() <= labels.items()
-
-
-def completed(cluster: Cluster) -> Cluster:
-    """The same, with every peer's namespace written out."""
-    manifests = tuple(
-        _complete(m) if m["kind"] == "NetworkPolicy" else m for m in cluster.manifests
-    )
-    return Cluster(
-        manifests,
-        cluster.pods,
-        cluster.services,
-        cluster.selectors,
-        cluster.secrets,
-        cluster.config_maps,
-    )
-
-
-def _complete(policy: Manifest) -> Manifest:
-    own = {"matchLabels": {"kubernetes.io/metadata.name": key(policy)[0]}}
-    spec = dict(policy["spec"])
-    for direction, side in (("ingress", "from"), ("egress", "to")):
-        spec[direction] = [
-            {
-                **rule,
-                **(
-                    {
-                        side: [
-                            p if "ipBlock" in p else {"namespaceSelector": own, **p}
-                            for p in rule[side]
-                        ]
-                    }
-                    if side in rule
-                    else {}
-                ),
-            }
-            for rule in spec.get(direction, [])
-        ]
-    return {**policy, "spec": spec}
 
 
 def table(connections: Connections) -> list[str]:

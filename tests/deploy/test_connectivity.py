@@ -3,12 +3,12 @@
 import pytest
 
 from tests.deploy.cluster import Cluster, cluster
-from tests.deploy.connectivity import completed, connections, table, wanted
+from tests.deploy.connectivity import connections, table, wanted
 from tests.deploy.rendering import DEPLOY, ENVIRONMENTS, environment
 
 
 def network(name: str) -> Cluster:
-    return completed(cluster(environment(name)))
+    return cluster(environment(name))
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)

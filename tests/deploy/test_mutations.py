@@ -9,7 +9,7 @@ from api.settings import ApiSettings
 
 from tests.deploy import pods, ports, references, waves
 from tests.deploy.cluster import Cluster, cluster
-from tests.deploy.connectivity import completed, connections, wanted
+from tests.deploy.connectivity import connections, wanted
 from tests.deploy.rendering import Manifest, environment, named
 from tests.deploy.settings import differences, environment_of
 
@@ -161,7 +161,7 @@ def test_a_connection_that_one_side_forgets_fails() -> None:
     policy = named(made, "NetworkPolicy", "temporal-frontend")
     (rule,) = policy["spec"]["ingress"]
     rule["from"] = [p for p in rule["from"] if "temporal-worker" not in str(p)]
-    built = completed(cluster(made))
+    built = cluster(made)
     allowed = connections(built)
     refused = {
         source
