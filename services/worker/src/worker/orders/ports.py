@@ -158,7 +158,13 @@ class Tracking:
 
 
 class AddressRefused(Exception):
-    """The carrier does not deliver to this address; only a person can mend it."""
+    """Nothing can be sent to this address; only a person can mend it. `cause` is a
+    word for programs; `fields` name what is wrong, and never what it is."""
+
+    def __init__(self, cause: str, fields: tuple[str, ...] = ()) -> None:
+        super().__init__(cause)
+        self.cause = cause
+        self.fields = fields
 
 
 class Carrier(Protocol):

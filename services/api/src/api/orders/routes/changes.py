@@ -254,6 +254,7 @@ def _columns(order_id: str, wanted: ContactPatch) -> dict[str, object]:
 _CORRECT = text(
     """
     UPDATE contacts SET ship_to = coalesce(cast(:ship_to AS jsonb), ship_to),
+      ship_to_accepted = ship_to_accepted AND cast(:ship_to AS jsonb) IS NULL,
       email = coalesce(:email, email), phone = coalesce(:phone, phone)
     WHERE order_id = :id
     """

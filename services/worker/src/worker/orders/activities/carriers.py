@@ -5,15 +5,19 @@ from functools import partial
 from shared.contracts.errors import Refusal
 from shared.contracts.orders.activities import CarrierSteps
 from shared.contracts.orders.models import Labelled, Parcel, ShipmentRef
-from shared.contracts.orders.states import HoldReason, ShipmentStatus
+from shared.contracts.orders.states import ShipmentStatus
 from shared.database.kernel.change import Change
-from shared.database.kernel.holds import place_hold
 from shared.database.orders.snapshot import OrderSnapshot
 from shared.database.orders.tables import Shipment as ShipmentTable
-from sqlalchemy import text, update
+from sqlalchemy import update
 from temporalio import activity
 
-from worker.orders import policy
+from worker.orders.activities.addresses import (
+    SHIP_TO,
+    ask_for_address,
+    read_address,
+    wrong_fields,
+)
 from worker.orders.activities.store import Done, OrderStore
 from worker.orders.ports import Address, AddressRefused, Carrier, Label
 
@@ -40,7 +44,7 @@ class CarrierActivities(CarrierSteps):
         except AddressRefused as refused:
             await self._store.change(
                 ref.order_id,
-                partial(_refuse, shipment_id=ref.shipment_id, why=str(refused)),
+                partial(_refuse, shipment_id=ref.shipment_id, refused=refused),
                 Done,
             )
             return Labelled(outcome="refused")
@@ -60,16 +64,17 @@ class CarrierActivities(CarrierSteps):
             )
 
     async def _ship_to(self, order_id: str) -> Address:
-        """Read here, sent to the carrier, and in no payload."""
+        """Read here, sent to the carrier, and in no payload. Raises `AddressRefused`
+        where it was changed since the order was confirmed, and not for the better."""
         async with self._store.engine.connect() as connection:
-            row = await connection.scalar(
-                text("SELECT ship_to FROM contacts WHERE order_id = :id"),
-                {"id": order_id},
-            )
-        if row is None:
-            raise AddressRefused("the address was erased")
-        known = Address.__dataclass_fields__
-        return Address(**{name: row[name] for name in known if name in row})
+            row = (await connection.execute(SHIP_TO, {"id": order_id})).one()
+        if row.ship_to is None:
+            raise AddressRefused("erased")
+        address = read_address(row.ship_to)
+        wrong = () if row.ship_to_accepted else wrong_fields(address)
+        if wrong:
+            raise AddressRefused("check-failed", wrong)
+        return address
 
 
 async def _pack(
@@ -91,14 +96,10 @@ async def _pack(
 
 
 async def _refuse(
-    change: Change, order: OrderSnapshot, *, shipment_id: str, why: str
+    change: Change, order: OrderSnapshot, *, shipment_id: str, refused: AddressRefused
 ) -> Done:
-    await place_hold(
-        change,
-        HoldReason.ADDRESS,
-        due_in=policy.ADDRESS_DUE,
-        detail={"cause": why, "shipment_id": shipment_id},
-    )
+    fields = {"fields": refused.fields} if refused.fields else {}
+    await ask_for_address(change, refused.cause, shipment_id=shipment_id, **fields)
     return Done()
 
 

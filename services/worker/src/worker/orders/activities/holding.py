@@ -19,6 +19,7 @@ from shared.database.orders.tables import Order, Payment
 from sqlalchemy import insert, text, update
 
 from worker.orders import policy
+from worker.orders.activities import addresses
 from worker.orders.activities.cancelling import cancel_units, cancellable
 from worker.orders.activities.store import Done, utc_now
 
@@ -216,6 +217,8 @@ EFFECTS: dict[tuple[HoldReason, Decision], Effect] = {
     (HoldReason.PAYMENT, Decision.RETRY): _try_card_again,
     (HoldReason.PAYMENT, Decision.NEW_METHOD): _needs_new_method,
     (HoldReason.PAYMENT, Decision.CANCEL): _cancel_all,
+    (HoldReason.ADDRESS, Decision.CORRECT): addresses.require_correction,
+    (HoldReason.ADDRESS, Decision.OVERRIDE): addresses.accept,
     (HoldReason.ADDRESS, Decision.CANCEL): _cancel_all,
     (HoldReason.MANUAL, Decision.CANCEL): _cancel_all,
 }

@@ -26,6 +26,11 @@ from temporalio import activity
 
 from worker.orders import facts, policy
 from worker.orders.activities import holding
+from worker.orders.activities.addresses import (
+    ask_for_address,
+    read_address,
+    wrong_fields,
+)
 from worker.orders.activities.cancelling import cancel_units, cancellable
 from worker.orders.activities.planning import plan
 from worker.orders.activities.stock import reserve_missing
@@ -121,9 +126,12 @@ async def _reserve(change: Change, order: OrderSnapshot) -> Done:
 async def _confirm(limits: policy.Limits, change: Change, order: OrderSnapshot) -> Done:
     if order.status is not OrderStatus.PLACED or order.holds:
         return Done()
-    findings = () if order.approved else await _screen(limits, change, order)
+    findings, wrong = await _screen(limits, change, order)
     if findings:
         await holding.ask_for_approval(change, order, findings)
+    if wrong:
+        await ask_for_address(change, "check-failed", fields=wrong)
+    if findings or wrong:
         return Done()
     await _set_status(change, OrderStatus.CONFIRMED)
     change.event("order.confirmed", total=order.total)
@@ -133,7 +141,8 @@ async def _confirm(limits: policy.Limits, change: Change, order: OrderSnapshot) 
 
 async def _screen(
     limits: policy.Limits, change: Change, order: OrderSnapshot
-) -> tuple[str, ...]:
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What a person should look at, and which fields of the address are wrong."""
     known = await change.connection.execute(
         text(
             """
@@ -145,8 +154,9 @@ async def _screen(
                 WHERE o.customer = :customer
                   AND o.created_at > now() - cast(:window AS interval)
                 LIMIT :burst) r) AS recent,
-              (SELECT c.bill_to ->> 'country' <> c.ship_to ->> 'country'
-               FROM contacts c WHERE c.order_id = :id) AS abroad
+              c.bill_to ->> 'country' <> c.ship_to ->> 'country' AS abroad,
+              c.ship_to, c.ship_to_accepted
+            FROM contacts c WHERE c.order_id = :id
             """
         ),
         {
@@ -157,7 +167,7 @@ async def _screen(
         },
     )
     row = known.one()
-    return policy.screen(
+    findings = policy.screen(
         policy.Screening(
             total=order.total,
             customers_orders=row.earlier,
@@ -166,6 +176,8 @@ async def _screen(
         ),
         limits,
     )
+    checked = () if row.ship_to_accepted else wrong_fields(read_address(row.ship_to))
+    return () if order.approved else findings, checked
 
 
 async def _plan(change: Change, order: OrderSnapshot) -> Done:

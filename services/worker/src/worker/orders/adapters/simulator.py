@@ -29,7 +29,7 @@ class CarrierSimulator:
                 headers={"Idempotency-Key": reference},
             )
         if answer.status_code == httpx2.codes.UNPROCESSABLE_ENTITY:
-            raise AddressRefused("the carrier does not deliver there")
+            raise AddressRefused("carrier-refused")
         body = _body(answer)
         return Label(
             ref=body["id"],
