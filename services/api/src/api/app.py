@@ -21,8 +21,10 @@ from api.oidc import IssuerKeys, OidcTokens
 from api.orders.commands import Commands
 from api.orders.routes import (
     changes,
+    discrepancies,
     holds,
     orders,
+    process,
     products,
     shipments,
     stock,
@@ -39,7 +41,10 @@ that it may be sent again. Errors are problem documents (RFC 9457); `/problems` 
 their codes.
 """
 # Commands of people and services; webhooks know their senders by signatures.
-_SUBJECTS = (orders, timeline, changes, holds, shipments, stock, products)
+_SUBJECTS = (
+    *(orders, timeline, changes, process),
+    *(holds, shipments, stock, products, discrepancies),
+)
 
 
 def create_app(

@@ -6,6 +6,7 @@ also from a workflow that has ended since.
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
@@ -20,12 +21,13 @@ from shared.contracts.orders.names import (
     refund_workflow_id,
     shipment_workflow_id,
 )
-from shared.contracts.orders.workflows import AllocateStock, Order, Shipment
+from shared.contracts.orders.workflows import AllocateStock, Order
 from shared.contracts.search_attributes import ORDER_ID
 from shared.database.orders.snapshot import OrderSnapshot, read_order
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import (
     Client,
+    WorkflowExecutionDescription,
     WorkflowHandle,
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
@@ -50,6 +52,7 @@ Ended = Callable[[OrderSnapshot], Refusal]
 """What a caller hears who commands an order that is over."""
 
 NUDGE_SECONDS = 2.0
+CHILD_BEGINS_SECONDS = 0.2
 
 
 class NoAnswer(Unavailable):
@@ -125,13 +128,18 @@ class Commands:
     async def shipment(
         self, shipment_id: str, update: Update[C, T], command: C, ended: Ended
     ) -> T:
-        """Command a shipment. Its order starts it, so a missing one needs a moment."""
+        """Command a shipment. Its order starts it, so it may be there in a moment."""
         workflow_id = shipment_workflow_id(shipment_id)
-        try:
-            return await self._update(workflow_id, update, command)
-        except _NoWorkflow:
-            await self._revive(command.order_id, ended)
-            raise NoAnswer() from None
+        deadline = time.monotonic() + self._timeout.total_seconds()
+        while True:
+            try:
+                return await self._update(workflow_id, update, command)
+            except _NoWorkflow:
+                await self._revive(command.order_id, ended)
+            if time.monotonic() > deadline:
+                raise NoAnswer()
+            # Nothing tells that a child workflow has begun.
+            await asyncio.sleep(CHILD_BEGINS_SECONDS)
 
     async def refund(self, refund_id: str, update: Update[C, T], command: C) -> T:
         """Command a refund, which its order starts."""
@@ -161,8 +169,19 @@ class Commands:
                         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                     )
 
-    async def nudge_shipment(self, shipment_id: str) -> None:
-        await self._nudge(shipment_workflow_id(shipment_id), Shipment.nudge)
+    async def describe(self, workflow_id: str) -> WorkflowExecutionDescription | None:
+        """A workflow as Temporal has it, or nothing. Raises `Unavailable`."""
+        try:
+            async with asyncio.timeout(self._timeout.total_seconds()):
+                return await self._handle(workflow_id).describe(
+                    rpc_timeout=self._timeout
+                )
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return None
+            raise Unavailable("Temporal does not answer.") from error
+        except (RuntimeError, TimeoutError) as error:
+            raise Unavailable("Temporal does not answer.") from error
 
     async def state(self, seconds: float) -> str:
         """`reachable` or `unreachable`, for people to read."""

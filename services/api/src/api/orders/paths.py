@@ -28,6 +28,12 @@ def _hold(hold_id: Annotated[str, Path(examples=[f"hld_{'0' * 26}"])]) -> str:
     return _is("such hold", "hld", hold_id)
 
 
+def _discrepancy(
+    discrepancy_id: Annotated[str, Path(examples=[f"dis_{'0' * 26}"])],
+) -> str:
+    return _is("such discrepancy", "dis", discrepancy_id)
+
+
 def _sku(sku: Annotated[str, Path(examples=["TEA-ASSAM"])]) -> str:
     if not _SKU.fullmatch(sku):
         raise NotFound("such product")
@@ -37,4 +43,5 @@ def _sku(sku: Annotated[str, Path(examples=["TEA-ASSAM"])]) -> str:
 OrderPath = Annotated[str, Depends(_order)]
 ShipmentPath = Annotated[str, Depends(_shipment)]
 HoldPath = Annotated[str, Depends(_hold)]
+DiscrepancyPath = Annotated[str, Depends(_discrepancy)]
 SkuPath = Annotated[str, Depends(_sku)]

@@ -138,6 +138,7 @@ class Shipment(Row):
     tracking_status: str | None
     tracking_at: datetime | None
     eta: date | None
+    created_at: datetime
     shipped_at: datetime | None
     delivered_at: datetime | None
     lines: tuple[ShipmentLine, ...] = ()
