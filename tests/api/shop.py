@@ -1,11 +1,14 @@
 """A shop to play with: the boring parts of requests, so that tests show the rest."""
 
+import asyncio
 import base64
 import uuid
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 import httpx2
 
+T = TypeVar("T")
 Json = dict[str, Any]
 
 STRIPE_SECRET = "whsec_test"
@@ -83,9 +86,14 @@ class Shop:
         assert order["status"] == "confirmed", order
         return order
 
-    async def shipment(self, order: Json) -> Json:
+    async def shipments(self, order: Json) -> list[Json]:
         found = await self.get("/v1/shipments", order=order["id"])
-        shipment: Json = found["data"][0]
+        shipments: list[Json] = found["data"]
+        return shipments
+
+    async def shipment(self, order: Json) -> Json:
+        """The order's first parcel; its workflow is there soon after the order's."""
+        [shipment, *_] = await eventually(lambda: self.shipments(order))
         return shipment
 
     async def pack(self, shipment: Json) -> Json:
@@ -103,6 +111,13 @@ class Shop:
     async def post(self, path: str, body: Json, **headers: str) -> Json:
         answer = await self.client.post(path, json=body, headers=key() | headers)
         return done(answer)
+
+
+async def eventually(look: Callable[[], Awaitable[T]]) -> T:
+    """What `look` sees as soon as it is something. The test's time-out is its limit."""
+    while not (seen := await look()):  # noqa: ASYNC110 - of a database
+        await asyncio.sleep(0.05)
+    return seen
 
 
 def done(response: httpx2.Response) -> Json:

@@ -187,7 +187,8 @@ async def _http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else
     if not isinstance(error, Problem):
         code = _BY_STATUS.get(error.status_code, "malformed")
-        error = Problem(code, HTTPStatus(error.status_code).description or error.detail)
+        detail = HTTPStatus(error.status_code).description or error.detail
+        error = Problem(code, detail, headers=error.headers)
     return problem_response(request, error)
 
 

@@ -30,9 +30,10 @@ class DrainingServer(uvicorn.Server):
             self.should_exit = self.force_exit = True
             return
         self._asked = True
-        self._loop.call_soon_threadsafe(self._begin_to_drain)
+        self._loop.call_soon_threadsafe(self.begin_to_drain)
 
-    def _begin_to_drain(self) -> None:
+    def begin_to_drain(self) -> None:
+        """Not ready any more; streams end; then the rest may finish."""
         services: Services | None = getattr(self._app.state, "services", None)
         if services is not None:
             services.drain()

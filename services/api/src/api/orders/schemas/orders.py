@@ -3,7 +3,14 @@
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic.config import JsonDict
 from shared.contracts.orders.states import (
     HoldReason,
@@ -34,11 +41,25 @@ Reference = Annotated[
     str, StringConstraints(pattern=r"^[^\x00-\x20\x7f](.{0,98}[^\x00-\x20\x7f])?$")
 ]
 MetadataKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,40}$")]
-MetadataValue = (
-    Annotated[str, StringConstraints(max_length=500, pattern=r"^[^\x00]*$")]
-    | bool
-    | Annotated[int, Field(ge=-(2**53), le=2**53)]
-)
+
+
+def _plain(value: object) -> object:
+    match value:
+        case bool():
+            return value
+        case str() if len(value) <= 500 and "\0" not in value:
+            value.encode()  # refuses half of a surrogate pair, as PostgreSQL would
+            return value
+        case int() if abs(value) <= 2**53:
+            return value
+    raise ValueError("must be a text of up to 500 characters, an integer or a boolean")
+
+
+MetadataValue = Annotated[
+    Any,
+    AfterValidator(_plain),
+    WithJsonSchema({"type": ["string", "integer", "boolean"], "maxLength": 500}),
+]
 Url = Annotated[
     str, StringConstraints(pattern=r"^https?://[!-~]{1,2000}$", max_length=2000)
 ]

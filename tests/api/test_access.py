@@ -1,0 +1,280 @@
+"""Who may call: access tokens, their issuer's keys, and the developer's headers."""
+
+import hmac
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx2
+import jwt
+import pytest
+from api.app import create_app
+from api.auth import SCOPES, Authenticator, DeveloperHeaders
+from api.errors import Problem, Unavailable
+from api.oidc import COOL_DOWN_SECONDS, KEYS_LIFESPAN_SECONDS, IssuerKeys, OidcTokens
+from api.settings import ApiSettings
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from jwt.algorithms import ECAlgorithm, RSAAlgorithm
+from jwt.utils import base64url_encode
+from pydantic import SecretStr, ValidationError
+
+from tests.api.conftest import MakeSettings, running
+from tests.api.shop import as_user, code, done
+
+ISSUER = "https://id.example.com/app/"
+AUDIENCE = "orders"
+RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+EC_KEY = ec.generate_private_key(ec.SECP256R1())
+OTHER_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+def jwk(key: PrivateKeyTypes, kid: str) -> dict[str, Any]:
+    if isinstance(key, rsa.RSAPrivateKey):
+        public = RSAAlgorithm.to_jwk(key.public_key(), as_dict=True)
+    else:
+        assert isinstance(key, ec.EllipticCurvePrivateKey)
+        public = ECAlgorithm.to_jwk(key.public_key(), as_dict=True)
+    return {**public, "kid": kid, "use": "sig"}
+
+
+@dataclass
+class Issuer:
+    """An OpenID provider: what it publishes, how often it is asked, and the time."""
+
+    keys: list[dict[str, Any]] = field(default_factory=lambda: [jwk(RSA_KEY, "one")])
+    up: bool = True
+    asked: int = 0
+    now: float = 1000.0
+
+    def answer(self, request: httpx2.Request) -> httpx2.Response:
+        if not self.up:
+            raise httpx2.ConnectError("down")
+        if request.url.path.endswith("/.well-known/openid-configuration"):
+            return httpx2.Response(200, json={"jwks_uri": "https://id.example.com/k"})
+        self.asked += 1
+        return httpx2.Response(200, json={"keys": self.keys})
+
+    @asynccontextmanager
+    async def authenticator(self) -> AsyncIterator[OidcTokens]:
+        transport = httpx2.MockTransport(self.answer)
+        async with httpx2.AsyncClient(transport=transport) as http:
+            keys = IssuerKeys(http, ISSUER, None, clock=lambda: self.now)
+            yield OidcTokens(keys, ISSUER, AUDIENCE)
+
+
+def token(
+    key: Any = RSA_KEY, algorithm: str = "RS256", kid: str | None = "one", **claims: Any
+) -> str:
+    now = int(time.time())
+    usual = {
+        "iss": ISSUER,
+        "aud": AUDIENCE,
+        "sub": "ada",
+        "exp": now + 60,
+        "scope": "orders:own openid",
+    }
+    wanted = {k: v for k, v in (usual | claims).items() if v is not None}
+    headers = {} if kid is None else {"kid": kid}
+    return jwt.encode(wanted, key, algorithm, headers=headers)
+
+
+def bearer(value: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {value}"}
+
+
+async def refused(authenticate: Authenticator, value: str) -> Problem:
+    with pytest.raises(Problem) as refusal:
+        await authenticate(bearer(value))
+    assert refusal.value.code == "unauthenticated"
+    return refusal.value
+
+
+async def test_a_token_of_the_issuer_is_accepted() -> None:
+    async with Issuer().authenticator() as authenticate:
+        caller = await authenticate(bearer(token()))
+    assert caller.subject == "ada"
+    assert caller.may("orders:own")
+    assert not caller.may("orders:read")
+
+
+async def test_elliptic_curves_are_accepted() -> None:
+    issuer = Issuer(keys=[jwk(EC_KEY, "one")])
+    async with issuer.authenticator() as authenticate:
+        await authenticate(bearer(token(EC_KEY, "ES256")))
+
+
+def unsigned() -> str:
+    return jwt.encode({"sub": "ada", "iss": ISSUER}, "", "none", headers={"kid": "one"})
+
+
+def signed_with_the_public_key() -> str:
+    """The classic: the public key, taken for the secret of an HMAC."""
+    header = {"alg": "HS256", "kid": "one", "typ": "JWT"}
+    claims = jwt.decode(token(), options={"verify_signature": False})
+    parts = [base64url_encode(json.dumps(part).encode()) for part in (header, claims)]
+    signed = b".".join(parts)
+    secret = RSA_KEY.public_key().public_bytes(
+        Encoding.PEM, PublicFormat.SubjectPublicKeyInfo
+    )
+    digest = hmac.digest(secret, signed, "sha256")
+    return b".".join((signed, base64url_encode(digest))).decode()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        unsigned(),
+        signed_with_the_public_key(),
+        token(OTHER_KEY),
+        token(aud="another"),
+        token(aud=None),
+        token(iss="https://evil.example.com/"),
+        token(iss=None),
+        token(exp=int(time.time()) - 60),
+        token(exp=None),
+        token(sub=None),
+        token(sub=""),
+        token(sub="a\0b"),
+        token(sub="x" * 201),
+        token(scope=["admin"]),
+        token(nbf=int(time.time()) + 600),
+        token(algorithm="RS512"),
+        token(kid="unknown"),
+        token(kid=None),
+        token()[:-3],
+        "x.y.z",
+        "é",
+        ".",
+        "a" * 10_000,
+    ],
+    ids=range(23),
+)
+async def test_any_other_token_is_refused(value: str) -> None:
+    async with Issuer().authenticator() as authenticate:
+        problem = await refused(authenticate, value)
+    assert problem.headers == {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+
+
+@pytest.mark.parametrize("headers", [{}, {"authorization": "Basic YTpi"}])
+async def test_nobody_is_asked_for_a_token(headers: dict[str, str]) -> None:
+    async with Issuer().authenticator() as authenticate:
+        with pytest.raises(Problem) as refusal:
+            await authenticate(headers)
+    assert refusal.value.headers == {"WWW-Authenticate": "Bearer"}
+
+
+async def test_keys_are_asked_for_once_in_a_while() -> None:
+    issuer = Issuer()
+    async with issuer.authenticator() as authenticate:
+        for _ in range(5):
+            await authenticate(bearer(token()))
+    assert issuer.asked == 1
+
+
+async def test_a_new_key_is_found_after_the_cool_down() -> None:
+    issuer = Issuer()
+    async with issuer.authenticator() as authenticate:
+        await authenticate(bearer(token()))
+        issuer.keys.append(jwk(OTHER_KEY, "two"))
+        await refused(authenticate, token(OTHER_KEY, kid="two"))
+        assert issuer.asked == 1, "whoever sends unknown keys does not make us ask"
+        issuer.now += COOL_DOWN_SECONDS
+        await authenticate(bearer(token(OTHER_KEY, kid="two")))
+
+
+async def test_known_keys_are_good_while_the_issuer_is_down() -> None:
+    issuer = Issuer()
+    async with issuer.authenticator() as authenticate:
+        await authenticate(bearer(token()))
+        issuer.up = False
+        issuer.now += KEYS_LIFESPAN_SECONDS + 1
+        await authenticate(bearer(token()))
+        issuer.now += KEYS_LIFESPAN_SECONDS
+        await authenticate(bearer(token()))
+
+
+async def test_an_issuer_that_never_answered_makes_us_unavailable() -> None:
+    issuer = Issuer(up=False)
+    async with issuer.authenticator() as authenticate:
+        with pytest.raises(Unavailable):
+            await authenticate(bearer(token()))
+
+
+async def test_a_key_for_another_purpose_signs_nothing() -> None:
+    published = [
+        jwk(RSA_KEY, "one") | {"use": "enc"},
+        {"kty": "oct", "kid": "two", "k": "c2VjcmV0"},
+        {"kty": "RSA", "kid": "three"},
+        jwk(EC_KEY, "four") | {"alg": "ES512"},
+    ]
+    async with Issuer(keys=published).authenticator() as authenticate:
+        await refused(authenticate, token())
+
+
+async def test_the_api_asks_for_a_token(make_settings: MakeSettings) -> None:
+    settings = make_settings(
+        api_auth="oidc",
+        oidc_issuer=ISSUER,
+        oidc_audience=AUDIENCE,
+        oidc_jwks_url="http://127.0.0.1:1/keys",
+    )
+    async with running(create_app(settings)) as client:
+        answer = await client.get("/v1/orders", headers=as_user("ada", "admin"))
+        assert (answer.status_code, code(answer)) == (401, "unauthenticated")
+        assert answer.headers["www-authenticate"] == "Bearer"
+        unknown = await client.get("/v1/orders", headers=bearer(token()))
+        assert (unknown.status_code, code(unknown)) == (503, "unavailable")
+
+
+def test_without_an_issuer_the_api_does_not_start(database: str) -> None:
+    with pytest.raises(ValidationError, match="API_AUTH=disabled-loopback-only"):
+        ApiSettings(database_url=SecretStr(database))
+
+
+def test_without_an_issuer_the_api_listens_on_loopback_alone(
+    make_settings: MakeSettings,
+) -> None:
+    settings = make_settings(api_host="0.0.0.0")
+    assert settings.bind_host == "127.0.0.1"
+
+
+async def test_developers_say_who_they_are() -> None:
+    authenticate = DeveloperHeaders()
+    assert (await authenticate({})).subject == "dev"
+    assert (await authenticate({})).may("approvals")
+    clerk = await authenticate({"x-dev-user": "ada", "x-dev-scopes": "fulfil"})
+    assert (clerk.subject, clerk.may("admin")) == ("ada", False)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "scopes"),
+    [
+        ("POST", "/v1/orders", {"orders:own", "orders:write"}),
+        ("GET", "/v1/orders", {"orders:own", "orders:read", "orders:operate"}),
+        ("GET", "/v1/holds", {"orders:operate"}),
+        ("GET", "/v1/shipments", {"fulfil", "orders:read", "orders:operate"}),
+        ("GET", "/v1/stock", {"fulfil", "stock:read", "stock:write"}),
+        ("POST", "/v1/stock/receipts", {"stock:write"}),
+        ("POST", "/v1/stock/adjustments", {"stock:write"}),
+        ("PUT", "/v1/products/TEA", {"catalogue:write"}),
+    ],
+)
+async def test_each_route_has_its_scopes(
+    client: httpx2.AsyncClient, method: str, path: str, scopes: set[str]
+) -> None:
+
+    for scope in SCOPES:
+        answer = await client.request(method, path, headers=as_user("ada", scope))
+        allowed = scope in scopes | {"admin"}
+        assert (answer.status_code != 403) is allowed, scope
+        if not allowed:
+            assert code(answer) == "insufficient-scope"
+
+
+async def test_anybody_known_sees_the_products(client: httpx2.AsyncClient) -> None:
+    done(await client.get("/v1/products", headers=as_user("ada", "orders:own")))

@@ -1,0 +1,215 @@
+"""Whatever is sent, it gets its problem, changes nothing, and is not repeated."""
+
+import json
+from typing import Any
+
+import httpx2
+import pytest
+from api.app import create_app
+from api.errors import PROBLEMS
+from api.middleware import MAX_BODY_BYTES
+from fastapi import FastAPI
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.api.conftest import MakeSettings, running
+from tests.api.shop import ADDRESS, Shop, an_order, as_user, code, done, eur, key
+
+JSON = {"Content-Type": "application/json"}
+SECRET = "a-secret-that-nobody-should-see"
+
+
+async def post(shop: Shop, content: bytes, **headers: str) -> httpx2.Response:
+    return await shop.client.post(
+        "/v1/orders", content=content, headers=JSON | key() | headers
+    )
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"{",
+        b"\xff\xfe",
+        b'{"a": ' + b"[" * 100_000,
+        b"9" * 5000,
+        b'{"currency": "\x00"}',
+        b"nonsense",
+    ],
+)
+async def test_what_is_not_json_is_malformed(shop: Shop, content: bytes) -> None:
+    answer = await post(shop, content)
+    assert (answer.status_code, code(answer)) == (400, "malformed")
+
+
+@pytest.mark.parametrize(
+    ("changed", "pointer"),
+    [
+        ({"lines": []}, "#/lines"),
+        ({"lines": [{"sku": "A", "quantity": 1}] * 501}, "#/lines"),
+        ({"lines": [{"sku": "A", "quantity": 0}]}, "#/lines/0/quantity"),
+        ({"lines": [{"sku": "A", "quantity": True}]}, "#/lines/0/quantity"),
+        ({"lines": [{"sku": "A", "quantity": "1"}]}, "#/lines/0/quantity"),
+        ({"lines": [{"sku": "A", "quantity": 1.0}]}, "#/lines/0/quantity"),
+        ({"lines": [{"sku": "A", "quantity": 10**30}]}, "#/lines/0/quantity"),
+        ({"lines": [{"sku": "a\0", "quantity": 1}]}, "#/lines/0/sku"),
+        ({"currency": "eur"}, "#/currency"),
+        ({"expected_total": eur(-1)}, "#/expected_total/amount"),
+        ({"expected_total": eur(10**13)}, "#/expected_total/amount"),
+        ({"expected_total": eur(float("nan"))}, "#/expected_total/amount"),  # type: ignore[arg-type]
+        ({"contact": {"name": "A", "email": SECRET}}, "#/contact/email"),
+        ({"contact": {"name": "\ud800", "email": "a@b.c"}}, "#/contact/name"),
+        ({"ship_to": ADDRESS | {"country": "Germany"}}, "#/ship_to/country"),
+        ({"ship_to": ADDRESS | {"city": "  "}}, "#/ship_to/city"),
+        ({"payment": {"method": "4242 4242 4242 4242"}}, "#/payment/method"),
+        (
+            {"payment": {"method": "pm_x", "return_url": "javascript:x"}},
+            "#/payment/return_url",
+        ),
+        ({"metadata": {"a": {"b": 1}}}, "#/metadata/a"),
+        ({"metadata": {str(n): 1 for n in range(51)}}, "#/metadata"),
+        ({"surprise": 1}, "#/surprise"),
+        ({"a/b~c": 1}, "#/a~1b~0c"),
+        ({"\ud800": 1}, "#"),
+        ({"metadata": {"a": "\ud800"}}, "#/metadata/a"),
+    ],
+)
+async def test_a_field_that_does_not_fit_is_named_without_its_value(
+    shop: Shop, changed: dict[str, Any], pointer: str
+) -> None:
+    body = json.dumps(an_order(**changed)).encode()
+    answer = await post(shop, body)
+    assert (answer.status_code, code(answer)) == (422, "validation")
+    assert pointer in [error["pointer"] for error in answer.json()["errors"]]
+    assert SECRET not in answer.text
+    assert all(
+        e.keys() == {"pointer", "code", "detail"} for e in answer.json()["errors"]
+    )
+
+
+async def test_a_request_that_was_not_understood_leaves_its_key_open(
+    shop: Shop,
+) -> None:
+    await shop.sell()
+    same = key()
+    await post(shop, b"{}", **same)
+    done(await shop.client.post("/v1/orders", json=an_order(), headers=same))
+
+
+async def test_a_body_has_a_limit(shop: Shop) -> None:
+    answer = await post(shop, b" " * (MAX_BODY_BYTES + 1))
+    assert (answer.status_code, code(answer)) == (413, "too-large")
+
+
+async def test_the_limit_holds_without_a_length(shop: Shop) -> None:
+    async def chunks():  # type: ignore[no-untyped-def]
+        for _ in range(MAX_BODY_BYTES // 65536 + 1):
+            yield b" " * 65536
+
+    answer = await shop.client.post(
+        "/v1/orders", content=chunks(), headers=JSON | key()
+    )
+    assert (answer.status_code, code(answer)) == (413, "too-large")
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/xml", ""])
+async def test_only_json_is_understood(shop: Shop, kind: str) -> None:
+    answer = await post(shop, b"{}", **{"Content-Type": kind})
+    assert (answer.status_code, code(answer)) == (415, "unsupported-media-type")
+
+
+async def test_an_address_that_does_not_exist_is_a_problem(shop: Shop) -> None:
+    for path in ("/", "/v1", "/v1/nothing", "/v2/orders"):
+        answer = await shop.client.get(path)
+        assert (answer.status_code, code(answer)) == (404, "not-found")
+
+
+async def test_a_method_that_does_not_fit_is_a_problem(shop: Shop) -> None:
+    answer = await shop.client.delete("/v1/orders")
+    assert (answer.status_code, code(answer)) == (405, "method-not-allowed")
+    assert answer.headers["allow"]
+
+
+async def test_an_unexpected_failure_shows_a_trace_id_and_nothing_else(
+    app: FastAPI, caplog: pytest.LogCaptureFixture
+) -> None:
+    @app.get("/broken")
+    async def broken() -> None:
+        raise RuntimeError(SECRET)
+
+    async with running(app) as client:
+        answer = await client.get("/broken")
+    problem = answer.json()
+    assert (answer.status_code, code(answer)) == (500, "internal")
+    assert answer.headers["x-request-id"] == problem["trace_id"]
+    assert SECRET not in answer.text
+    assert SECRET in caplog.text
+
+
+async def test_every_answer_carries_the_safe_headers(shop: Shop) -> None:
+    for answer in (
+        await shop.client.get("/v1/products"),
+        await shop.client.get("/nothing"),
+    ):
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["cache-control"] == "no-store"
+        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+
+
+async def test_the_codes_are_listed(shop: Shop) -> None:
+    page = await shop.get("/problems")
+    assert {kind["code"] for kind in page["data"]} == set(PROBLEMS)
+    one = await shop.get("/problems/price-changed")
+    assert one["status"] == 409
+    unknown = await shop.client.get("/problems/nothing")
+    assert code(unknown) == "not-found"
+
+
+async def test_a_problem_leads_to_its_description(make_settings: MakeSettings) -> None:
+    app = create_app(make_settings(public_url="https://orders.example.com"))
+    async with running(app) as client:
+        problem = (await client.get("/v1/nothing")).json()
+    assert problem["type"] == "https://orders.example.com/problems/not-found"
+    assert problem["instance"] == "/v1/nothing"
+
+
+async def test_one_log_line_tells_of_a_request(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "api.access")
+    answer = await shop.client.get("/v1/orders/ord_x", headers=as_user("ada", "admin"))
+    [line] = [r for r in caplog.records if r.name == "api.access"]
+    fields = {name: getattr(line, name) for name in ("method", "route", "status")}
+    assert fields == {"method": "GET", "route": "/v1/orders/{order_id}", "status": 404}
+    assert answer.status_code == 404
+
+
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
+)
+PATHS = (
+    "/v1/orders",
+    "/v1/stock/receipts",
+    "/v1/stock/adjustments",
+    "/v1/holds/hld_01k00000000000000000000000/release",
+    "/v1/shipments/shp_01k00000000000000000000000/pack",
+    "/v1/webhooks/stripe",
+)
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(path=st.sampled_from(PATHS), body=JUNK, name=st.sampled_from([*an_order(), "x"]))
+async def test_no_input_makes_a_500(
+    shop: Shop, path: str, body: object, name: str
+) -> None:
+    for document in (body, an_order() | {name: body}):
+        answer = await shop.client.post(
+            path, content=json.dumps(document).encode(), headers=JSON | key()
+        )
+        assert 400 <= answer.status_code < 500, answer.text
+        code(answer)

@@ -1,0 +1,266 @@
+"""Commands on live orders: carried out once, refused with a reason, or asked again."""
+
+import asyncio
+
+import httpx2
+import pytest
+from shared.contracts.orders.names import order_workflow_id
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
+
+from tests.api.shop import (
+    ADDRESS,
+    PARCEL,
+    PRICE,
+    SHIPPING,
+    Shop,
+    an_order,
+    as_user,
+    code,
+    done,
+    eur,
+    eventually,
+    key,
+)
+
+CANCEL = {"reason": "customer-request"}
+
+
+@pytest.fixture
+async def stocked(live: Shop) -> Shop:
+    await live.sell()
+    await live.receive(10)
+    return live
+
+
+async def test_a_parcel_is_packed_shipped_and_paid(stocked: Shop) -> None:
+    order = await stocked.confirmed_order(2)
+    assert order["payment_status"] == "authorized"
+    packed = await stocked.pack(await stocked.shipment(order))
+    assert (packed["status"], packed["label"]) == ("packed", True)
+    path = f"/v1/shipments/{packed['id']}/ship"
+    shipped = await stocked.post(path, {"carrier": "hand", "tracking": "T-1"})
+    assert (shipped["status"], shipped["tracking"]) == ("shipped", "T-1")
+    after = await stocked.get(f"/v1/orders/{order['id']}")
+    assert after["payment_status"] == "captured"
+    assert after["fulfillment_status"] == "fulfilled"
+    assert after["totals"]["captured"] == eur(2 * PRICE + SHIPPING)
+
+
+async def test_a_repeated_pack_is_one(stocked: Shop) -> None:
+    shipment = await stocked.shipment(await stocked.confirmed_order(2))
+    body = {"lines": [{"line": 1, "quantity": 2}], "parcel": PARCEL}
+    path, same = f"/v1/shipments/{shipment['id']}/pack", key()
+    answers = await asyncio.gather(
+        *(stocked.client.post(path, json=body, headers=same) for _ in range(5))
+    )
+    assert {answer.status_code for answer in answers} == {200}
+    again = await stocked.client.post(path, json=body, headers=same)
+    assert again.headers["idempotency-replayed"] == "true"
+
+
+async def test_a_parcel_is_not_shipped_before_it_is_packed(stocked: Shop) -> None:
+    shipment = await stocked.shipment(await stocked.confirmed_order())
+    answer = await stocked.client.post(
+        f"/v1/shipments/{shipment['id']}/ship", json={}, headers=key()
+    )
+    assert (answer.status_code, code(answer)) == (409, "wrong-state")
+
+
+async def test_a_parcel_on_hold_is_not_packed(stocked: Shop) -> None:
+    order = await stocked.confirmed_order(2)
+    shipment = await stocked.shipment(order)
+    await stocked.post(f"/v1/orders/{order['id']}/holds", {"note": "Wait."})
+    assert (await stocked.shipment(order))["on_hold"] == ["manual"]
+    body = {"lines": [{"line": 1, "quantity": 2}], "parcel": PARCEL}
+    answer = await stocked.client.post(
+        f"/v1/shipments/{shipment['id']}/pack", json=body, headers=key()
+    )
+    assert (answer.status_code, code(answer)) == (409, "on-hold")
+
+
+async def test_a_parcel_can_be_given_up(stocked: Shop) -> None:
+    shipment = await stocked.shipment(await stocked.confirmed_order())
+    path = f"/v1/shipments/{shipment['id']}/cancel"
+    cancelled = done(await stocked.client.post(path, headers=key()))
+    assert cancelled["status"] == "cancelled"
+
+
+async def test_shipments_are_listed_for_the_warehouse(stocked: Shop) -> None:
+    orders = [await stocked.confirmed_order(1) for _ in range(3)]
+    expected = [(await stocked.shipment(order))["id"] for order in orders]
+    first = await stocked.get("/v1/shipments", status="ready", limit=2)
+    rest = await stocked.get("/v1/shipments", limit=2, cursor=first["next_cursor"])
+    assert [s["id"] for s in first["data"] + rest["data"]] == expected
+    assert (await stocked.get("/v1/shipments", location="nowhere"))["data"] == []
+    one = await stocked.get(f"/v1/shipments/{expected[0]}")
+    assert one["order_number"] == orders[0]["number"]
+
+
+async def test_an_order_is_cancelled_as_a_whole(stocked: Shop) -> None:
+    order = await stocked.confirmed_order(2)
+    path = f"/v1/orders/{order['id']}/cancellations"
+    answer = await stocked.post(path, CANCEL | {"note": "Changed my mind."})
+    assert answer["cancelled"] == [{"line": 1, "quantity": 2}]
+    assert answer["order"]["status"] == "cancelled"
+    again = await stocked.client.post(path, json=CANCEL, headers=key())
+    assert again.status_code == 409
+    assert code(again) in ("wrong-state", "already-cancelled")
+
+
+async def test_some_lines_are_cancelled(stocked: Shop) -> None:
+    order = await stocked.confirmed_order(3)
+    answer = await stocked.post(
+        f"/v1/orders/{order['id']}/cancellations",
+        CANCEL | {"lines": [{"line": 1, "quantity": 1}]},
+    )
+    assert answer["order"]["status"] == "confirmed"
+    assert answer["order"]["lines"][0]["cancelled"] == 1
+
+
+async def test_what_has_left_is_not_cancelled(stocked: Shop) -> None:
+    order = await stocked.confirmed_order(1)
+    packed = await stocked.pack(await stocked.shipment(order))
+    await stocked.post(f"/v1/shipments/{packed['id']}/ship", {})
+    answer = await stocked.client.post(
+        f"/v1/orders/{order['id']}/cancellations", json=CANCEL, headers=key()
+    )
+    assert (answer.status_code, code(answer)) == (409, "already-shipped")
+    assert answer.json()["cancellable"] == []
+
+
+async def test_a_note_stays_out_of_temporal(
+    stocked: Shop, temporal: Client, engine: AsyncEngine
+) -> None:
+    order = await stocked.confirmed_order()
+    await stocked.post(
+        f"/v1/orders/{order['id']}/cancellations", CANCEL | {"note": "My cat is ill."}
+    )
+    history = await temporal.get_workflow_handle(
+        order_workflow_id(order["id"])
+    ).fetch_history()
+    assert "cat" not in history.to_json()
+    async with engine.connect() as connection:
+        kept = await connection.scalar(text("SELECT text FROM notes"))
+    assert kept == "My cat is ill."
+
+
+async def test_another_card_is_tried(stocked: Shop) -> None:
+    order = await stocked.post(
+        "/v1/orders",
+        _with_card("pm_card_chargeDeclined"),
+        Prefer="wait=20",
+    )
+    assert [hold["reason"] for hold in order["holds"]] == ["payment"]
+    path = f"/v1/orders/{order['id']}/payments"
+    failed = await stocked.post(path, {"method": "pm_card_chargeDeclined"})
+    assert failed["status"] == "failed"
+    paid = await stocked.post(path, {"method": "pm_card_visa"})
+    assert paid["status"] == "succeeded"
+    await eventually(lambda: stocked.shipments(order))
+
+
+async def test_what_is_covered_is_not_paid_again(stocked: Shop) -> None:
+    order = await stocked.confirmed_order()
+    answer = await stocked.client.post(
+        f"/v1/orders/{order['id']}/payments",
+        json={"method": "pm_card_visa"},
+        headers=key(),
+    )
+    assert (answer.status_code, code(answer)) == (409, "not-payable")
+
+
+async def test_authentication_is_left_to_the_buyer(stocked: Shop) -> None:
+    order = await stocked.post(
+        "/v1/orders",
+        _with_card(
+            "pm_card_authenticationRequired", return_url="https://shop.example.com/back"
+        ),
+        Prefer="wait=20",
+    )
+    assert order["next_action"]["type"]
+
+
+async def test_without_a_worker_a_command_may_be_repeated(
+    live_client: httpx2.AsyncClient,
+) -> None:
+    shop = Shop(live_client)
+    await shop.sell()
+    order = await shop.order()
+    answer = await live_client.post(
+        f"/v1/orders/{order['id']}/cancellations", json=CANCEL, headers=key()
+    )
+    assert (answer.status_code, code(answer)) == (503, "unavailable")
+    assert answer.headers["retry-after"]
+
+
+async def test_a_terminated_workflow_is_started_again(
+    stocked: Shop, temporal: Client
+) -> None:
+    order = await stocked.confirmed_order(2)
+    await temporal.get_workflow_handle(order_workflow_id(order["id"])).terminate()
+    answer = await stocked.post(f"/v1/orders/{order['id']}/cancellations", CANCEL)
+    assert answer["order"]["status"] == "cancelled"
+
+
+async def test_the_address_may_change_until_it_is_packed(stocked: Shop) -> None:
+    order = await stocked.confirmed_order(1)
+    path = f"/v1/orders/{order['id']}/contact"
+    moved = {"ship_to": ADDRESS | {"city": "Leipzig"}}
+
+    async def change(if_match: str | None) -> httpx2.Response:
+        headers = {} if if_match is None else {"If-Match": if_match}
+        return await stocked.client.patch(path, json=moved, headers=headers)
+
+    blind = await change(None)
+    assert (blind.status_code, code(blind)) == (428, "precondition-required")
+    stale = await change('"1"')
+    assert (stale.status_code, code(stale)) == (412, "version-mismatch")
+    seen = (await stocked.client.get(f"/v1/orders/{order['id']}")).headers["etag"]
+    changed = await change(seen)
+    assert changed.headers["etag"] == f'"{done(changed)["version"]}"'
+    assert (await change(seen)).status_code == 200, "a repeat is no conflict"
+    await stocked.pack(await stocked.shipment(order))
+    late = await change("*")
+    assert (late.status_code, code(late)) == (409, "already-packed")
+
+
+async def test_the_timeline_names_the_changed_fields_alone(
+    shop: Shop, engine: AsyncEngine
+) -> None:
+    await shop.sell()
+    order = await shop.order()
+    answer = await shop.client.patch(
+        f"/v1/orders/{order['id']}/contact",
+        json={"email": "new@example.com", "phone": "+49 30 1234"},
+        headers=as_user("ada", "orders:own") | {"If-Match": '"1"'},
+    )
+    assert done(answer)["version"] == 2
+    events = await shop.get(f"/v1/orders/{order['id']}/events", after=1)
+    assert events["data"][0]["data"] == {"fields": ["email", "phone"]}
+    async with engine.connect() as connection:
+        email = await connection.scalar(text("SELECT email FROM contacts"))
+    assert email == "new@example.com"
+
+
+async def test_a_parcel_without_a_label_says_so(stocked: Shop) -> None:
+    order = await stocked.confirmed_order(1)
+    shipment = await stocked.shipment(order)
+    path = f"/v1/shipments/{shipment['id']}/label"
+    before = await stocked.client.get(path)
+    assert (before.status_code, code(before)) == (409, "no-label")
+    await stocked.pack(shipment)
+    by_hand = await stocked.client.get(path)
+    assert (by_hand.status_code, code(by_hand)) == (409, "no-label")
+
+
+async def test_a_shipment_that_is_not_there_is_not_found(shop: Shop) -> None:
+    for shipment_id in ("shp_01k00000000000000000000000", "shp_", "%FF"):
+        answer = await shop.client.get(f"/v1/shipments/{shipment_id}")
+        assert (answer.status_code, code(answer)) == (404, "not-found")
+
+
+def _with_card(method: str, **more: str) -> dict[str, object]:
+
+    return an_order(2, payment={"method": method} | more)

@@ -1,0 +1,158 @@
+"""The API as a process: probes, its description, its start and its stop."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+import httpx2
+import pytest
+from api.__main__ import openapi_document
+from api.app import create_app
+from devstack.ports import free_ports
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
+
+from tests.api.conftest import NOWHERE, MakeSettings, running
+from tests.api.serving import events
+from tests.api.shop import Shop
+from tests.support import infrastructure
+
+COMMITTED = Path(__file__).parents[2] / "services/api/openapi.json"
+
+
+def test_the_committed_description_is_the_current_one() -> None:
+    assert COMMITTED.read_text() == openapi_document(), (
+        "write it anew: uv run python -m api openapi > services/api/openapi.json"
+    )
+
+
+def test_every_operation_is_described() -> None:
+    document = json.loads(openapi_document())
+    operations = [
+        operation for path in document["paths"].values() for operation in path.values()
+    ]
+    names = [operation["operationId"] for operation in operations]
+    assert len(set(names)) == len(names)
+    described = [o for o in operations if o["operationId"] not in UNPROTECTED]
+    assert all(
+        {"401", "403"} <= operation["responses"].keys() for operation in described
+    )
+
+
+UNPROTECTED = ("list_problems", "get_problem", "receive_webhook")
+
+
+async def test_it_is_healthy_as_soon_as_it_runs(client: httpx2.AsyncClient) -> None:
+    assert (await client.get("/health")).json() == {"status": "ok"}
+
+
+async def test_it_is_ready_without_temporal(client: httpx2.AsyncClient) -> None:
+    answer = await client.get("/ready")
+    assert answer.status_code == 200
+    assert answer.json()["temporal"] == "unreachable"
+
+
+async def test_it_tells_that_temporal_is_there(
+    live_client: httpx2.AsyncClient, temporal: Client
+) -> None:
+    assert (await live_client.get("/ready")).json()["temporal"] == "reachable"
+
+
+async def test_it_is_not_ready_without_its_database(
+    make_settings: MakeSettings,
+) -> None:
+    nowhere = make_settings(database_url="postgresql://postgres@127.0.0.1:1/nowhere")
+    async with running(create_app(nowhere)) as client:
+        answer = await client.get("/ready")
+    assert answer.status_code == 503
+    assert answer.json()["database"] == "unreachable"
+
+
+async def test_it_is_not_ready_for_another_schema(
+    client: httpx2.AsyncClient, engine: AsyncEngine
+) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '0'"))
+    answer = await client.get("/ready")
+    assert answer.status_code == 503
+    assert answer.json()["database"] == "migrations missing"
+
+
+async def start(*arguments: str, **environment: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "api", *arguments),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={"PATH": os.environ["PATH"], **environment},
+    )
+
+
+async def test_every_mistake_in_its_settings_is_told_at_once() -> None:
+    process = await start(API_PORT="x", PUBLIC_URL="nothing")
+    _, told = await process.communicate()
+    assert process.returncode == 2
+    assert all(n in told.decode() for n in ("DATABASE_URL", "API_PORT", "PUBLIC_URL"))
+
+
+async def test_it_says_how_to_start_it_without_an_issuer() -> None:
+    process = await start(DATABASE_URL="postgresql://localhost/orders")
+    _, told = await process.communicate()
+    assert process.returncode == 2
+    assert "API_AUTH=disabled-loopback-only" in told.decode()
+
+
+@pytest.mark.parametrize("argument", ["--help", "--version"])
+async def test_it_explains_itself(argument: str) -> None:
+    process = await start(argument)
+    told, _ = await process.communicate()
+    assert process.returncode == 0
+    assert told.strip()
+
+
+async def test_it_stops_with_a_stream_open_and_ends_well(
+    services: infrastructure.Services, database: str
+) -> None:
+    ports = free_ports()
+    port, metrics = ports.api, ports.api_metrics
+    process = await start(
+        DATABASE_URL=database,
+        TEMPORAL_HOST=NOWHERE,
+        API_AUTH="disabled-loopback-only",
+        API_PORT=str(port),
+        API_DRAIN="PT0.2S",
+        METRICS_PORT=str(metrics),
+        METRICS_HOST="127.0.0.1",
+    )
+    try:
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+            await _until_healthy(client)
+            shop = Shop(client)
+            await shop.sell()
+            path = f"/v1/orders/{(await shop.order())['id']}/events"
+            counted = await client.get(f"http://127.0.0.1:{metrics}/metrics")
+            assert 'http_route="/v1/orders"' in counted.text
+            accept = {"Accept": "text/event-stream"}
+            async with client.stream("GET", path, headers=accept) as stream:
+                heard = events(stream)
+                await anext(heard)
+                process.send_signal(signal.SIGTERM)
+                assert [event async for event in heard] == []
+        assert await process.wait() == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+        output, _ = await process.communicate()
+    assert '"route": "/v1/orders/{order_id}/events"' in output.decode()
+
+
+async def _until_healthy(client: httpx2.AsyncClient) -> None:
+    while True:
+        try:
+            if (await client.get("/health")).is_success:
+                return
+        except httpx2.TransportError:
+            await asyncio.sleep(0.05)

@@ -1,0 +1,186 @@
+"""The timeline: every event once and in order, as a list and as it happens."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import httpx2
+import pytest
+from api.app import create_app
+from pydantic import BaseModel
+from shared.database.kernel.change import Change, change
+from shared.database.orders.tables import Order
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from tests.api.conftest import MakeSettings
+from tests.api.serving import events, serving
+from tests.api.shop import Json, Shop, as_user, code, done
+
+STREAM = {"Accept": "text/event-stream"}
+
+
+class Nothing(BaseModel):
+    pass
+
+
+async def happens(
+    engine: AsyncEngine, order: Json, *types: str, **data: object
+) -> None:
+    """What a worker does: change the order, one transaction for each event."""
+
+    for type in types:
+
+        async def apply(pending: Change, type: str = type) -> Nothing:
+            pending.event(type, **data)
+            return Nothing()
+
+        await change(
+            engine,
+            Order,
+            order["id"],
+            key=None,
+            actor="system",
+            apply=apply,
+            result=Nothing,
+        )
+
+
+async def ended(engine: AsyncEngine, order: Json, ago: timedelta) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(
+            text(
+                "UPDATE orders SET status = 'completed', updated_at = :at"
+                " WHERE id = :id"
+            ),
+            {"id": order["id"], "at": datetime.now(UTC) - ago},
+        )
+
+
+async def test_events_are_listed_after_a_number(
+    shop: Shop, engine: AsyncEngine
+) -> None:
+    await shop.sell()
+    order = await shop.order()
+    await happens(engine, order, "a", "b", "c")
+    path = f"/v1/orders/{order['id']}/events"
+    first = await shop.get(path, limit=2)
+    rest = await shop.get(path, after=first["next_cursor"])
+    assert [event["type"] for event in first["data"]] == ["order.placed", "a"]
+    assert [event["seq"] for event in rest["data"]] == [3, 4]
+    assert rest["next_cursor"] is None
+    assert await shop.get(path, cursor=first["next_cursor"]) == rest
+
+
+async def test_a_customer_learns_neither_who_works_on_it_nor_why_it_waits(
+    shop: Shop, engine: AsyncEngine
+) -> None:
+    await shop.sell()
+    order = await shop.order()
+    await happens(engine, order, "hold.placed", reason="approval", findings=["fraud"])
+    path = f"/v1/orders/{order['id']}/events?after=1"
+    told = await shop.client.get(path, headers=as_user("ada", "orders:own"))
+    [event] = done(told)["data"]
+    assert event["actor"] == "shop"
+    assert event["data"] == {"reason": "approval"}
+
+
+@pytest.mark.parametrize("after", ["-1", "x", str(2**31), "1\0"])
+async def test_a_number_that_is_none_is_refused(shop: Shop, after: str) -> None:
+    await shop.sell()
+    path = f"/v1/orders/{(await shop.order())['id']}/events"
+    listed = await shop.client.get(path, params={"after": after})
+    assert (listed.status_code, code(listed)) == (422, "validation")
+    streamed = await shop.client.get(path, headers=STREAM | {"Last-Event-ID": after})
+    assert (streamed.status_code, code(streamed)) == (422, "validation")
+
+
+async def test_a_stream_tells_what_was_and_what_happens(
+    make_settings: MakeSettings, engine: AsyncEngine
+) -> None:
+    async with (
+        serving(create_app(make_settings())) as (_, url),
+        httpx2.AsyncClient(base_url=url) as client,
+    ):
+        shop = Shop(client)
+        await shop.sell()
+        order = await shop.order()
+        path = f"/v1/orders/{order['id']}/events"
+        async with client.stream("GET", path, headers=STREAM) as stream:
+            heard = events(stream)
+            assert (await anext(heard))["type"] == "order.placed"
+            await happens(engine, order, "a", "b")
+            assert [(await anext(heard))["seq"] for _ in range(2)] == [2, 3]
+
+
+async def test_a_stream_goes_on_after_the_last_event_that_was_heard(
+    make_settings: MakeSettings, engine: AsyncEngine
+) -> None:
+    async with (
+        serving(create_app(make_settings())) as (_, url),
+        httpx2.AsyncClient(base_url=url) as client,
+    ):
+        shop = Shop(client)
+        await shop.sell()
+        order = await shop.order()
+        await happens(engine, order, "a", "b", "c")
+        path = f"/v1/orders/{order['id']}/events"
+        again = STREAM | {"Last-Event-ID": "2"}
+        async with client.stream("GET", path, headers=again) as stream:
+            heard = events(stream)
+            assert [(await anext(heard))["seq"] for _ in range(2)] == [3, 4]
+
+
+async def test_a_stream_ends_a_while_after_the_order(
+    shop: Shop, engine: AsyncEngine
+) -> None:
+    await shop.sell()
+    order = await shop.order()
+    await ended(engine, order, ago=timedelta(seconds=61))
+    answer = await shop.client.get(f"/v1/orders/{order['id']}/events", headers=STREAM)
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert "id: 1\n" in answer.text
+
+
+async def test_a_stream_ends_when_the_server_is_asked_to_stop(
+    make_settings: MakeSettings,
+) -> None:
+    async with (
+        serving(create_app(make_settings())) as (server, url),
+        httpx2.AsyncClient(base_url=url) as client,
+    ):
+        shop = Shop(client)
+        await shop.sell()
+        order = await shop.order()
+        path = f"/v1/orders/{order['id']}/events"
+        async with client.stream("GET", path, headers=STREAM) as stream:
+            heard = events(stream)
+            await anext(heard)
+            server.begin_to_drain()
+            assert [event async for event in heard] == []
+
+
+async def test_streams_are_heard_by_many(
+    make_settings: MakeSettings, engine: AsyncEngine
+) -> None:
+    async with (
+        serving(create_app(make_settings(database_pool_size=2))) as (_, url),
+        httpx2.AsyncClient(base_url=url) as client,
+    ):
+        shop = Shop(client)
+        await shop.sell()
+        order = await shop.order()
+        ready = [asyncio.Event() for _ in range(20)]
+
+        async def listen(begun: asyncio.Event) -> str:
+            path = f"/v1/orders/{order['id']}/events"
+            async with client.stream("GET", path, headers=STREAM) as stream:
+                heard = events(stream)
+                await anext(heard)
+                begun.set()
+                return str((await anext(heard))["type"])
+
+        listeners = [asyncio.create_task(listen(begun)) for begun in ready]
+        for begun in ready:
+            await begun.wait()
+        await happens(engine, order, "news")
+        assert await asyncio.gather(*listeners) == ["news"] * 20
