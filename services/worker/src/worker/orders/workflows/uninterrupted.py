@@ -25,6 +25,9 @@ async def uninterrupted(step: Awaitable[T], on_cancel: Callable[[], None]) -> T:
             on_cancel()
             if me is not None:
                 me.uncancel()
+        except GeneratorExit:
+            # The worker forgets the workflow: awaiting on would keep it in memory.
+            raise
         except BaseException:  # noqa: S110 - raised by task.result() below
             pass
     return task.result()
