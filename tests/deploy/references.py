@@ -128,6 +128,8 @@ def _named_by(manifest: Manifest) -> Iterator[Named]:
                 pod = nodes["podTemplate"]["spec"]
                 if "priorityClassName" in pod:
                     yield "PriorityClass", pod["priorityClassName"], []
+                for secret in pod.get("imagePullSecrets", []):
+                    yield "Secret", secret["name"], [".dockerconfigjson"]
             secrets = [*spec["auth"]["fileRealm"], *spec["auth"]["roles"]]
             for secret in [*secrets, *spec.get("secureSettings", [])]:
                 yield "Secret", secret["secretName"], []

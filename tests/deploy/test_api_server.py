@@ -1,0 +1,86 @@
+"""Production, given to a real API server with the operators' kinds.
+
+Runs where `etcd` and `kube-apiserver` are on PATH (docs/deployment.md says how).
+"""
+
+import copy
+import shutil
+import tarfile
+from collections.abc import Iterator
+
+import pytest
+import yaml
+
+from tests.deploy.api_server import ApiServer, api_server
+from tests.deploy.rendering import ENVIRONMENTS, Manifest, environment, named, of_kind
+from tests.deploy.schemas import folder
+
+OBJECT_STORE: Manifest = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {"name": "objectstores.barmancloud.cnpg.io"},
+    "spec": {
+        "group": "barmancloud.cnpg.io",
+        "names": {"kind": "ObjectStore", "plural": "objectstores"},
+        "scope": "Namespaced",
+        "versions": [
+            {
+                "name": "v1",
+                "served": True,
+                "storage": True,
+                "schema": {
+                    "openAPIV3Schema": {
+                        "type": "object",
+                        "x-kubernetes-preserve-unknown-fields": True,
+                    }
+                },
+            }
+        ],
+    },
+}
+"""Stands for the one kind whose definition is not collected."""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    for name in ("etcd", "kube-apiserver"):
+        if shutil.which(name) is None:
+            pytest.skip(f"{name} is not installed (docs/deployment.md says how)")
+    kinds = [*definitions(), OBJECT_STORE]
+    with api_server(tmp_path_factory.mktemp("server")) as started:
+        started.apply(kinds)
+        established = ("wait", "--for=condition=Established", "crd", "--all")
+        assert started.kubectl(*established).returncode == 0
+        yield started
+
+
+def definitions() -> list[Manifest]:
+    with tarfile.open(folder() / "crd-yaml.tar.xz") as archive:
+        files = (archive.extractfile(m) for m in archive.getmembers())
+        return [
+            document
+            for file in files
+            if file is not None
+            for document in yaml.load_all(file, yaml.CSafeLoader)
+            if document and document["kind"] == "CustomResourceDefinition"
+        ]
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_an_environment_is_taken_without_a_warning(
+    server: ApiServer, name: str
+) -> None:
+    made = environment(name)
+    server.apply(of_kind(made, "Namespace"))
+    said = server.apply([m for m in made if m["kind"] != "Namespace"])
+    assert [line for line in said.splitlines() if "Warning" in line] == []
+
+
+def test_a_pod_that_may_run_as_root_is_warned_of(server: ApiServer) -> None:
+    made = environment("production")
+    server.apply(of_kind(made, "Namespace"))
+    api = copy.deepcopy(named(made, "Deployment", "fastapi-service"))
+    api["metadata"]["name"] = "root"
+    del api["spec"]["template"]["spec"]["securityContext"]
+    assert 'would violate PodSecurity "restricted' in server.apply([api])
