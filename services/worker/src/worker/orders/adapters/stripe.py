@@ -270,25 +270,22 @@ def _declined(error: stripe.CardError, ref: str = "") -> ProviderPayment:
 
 
 def _payment(intent: stripe.PaymentIntent) -> ProviderPayment:
-    charge = intent.latest_charge
-    card: Any = None
-    if isinstance(charge, stripe.Charge) and charge.payment_method_details:
-        card = charge.payment_method_details.card
-    last_error = intent.last_payment_error
-    action = intent.next_action
-    ends = getattr(card, "capture_before", None)
-    multicapture = getattr(card, "multicapture", None)
+    # As plain dicts: Stripe leaves members out, and its objects raise for those.
+    seen = intent.to_dict()
+    charge = seen.get("latest_charge")
+    details = charge.get("payment_method_details") if isinstance(charge, dict) else None
+    card = (details or {}).get("card") or {}
+    ends = card.get("capture_before")
+    action = seen.get("next_action") or {}
     return ProviderPayment(
         ref=intent.id,
         status=STATUS.get(intent.status, "declined"),
         authorized=intent.amount_capturable,
         captured=intent.amount_received,
         capture_before=datetime.fromtimestamp(ends, UTC) if ends else None,
-        multicapture=getattr(multicapture, "status", "") == "available",
-        failure=last_error.code if last_error else None,
-        redirect_url=action.redirect_to_url.url
-        if action and action.redirect_to_url
-        else None,
+        multicapture=(card.get("multicapture") or {}).get("status") == "available",
+        failure=(seen.get("last_payment_error") or {}).get("code"),
+        redirect_url=(action.get("redirect_to_url") or {}).get("url"),
     )
 
 
