@@ -31,11 +31,19 @@ def tool(name: str) -> str:
     return str(found)
 
 
+def builder() -> list[str]:
+    """The command that builds a folder: kustomize is inside kubectl, too."""
+    alone = shutil.which("kustomize")
+    if alone and shutil.which("kubectl") is None:
+        return [alone, "build"]
+    return [tool("kubectl"), "kustomize"]
+
+
 @functools.cache
 def build(folder: Path) -> tuple[Manifest, ...]:
     """The objects of a kustomization. Callers must not change them."""
     done = subprocess.run(
-        [tool("kubectl"), "kustomize", str(folder)],
+        [*builder(), str(folder)],
         capture_output=True,
         text=True,
         check=False,

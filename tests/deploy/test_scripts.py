@@ -12,7 +12,7 @@ import pytest
 import yaml
 from api.orders.schemas.orders import Cancellation, NewOrder
 
-from tests.deploy.rendering import ROOT, SYSTEMS, Manifest, environment, tool
+from tests.deploy.rendering import ROOT, SYSTEMS, Manifest, builder, environment
 
 STUB = Path(__file__).with_name("stub_kubectl.py")
 
@@ -48,7 +48,7 @@ class Stub:
                 **os.environ,
                 "PATH": f"{self.folder}:{os.environ['PATH']}",
                 "STUB_FOLDER": str(self.folder),
-                "REAL_KUBECTL": tool("kubectl"),
+                "BUILDER": json.dumps(builder()),
                 "STUB_SITE": str(Path(yaml.__file__).parents[1]),
                 **environ,
             },
