@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.client import Client
+from temporalio.common import SearchAttributeIndexedValueType
 from temporalio.service import RPCError
 from temporalio.worker import Worker
 
@@ -18,13 +19,21 @@ PROBE_SECONDS = 2.0
 
 
 async def missing_search_attributes(client: Client) -> list[str]:
-    """Names that the namespace does not know yet."""
+    """What the namespace does not know yet, as the Temporal CLI wants to be told."""
     known = await client.operator_service.list_search_attributes(
         ListSearchAttributesRequest(namespace=client.namespace)
     )
     return [
-        key.name for key in SEARCH_ATTRIBUTES if key.name not in known.custom_attributes
+        f"--name {key.name} --type {_CLI_TYPES[key.indexed_value_type]}"
+        for key in SEARCH_ATTRIBUTES
+        if key.name not in known.custom_attributes
     ]
+
+
+_CLI_TYPES = {
+    SearchAttributeIndexedValueType.KEYWORD: "Keyword",
+    SearchAttributeIndexedValueType.KEYWORD_LIST: "KeywordList",
+}
 
 
 class Readiness:

@@ -94,7 +94,12 @@ class WorkerService:
     async def _until_registered(self, client: Client) -> None:
         """A workflow that sets an unknown search attribute fails for ever."""
         while missing := await missing_search_attributes(client):
-            log.warning("search attributes are not registered yet: %s", missing)
+            log.warning(
+                "search attributes are not registered yet; register them with:"
+                " temporal operator search-attribute create --namespace %s %s",
+                client.namespace,
+                " ".join(missing),
+            )
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
 
     async def _start_backlogs(
