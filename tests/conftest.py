@@ -1,0 +1,200 @@
+"""What every test may ask for: a database, a namespace, a shop, each of its own."""
+
+import base64
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from api.app import create_app
+from api.settings import ApiSettings
+from pydantic import SecretStr
+from shared.database.engine import connector, create_engine
+from shared.database.kernel.change import CHANNEL
+from shared.database.listen import Listener
+from shared.platform.converter import DATA_CONVERTER
+from shared.platform.settings import DatabaseSettings
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
+from worker.settings import WorkerSettings
+
+from tests.support import infrastructure
+from tests.support.audits import assert_books_balance, assert_no_personal_data
+from tests.support.peers import (
+    Host,
+    Peer,
+    hosting,
+    parcels_simulator,
+    payments_simulator,
+)
+from tests.support.shop import Shop
+from tests.support.working import working
+
+NOWHERE = "127.0.0.1:1"
+"""Nothing listens there: what Temporal looks like when it is down."""
+
+STRIPE_SECRET = "whsec_test"
+CARRIER_SECRET = "whsec_" + base64.b64encode(b"carrier").decode()
+_OURS = ("TEMPORAL_", "STRIPE_", "DATABASE_", "CARRIER", "SMTP_", "OIDC_", "API_")
+
+MakeWorkerSettings = Callable[..., WorkerSettings]
+Work = Callable[..., AbstractAsyncContextManager[None]]
+OpenShop = Callable[..., AbstractAsyncContextManager[Shop]]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Settings are what a test gives, not what the shell that started it has.
+    for name in list(os.environ):
+        if name.startswith(_OURS):
+            del os.environ[name]
+    if not config.option.collectonly:
+        infrastructure.start(config)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    infrastructure.stop(config)
+
+
+# ── once for a test process ─────────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="session")
+def services() -> infrastructure.Services:
+    return infrastructure.services()
+
+
+@pytest.fixture(scope="session")
+async def host() -> AsyncIterator[Host]:
+    async with hosting() as host:
+        yield host
+
+
+# ── once for a test ─────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+async def database(services: infrastructure.Services) -> AsyncIterator[str]:
+    """Empty, migrated, and its books balance when the test is over."""
+    async with services.database() as url:
+        yield url
+        await assert_books_balance(url)
+
+
+@pytest.fixture
+async def engine(database: str) -> AsyncIterator[AsyncEngine]:
+    settings = DatabaseSettings(database_url=SecretStr(database), database_pool_size=30)
+    engine = create_engine(settings, application="test")
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+async def temporal(services: infrastructure.Services) -> Client:
+    """In a namespace of its own."""
+    return await Client.connect(
+        services.temporal,
+        namespace=await services.namespace(),
+        data_converter=DATA_CONVERTER,
+    )
+
+
+@pytest.fixture
+async def payments(host: Host, tmp_path: Path) -> AsyncIterator[Peer]:
+    simulator = payments_simulator(
+        tmp_path / "payments.sqlite",
+        f"{host.url}/{tmp_path.name}-api/v1/webhooks/stripe",
+        STRIPE_SECRET,
+    )
+    async with host.simulator(simulator, f"{tmp_path.name}-payments") as peer:
+        yield peer
+
+
+@pytest.fixture
+async def carrier(host: Host, tmp_path: Path) -> AsyncIterator[Peer]:
+    simulator = parcels_simulator(
+        tmp_path / "carrier.sqlite",
+        f"{host.url}/{tmp_path.name}-api/v1/webhooks/carrier",
+        CARRIER_SECRET,
+    )
+    async with host.simulator(simulator, f"{tmp_path.name}-carrier") as peer:
+        yield peer
+
+
+@pytest.fixture
+def worker_settings(database: str, payments: Peer, carrier: Peer) -> MakeWorkerSettings:
+    def make(**changed: Any) -> WorkerSettings:
+        values = {
+            "database_url": SecretStr(database),
+            "stripe_api_key": SecretStr("sk_test_core"),
+            "stripe_api_base": payments.url,
+            "carrier": "simulator",
+            "carrier_api_base": carrier.url,
+            "graceful_shutdown_seconds": 0,
+        }
+        return WorkerSettings(**(values | changed))
+
+    return make
+
+
+@pytest.fixture
+def work(
+    worker_settings: MakeWorkerSettings, engine: AsyncEngine, temporal: Client
+) -> Work:
+    """A worker with settings that differ in what is given."""
+
+    def start(**changed: Any) -> AbstractAsyncContextManager[None]:
+        return working(worker_settings(**changed), engine, temporal)
+
+    return start
+
+
+@pytest.fixture
+def open_shop(
+    host: Host,
+    database: str,
+    engine: AsyncEngine,
+    services: infrastructure.Services,
+    payments: Peer,
+    carrier: Peer,
+    tmp_path: Path,
+) -> OpenShop:
+    """A shop with its API, on this Temporal or another, and nobody who works."""
+
+    @asynccontextmanager
+    async def open_it(client: Client, at: str | None = None) -> AsyncIterator[Shop]:
+        settings = ApiSettings(
+            database_url=SecretStr(database),
+            temporal_host=at or client.service_client.config.target_host,
+            temporal_namespace=client.namespace,
+            api_auth="disabled-loopback-only",
+            stripe_webhook_secret=SecretStr(STRIPE_SECRET),
+            carrier_webhook_secret=SecretStr(CARRIER_SECRET),
+        )
+        app = create_app(settings)
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(app.router.lifespan_context(app))
+            api = await stack.enter_async_context(
+                host.peer(app, f"{tmp_path.name}-api")
+            )
+            listener = Listener(connector(settings, application="test"), CHANNEL)
+            listener.start()
+            stack.push_async_callback(listener.stop)
+            yield Shop(api.http, client, engine, listener, payments, carrier)
+        await assert_no_personal_data(database, client)
+
+    return open_it
+
+
+@pytest.fixture
+async def closed_shop(open_shop: OpenShop, temporal: Client) -> AsyncIterator[Shop]:
+    """Customers may order, and no worker is there yet."""
+    async with open_shop(temporal) as shop:
+        yield shop
+
+
+@pytest.fixture
+async def shop(closed_shop: Shop, work: Work) -> AsyncIterator[Shop]:
+    async with work():
+        yield closed_shop

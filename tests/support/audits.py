@@ -1,0 +1,64 @@
+"""What must hold after every test, whatever it was about."""
+
+import asyncpg
+from shared.contracts.orders.names import (
+    order_workflow_id,
+    refund_workflow_id,
+    shipment_workflow_id,
+)
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from tests.support.shop import PERSONAL
+
+AUDIT_VIEWS = ("audit_money", "audit_stock", "audit_ledger")
+
+
+async def assert_books_balance(database_url: str) -> None:
+    connection = await asyncpg.connect(database_url)
+    try:
+        for view in AUDIT_VIEWS:
+            wrong = await connection.fetch(f"SELECT * FROM {view}")
+            assert not wrong, f"{view}: {[dict(row) for row in wrong]}"
+    finally:
+        await connection.close()
+
+
+async def assert_no_personal_data(database_url: str, client: Client) -> None:
+    """In no history of any workflow that served an order of this database."""
+    needles = [
+        word.encode()
+        for value in PERSONAL.values()
+        for word in value.split()
+        if len(word) > 6
+    ]
+    for workflow_id in await _workflow_ids(database_url):
+        for event in await _history(client, workflow_id):
+            found = [needle for needle in needles if needle in event]
+            assert not found, f"{workflow_id} knows {found}"
+
+
+async def _workflow_ids(database_url: str) -> list[str]:
+    connection = await asyncpg.connect(database_url)
+    try:
+        return [
+            name(row["id"])
+            for table, name in (
+                ("orders", order_workflow_id),
+                ("shipments", shipment_workflow_id),
+                ("refunds", refund_workflow_id),
+            )
+            for row in await connection.fetch(f"SELECT id FROM {table}")
+        ]
+    finally:
+        await connection.close()
+
+
+async def _history(client: Client, workflow_id: str) -> list[bytes]:
+    try:
+        history = await client.get_workflow_handle(workflow_id).fetch_history()
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        return []
+    return [event.SerializeToString() for event in history.events]

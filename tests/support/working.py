@@ -1,0 +1,48 @@
+"""A worker inside the test's own process: the product's, but for its probes."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+
+from shared.database.engine import connector
+from shared.database.listen import Listener
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
+from worker.orders.process import orders_process
+from worker.runtime.inbox import InboxRunner
+from worker.runtime.outbox import OutboxRunner
+from worker.runtime.service import build_worker
+from worker.settings import WorkerSettings
+
+
+@asynccontextmanager
+async def working(
+    settings: WorkerSettings, engine: AsyncEngine, client: Client
+) -> AsyncIterator[None]:
+    """Works from entering to leaving. What runs then is cut off, as by a crash, if
+    `graceful_shutdown_seconds` is 0."""
+    process = orders_process(settings, engine, client)
+    async with AsyncExitStack() as stack:
+        if process.close is not None:
+            stack.push_async_callback(process.close)
+        listener = Listener(
+            connector(settings, application="worker"),
+            InboxRunner.channel,
+            OutboxRunner.channel,
+        )
+        listener.start()
+        stack.push_async_callback(listener.stop)
+        for runner in (
+            InboxRunner(engine, listener, process.inbox),
+            OutboxRunner(engine, listener, process.messages),
+        ):
+            stack.push_async_callback(_end, asyncio.create_task(runner.run()))
+        for queue in process.queues:
+            await stack.enter_async_context(build_worker(client, queue, settings))
+        yield
+
+
+async def _end(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
