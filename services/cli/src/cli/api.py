@@ -1,0 +1,143 @@
+"""The HTTP API as the commands see it. Nothing else of the system is reached."""
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx2
+
+from cli.problems import ApiProblem, CliError, Json, Unreachable
+from cli.settings import CliSettings
+
+TIMEOUT_SECONDS = 40.0
+"""Above the longest wait that the API offers (`Prefer: wait=30`)."""
+PAUSE_SECONDS = 1.0
+
+Waiting = Callable[[str, float], None]
+"""Told what is waited for, and how much of the patience is used up (0 to 1)."""
+
+
+class MayHaveHappened(CliError):
+    """No answer to a command: repeating it under its key is safe."""
+
+    def __init__(self, why: CliError, key: str) -> None:
+        super().__init__(
+            f"{why}\n→ Whether it was done is not known. Repeat the same command with"
+            f" --key {key}: it is done once in any case."
+        )
+
+
+class Api:
+    def __init__(
+        self,
+        settings: CliSettings,
+        waiting: Waiting,
+        transport: httpx2.BaseTransport | None = None,
+    ) -> None:
+        self._url = settings.api_url
+        self._patience = settings.patience
+        self._waiting = waiting
+        self._http = httpx2.Client(
+            base_url=settings.api_url,
+            headers=settings.headers,
+            timeout=TIMEOUT_SECONDS,
+            transport=transport,
+        )
+
+    def close(self) -> None:
+        self._http.close()
+
+    def get(self, path: str, **params: object) -> Json:
+        return self._answer("GET", path, params=_given(params))
+
+    def put(self, path: str, body: Json) -> Json:
+        return self._answer("PUT", path, json=body)
+
+    def rows(self, path: str, limit: int, **params: object) -> Json:
+        """A list of up to `limit` rows, from as many pages as it takes."""
+        rows: list[Json] = []
+        cursor: str | None = None
+        while True:
+            size = min(limit - len(rows), 200)
+            page = self.get(path, limit=size, cursor=cursor, **params)
+            rows += page["data"]
+            cursor = page["next_cursor"]
+            if cursor is None or len(rows) >= limit:
+                return {"data": rows, "next_cursor": cursor}
+
+    def command(
+        self, path: str, body: Json | None, key: str | None, **headers: str
+    ) -> Json:
+        """Do it once. While the API is not available the same is sent again; what is
+        not answered by then raises `MayHaveHappened`."""
+        key = key or str(uuid.uuid4())
+        headers = {"Idempotency-Key": key, **headers}
+        began = time.monotonic()
+        while True:
+            try:
+                return self._answer("POST", path, json=body, headers=headers)
+            except (ApiProblem, Unreachable) as error:
+                if isinstance(error, ApiProblem) and error.status < 500:
+                    raise
+                used = time.monotonic() - began
+                if used >= self._patience:
+                    raise MayHaveHappened(error, key) from error
+                self._waiting("The service is not available yet", used / self._patience)
+            time.sleep(PAUSE_SECONDS)
+
+    def until(self, path: str, done: Callable[[Json], bool], what: str) -> Json:
+        """Ask again until `done`, or as long as patience lasts."""
+        began = time.monotonic()
+        while not done(found := self.get(path)):
+            used = time.monotonic() - began
+            if used >= self._patience:
+                raise CliError(f"{what}: not after {self._patience:g} seconds.")
+            self._waiting(what, used / self._patience)
+            time.sleep(PAUSE_SECONDS)
+        return found
+
+    def events(self, order_id: str, after: int) -> Iterator[Json]:
+        """Events as they happen; ends a while after the order has."""
+        headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after)}
+        path = f"/v1/orders/{order_id}/events"
+        with (
+            self._reached(),
+            self._http.stream("GET", path, headers=headers) as stream,
+        ):
+            if stream.is_error:
+                stream.read()
+                raise _problem(stream)
+            for line in stream.iter_lines():
+                if line.startswith("data:"):
+                    event: Json = json.loads(line.removeprefix("data:"))
+                    yield event
+
+    def _answer(self, method: str, path: str, **request: Any) -> Json:
+        with self._reached():
+            answer = self._http.request(method, path, **request)
+        if answer.is_error:
+            raise _problem(answer)
+        body: Json = answer.json()
+        return body
+
+    @contextmanager
+    def _reached(self) -> Iterator[None]:
+        try:
+            yield
+        except httpx2.TransportError as error:
+            raise Unreachable(self._url, type(error).__name__) from error
+
+
+def _given(params: dict[str, object]) -> dict[str, Any]:
+    return {name: value for name, value in params.items() if value is not None}
+
+
+def _problem(answer: httpx2.Response) -> ApiProblem:
+    try:
+        document = answer.json()
+    except ValueError:
+        document = {"title": answer.reason_phrase, "detail": answer.text[:500]}
+    return ApiProblem(answer.status_code, document)

@@ -1,0 +1,54 @@
+"""Discrepancies: what the books disagree about."""
+
+from typing import Annotated
+
+import typer
+
+from cli.display import Column, done, field, moment, show_list
+from cli.options import KeyOption, LimitOption, Output, OutputOption, WatchOption
+from cli.session import session
+
+app = typer.Typer(help="What the books disagree about.", no_args_is_help=True)
+
+COLUMNS: tuple[Column, ...] = (
+    ("discrepancy", field("id")),
+    ("kind", field("kind")),
+    ("about", field("subject")),
+    ("found", moment("found_at")),
+    ("detail", field("detail")),
+    ("resolved by", field("resolved_by")),
+)
+
+
+@app.command("list")
+def list_discrepancies(
+    kind: Annotated[str | None, typer.Option()] = None,
+    resolved: Annotated[
+        bool, typer.Option("--resolved", help="The resolved ones instead.")
+    ] = False,
+    limit: LimitOption = 50,
+    watch: WatchOption = False,
+    output: OutputOption = Output.table,
+) -> None:
+    """List discrepancies, oldest first."""
+    show_list(
+        lambda: session().api.rows(
+            "/v1/discrepancies", limit, kind=kind, open=not resolved
+        ),
+        COLUMNS,
+        output,
+        watch=watch,
+    )
+
+
+@app.command("resolve")
+def resolve_discrepancy(
+    discrepancy: Annotated[str, typer.Argument(metavar="DISCREPANCY", help="dis_…")],
+    note: Annotated[str, typer.Option(help="What it was.")],
+    key: KeyOption = None,
+    output: OutputOption = Output.table,
+) -> None:
+    """Close a discrepancy. If its cause is still there, it is found again."""
+    path = f"/v1/discrepancies/{discrepancy}/resolve"
+    answer = session().api.command(path, {"note": note}, key)
+    done(answer, output, f"{discrepancy} is resolved.")

@@ -1,0 +1,361 @@
+"""Orders: find them, look at them, and what may still be done about them."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.display import (
+    Column,
+    brief,
+    cell,
+    done,
+    field,
+    moment,
+    show_list,
+    show_one,
+    show_table,
+)
+from cli.options import (
+    KeyOption,
+    LimitOption,
+    LinesOption,
+    NoteOption,
+    OrderArgument,
+    Output,
+    OutputOption,
+    WatchOption,
+    lines,
+    money,
+    shown,
+)
+from cli.problems import CliError, Json
+from cli.session import session
+
+app = typer.Typer()
+
+LIST: tuple[Column, ...] = (
+    ("number", field("number")),
+    ("order", field("id")),
+    ("status", field("status")),
+    ("payment", field("payment_status")),
+    ("goods", field("fulfillment_status")),
+    ("total", lambda o: shown(o["totals"]["total"])),
+    ("holds", lambda o: [hold["reason"] for hold in o["holds"]]),
+    ("placed", moment("created_at")),
+)
+FACTS: tuple[Column, ...] = (
+    ("order", lambda o: f"{o['number']}  {o['id']}"),
+    ("customer", field("customer_id")),
+    ("status", lambda o: " ".join(filter(None, (o["status"], o["reason"])))),
+    ("payment", field("payment_status")),
+    ("goods", field("fulfillment_status")),
+    ("total", lambda o: shown(o["totals"]["total"])),
+    ("captured", lambda o: shown(o["totals"]["captured"])),
+    ("refunded", lambda o: shown(o["totals"]["refunded"])),
+    ("placed", moment("created_at")),
+)
+LINES: tuple[Column, ...] = (
+    ("line", field("line")),
+    ("sku", field("sku")),
+    ("units", field("quantity")),
+    ("reserved", field("reserved")),
+    ("shipped", field("shipped")),
+    ("cancelled", field("cancelled")),
+    ("returned", field("returned")),
+    ("total", lambda line: shown(line["total"])),
+)
+HOLDS: tuple[Column, ...] = (
+    ("hold", field("id")),
+    ("reason", field("reason")),
+    ("due", moment("due_at")),
+)
+SHIPMENTS: tuple[Column, ...] = (
+    ("shipment", field("id")),
+    ("status", field("status")),
+    ("location", field("location")),
+    ("carrier", field("carrier")),
+    ("tracking", field("tracking")),
+    ("last scan", field("tracking_status")),
+)
+RETURNS: tuple[Column, ...] = (("return", field("id")), ("status", field("status")))
+REFUNDS: tuple[Column, ...] = (
+    ("refund", field("id")),
+    ("status", field("status")),
+    ("reason", field("reason")),
+    ("amount", lambda refund: shown(refund["amount"])),
+)
+EVENTS: tuple[Column, ...] = (
+    ("seq", field("seq")),
+    ("at", moment("at")),
+    ("event", field("type")),
+    ("by", field("actor")),
+    ("", lambda event: brief(event["data"])),
+)
+
+
+def order_id(order: str) -> str:
+    """People say numbers; the API wants ids. Raises `CliError`."""
+    if order.startswith("ord_"):
+        return order
+    found = session().api.get("/v1/orders", q=order, limit=1)["data"]
+    if not found:
+        raise CliError(f"No order has the number or reference {order!r}.")
+    return str(found[0]["id"])
+
+
+@app.command("list")
+def list_orders(
+    status: Annotated[str | None, typer.Option(help="placed, confirmed, …")] = None,
+    hold: Annotated[str | None, typer.Option(help="Held for this reason.")] = None,
+    customer: Annotated[str | None, typer.Option()] = None,
+    query: Annotated[
+        str | None, typer.Option("-q", help="A number, reference or id, exactly.")
+    ] = None,
+    limit: LimitOption = 50,
+    watch: WatchOption = False,
+    output: OutputOption = Output.table,
+) -> None:
+    """List orders, newest first."""
+    show_list(
+        lambda: session().api.rows(
+            "/v1/orders", limit, status=status, hold=hold, customer=customer, q=query
+        ),
+        LIST,
+        output,
+        watch=watch,
+    )
+
+
+@app.command("show")
+def show_order(order: OrderArgument, output: OutputOption = Output.table) -> None:
+    """Show an order with its lines, money and parcels."""
+    answer = session().api.get(f"/v1/orders/{order_id(order)}")
+    show_one(answer, FACTS, output)
+    if output is Output.json:
+        return
+    for title, columns in (
+        ("lines", LINES),
+        ("holds", HOLDS),
+        ("shipments", SHIPMENTS),
+        ("returns", RETURNS),
+        ("refunds", REFUNDS),
+    ):
+        show_table(title, answer[title], columns)
+    if answer["next_action"]:
+        session().out.print(f"\nThe customer pays at {answer['next_action']['url']}")
+
+
+@app.command("events")
+def show_events(
+    order: OrderArgument,
+    follow: Annotated[
+        bool, typer.Option("-f", "--follow", help="Go on as they happen.")
+    ] = False,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            help="Follow until an event of this type, such as order.completed."
+        ),
+    ] = None,
+    after: Annotated[int, typer.Option(min=0, help="After this seq.")] = 0,
+    output: OutputOption = Output.table,
+) -> None:
+    """Show what happened to an order."""
+    found = order_id(order)
+    if follow or until:
+        _follow(found, after, until, output)
+        return
+    show_list(
+        lambda: session().api.rows(f"/v1/orders/{found}/events", 10_000, after=after),
+        EVENTS,
+        output,
+    )
+
+
+def _follow(order: str, after: int, until: str | None, output: Output) -> None:
+    for event in session().api.events(order, after):
+        if output is Output.json:
+            print(json.dumps(event), flush=True)
+        else:
+            words = (cell(value(event)).plain for _, value in EVENTS)
+            session().out.print("  ".join(words), markup=False, soft_wrap=True)
+        if event["type"] == until:
+            return
+    if until:
+        raise CliError(f"The order has ended without {until}.")
+
+
+@app.command("place")
+def place_order(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The order as JSON; - reads stdin.")
+    ],
+    wait: Annotated[
+        int, typer.Option(min=0, max=30, help="Seconds to wait until it is decided.")
+    ] = 10,
+    key: KeyOption = None,
+    output: OutputOption = Output.table,
+) -> None:
+    """Place an order, as the shop does."""
+    try:
+        text = sys.stdin.read() if str(file) == "-" else file.read_text()
+        body = json.loads(text)
+    except (OSError, ValueError) as error:
+        raise CliError(f"{file} is not an order in JSON: {error}") from None
+    headers = {"Prefer": f"wait={wait}"} if wait else {}
+    with session().err.status("The order is on its way …"):
+        order = session().api.command("/v1/orders", body, key, **headers)
+    held = "".join(f", waits for {hold['reason']}" for hold in order["holds"])
+    done(
+        order,
+        output,
+        f"Order {order['number']} ({order['id']}) is {order['status']}{held}.",
+    )
+
+
+@app.command("pay")
+def pay_order(
+    order: OrderArgument,
+    method: Annotated[str, typer.Argument(help="The provider's payment method id.")],
+    return_url: Annotated[
+        str | None, typer.Option(help="Where the customer comes back to.")
+    ] = None,
+    key: KeyOption = None,
+    output: OutputOption = Output.table,
+) -> None:
+    """Try another payment method."""
+    body: Json = {"method": method}
+    if return_url:
+        body["return_url"] = return_url
+    with session().err.status("Asking the customer's bank …"):
+        paid = session().api.command(
+            f"/v1/orders/{order_id(order)}/payments", body, key
+        )
+    link = (paid.get("next_action") or {}).get("url")
+    done(paid, output, f"Payment {paid['id']}: {paid['status']} {link or ''}".rstrip())
+
+
+@app.command("cancel")
+def cancel_order(
+    order: OrderArgument,
+    reason: Annotated[str, typer.Option(help="A category of yours.")],
+    line: LinesOption = None,
+    note: NoteOption = None,
+    key: KeyOption = None,
+    output: OutputOption = Output.table,
+) -> None:
+    """Cancel lines, or all that has not shipped."""
+    body: Json = {"reason": reason, **_noted(note)}
+    if line:
+        body["lines"] = lines(line)
+    path = f"/v1/orders/{order_id(order)}/cancellations"
+    answer = session().api.command(path, body, key)
+    refund = f" Refund {answer['refund_id']}." if answer["refund_id"] else ""
+    units = sum(item["quantity"] for item in answer["cancelled"])
+    done(
+        answer,
+        output,
+        f"Cancelled {units} units; the order is {answer['order']['status']}.{refund}",
+    )
+
+
+@app.command("refund")
+def refund_order(
+    order: OrderArgument,
+    reason: Annotated[str, typer.Option(help="goodwill, price, damaged, lost …")],
+    note: Annotated[str, typer.Option(help="Why; kept in the shop.")],
+    line: LinesOption = None,
+    amount: Annotated[
+        str | None, typer.Option(help="An amount such as 5.00, instead of lines.")
+    ] = None,
+    shipping: Annotated[
+        bool, typer.Option("--shipping", help="The shipping as well.")
+    ] = False,
+    key: KeyOption = None,
+    output: OutputOption = Output.table,
+) -> None:
+    """Pay back lines, the shipping or an amount."""
+    found = order_id(order)
+    body: Json = {"reason": reason, "note": note}
+    if line:
+        body["lines"] = lines(line)
+    if shipping:
+        body["shipping"] = True
+    if amount is not None:
+        currency = session().api.get(f"/v1/orders/{found}")["currency"]
+        body["amount"] = money(amount, currency)
+    refund = session().api.command(f"/v1/orders/{found}/refunds", body, key)
+    done(
+        refund,
+        output,
+        f"Refund {refund['id']} of {shown(refund['amount'])}: {refund['status']}.",
+    )
+
+
+@app.command("return")
+def return_order(
+    order: OrderArgument,
+    line: Annotated[
+        list[str],
+        typer.Option("--line", metavar="LINE=UNITS", help="Repeat for each line."),
+    ],
+    reason: Annotated[str, typer.Option(help="A category, such as does-not-fit.")],
+    note: NoteOption = None,
+    key: KeyOption = None,
+    output: OutputOption = Output.table,
+) -> None:
+    """Ask to send goods back."""
+    wanted = [item | {"reason": reason} for item in lines(line)]
+    path = f"/v1/orders/{order_id(order)}/returns"
+    answer = session().api.command(path, {"lines": wanted, **_noted(note)}, key)
+    done(answer, output, f"Return {answer['id']}: {answer['status']}.")
+
+
+@app.command("process")
+def show_process(order: OrderArgument, output: OutputOption = Output.table) -> None:
+    """Say what an order waits for, since when, and what happens if nobody acts."""
+    process = session().api.get(f"/v1/orders/{order_id(order)}/process")
+    show_one(process, PROCESS, output)
+    if output is Output.table:
+        show_table("waits for", process["waiting_for"], WAITING)
+        show_table("tries", process["pending_activities"], PENDING)
+
+
+PROCESS: tuple[Column, ...] = (
+    ("workflow", field("workflow_id")),
+    ("running", field("running")),
+    ("see", field("ui_url")),
+)
+WAITING: tuple[Column, ...] = (
+    ("what", field("what")),
+    ("since", moment("since")),
+    ("due", moment("due_at")),
+    ("about", lambda w: w["hold_id"] or w["subject"]),
+    ("detail", field("detail")),
+    ("if nobody acts", field("then")),
+)
+PENDING: tuple[Column, ...] = (
+    ("step", field("type")),
+    ("attempt", field("attempt")),
+    ("last error", field("last_error")),
+    ("next", moment("next_at")),
+)
+
+
+@app.command("resume")
+def resume_order(
+    order: OrderArgument,
+    key: KeyOption = None,
+    output: OutputOption = Output.table,
+) -> None:
+    """Start an order's workflow again if it is lost. Safe at any moment."""
+    path = f"/v1/orders/{order_id(order)}/resume"
+    answer = session().api.command(path, None, key)
+    done(answer, output, f"{answer['workflow_id']} looks at the facts again.")
+
+
+def _noted(note: str | None) -> Json:
+    return {} if note is None else {"note": note}

@@ -1,0 +1,115 @@
+"""Returns: goods that come back."""
+
+from typing import Annotated
+
+import typer
+
+from cli.display import Column, done, field, moment, show_list, show_one
+from cli.options import (
+    KeyOption,
+    LimitOption,
+    NoteOption,
+    Output,
+    OutputOption,
+    WatchOption,
+)
+from cli.problems import Json
+from cli.session import session
+
+app = typer.Typer(help="Goods that come back.", no_args_is_help=True)
+
+COLUMNS: tuple[Column, ...] = (
+    ("return", field("id")),
+    ("order", field("order_id")),
+    ("status", field("status")),
+    ("due", moment("due_at")),
+    ("asked for", moment("created_at")),
+)
+ReturnArgument = Annotated[str, typer.Argument(metavar="RETURN", help="ret_…")]
+
+
+@app.command("list")
+def list_returns(
+    status: Annotated[str | None, typer.Option(help="requested, approved, …")] = None,
+    limit: LimitOption = 50,
+    watch: WatchOption = False,
+    output: OutputOption = Output.table,
+) -> None:
+    """List returns."""
+    show_list(
+        lambda: session().api.rows("/v1/returns", limit, status=status),
+        COLUMNS,
+        output,
+        watch=watch,
+    )
+
+
+@app.command("show")
+def show_return(return_id: ReturnArgument, output: OutputOption = Output.table) -> None:
+    """Show a return."""
+    show_one(session().api.get(f"/v1/returns/{return_id}"), COLUMNS, output)
+
+
+@app.command("approve")
+def approve_return(
+    return_id: ReturnArgument,
+    note: NoteOption = None,
+    key: KeyOption = None,
+    output: OutputOption = Output.table,
+) -> None:
+    """Let the customer send the goods."""
+    _decide(return_id, "approve", note, key, output)
+
+
+@app.command("reject")
+def reject_return(
+    return_id: ReturnArgument,
+    note: NoteOption = None,
+    key: KeyOption = None,
+    output: OutputOption = Output.table,
+) -> None:
+    """Refuse a return."""
+    _decide(return_id, "reject", note, key, output)
+
+
+def _decide(
+    return_id: str, verb: str, note: str | None, key: str | None, output: Output
+) -> None:
+    body: Json = {} if note is None else {"note": note}
+    answer = session().api.command(f"/v1/returns/{return_id}/{verb}", body, key)
+    done(answer, output, f"{return_id} is {answer['status']}.")
+
+
+@app.command("receive")
+def receive_return(
+    return_id: ReturnArgument,
+    line: Annotated[
+        list[str],
+        typer.Option(
+            "--line",
+            metavar="LINE=ACCEPTED:DISPOSITION",
+            help="Such as 1=2:restock; quarantine and discard are the others.",
+        ),
+    ],
+    key: KeyOption = None,
+    output: OutputOption = Output.table,
+) -> None:
+    """The goods are here: say what is accepted and what becomes of it. What is
+    accepted is paid back."""
+    body = {"lines": [_received(text) for text in line]}
+    answer = session().api.command(f"/v1/returns/{return_id}/receive", body, key)
+    refund = f", refund {answer['refund_id']}" if answer.get("refund_id") else ""
+    done(answer, output, f"{return_id} is {answer['status']}{refund}.")
+
+
+def _received(text: str) -> Json:
+    try:
+        number, rest = text.split("=")
+        accepted, disposition = rest.split(":")
+        return {
+            "line": int(number),
+            "accepted": int(accepted),
+            "disposition": disposition,
+        }
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not like 1=2:restock") from None

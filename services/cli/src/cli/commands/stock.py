@@ -1,0 +1,104 @@
+"""Stock: what lies where."""
+
+from typing import Annotated
+
+import typer
+
+from cli.display import Column, done, field, moment, show_list
+from cli.options import (
+    KeyOption,
+    LimitOption,
+    Output,
+    OutputOption,
+    WatchOption,
+    units_by_sku,
+)
+from cli.problems import Json
+from cli.session import session
+
+app = typer.Typer(help="What lies where.", no_args_is_help=True)
+
+COLUMNS: tuple[Column, ...] = (
+    ("sku", field("sku")),
+    ("location", field("location")),
+    ("on hand", field("on_hand")),
+    ("reserved", field("reserved")),
+    ("available", field("available")),
+)
+MOVEMENTS: tuple[Column, ...] = (
+    ("at", moment("at")),
+    ("location", field("location")),
+    ("on hand", field("on_hand")),
+    ("reserved", field("reserved")),
+    ("reason", field("reason")),
+    ("for", field("ref")),
+    ("by", field("actor")),
+)
+UnitsArgument = Annotated[list[str], typer.Argument(metavar="SKU=UNITS...")]
+AtOption = Annotated[str, typer.Option("--at", help="The location.")]
+RefOption = Annotated[str, typer.Option("--ref", help="Delivery note, count sheet …")]
+
+
+@app.command("show")
+def show_stock(
+    sku: Annotated[str | None, typer.Argument(help="All if left out.")] = None,
+    at: Annotated[str | None, typer.Option("--at", help="At this location.")] = None,
+    below: Annotated[
+        int | None, typer.Option(help="Fewer than so many are available.")
+    ] = None,
+    movements: Annotated[
+        bool, typer.Option("--movements", help="Why it is so; needs a SKU.")
+    ] = False,
+    limit: LimitOption = 50,
+    watch: WatchOption = False,
+    output: OutputOption = Output.table,
+) -> None:
+    """Show the stock, or why it is what it is."""
+    if movements and sku is None:
+        raise typer.BadParameter("--movements needs a SKU")
+    path = f"/v1/stock/{sku}/movements" if movements else "/v1/stock"
+    filters = {} if movements else {"sku": sku, "location": at, "below": below}
+    show_list(
+        lambda: session().api.rows(path, limit, **filters),
+        MOVEMENTS if movements else COLUMNS,
+        output,
+        watch=watch,
+    )
+
+
+@app.command("receive")
+def receive_stock(
+    units: UnitsArgument,
+    at: AtOption,
+    ref: RefOption,
+    key: KeyOption = None,
+    output: OutputOption = Output.table,
+) -> None:
+    """Goods arrived. Orders that wait for them are served, oldest first."""
+    lines = [{"sku": s, "quantity": n} for s, n in units_by_sku(units).items()]
+    body = {"location": at, "ref": ref, "lines": lines}
+    _done(session().api.command("/v1/stock/receipts", body, key), output)
+
+
+@app.command("adjust")
+def adjust_stock(
+    units: UnitsArgument,
+    at: AtOption,
+    ref: RefOption,
+    reason: Annotated[str, typer.Option(help="adjust or write_off")] = "adjust",
+    key: KeyOption = None,
+    output: OutputOption = Output.table,
+) -> None:
+    """Correct the stock by so many units more, or fewer: MUG-BLUE=-2."""
+    lines = [{"sku": s, "delta": n} for s, n in units_by_sku(units).items()]
+    body = {"location": at, "ref": ref, "reason": reason, "lines": lines}
+    _done(session().api.command("/v1/stock/adjustments", body, key), output)
+
+
+def _done(answer: Json, output: Output) -> None:
+    now = "; ".join(
+        f"{row['sku']} at {row['location']}: {row['on_hand']} on hand,"
+        f" {row['available']} available"
+        for row in answer["data"]
+    )
+    done(answer, output, now)

@@ -1,0 +1,123 @@
+"""Answers as tables for people, or as JSON for programs."""
+
+import json
+import time
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from cli.options import Output
+from cli.problems import Json
+from cli.session import session
+
+WATCH_SECONDS = 2.0
+
+IDS = ("order", "hold", "shipment", "return", "refund", "discrepancy", "about")
+"""Columns that are copied into the next command: never broken."""
+
+Column = tuple[str, Callable[[Json], object]]
+
+
+def show_list(
+    read: Callable[[], Json],
+    columns: Sequence[Column],
+    output: Output,
+    *,
+    watch: bool = False,
+) -> None:
+    """A list once, or again and again until Ctrl-C."""
+    if not watch:
+        _print(read(), columns, output)
+        return
+    if output is Output.json:
+        while True:
+            _print_json(read())
+            time.sleep(WATCH_SECONDS)
+    with Live(console=session().out, auto_refresh=False, screen=False) as live:
+        while True:
+            live.update(table(read()["data"], columns), refresh=True)
+            time.sleep(WATCH_SECONDS)
+
+
+def show_one(answer: Json, facts: Sequence[Column], output: Output) -> None:
+    if output is Output.json:
+        _print_json(answer)
+        return
+    grid = Table.grid(padding=(0, 2))
+    for name, value in facts:
+        grid.add_row(Text(name, style="dim"), cell(value(answer)))
+    session().out.print(grid)
+
+
+def show_table(title: str, rows: Sequence[Json], columns: Sequence[Column]) -> None:
+    """A part of something larger; nothing where there are no rows."""
+    if rows:
+        session().out.print(f"\n[bold]{title}[/bold]")
+        session().out.print(table(rows, columns))
+
+
+def table(rows: Iterable[Json], columns: Sequence[Column]) -> Table:
+    grid = Table(box=None, pad_edge=False, header_style="dim")
+    for name, _ in columns:
+        grid.add_column(name, overflow="fold", no_wrap=name in IDS)
+    for row in rows:
+        grid.add_row(*(cell(value(row)) for _, value in columns))
+    return grid
+
+
+def cell(value: object) -> Text:
+    if value is None or value == []:
+        return Text("–", style="dim")
+    if isinstance(value, bool):
+        return Text("yes" if value else "no")
+    if isinstance(value, list):
+        return Text(", ".join(str(item) for item in value))
+    return Text(str(value))
+
+
+def field(name: str) -> Callable[[Json], object]:
+    return lambda row: row[name]
+
+
+def brief(data: Json) -> str:
+    """Quantities and reasons; ids are many and long."""
+    kept = {k: v for k, v in data.items() if isinstance(v, str | int | bool)}
+    return " ".join(f"{name}={value}" for name, value in kept.items())
+
+
+def moment(name: str) -> Callable[[Json], object]:
+    """A time of the API (UTC) as the clock on the wall shows it."""
+    return lambda row: None if row[name] is None else when(row[name])
+
+
+def when(text: str) -> str:
+    at = datetime.fromisoformat(text).astimezone()
+    today = datetime.now(UTC).astimezone().date()
+    return at.strftime("%H:%M:%S" if at.date() == today else "%Y-%m-%d %H:%M")
+
+
+def _print(answer: Json, columns: Sequence[Column], output: Output) -> None:
+    if output is Output.json:
+        _print_json(answer)
+        return
+    rows = answer["data"]
+    session().out.print(table(rows, columns) if rows else Text("none", style="dim"))
+    if answer.get("next_cursor"):
+        session().err.print("… and more: --limit shows more of them", style="dim")
+
+
+def _print_json(answer: Any) -> None:
+    # Not through rich, which would break long lines.
+    print(json.dumps(answer, indent=2, ensure_ascii=False), flush=True)
+
+
+def done(answer: Json, output: Output, sentence: str) -> None:
+    """What a command has done: a sentence, or the API's answer."""
+    if output is Output.json:
+        _print_json(answer)
+    else:
+        session().out.print(Text(sentence))

@@ -1,0 +1,69 @@
+"""What went wrong, in words that say what to do next."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+Json = dict[str, Any]
+
+
+class CliError(Exception):
+    """The message is for the person at the terminal; nothing else is shown."""
+
+
+class ApiProblem(CliError):
+    """The API said no, by a problem document (RFC 9457)."""
+
+    def __init__(self, status: int, document: Mapping[str, Any]) -> None:
+        self.status = status
+        self.document = document
+        self.code = str(document.get("type", "")).rpartition("/")[2]
+        super().__init__("\n".join(self._lines()))
+
+    def _lines(self) -> Iterator[str]:
+        document = self.document
+        yield f"{document.get('title', 'The API refuses')} ({self.code or self.status})"
+        if document.get("detail"):
+            yield str(document["detail"])
+        for error in document.get("errors") or ():
+            yield f"  {error['pointer']}: {error['detail']}"
+        for name, value in document.items():
+            if name not in _KNOWN:
+                yield f"  {name}: {value}"
+        hint = HINTS.get(self.code)
+        if hint:
+            yield f"→ {hint}"
+        if self.status >= 500 and document.get("trace_id"):
+            yield f"  trace id for those who look into it: {document['trace_id']}"
+
+
+class Unreachable(CliError):
+    def __init__(self, url: str, why: str) -> None:
+        super().__init__(
+            f"No answer from {url} ({why}).\n"
+            "→ Is ORDERS_API_URL right? On your own machine"
+            " `uv run dev` starts it."
+        )
+
+
+_KNOWN = {"type", "title", "status", "detail", "instance", "trace_id", "errors"}
+
+HINTS = {
+    "unauthenticated": "Put a valid access token into ORDERS_TOKEN; on a development"
+    " stack ORDERS_USER and ORDERS_SCOPES say who you are.",
+    "insufficient-scope": "Somebody with that scope has to do it, or ask for it.",
+    "four-eyes": "Leave it to a colleague: `orders holds assign HOLD THEIR-NAME`.",
+    "not-found": "Look it up: `orders list -q NUMBER`, `orders holds list`.",
+    "already-shipped": "What has left can only come back: `orders return`.",
+    "already-released": "See what was decided: `orders events ORDER`.",
+    "decision-not-allowed": "`orders holds list` shows the decisions of each hold.",
+    "exceeds-refundable": "Refund at most what is `refundable`.",
+    "on-hold": "`orders process ORDER` says who has to decide what.",
+    "payment-failed": "The customer needs another method: `orders pay ORDER METHOD`.",
+    "price-changed": "Place it again with the prices of now: `orders products list`.",
+    "unknown-sku": "Make it a product first: `orders products put SKU …`.",
+    "would-go-negative": "`orders stock show SKU` says what is reserved.",
+    "wrong-state": "`orders process ORDER` says what comes next.",
+    "idempotency-key-reused": "Leave --key out, and the command gets a new one.",
+    "unavailable": "Nothing is wrong with the command: send it again.",
+}
+"""What to do about a problem, by its code."""
