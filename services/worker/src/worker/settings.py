@@ -36,6 +36,8 @@ class WorkerSettings(DatabaseSettings, TemporalSettings, ObservabilitySettings):
     approval_limit_new_customer: int = Field(50_000, ge=0)
     approval_burst_orders: int = Field(10, ge=1)
     """More orders of one customer within an hour wait for approval."""
+    refund_limit: int = Field(10_000, ge=0)
+    """What one clerk may give back of an order alone, in minor units."""
     contacts_live_days: int = Field(730, ge=1)
     """How long after an order's end its contact is kept; then it is erased."""
     graceful_shutdown_seconds: float = Field(20, ge=0)

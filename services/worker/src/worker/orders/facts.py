@@ -8,15 +8,23 @@ from shared.contracts.orders.models import (
     OpenHold,
     OrderFacts,
     RefundFacts,
+    ReturnFacts,
     ShipmentFacts,
 )
 from shared.contracts.orders.states import (
     HoldReason,
     MoneyKind,
     MoneyStatus,
+    RefundReason,
     ShipmentStatus,
 )
-from shared.database.orders.snapshot import Hold, OrderSnapshot, Payment, Shipment
+from shared.database.orders.snapshot import (
+    Hold,
+    LedgerRow,
+    OrderSnapshot,
+    Payment,
+    Shipment,
+)
 
 from worker.orders.policy import LOST_AFTER, RENEW_BEFORE, SCAN_DUE
 
@@ -34,7 +42,7 @@ def order_facts(order: OrderSnapshot, now: datetime) -> OrderFacts:
         unplanned=sum(units for _, units in order.unplanned()),
         open_units=order.open_units,
         uncovered=uncovered(order, now),
-        holds=tuple(open_hold(hold) for hold in order.holds),
+        holds=tuple(open_hold(hold) for hold in order.holds if not _apart(hold)),
         shipments=tuple(
             LiveShipment(shipment_id=s.id, status=s.status)
             for s in order.shipments
@@ -45,10 +53,15 @@ def order_facts(order: OrderSnapshot, now: datetime) -> OrderFacts:
         pending_refunds=tuple(
             r.id
             for r in order.refunds
-            if r.status is MoneyStatus.PENDING and r.reason == "cancellation"
+            if r.reason == RefundReason.CANCELLATION and pending_refunds(order, r.id)
         ),
         renew_at=renew_at(order, now),
     )
+
+
+def _apart(hold: Hold) -> bool:
+    """Refunds and returns outlive their order: their workflows mind their holds."""
+    return hold.subject.startswith(("ref_", "ret_"))
 
 
 def open_hold(hold: Hold) -> OpenHold:
@@ -132,6 +145,18 @@ def renew_at(order: OrderSnapshot, now: datetime) -> datetime | None:
     return None if covering is None else _renewal(covering)
 
 
+def pending_refunds(
+    order: OrderSnapshot, refund_id: str
+) -> list[tuple[Payment, LedgerRow]]:
+    """What is set aside for a refund and not settled."""
+    return [
+        (payment, row)
+        for payment in order.payments
+        for row in payment.rows(MoneyKind.REFUND)
+        if row.ref == refund_id and row.status is MoneyStatus.PENDING
+    ]
+
+
 # ── goods ───────────────────────────────────────────────────────────────────────
 
 
@@ -145,7 +170,7 @@ def shipment_facts(order: OrderSnapshot, shipment_id: str) -> ShipmentFacts:
         and shipment.parcel is not None
         and not held,
         to_void=_to_void(shipment),
-        watch_until=_watch_until(order, shipment),
+        watch_until=watch_until(order, shipment),
     )
 
 
@@ -155,7 +180,8 @@ def _to_void(shipment: Shipment) -> bool:
     )
 
 
-def _watch_until(order: OrderSnapshot, shipment: Shipment) -> datetime | None:
+def watch_until(order: OrderSnapshot, shipment: Shipment) -> datetime | None:
+    """When a parcel has not been seen for too long."""
     if shipment.status is not ShipmentStatus.SHIPPED or shipment.shipped_at is None:
         return None
     last_seen = max(shipment.tracking_at or shipment.shipped_at, shipment.shipped_at)
@@ -164,10 +190,34 @@ def _watch_until(order: OrderSnapshot, shipment: Shipment) -> datetime | None:
 
 
 def refund_facts(order: OrderSnapshot, refund_id: str) -> RefundFacts:
-    refund = order.refund(refund_id)
+    holds = _holds_of(order, refund_id)
     return RefundFacts(
-        refund_id=refund.id,
-        status=refund.status,
-        to_settle=refund.status is MoneyStatus.PENDING,
-        on_hold=order.hold(HoldReason.REFUND, refund.id) is not None,
+        refund_id=refund_id,
+        status=order.refund(refund_id).status,
+        to_settle=bool(pending_refunds(order, refund_id)),
+        on_hold=bool(holds),
+        holds=holds,
     )
+
+
+def return_facts(order: OrderSnapshot, return_id: str) -> ReturnFacts:
+    found = order.return_(return_id)
+    return ReturnFacts(
+        return_id=found.id,
+        status=found.status,
+        holds=_holds_of(order, return_id),
+        remind_at=found.remind_at,
+        due_at=found.due_at,
+        refund=next(
+            (
+                refund.id
+                for refund in order.refunds
+                if refund.return_id == return_id and pending_refunds(order, refund.id)
+            ),
+            None,
+        ),
+    )
+
+
+def _holds_of(order: OrderSnapshot, subject: str) -> tuple[OpenHold, ...]:
+    return tuple(open_hold(hold) for hold in order.holds if hold.subject == subject)

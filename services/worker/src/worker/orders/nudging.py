@@ -2,14 +2,26 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
+from shared.contracts.base import Payload
+from shared.contracts.orders.models import OrderRef, RefundRef, ReturnRef
 from shared.contracts.orders.names import (
+    ORDERS,
     order_workflow_id,
     refund_workflow_id,
+    return_workflow_id,
     shipment_workflow_id,
 )
-from shared.contracts.orders.workflows import Order, Refund, Shipment
+from shared.contracts.orders.states import RefundReason
+from shared.contracts.orders.workflows import Order, Refund, Return, Shipment
+from shared.contracts.search_attributes import ORDER_ID
 from temporalio.client import Client
+from temporalio.common import (
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+)
 from temporalio.service import RPCError, RPCStatusCode
 
 
@@ -40,6 +52,55 @@ class Nudger:
         )
         with _unless_gone():
             await handle.signal(Refund.nudge)
+
+    async def return_(self, return_id: str) -> None:
+        handle = self.client.get_workflow_handle_for(
+            Return.run, return_workflow_id(return_id)
+        )
+        with _unless_gone():
+            await handle.signal(Return.nudge)
+
+    # ── starting, where it does not run ─────────────────────────────────────────
+
+    async def start_order(self, order_id: str) -> None:
+        await self._start(
+            Order.run,
+            OrderRef(order_id=order_id),
+            order_workflow_id(order_id),
+            order_id,
+        )
+
+    async def start_refund(self, ref: RefundRef) -> None:
+        await self._start(
+            Refund.run, ref, refund_workflow_id(ref.refund_id), ref.order_id
+        )
+
+    async def start_return(self, ref: ReturnRef) -> None:
+        await self._start(
+            Return.run, ref, return_workflow_id(ref.return_id), ref.order_id
+        )
+
+    async def revive_refund(self, reason: str, ref: RefundRef) -> None:
+        """A cancellation's refund is its order's child; any other stands alone."""
+        if reason == RefundReason.CANCELLATION:
+            await self.start_order(ref.order_id)
+            await self.order(ref.order_id)
+        else:
+            await self.start_refund(ref)
+
+    async def _start(
+        self, run: Any, ref: Payload, workflow_id: str, order_id: str
+    ) -> None:
+        await self.client.start_workflow(
+            run,
+            ref,
+            id=workflow_id,
+            task_queue=ORDERS,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            search_attributes=TypedSearchAttributes(
+                [SearchAttributePair(ORDER_ID, order_id)]
+            ),
+        )
 
 
 @contextmanager

@@ -8,8 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.contracts.base import HoldId, PaymentId, RefundId, ShipmentId
-from shared.contracts.orders.models import OpenHold, OrderFacts, ShipmentFacts
-from shared.contracts.orders.states import HoldReason, OrderStatus
+from shared.contracts.orders.models import (
+    OpenHold,
+    OrderFacts,
+    RefundFacts,
+    ReturnFacts,
+    ShipmentFacts,
+)
+from shared.contracts.orders.states import HoldReason, OrderStatus, ReturnStatus
 
 # ── the next step of an order ───────────────────────────────────────────────────
 
@@ -78,6 +84,31 @@ class End:
     """Nothing is left to do, nor to undo."""
 
 
+@dataclass(frozen=True)
+class AskProvider:
+    """Have the money paid back, or hear how far it is."""
+
+
+@dataclass(frozen=True)
+class ArrangeReturn:
+    """Buy the label for the way back; from then on the goods are awaited."""
+
+
+@dataclass(frozen=True)
+class RemindOfReturn:
+    pass
+
+
+@dataclass(frozen=True)
+class ExpireReturn:
+    """The goods did not come in time."""
+
+
+@dataclass(frozen=True)
+class CloseReturn:
+    """The goods are here, and what they are worth is paid back."""
+
+
 Step = (
     Reserve
     | Authorize
@@ -129,13 +160,9 @@ def _toward_completion(
     facts: OrderFacts, running: Collection[str], now: datetime
 ) -> Step:
     held = {hold.reason for hold in facts.holds if hold.subject == facts.order_id}
-    waiting = tuple(
-        s.shipment_id
-        for s in facts.shipments
-        if not s.status.final and s.shipment_id not in running
-    )
-    if waiting:
-        return StartShipments(waiting)
+    unattended = _unattended(facts, running)
+    if unattended:
+        return unattended
     if facts.unplanned and not held:
         return PlanShipments()
     if (facts.uncovered or facts.authorizing) and HoldReason.STOCK not in held:
@@ -162,6 +189,9 @@ def _undo(facts: OrderFacts, running: Collection[str], now: datetime) -> Step:
 
 
 def _settle(facts: OrderFacts, running: Collection[str], now: datetime) -> Step:
+    unattended = _unattended(facts, running)
+    if unattended:
+        return unattended
     if facts.surplus_payments:
         return Release(facts.surplus_payments[0])
     if running or facts.holds:
@@ -169,7 +199,17 @@ def _settle(facts: OrderFacts, running: Collection[str], now: datetime) -> Step:
     return End()
 
 
-def _overdue_hold(holds: Collection[OpenHold], now: datetime) -> Step | None:
+def _unattended(facts: OrderFacts, running: Collection[str]) -> StartShipments | None:
+    """Parcels to be packed, watched, or whose label is to be given back."""
+    parcels = tuple(
+        s.shipment_id for s in facts.shipments if s.shipment_id not in running
+    )
+    return StartShipments(parcels) if parcels else None
+
+
+def _overdue_hold(
+    holds: Collection[OpenHold], now: datetime
+) -> Remind | ExpireHold | None:
     for hold in holds:
         if hold.due_at is not None and hold.due_at <= now and not hold.escalated:
             return ExpireHold(hold.hold_id)
@@ -180,8 +220,12 @@ def _overdue_hold(holds: Collection[OpenHold], now: datetime) -> Step | None:
 
 def _wait(facts: OrderFacts, now: datetime) -> Wait:
     ahead = facts.renew_at is not None and facts.renew_at > now
-    moments = [facts.renew_at if ahead else None]
-    for hold in facts.holds:
+    return _wait_for_people(facts.holds, facts.renew_at if ahead else None)
+
+
+def _wait_for_people(holds: Collection[OpenHold], *others: datetime | None) -> Wait:
+    moments = list(others)
+    for hold in holds:
         moments.append(None if hold.reminded else hold.remind_at)
         moments.append(None if hold.escalated else hold.due_at)
     return Wait(min((moment for moment in moments if moment), default=None))
@@ -224,6 +268,39 @@ def screen(order: Screening, limits: Limits) -> tuple[str, ...]:
     return tuple(name for name, found in findings.items() if found)
 
 
+@dataclass(frozen=True)
+class ReturnScreening:
+    """What is known about a return when it is asked for. `value` in minor units."""
+
+    value: int
+    recent_returns: int
+    """Returns of the customer within `ReturnLimits.recent_window`."""
+
+
+@dataclass(frozen=True)
+class ReturnLimits:
+    """Up to these a return is approved at once."""
+
+    value: int = 50_000
+    recent_returns: int = 5
+    recent_window: timedelta = timedelta(days=90)
+
+
+def screen_return(asked: ReturnScreening, limits: ReturnLimits) -> tuple[str, ...]:
+    """The reasons why a person should look at a return; none for most."""
+    findings = {
+        "value-over-limit": asked.value > limits.value,
+        "many-returns": asked.recent_returns >= limits.recent_returns,
+    }
+    return tuple(name for name, found in findings.items() if found)
+
+
+def needs_second_person(amount: int, limit: int) -> bool:
+    """Whether somebody who gives back `amount` needs another one's word. Minor
+    units; a limit of zero means always."""
+    return amount > limit
+
+
 # ── times ───────────────────────────────────────────────────────────────────────
 
 APPROVAL_DUE = timedelta(hours=72)
@@ -234,6 +311,11 @@ PAYMENT_DUE = timedelta(hours=72)
 ADDRESS_DUE = timedelta(days=7)
 DELIVERY_DUE = timedelta(days=2)
 REFUND_DUE = timedelta(days=2)
+RETURN_WINDOW = timedelta(days=30)
+"""How long after its delivery a parcel's goods may be sent back."""
+RETURN_DUE = timedelta(days=21)
+"""How long the goods of an approved return are awaited."""
+RETURN_REMINDED_EVERY = timedelta(days=7)
 RENEW_BEFORE = timedelta(hours=24)
 """How long before `capture_before` an authorisation is renewed."""
 SCAN_DUE = timedelta(hours=48)
@@ -248,9 +330,103 @@ def approval_due(now: datetime, capture_before: datetime | None) -> datetime:
     return min(due, capture_before - APPROVAL_BEFORE_CAPTURE)
 
 
+# ── the next step of a refund ───────────────────────────────────────────────────
+
+RefundStep = AskProvider | Remind | ExpireHold | Wait | End
+
+
+def next_refund_step(facts: RefundFacts, now: datetime) -> RefundStep:
+    overdue = _overdue_hold(facts.holds, now)
+    if overdue is not None:
+        return overdue
+    if facts.holds:
+        return _wait_for_people(facts.holds)
+    return AskProvider() if facts.to_settle else End()
+
+
+# ── the next step of a return ───────────────────────────────────────────────────
+
+ReturnStep = (
+    ArrangeReturn
+    | RemindOfReturn
+    | ExpireReturn
+    | StartRefunds
+    | CloseReturn
+    | Remind
+    | ExpireHold
+    | Wait
+    | End
+)
+
+
+def next_return_step(facts: ReturnFacts, refunding: bool, now: datetime) -> ReturnStep:
+    """What a return needs next; `refunding` while its refund is under way."""
+    overdue = _overdue_hold(facts.holds, now)
+    if overdue is not None:
+        return overdue
+    match facts.status:
+        case ReturnStatus.REQUESTED:
+            return _wait_for_people(facts.holds)
+        case ReturnStatus.APPROVED:
+            return _await_goods(facts, now)
+        case ReturnStatus.RECEIVED if refunding:
+            return Wait()
+        case ReturnStatus.RECEIVED:
+            return StartRefunds((facts.refund,)) if facts.refund else CloseReturn()
+    return End()
+
+
+def _await_goods(facts: ReturnFacts, now: datetime) -> ReturnStep:
+    if facts.due_at is None:
+        return ArrangeReturn()
+    if facts.due_at <= now:
+        return ExpireReturn()
+    if facts.remind_at is not None and facts.remind_at <= now:
+        return RemindOfReturn()
+    return _wait_for_people(facts.holds, facts.remind_at, facts.due_at)
+
+
 # ── the next step of a shipment ─────────────────────────────────────────────────
 
 
 def shipment_ended(facts: ShipmentFacts) -> bool:
     """A cancelled parcel has not ended while its label is still valid."""
     return facts.status.final and not facts.to_void
+
+
+# ── where a parcel is ───────────────────────────────────────────────────────────
+
+DELIVERED = "delivered"
+TRACKING_RANK = {
+    "unknown": 0,
+    "pre_transit": 1,
+    "in_transit": 2,
+    "out_for_delivery": 3,
+    "available_for_pickup": 3,
+    "failure": 4,
+    "lost": 5,
+    "return_to_sender": 6,
+    DELIVERED: 7,
+}
+"""How far along a parcel is, by a carrier's words (EasyPost's)."""
+
+
+def is_news(
+    status: str, at: datetime, seen: str | None, seen_at: datetime | None
+) -> bool:
+    """Whether a scan says more than what was seen before: it is later, or at the same
+    moment further along. Delivered is delivered, whatever the clocks say."""
+    if seen is None or seen_at is None:
+        return True
+    if DELIVERED in (seen, status):
+        return seen != DELIVERED
+    return (at, _rank(status)) > (seen_at, _rank(seen))
+
+
+def is_under_way(status: str) -> bool:
+    """The carrier has the parcel in hand, or had."""
+    return _rank(status) >= TRACKING_RANK["in_transit"]
+
+
+def _rank(status: str) -> int:
+    return TRACKING_RANK.get(status, 0)

@@ -145,6 +145,8 @@ class Label:
     carrier: str
     tracking: str | None
     eta: date | None = None
+    url: str | None = None
+    """Where its PDF is, if not at the carrier under `ref`."""
 
 
 @dataclass(frozen=True)
@@ -170,8 +172,17 @@ class AddressRefused(Exception):
 class Carrier(Protocol):
     name: str
 
+    async def close(self) -> None: ...
+
     async def buy_label(self, to: Address, parcel: Parcel, reference: str) -> Label:
         """Once for a `reference`. Raises `AddressRefused`, `Unavailable`."""
+        ...
+
+    async def buy_return_label(
+        self, sender: Address, parcel: Parcel, reference: str
+    ) -> Label | None:
+        """From the customer back to the shop. `None` where this carrier has none.
+        Raises like `buy_label`."""
         ...
 
     async def void_label(self, label_ref: str) -> None:

@@ -12,15 +12,18 @@ from worker.orders.activities.carriers import CarrierActivities
 from worker.orders.activities.orders import OrderActivities
 from worker.orders.activities.payments import PaymentActivities
 from worker.orders.activities.refunds import RefundActivities
+from worker.orders.activities.returns import ReturnActivities
 from worker.orders.activities.shipments import ShipmentActivities
 from worker.orders.activities.store import OrderStore
+from worker.orders.adapters.easypost import EasyPostCarrier
 from worker.orders.adapters.manual import ManualCarrier
 from worker.orders.adapters.simulator import CarrierSimulator
 from worker.orders.adapters.smtp import SmtpMailer
 from worker.orders.adapters.stripe import StripePayments
 from worker.orders.messages.telling import Customers
 from worker.orders.nudging import Nudger
-from worker.orders.policy import Limits
+from worker.orders.policy import Limits, ReturnLimits
+from worker.orders.ports import Carrier
 from worker.orders.reconciling import ReconcileActivities
 from worker.orders.retaining import RetentionActivities
 from worker.orders.sweeping import SweepActivities
@@ -28,6 +31,7 @@ from worker.orders.webhooks import OrderWebhooks
 from worker.orders.workflows.allocation import AllocateStockWorkflow
 from worker.orders.workflows.order import OrderWorkflow
 from worker.orders.workflows.refund import RefundWorkflow
+from worker.orders.workflows.return_ import ReturnWorkflow
 from worker.orders.workflows.schedules import (
     RECONCILE_EVERY,
     RETENTION_AT,
@@ -59,9 +63,11 @@ def orders_process(
             new_customer_total=settings.approval_limit_new_customer,
             burst_orders=settings.approval_burst_orders,
         ),
+        nudger,
     )
     shipments = ShipmentActivities(store)
-    refunds = RefundActivities(store)
+    refunds = RefundActivities(store, settings.refund_limit)
+    returns = ReturnActivities(store, ReturnLimits())
     parcels = CarrierActivities(store, carrier)
     stock = StockActivities(store, nudger)
     sweeps = SweepActivities(store, nudger)
@@ -82,6 +88,7 @@ def orders_process(
                     OrderWorkflow,
                     ShipmentWorkflow,
                     RefundWorkflow,
+                    ReturnWorkflow,
                     AllocateStockWorkflow,
                     SweepWorkflow,
                     ReconcileWorkflow,
@@ -94,7 +101,11 @@ def orders_process(
                     *(orders.place_hold, orders.release_hold),
                     *(shipments.look_at_shipment, shipments.begin_packing),
                     *(shipments.ship, shipments.cancel_shipment, shipments.miss_scan),
-                    refunds.look_at_refund,
+                    *(refunds.look_at_refund, refunds.request_refund),
+                    *(returns.look_at_return, returns.request_return),
+                    *(returns.decide_return, returns.receive_return),
+                    *(returns.remind_of_return, returns.expire_return),
+                    *(returns.close_return, sweeps.start_missing_returns),
                     *(sweeps.start_missing_orders, sweeps.nudge_overdue_orders),
                     *(sweeps.allocate_free_stock, sweeps.audit),
                     *(stock.find_waiting_orders, stock.serve_waiting_orders),
@@ -114,7 +125,10 @@ def orders_process(
             ),
             Queue(
                 CARRIERS,
-                activities=[parcels.buy_label, parcels.void_label],
+                activities=[
+                    *(parcels.buy_label, parcels.void_label),
+                    parcels.buy_return_label,
+                ],
                 steps=settings.max_concurrent_steps,
             ),
         ],
@@ -127,15 +141,24 @@ def orders_process(
                 offset=RETENTION_AT,
             ),
         ],
-        inbox={"stripe": webhooks.stripe, "carrier": webhooks.carrier},
+        inbox={
+            "stripe": webhooks.stripe,
+            "carrier": webhooks.carrier,
+            "easypost": webhooks.carrier,
+        },
         messages=_messages(settings, store),
         close=close,
     )
 
 
-def _carrier(settings: WorkerSettings) -> ManualCarrier | CarrierSimulator:
+def _carrier(settings: WorkerSettings) -> Carrier:
     if settings.carrier == "simulator" and settings.carrier_api_base is not None:
         return CarrierSimulator(settings.carrier_api_base)
+    key, sender = settings.easypost_api_key, settings.easypost_from_address
+    if settings.carrier == "easypost" and key is not None and sender is not None:
+        return EasyPostCarrier(
+            key.get_secret_value(), sender, settings.carrier_api_base
+        )
     return ManualCarrier()
 
 

@@ -24,6 +24,7 @@ from shared.database.orders.snapshot import LedgerRow, OrderSnapshot, Payment
 from sqlalchemy import text
 from temporalio import activity
 
+from worker.orders.activities.ledger import PAID_OTHERWISE
 from worker.orders.activities.payments import PaymentActivities
 from worker.orders.activities.store import OrderStore
 from worker.orders.nudging import Nudger
@@ -219,9 +220,14 @@ def _differences(both: Both) -> Iterator[tuple[str, int, int]]:
     sums = (
         ("held", ours.held, theirs.held),
         ("captured", ours.captured, theirs.captured),
-        ("refunded", ours.refunded, theirs.refunded),
+        ("refunded", ours.refunded - _paid_otherwise(ours), theirs.refunded),
     )
     return (difference for difference in sums if difference[1] != difference[2])
+
+
+def _paid_otherwise(payment: Payment) -> int:
+    rows = payment.rows(MoneyKind.REFUND)
+    return sum(row.amount for row in rows if row.provider_ref == PAID_OTHERWISE)
 
 
 def _unknown(booked: Booked) -> Verdict | Finding:

@@ -4,24 +4,15 @@ import logging
 from datetime import timedelta
 
 from shared.contracts.orders.activities import SweepSteps
-from shared.contracts.orders.models import OrderRef, StockRef, Swept
-from shared.contracts.orders.names import (
-    ORDERS,
-    allocation_workflow_id,
-    order_workflow_id,
-)
-from shared.contracts.orders.workflows import AllocateStock, Order
-from shared.contracts.search_attributes import ORDER_ID
+from shared.contracts.orders.models import RefundRef, ReturnRef, StockRef, Swept
+from shared.contracts.orders.names import ORDERS, allocation_workflow_id
+from shared.contracts.orders.workflows import AllocateStock
 from shared.database.kernel.discrepancies import report
 from shared.database.orders.audit import audit
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from temporalio import activity
 from temporalio.client import Client
-from temporalio.common import (
-    SearchAttributePair,
-    TypedSearchAttributes,
-    WorkflowIDConflictPolicy,
-)
+from temporalio.common import WorkflowIDConflictPolicy
 
 from worker.orders.activities.stock import WAITS_FOR_STOCK
 from worker.orders.activities.store import OrderStore
@@ -39,11 +30,38 @@ OPEN_ORDERS = text(
       AND (o.status IN ('placed', 'confirmed')
         OR EXISTS (SELECT FROM payments p WHERE p.order_id = o.id
                    AND p.authorized > p.captured + p.released)
-        OR EXISTS (SELECT FROM refunds r WHERE r.order_id = o.id
-                   AND r.reason = 'cancellation' AND r.status = 'pending'))
+        OR EXISTS (SELECT FROM shipments s WHERE s.order_id = o.id
+                   AND (s.status = 'shipped'
+                     OR s.status = 'cancelled' AND s.label_ref IS NOT NULL))
+        OR EXISTS (SELECT FROM holds h WHERE h.root = o.id AND h.released_at IS NULL
+                   AND h.subject !~ '^(ref|ret)_')
+        OR EXISTS (SELECT FROM payments p
+                   JOIN ledger l ON l.payment_id = p.id AND l.kind = 'refund'
+                   JOIN refunds r ON r.id = l.ref AND r.reason = 'cancellation'
+                   WHERE p.order_id = o.id AND l.status = 'pending'))
     """
 )
-"""Orders with work left, also after their end: money to give back."""
+"""Orders with work left, also after their end: money to give back, a parcel that left
+all the same, a label to give back, a question to somebody."""
+
+OPEN_RETURNS = text(
+    """
+    SELECT order_id, id FROM returns
+    WHERE status IN ('requested', 'approved', 'received')
+      AND created_at < now() - cast(:grace AS interval)
+    """
+)
+OPEN_REFUNDS = text(
+    """
+    SELECT DISTINCT r.order_id, r.id
+    FROM ledger l JOIN refunds r ON r.id = l.ref
+    LEFT JOIN returns t ON t.id = r.return_id
+    WHERE l.kind = 'refund' AND l.status = 'pending' AND r.reason <> 'cancellation'
+      AND r.created_at < now() - cast(:grace AS interval)
+      AND (t.id IS NULL OR t.status = 'closed')
+    """
+)
+"""A cancellation's refund is run by its order, a return's by its return."""
 
 NEEDS_A_NUDGE = text(
     """
@@ -74,22 +92,44 @@ class SweepActivities(SweepSteps):
         async with self._store.engine.connect() as connection:
             rows = await connection.execute(OPEN_ORDERS, {"grace": GRACE})
             wanted = {str(row.id) for row in rows}
-        missing = wanted - await self._running()
+        missing = wanted - await self._running("Order")
         for order_id in sorted(missing):
-            await start_order(self._nudger.client, order_id)
+            await self._nudger.start_order(order_id)
             activity.heartbeat(order_id)
         if missing:
             log.warning("started orders that had no workflow: %d", len(missing))
         return Swept(found=len(missing))
 
-    async def _running(self) -> set[str]:
-        """By Temporal's visibility, which may be a moment behind: an order that is
-        started twice keeps its one workflow."""
-        prefix = order_workflow_id("")
+    @activity.defn(name="start_missing_returns")
+    async def start_missing_returns(self) -> Swept:
+        found = 0
+        for order_id, return_id in await self._missing(OPEN_RETURNS, "Return"):
+            ref = ReturnRef(order_id=order_id, return_id=return_id)
+            await self._nudger.start_return(ref)
+            found += 1
+        for order_id, refund_id in await self._missing(OPEN_REFUNDS, "Refund"):
+            await self._nudger.start_refund(
+                RefundRef(order_id=order_id, refund_id=refund_id)
+            )
+            found += 1
+        if found:
+            log.warning("started returns and refunds that had no workflow: %d", found)
+        return Swept(found=found)
+
+    async def _missing(self, wanted: TextClause, type: str) -> list[tuple[str, str]]:
+        """Pairs of an order and its return or refund."""
+        async with self._store.engine.connect() as connection:
+            rows = (await connection.execute(wanted, {"grace": GRACE})).all()
+        running = await self._running(type)
+        return [(row[0], row[1]) for row in rows if row[1] not in running]
+
+    async def _running(self, type: str) -> set[str]:
+        """By Temporal's visibility, which may be a moment behind: what is started
+        twice keeps its one workflow."""
         return {
-            found.id.removeprefix(prefix)
+            found.id.partition("/")[2]
             async for found in self._nudger.client.list_workflows(
-                "WorkflowType = 'Order' AND ExecutionStatus = 'Running'"
+                f"WorkflowType = '{type}' AND ExecutionStatus = 'Running'"
             )
         }
 
@@ -116,20 +156,6 @@ class SweepActivities(SweepSteps):
         if found:
             log.error("the audit views are not empty: %d new discrepancies", found)
         return Swept(found=found)
-
-
-async def start_order(client: Client, order_id: str) -> None:
-    """Start an order's workflow unless it is running. Safe to repeat."""
-    await client.start_workflow(
-        Order.run,
-        OrderRef(order_id=order_id),
-        id=order_workflow_id(order_id),
-        task_queue=ORDERS,
-        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-        search_attributes=TypedSearchAttributes(
-            [SearchAttributePair(ORDER_ID, order_id)]
-        ),
-    )
 
 
 async def start_allocation(client: Client, sku: str) -> None:

@@ -4,6 +4,8 @@ A webhook says only that something changed: the object's current state is fetche
 that repeated, late and reordered ones have one effect.
 """
 
+from datetime import datetime
+
 from shared.contracts.orders.models import PaymentRef, RefundRef
 from shared.contracts.orders.states import MoneyKind
 from sqlalchemy import text
@@ -11,8 +13,9 @@ from sqlalchemy import text
 from worker.orders.activities.payments import PaymentActivities
 from worker.orders.activities.store import OrderStore
 from worker.orders.activities.tracking import track
+from worker.orders.facts import refund_facts
 from worker.orders.nudging import Nudger
-from worker.orders.ports import Carrier
+from worker.orders.ports import Carrier, Tracking
 from worker.runtime.registry import InboxEvent
 
 PAYMENT_EVENTS = (
@@ -71,7 +74,12 @@ class OrderWebhooks:
         if known is None:
             return False
         order_id, refund_id = known
-        await self._payments.refund(RefundRef(order_id=order_id, refund_id=refund_id))
+        ref = RefundRef(order_id=order_id, refund_id=refund_id)
+        await self._payments.recheck_refund(ref, refund)
+        order = await self._store.read(order_id)
+        if refund_facts(order, refund_id).to_settle:
+            # It may have ended long ago, and is owed again now.
+            await self._nudge.revive_refund(order.refund(refund_id).reason, ref)
         await self._nudge.refund(refund_id)
         return True
 
@@ -83,8 +91,14 @@ class OrderWebhooks:
         if known is None:
             return False
         order_id, shipment_id = known
-        now = await self._carrier.track(tracking)
-        if now is not None and await track(self._store, order_id, shipment_id, now):
+        # A carrier that cannot be asked has only told us.
+        now = await self._carrier.track(tracking) or _told(event)
+        moved = await track(self._store, order_id, shipment_id, now)
+        if moved.asks:
+            # It may have ended before its parcel made itself heard.
+            await self._nudge.start_order(order_id)
+            await self._nudge.order(order_id)
+        if moved.wakes:
             await self._nudge.shipment(shipment_id)
         return True
 
@@ -92,3 +106,11 @@ class OrderWebhooks:
         async with self._store.engine.connect() as connection:
             row = (await connection.execute(text(query), {"ref": ref})).first()
         return None if row is None else (row[0], row[1])
+
+
+def _told(event: InboxEvent) -> Tracking:
+    return Tracking(
+        tracking=str(event.payload["tracking"]),
+        status=str(event.payload["status"]),
+        at=datetime.fromisoformat(str(event.payload["occurred_at"])),
+    )

@@ -13,6 +13,7 @@ from shared.contracts.orders.models import (
     Cancelled,
     CancelShipment,
     Captured,
+    DecideReturn,
     HoldRef,
     Labelled,
     OrderFacts,
@@ -21,10 +22,15 @@ from shared.contracts.orders.models import (
     Pay,
     PaymentRef,
     PlaceHold,
+    ReceiveReturn,
     Reconciled,
     RefundFacts,
     RefundRef,
     ReleaseHold,
+    RequestRefund,
+    RequestReturn,
+    ReturnFacts,
+    ReturnRef,
     Served,
     Ship,
     ShipmentFacts,
@@ -119,7 +125,50 @@ class RefundSteps(ABC):
 
     @activity.defn(name="look_at_refund")
     @abstractmethod
-    async def look_at_refund(self, ref: RefundRef) -> RefundFacts: ...
+    async def look_at_refund(self, ref: RefundRef) -> RefundFacts | None:
+        """`None` where there is no such refund: its request was refused."""
+
+    @activity.defn(name="request_refund")
+    @abstractmethod
+    async def request_refund(self, command: RequestRefund) -> RefundFacts:
+        """Set the money aside; over the clerk's limit, open a `refund` hold. Refused
+        with `exceeds-refundable`."""
+
+
+class ReturnSteps(ABC):
+    """Steps of one return: PostgreSQL only, milliseconds long."""
+
+    @activity.defn(name="look_at_return")
+    @abstractmethod
+    async def look_at_return(self, ref: ReturnRef) -> ReturnFacts | None:
+        """`None` where there is no such return: its request was refused."""
+
+    @activity.defn(name="request_return")
+    @abstractmethod
+    async def request_return(self, command: RequestReturn) -> ReturnFacts:
+        """Approve by the rules, or open an `approval` hold. Refused with
+        `quantity-exceeded`, `not-returnable`, `window-closed`."""
+
+    @activity.defn(name="decide_return")
+    @abstractmethod
+    async def decide_return(self, command: DecideReturn) -> ReturnFacts: ...
+
+    @activity.defn(name="receive_return")
+    @abstractmethod
+    async def receive_return(self, command: ReceiveReturn) -> ReturnFacts:
+        """Put the goods where they belong and owe what was accepted."""
+
+    @activity.defn(name="remind_of_return")
+    @abstractmethod
+    async def remind_of_return(self, ref: ReturnRef) -> ReturnFacts: ...
+
+    @activity.defn(name="expire_return")
+    @abstractmethod
+    async def expire_return(self, ref: ReturnRef) -> ReturnFacts: ...
+
+    @activity.defn(name="close_return")
+    @abstractmethod
+    async def close_return(self, ref: ReturnRef) -> ReturnFacts: ...
 
 
 class PaymentSteps(ABC):
@@ -159,6 +208,12 @@ class CarrierSteps(ABC):
     @abstractmethod
     async def void_label(self, ref: ShipmentRef) -> None: ...
 
+    @activity.defn(name="buy_return_label")
+    @abstractmethod
+    async def buy_return_label(self, ref: ReturnRef) -> ReturnFacts:
+        """Buy the label for the way back, if the carrier has any; from then on the
+        goods are awaited."""
+
 
 class StockSteps(ABC):
     """Serving back-orders: PostgreSQL, and a nudge for each order served."""
@@ -179,6 +234,11 @@ class SweepSteps(ABC):
     @abstractmethod
     async def start_missing_orders(self) -> Swept:
         """Start the workflow of every order that has work left and none running."""
+
+    @activity.defn(name="start_missing_returns")
+    @abstractmethod
+    async def start_missing_returns(self) -> Swept:
+        """The same for returns, and for refunds that no other workflow runs."""
 
     @activity.defn(name="nudge_overdue_orders")
     @abstractmethod

@@ -9,18 +9,23 @@ from shared.contracts.base import (
     Actor,
     CommandKey,
     HoldId,
+    LineNumber,
     LineQuantity,
     OrderId,
     Payload,
     PaymentId,
     RefundId,
+    ReturnId,
     ShipmentId,
 )
 from shared.contracts.orders.states import (
     Decision,
+    Disposition,
     HoldReason,
     MoneyStatus,
     OrderStatus,
+    RefundReason,
+    ReturnStatus,
     ShipmentStatus,
 )
 
@@ -44,6 +49,11 @@ class PaymentRef(Payload):
 class RefundRef(Payload):
     order_id: OrderId
     refund_id: RefundId
+
+
+class ReturnRef(Payload):
+    order_id: OrderId
+    return_id: ReturnId
 
 
 class HoldRef(Payload):
@@ -125,6 +135,52 @@ class CancelShipment(Command):
     shipment_id: ShipmentId
 
 
+class RequestRefund(Command):
+    """Pay back `lines`, `shipping` and `goodwill`, in minor units. `refund_id` was
+    chosen by the caller."""
+
+    refund_id: RefundId
+    reason: RefundReason
+    lines: tuple[LineQuantity, ...] = ()
+    shipping: Annotated[int, Field(ge=0)] = 0
+    goodwill: Annotated[int, Field(ge=0)] = 0
+
+
+class ReturnedLine(LineQuantity):
+    """`reason` is the caller's category (`does-not-fit`), not free text."""
+
+    reason: Annotated[str, Field(max_length=100)]
+
+
+class RequestReturn(Command):
+    """Send `lines` back. `return_id` was chosen by the caller."""
+
+    return_id: ReturnId
+    lines: tuple[ReturnedLine, ...]
+
+
+class DecideReturn(Command):
+    """Release the return's approval hold, whichever it is."""
+
+    return_id: ReturnId
+    approved: bool
+
+
+class ReceivedLine(Payload):
+    """Units of a line that came back as they should, and what becomes of them."""
+
+    line: LineNumber
+    accepted: Annotated[int, Field(ge=0)]
+    disposition: Disposition
+
+
+class ReceiveReturn(Command):
+    """The goods are here. A line that is not named did not arrive."""
+
+    return_id: ReturnId
+    lines: tuple[ReceivedLine, ...]
+
+
 # ── what the workflows know of an order: read from PostgreSQL, never kept ──────
 
 
@@ -196,10 +252,30 @@ class RefundFacts(Payload):
     status: MoneyStatus
     to_settle: bool
     on_hold: bool
+    holds: tuple[OpenHold, ...] = ()
 
 
 class RefundEnd(Payload):
     succeeded: bool
+
+
+class ReturnFacts(Payload):
+    """All that decides the next step of a return. The goods are awaited until
+    `due_at`, which is set once it is known how they are sent; `refund` is what is
+    still to be paid back for them."""
+
+    return_id: ReturnId
+    status: ReturnStatus
+    holds: tuple[OpenHold, ...] = ()
+    remind_at: datetime | None = None
+    due_at: datetime | None = None
+    refund: RefundId | None = None
+
+
+class ReturnEnd(Payload):
+    """No `status`: the request was refused."""
+
+    status: ReturnStatus | None
 
 
 class Captured(Payload):

@@ -17,15 +17,23 @@ from shared.contracts.orders.models import (
     Cancel,
     Cancelled,
     CancelShipment,
+    DecideReturn,
     OrderEnd,
     OrderRef,
     Pack,
     Pay,
     PlaceHold,
+    ReceiveReturn,
     Reconciled,
     RefundEnd,
+    RefundFacts,
     RefundRef,
     ReleaseHold,
+    RequestRefund,
+    RequestReturn,
+    ReturnEnd,
+    ReturnFacts,
+    ReturnRef,
     Ship,
     ShipmentEnd,
     ShipmentFacts,
@@ -94,7 +102,10 @@ class Shipment(ABC):
 
 @workflow.defn(name="Refund")
 class Refund(ABC):
-    """One refund until the provider has settled it. Id: `refund_workflow_id`."""
+    """One refund until the provider has settled it. Id: `refund_workflow_id`.
+
+    A command starts it where it does not run: with an Update-with-Start.
+    """
 
     @workflow.run
     @abstractmethod
@@ -103,6 +114,46 @@ class Refund(ABC):
     @workflow.signal
     @abstractmethod
     def nudge(self) -> None: ...
+
+    @workflow.update
+    @abstractmethod
+    async def request(self: Any, command: RequestRefund) -> RefundFacts:
+        """Refused with `exceeds-refundable`; `on_hold` is over the clerk's limit."""
+
+    @workflow.update
+    @abstractmethod
+    async def release_hold(self: Any, command: ReleaseHold) -> None: ...
+
+
+@workflow.defn(name="Return")
+class Return(ABC):
+    """Goods on their way back, until they are paid back. Id: `return_workflow_id`.
+
+    A command starts it where it does not run: with an Update-with-Start.
+    """
+
+    @workflow.run
+    @abstractmethod
+    async def run(self, ref: ReturnRef) -> ReturnEnd: ...
+
+    @workflow.signal
+    @abstractmethod
+    def nudge(self) -> None: ...
+
+    @workflow.update
+    @abstractmethod
+    async def request(self: Any, command: RequestReturn) -> ReturnFacts:
+        """Refused with `quantity-exceeded`, `not-returnable`, `window-closed`."""
+
+    @workflow.update
+    @abstractmethod
+    async def decide(self: Any, command: DecideReturn) -> ReturnFacts: ...
+
+    @workflow.update
+    @abstractmethod
+    async def receive(self: Any, command: ReceiveReturn) -> ReturnFacts:
+        """Also of goods that come late: refused with `wrong-state` only where they
+        are not expected at all, or were received before."""
 
     @workflow.update
     @abstractmethod

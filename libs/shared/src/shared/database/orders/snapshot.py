@@ -55,6 +55,11 @@ class Line(Row):
     def paid_in_house(self) -> int:
         return self.captured - self.shipped - self.voided
 
+    @property
+    def creditable(self) -> int:
+        """Units that are paid for and not paid back."""
+        return self.captured - self.credited
+
     def price_to_capture(self, units: int) -> int:
         return share(self.total, self.qty, self.captured, units)
 
@@ -196,6 +201,7 @@ class Return(Row):
     id: str
     status: ReturnStatus
     tracking: str | None
+    label_ref: str | None
     due_at: datetime | None
     remind_at: datetime | None
     requested_by: str
@@ -265,6 +271,9 @@ class OrderSnapshot(Row):
     def refund(self, refund_id: str) -> Refund:
         return _by_id(self.refunds, refund_id, "refund")
 
+    def return_(self, return_id: str) -> Return:
+        return _by_id(self.returns, return_id, "return")
+
     def hold(self, reason: HoldReason, subject: str | None = None) -> Hold | None:
         """The open hold of this reason, of the order itself unless told otherwise."""
         return next(
@@ -297,6 +306,10 @@ class OrderSnapshot(Row):
             return 0
         goods = sum(line.price_to_capture(line.uncaptured) for line in self.lines)
         return goods + self.shipping_due
+
+    @property
+    def shipping_creditable(self) -> int:
+        return self.shipping_captured - self.shipping_credited
 
     @property
     def captured(self) -> int:
@@ -347,7 +360,8 @@ SNAPSHOT = """
 SELECT row_to_json(whole)::text FROM (
   SELECT o.*,
     EXISTS (SELECT FROM applied WHERE key = o.id || '\\:reserve') AS allocated,
-    EXISTS (SELECT FROM holds h WHERE h.root = o.id AND h.reason = 'approval'
+    EXISTS (SELECT FROM holds h WHERE h.root = o.id AND h.subject = o.id
+              AND h.reason = 'approval'
             AND h.decision = 'approve') AS approved,
     (SELECT json_agg(l ORDER BY l.line) FROM order_lines l
      WHERE l.order_id = o.id) AS lines,

@@ -12,6 +12,7 @@ from shared.contracts.orders.states import (
     HoldReason,
     MoneyKind,
     OrderStatus,
+    RefundReason,
     ShipmentStatus,
 )
 from shared.database.kernel.change import Change
@@ -23,6 +24,7 @@ from sqlalchemy import update
 
 from worker.orders.activities import refunding
 from worker.orders.activities.stock import add_to_line, give_back, move_stock
+from worker.orders.credits import owed
 
 
 @dataclass
@@ -85,12 +87,11 @@ async def cancel_units(
         await _cancel_order(change, order, reason)
     else:
         await _settle_stock_hold(change, order, wanted)
+    credit = owed(
+        order, undone.paid, shipping=order.shipping_creditable if whole else 0
+    )
     refund_id = await refunding.request(
-        change,
-        order,
-        reason="cancellation",
-        lines=undone.paid,
-        shipping=order.shipping_captured - order.shipping_credited if whole else 0,
+        change, order, credit, reason=RefundReason.CANCELLATION
     )
     return Cancelled(cancelled=cancelled, refund_id=refund_id)
 
@@ -108,7 +109,10 @@ async def _cancel_order(change: Change, order: OrderSnapshot, reason: str) -> No
         .where(Order.id == order.id)
         .values(status=OrderStatus.CANCELLED, reason=reason)
     )
-    await release_holds(change, Decision.SETTLED)
+    for hold in order.holds:
+        # What is wrong with a refund is still to be decided.
+        if hold.reason is not HoldReason.REFUND:
+            await release_holds(change, Decision.SETTLED, hold_id=hold.id)
     change.event("order.cancelled", reason=reason)
 
 

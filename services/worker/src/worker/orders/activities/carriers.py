@@ -4,7 +4,13 @@ from functools import partial
 
 from shared.contracts.errors import Refusal
 from shared.contracts.orders.activities import CarrierSteps
-from shared.contracts.orders.models import Labelled, Parcel, ShipmentRef
+from shared.contracts.orders.models import (
+    Labelled,
+    Parcel,
+    ReturnFacts,
+    ReturnRef,
+    ShipmentRef,
+)
 from shared.contracts.orders.states import ShipmentStatus
 from shared.database.kernel.change import Change
 from shared.database.orders.snapshot import OrderSnapshot
@@ -12,6 +18,7 @@ from shared.database.orders.tables import Shipment as ShipmentTable
 from sqlalchemy import update
 from temporalio import activity
 
+from worker.orders.activities import returning
 from worker.orders.activities.addresses import (
     SHIP_TO,
     ask_for_address,
@@ -19,6 +26,7 @@ from worker.orders.activities.addresses import (
     wrong_fields,
 )
 from worker.orders.activities.store import Done, OrderStore
+from worker.orders.facts import return_facts
 from worker.orders.ports import Address, AddressRefused, Carrier, Label
 
 
@@ -63,6 +71,35 @@ class CarrierActivities(CarrierSteps):
                 ref.order_id, partial(_void, shipment_id=ref.shipment_id), Done
             )
 
+    @activity.defn(name="buy_return_label")
+    async def buy_return_label(self, ref: ReturnRef) -> ReturnFacts:
+        order = await self._store.read(ref.order_id)
+        label = await self._return_label(order, ref.return_id)
+        await self._store.change(
+            ref.order_id,
+            partial(
+                returning.expect,
+                return_id=ref.return_id,
+                label_ref=label.ref if label else None,
+                tracking=label.tracking if label else None,
+            ),
+            Done,
+        )
+        return return_facts(await self._store.read(ref.order_id), ref.return_id)
+
+    async def _return_label(self, order: OrderSnapshot, return_id: str) -> Label | None:
+        """Nobody knows the parcel that the customer will make: the largest that they
+        got is the guess. Without an address they send it as they like."""
+        parcels = [Parcel(**s.parcel) for s in order.shipments if s.parcel]
+        largest = max(parcels, key=lambda parcel: parcel.weight_g, default=None)
+        if largest is None or order.return_(return_id).due_at is not None:
+            return None
+        try:
+            sender = await self._ship_to(order.id)
+            return await self._carrier.buy_return_label(sender, largest, return_id)
+        except AddressRefused:
+            return None
+
     async def _ship_to(self, order_id: str) -> Address:
         """Read here, sent to the carrier, and in no payload. Raises `AddressRefused`
         where it was changed since the order was confirmed, and not for the better."""
@@ -85,6 +122,7 @@ async def _pack(
         "carrier": label.carrier,
         "tracking": label.tracking,
         "label_ref": label.ref,
+        "label_url": label.url,
         "eta": label.eta,
     }
     if shipment.status is ShipmentStatus.READY:

@@ -1,6 +1,6 @@
 """Holds: what opens one, what a decision does, and what happens if nobody decides."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from shared.contracts.errors import NotFound, Refusal
 from shared.contracts.orders.models import ReleaseHold
@@ -14,16 +14,17 @@ from shared.database.ids import new_id
 from shared.database.kernel.change import Change
 from shared.database.kernel.holds import place_hold, release_holds
 from shared.database.kernel.tables import Hold as HoldRow
-from shared.database.orders.snapshot import Hold, OrderSnapshot
+from shared.database.orders.snapshot import Hold, OrderSnapshot, Refund
 from shared.database.orders.tables import Order, Payment
 from sqlalchemy import insert, text, update
 
 from worker.orders import policy
-from worker.orders.activities import addresses
+from worker.orders.activities import addresses, delivering, refunding, returning
 from worker.orders.activities.cancelling import cancel_units, cancellable
 from worker.orders.activities.store import Done, utc_now
 
 Effect = Callable[[Change, OrderSnapshot, Hold], Awaitable[None]]
+RefundEffect = Callable[[Change, OrderSnapshot, Refund], Awaitable[None]]
 
 # ── opening ─────────────────────────────────────────────────────────────────────
 
@@ -86,13 +87,14 @@ async def expire(change: Change, order: OrderSnapshot, *, hold_id: str) -> Done:
     hold = _find(order, hold_id)
     if hold is None:
         return Done()
-    silence = SILENCE_MEANS.get(hold.reason)
+    # Nobody loses a right to send goods back because the shop was slow.
+    silence = None if _is_return(hold) else SILENCE_MEANS.get(hold.reason)
     if silence is None:
         await _mark(change, hold, escalated_at=utc_now())
         change.event("hold.escalated", hold_id=hold.id, reason=hold.reason)
         return Done()
     await release_holds(change, silence, hold_id=hold.id)
-    await EFFECTS[hold.reason, silence](change, order, hold)
+    await _effects(hold)[hold.reason, silence](change, order, hold)
     return Done()
 
 
@@ -125,7 +127,7 @@ async def release(
             allowed=list(DECISIONS[hold.reason]),
         )
     await release_holds(change, command.decision, hold_id=hold.id, note_key=command.key)
-    effect = EFFECTS.get((hold.reason, command.decision))
+    effect = _effects(hold).get((hold.reason, command.decision))
     if effect is not None:
         await effect(change, order, hold)
     return Done()
@@ -209,6 +211,26 @@ async def _needs_new_method(change: Change, order: OrderSnapshot, hold: Hold) ->
         )
 
 
+def _on_refund(decided: RefundEffect) -> Effect:
+    async def effect(change: Change, order: OrderSnapshot, hold: Hold) -> None:
+        await decided(change, order, order.refund(hold.subject))
+
+    return effect
+
+
+def _is_return(hold: Hold) -> bool:
+    return hold.subject.startswith("ret_")
+
+
+def _effects(hold: Hold) -> Mapping[tuple[HoldReason, Decision], Effect]:
+    return RETURN_EFFECTS if _is_return(hold) else EFFECTS
+
+
+async def _reship(change: Change, order: OrderSnapshot, hold: Hold) -> None:
+    if await delivering.reship(change, order, hold):
+        await miss_stock(change, order.id)
+
+
 EFFECTS: dict[tuple[HoldReason, Decision], Effect] = {
     (HoldReason.APPROVAL, Decision.REJECT): _cancel_all,
     (HoldReason.STOCK, Decision.WAIT): _wait_for_stock,
@@ -220,6 +242,19 @@ EFFECTS: dict[tuple[HoldReason, Decision], Effect] = {
     (HoldReason.ADDRESS, Decision.CORRECT): addresses.require_correction,
     (HoldReason.ADDRESS, Decision.OVERRIDE): addresses.accept,
     (HoldReason.ADDRESS, Decision.CANCEL): _cancel_all,
+    (HoldReason.REFUND, Decision.APPROVE): _on_refund(refunding.go_on),
+    (HoldReason.REFUND, Decision.RETRY): _on_refund(refunding.go_on),
+    (HoldReason.REFUND, Decision.REJECT): _on_refund(refunding.reject),
+    (HoldReason.REFUND, Decision.PAID_OTHERWISE): _on_refund(refunding.pay_otherwise),
+    (HoldReason.DELIVERY, Decision.RESHIP): _reship,
+    (HoldReason.DELIVERY, Decision.REFUND): delivering.refund,
+    (HoldReason.DELIVERY, Decision.WAIT): delivering.wait,
     (HoldReason.MANUAL, Decision.CANCEL): _cancel_all,
 }
 """What a decision changes beyond closing the hold."""
+
+RETURN_EFFECTS: dict[tuple[HoldReason, Decision], Effect] = {
+    (HoldReason.APPROVAL, Decision.APPROVE): returning.approve,
+    (HoldReason.APPROVAL, Decision.REJECT): returning.reject,
+}
+"""The same of a return's holds."""

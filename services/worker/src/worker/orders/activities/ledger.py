@@ -10,6 +10,10 @@ from shared.database.orders.tables import LedgerRow as LedgerTable
 from shared.database.orders.tables import Payment as PaymentTable
 from sqlalchemy import insert, update
 
+PAID_OTHERWISE = "paid-otherwise"
+"""Instead of the provider's reference: the money went another way, and the provider's
+books know nothing of it."""
+
 
 async def begin(
     change: Change,

@@ -149,10 +149,20 @@ class PaymentActivities(PaymentSteps):
     @activity.defn(name="refund")
     async def refund(self, ref: RefundRef) -> RefundFacts:
         order = await self._store.read(ref.order_id)
-        held = refund_facts(order, ref.refund_id).on_hold
         for part in settling_refunds.open_parts(order, ref.refund_id):
+            # A part that failed has opened a hold: the others wait for it.
+            held = refund_facts(order, ref.refund_id).on_hold
             await self._refund_part(ref, part, may_call=not held)
-        return refund_facts(await self._store.read(ref.order_id), ref.refund_id)
+            order = await self._store.read(ref.order_id)
+        return refund_facts(order, ref.refund_id)
+
+    async def recheck_refund(self, ref: RefundRef, provider_ref: str) -> None:
+        """Take the provider's current word for what it knows by this reference, also
+        where it had called it paid before."""
+        order = await self._store.read(ref.order_id)
+        part = settling_refunds.part_at_provider(order, ref.refund_id, provider_ref)
+        if part is not None:
+            await self._refund_part(ref, part, may_call=False)
 
     async def _refund_part(
         self, ref: RefundRef, part: settling_refunds.Part, *, may_call: bool

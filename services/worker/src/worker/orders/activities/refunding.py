@@ -1,75 +1,57 @@
 """Owing a refund: the goods are credited and the money is set aside at once, in one
-transaction, so that the books agree from the first moment (M1)."""
-
-from collections.abc import Mapping
+transaction, so that the books agree from the first moment (M1); and taking it back."""
 
 from shared.contracts.errors import Refusal
-from shared.contracts.orders.states import MoneyKind, MoneyStatus
+from shared.contracts.orders.states import MoneyKind, MoneyStatus, RefundReason
 from shared.database.ids import new_id
 from shared.database.kernel.change import Change
-from shared.database.orders.snapshot import OrderSnapshot
-from shared.database.orders.tables import Order, Refund
+from shared.database.orders.snapshot import LedgerRow, OrderSnapshot, Payment, Refund
+from shared.database.orders.tables import Order
+from shared.database.orders.tables import Refund as RefundTable
 from sqlalchemy import insert, update
 
 from worker.orders.activities import ledger
 from worker.orders.activities.stock import add_to_line
+from worker.orders.credits import Credit, undone
+from worker.orders.facts import pending_refunds
 
 
 async def request(
     change: Change,
     order: OrderSnapshot,
+    credit: Credit,
     *,
-    reason: str,
-    lines: Mapping[int, int],
-    shipping: int = 0,
-    goodwill: int = 0,
+    reason: RefundReason,
+    refund_id: str | None = None,
+    return_id: str | None = None,
 ) -> str | None:
-    """Owe the customer the price of `lines`, `shipping` and `goodwill`.
-
-    Returns the refund's id, `None` where it comes to nothing. Raises `Refusal`
-    exceeds-refundable. Asking the provider is the refund's workflow's business.
-    """
-    goods = sum(
-        order.line(number).price_to_credit(units) for number, units in lines.items()
-    )
-    amount = goods + shipping + goodwill
-    if amount > order.refundable:
-        raise Refusal(
-            "exceeds-refundable",
-            "More than was paid cannot be paid back.",
-            refundable=order.refundable,
-        )
-    for number, units in lines.items():
-        await add_to_line(change, order.id, number, credited=units)
-    if shipping or goodwill:
-        await change.connection.execute(
-            update(Order)
-            .where(Order.id == order.id)
-            .values(
-                shipping_credited=Order.shipping_credited + shipping,
-                goodwill=Order.goodwill + goodwill,
-            )
-        )
-    if amount == 0:
+    """Owe the customer a `credit`. Returns the refund's id, `None` where it comes to
+    nothing. Asking the provider is the refund's workflow's business."""
+    await _add(change, order, credit, sign=1)
+    if credit.amount == 0:
         return None
-    refund_id = new_id("ref")
+    refund_id = refund_id or new_id("ref")
     await change.connection.execute(
-        insert(Refund).values(
+        insert(RefundTable).values(
             id=refund_id,
             order_id=order.id,
+            return_id=return_id,
             reason=reason,
-            amount=amount,
-            shipping=shipping,
-            goodwill=goodwill,
+            amount=credit.amount,
+            shipping=credit.shipping,
+            goodwill=credit.goodwill,
             status=MoneyStatus.PENDING,
             lines=[
-                {"line": number, "quantity": units} for number, units in lines.items()
+                {"line": number, "quantity": units}
+                for number, units in credit.lines.items()
             ],
             requested_by=change.actor,
         )
     )
-    await _set_aside(change, order, amount, refund_id)
-    change.event("refund.requested", refund_id=refund_id, amount=amount, reason=reason)
+    await _set_aside(change, order, credit.amount, refund_id)
+    change.event(
+        "refund.requested", refund_id=refund_id, amount=credit.amount, reason=reason
+    )
     return refund_id
 
 
@@ -83,3 +65,70 @@ async def _set_aside(
             amount -= part
             await ledger.add(change, payment.id, refunding=part)
             await ledger.begin(change, payment.id, MoneyKind.REFUND, part, refund_id)
+
+
+async def reject(change: Change, order: OrderSnapshot, refund: Refund) -> None:
+    """Take a refund back: nothing more of it is paid out. Raises `Refusal`
+    wrong-state while a part of it is at the provider."""
+    given_up = 0
+    for payment, row in _open_rows(order, refund.id):
+        given_up += row.amount
+        await ledger.settle(change, row.id, MoneyStatus.FAILED, failure="rejected")
+        await ledger.add(change, payment.id, refunding=-row.amount)
+    await _add(change, order, undone(order, refund, given_up), sign=-1)
+    await set_status(change, refund.id, MoneyStatus.FAILED)
+    change.event("refund.rejected", refund_id=refund.id, amount=given_up)
+
+
+async def pay_otherwise(change: Change, order: OrderSnapshot, refund: Refund) -> None:
+    """The customer has the money by another way. Raises like `reject`."""
+    for payment, row in _open_rows(order, refund.id):
+        await ledger.settle(
+            change, row.id, MoneyStatus.SUCCEEDED, provider_ref=ledger.PAID_OTHERWISE
+        )
+        await ledger.add(change, payment.id, refunding=-row.amount, refunded=row.amount)
+    await set_status(change, refund.id, MoneyStatus.SUCCEEDED)
+    change.event("refund.succeeded", refund_id=refund.id, amount=refund.amount)
+
+
+async def go_on(change: Change, order: OrderSnapshot, refund: Refund) -> None:
+    """A second person has looked at it: the provider is asked, or asked again."""
+    await set_status(
+        change,
+        refund.id,
+        MoneyStatus.PENDING,
+        approved_by=refund.approved_by or change.actor,
+    )
+
+
+def _open_rows(order: OrderSnapshot, refund_id: str) -> list[tuple[Payment, LedgerRow]]:
+    """What is set aside for a refund and no provider has. Raises `Refusal`."""
+    rows = pending_refunds(order, refund_id)
+    if any(row.provider_ref for _, row in rows):
+        raise Refusal("wrong-state", "A part of it is at the provider: wait for that.")
+    return rows
+
+
+async def set_status(
+    change: Change, refund_id: str, status: MoneyStatus, **columns: object
+) -> None:
+    await change.connection.execute(
+        update(RefundTable)
+        .where(RefundTable.id == refund_id)
+        .values(status=status, **columns)
+    )
+
+
+async def _add(
+    change: Change, order: OrderSnapshot, credit: Credit, *, sign: int
+) -> None:
+    for number, units in credit.lines.items():
+        await add_to_line(change, order.id, number, credited=sign * units)
+    await change.connection.execute(
+        update(Order)
+        .where(Order.id == order.id)
+        .values(
+            shipping_credited=Order.shipping_credited + sign * credit.shipping,
+            goodwill=Order.goodwill + sign * credit.goodwill,
+        )
+    )

@@ -1,18 +1,18 @@
 """A refund at the provider: its parts are asked for one by one and settled."""
 
 from shared.contracts.base import Payload
-from shared.contracts.orders.states import HoldReason, MoneyKind, MoneyStatus
+from shared.contracts.orders.states import Decision, HoldReason, MoneyKind, MoneyStatus
 from shared.database.kernel.change import Change
-from shared.database.kernel.holds import place_hold
-from shared.database.orders.snapshot import OrderSnapshot
+from shared.database.kernel.holds import place_hold, release_holds
+from shared.database.orders.snapshot import LedgerRow, OrderSnapshot, Payment
 from shared.database.orders.tables import LedgerRow as LedgerTable
-from shared.database.orders.tables import Refund as RefundTable
 from sqlalchemy import update
 
 from worker.orders import policy
-from worker.orders.activities import ledger
+from worker.orders.activities import ledger, refunding
 from worker.orders.activities.asking import Asked, again
 from worker.orders.activities.store import Done
+from worker.orders.facts import pending_refunds
 from worker.orders.ports import ProviderRefund
 
 
@@ -24,12 +24,23 @@ class Part(Payload):
 def open_parts(order: OrderSnapshot, refund_id: str) -> list[Part]:
     """The parts of a refund that are not settled. They were written when the refund
     was requested, so any of them may have been asked for before."""
-    return [
-        Part(asked=again(payment, row), payment_ref=payment.provider_ref or "")
-        for payment in order.payments
-        for row in payment.rows(MoneyKind.REFUND)
-        if row.ref == refund_id and row.status is MoneyStatus.PENDING
-    ]
+    return [_part(payment, row) for payment, row in pending_refunds(order, refund_id)]
+
+
+def part_at_provider(
+    order: OrderSnapshot, refund_id: str, provider_ref: str
+) -> Part | None:
+    """What the provider knows by this reference, unless it was given up."""
+    for payment in order.payments:
+        for row in payment.rows(MoneyKind.REFUND):
+            known = row.ref == refund_id and row.provider_ref == provider_ref
+            if known and row.status is not MoneyStatus.FAILED:
+                return _part(payment, row)
+    return None
+
+
+def _part(payment: Payment, row: LedgerRow) -> Part:
+    return Part(asked=again(payment, row), payment_ref=payment.provider_ref or "")
 
 
 async def settle(
@@ -41,6 +52,11 @@ async def settle(
     answer: ProviderRefund,
 ) -> Done:
     payment, row = ledger.find_row(order, row_id)
+    if row.status is MoneyStatus.SUCCEEDED and answer.status == "failed":
+        # The customer's bank sent it back after all: it is owed again.
+        await ledger.add(change, payment.id, refunding=row.amount, refunded=-row.amount)
+        await _fail(change, order, refund_id, row_id, answer)
+        return Done()
     if row.status is not MoneyStatus.PENDING:
         return Done()
     match answer.status:
@@ -59,6 +75,12 @@ async def settle(
             )
             if len(open_parts(order, refund_id)) == 1:
                 await _finish(change, order, refund_id, MoneyStatus.SUCCEEDED)
+                await release_holds(
+                    change,
+                    Decision.SETTLED,
+                    reason=HoldReason.REFUND,
+                    subject=refund_id,
+                )
         case "failed":
             await _fail(change, order, refund_id, row_id, answer)
     return Done()
@@ -103,9 +125,7 @@ async def _fail(
 async def _finish(
     change: Change, order: OrderSnapshot, refund_id: str, status: MoneyStatus
 ) -> None:
-    await change.connection.execute(
-        update(RefundTable).where(RefundTable.id == refund_id).values(status=status)
-    )
+    await refunding.set_status(change, refund_id, status)
     change.event(
         f"refund.{status}",
         refund_id=refund_id,

@@ -13,6 +13,11 @@ class ManualCarrier:
     async def buy_label(self, to: Address, parcel: Parcel, reference: str) -> Label:
         return Label(ref=reference, carrier=self.name, tracking=None)
 
+    async def buy_return_label(
+        self, sender: Address, parcel: Parcel, reference: str
+    ) -> Label | None:
+        return None
+
     async def void_label(self, label_ref: str) -> None:
         """A label on paper is thrown away."""
 

@@ -28,7 +28,7 @@ class CarrierSimulator:
                 json={"reference": reference, "to": asdict(to), **parcel.model_dump()},
                 headers={"Idempotency-Key": reference},
             )
-        if answer.status_code == httpx2.codes.UNPROCESSABLE_ENTITY:
+        if answer.status_code == httpx2.codes.UNPROCESSABLE_CONTENT:
             raise AddressRefused("carrier-refused")
         body = _body(answer)
         return Label(
@@ -37,6 +37,12 @@ class CarrierSimulator:
             tracking=body["tracking"],
             eta=date.fromisoformat(body["eta"]) if body.get("eta") else None,
         )
+
+    async def buy_return_label(
+        self, sender: Address, parcel: Parcel, reference: str
+    ) -> Label | None:
+        # It prints one address and knows no direction.
+        return await self.buy_label(sender, parcel, reference)
 
     async def void_label(self, label_ref: str) -> None:
         with _translated():

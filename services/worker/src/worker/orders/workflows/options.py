@@ -70,6 +70,9 @@ PREDECESSOR_GONE_IN = timedelta(seconds=1)
 # A provider tells by webhook how a slow refund ended; this is for a lost one.
 ASK_PROVIDER_AGAIN = timedelta(hours=1)
 
+# Somebody else runs this return's refund, and will not tell us when it has ended.
+SETTLED_ELSEWHERE_IN = timedelta(minutes=1)
+
 # A batch of short transactions; one that is silent for so long has lost its worker.
 STOCK = HeartbeatOptions(
     task_queue=ORDERS,

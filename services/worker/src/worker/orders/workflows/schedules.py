@@ -33,6 +33,7 @@ class SweepWorkflow(Sweep):
     async def run(self) -> None:
         for step in (
             SweepSteps.start_missing_orders,
+            SweepSteps.start_missing_returns,
             SweepSteps.nudge_overdue_orders,
             SweepSteps.allocate_free_stock,
             SweepSteps.audit,

@@ -1,0 +1,367 @@
+"""Returns: what may come back, what is approved, and what becomes of the goods.
+
+Goods count from their delivery on. What the carrier never told of (a `manual` one) has
+to be reported as delivered first.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+
+from shared.contracts.errors import Refusal
+from shared.contracts.orders.models import ReceiveReturn, RequestReturn
+from shared.contracts.orders.states import (
+    Disposition,
+    HoldReason,
+    RefundReason,
+    ReturnStatus,
+    ShipmentStatus,
+)
+from shared.database.kernel.change import Change
+from shared.database.kernel.holds import place_hold
+from shared.database.orders.snapshot import Hold, OrderSnapshot, Return, Shipment
+from shared.database.orders.tables import Return as ReturnTable
+from shared.database.orders.tables import ReturnLine
+from sqlalchemy import insert, text, update
+
+from worker.orders import policy
+from worker.orders.activities import refunding
+from worker.orders.activities.stock import add_to_line, move_stock
+from worker.orders.activities.store import Done, utc_now
+from worker.orders.credits import owed
+
+# ── what may come back ──────────────────────────────────────────────────────────
+
+
+def returnable(order: OrderSnapshot, since: datetime | None = None) -> dict[int, int]:
+    """Delivered units of each line that are in no return. With `since`, of parcels
+    that arrived after it: returns are taken to be of older parcels first."""
+    delivered = _delivered(order, None)
+    recent = _delivered(order, since)
+    taken = _in_returns(order.returns)
+    return {
+        line: min(recent.get(line, 0), units - taken.get(line, 0))
+        for line, units in delivered.items()
+    }
+
+
+def _delivered(order: OrderSnapshot, since: datetime | None) -> dict[int, int]:
+    units: dict[int, int] = {}
+    for shipment in order.shipments:
+        if shipment.status is not ShipmentStatus.DELIVERED:
+            continue
+        at = shipment.delivered_at
+        if since is None or (at is not None and at >= since):
+            for item in shipment.lines:
+                units[item.line] = units.get(item.line, 0) + item.qty
+    return units
+
+
+def _in_returns(returns: Iterable[Return]) -> dict[int, int]:
+    """What was received counts as far as it was accepted: the rest may still come."""
+    units: dict[int, int] = {}
+    for return_ in returns:
+        if return_.status in (ReturnStatus.REJECTED, ReturnStatus.EXPIRED):
+            continue
+        for item in return_.lines:
+            taken = item.qty if item.accepted is None else item.accepted
+            units[item.line] = units.get(item.line, 0) + taken
+    return units
+
+
+async def _check(
+    change: Change, order: OrderSnapshot, wanted: Mapping[int, int]
+) -> None:
+    there = returnable(order)
+    if any(units > there.get(line, 0) for line, units in wanted.items()):
+        raise Refusal(
+            "quantity-exceeded",
+            "More than was delivered and is not in a return already.",
+            returnable=_units(there),
+        )
+    keep = await _not_returnable(change, order, wanted)
+    if keep:
+        raise Refusal("not-returnable", "This is sold for good.", lines=keep)
+    in_time = returnable(order, utc_now() - policy.RETURN_WINDOW)
+    if any(units > in_time.get(line, 0) for line, units in wanted.items()):
+        raise Refusal(
+            "window-closed",
+            f"Returns are taken for {policy.RETURN_WINDOW.days} days after delivery.",
+            returnable=_units(in_time),
+        )
+
+
+async def _not_returnable(
+    change: Change, order: OrderSnapshot, wanted: Mapping[int, int]
+) -> list[int]:
+    skus = await change.connection.scalars(
+        text("SELECT sku FROM products WHERE sku = ANY(:skus) AND NOT returnable"),
+        {"skus": [order.line(number).sku for number in wanted]},
+    )
+    found = set(skus)
+    return [number for number in wanted if order.line(number).sku in found]
+
+
+def _units(lines: Mapping[int, int]) -> list[dict[str, int]]:
+    return [{"line": n, "quantity": units} for n, units in lines.items() if units]
+
+
+# ── asked for and decided ───────────────────────────────────────────────────────
+
+
+async def request(
+    change: Change,
+    order: OrderSnapshot,
+    *,
+    command: RequestReturn,
+    limits: policy.ReturnLimits,
+) -> Done:
+    """Raises `Refusal` quantity-exceeded, not-returnable, window-closed."""
+    wanted = {item.line: item.quantity for item in command.lines}
+    await _check(change, order, wanted)
+    findings = policy.screen_return(
+        policy.ReturnScreening(
+            value=owed(order, wanted).goods,
+            recent_returns=await _recent(change, order, limits.recent_window),
+        ),
+        limits,
+    )
+    await _write(change, order, command, approved=not findings)
+    if findings:
+        await place_hold(
+            change,
+            HoldReason.APPROVAL,
+            subject=command.return_id,
+            due_in=policy.APPROVAL_DUE,
+            detail={"return_id": command.return_id, "findings": list(findings)},
+        )
+    return Done()
+
+
+async def _recent(change: Change, order: OrderSnapshot, window: timedelta) -> int:
+    recent = await change.connection.scalar(
+        text(
+            "SELECT count(*) FROM returns r JOIN orders o ON o.id = r.order_id"
+            " WHERE o.customer = :customer AND r.status <> 'rejected'"
+            " AND r.created_at > now() - cast(:window AS interval)"
+        ),
+        {"customer": order.customer, "window": window},
+    )
+    return int(recent or 0)
+
+
+async def _write(
+    change: Change, order: OrderSnapshot, command: RequestReturn, *, approved: bool
+) -> None:
+    await change.connection.execute(
+        insert(ReturnTable).values(
+            id=command.return_id,
+            order_id=order.id,
+            status=ReturnStatus.APPROVED if approved else ReturnStatus.REQUESTED,
+            requested_by=change.actor,
+        )
+    )
+    await change.connection.execute(
+        insert(ReturnLine),
+        [
+            {
+                "return_id": command.return_id,
+                "order_id": order.id,
+                "line": item.line,
+                "qty": item.quantity,
+                "reason": item.reason,
+            }
+            for item in command.lines
+        ],
+    )
+    change.event(
+        "return.requested",
+        return_id=command.return_id,
+        lines=[item.model_dump() for item in command.lines],
+    )
+
+
+async def approve(change: Change, order: OrderSnapshot, hold: Hold) -> None:
+    await _set(change, hold.subject, status=ReturnStatus.APPROVED)
+
+
+async def reject(change: Change, order: OrderSnapshot, hold: Hold) -> None:
+    await _set(change, hold.subject, status=ReturnStatus.REJECTED)
+    change.event("return.rejected", return_id=hold.subject)
+
+
+# ── awaited ─────────────────────────────────────────────────────────────────────
+
+
+async def expect(
+    change: Change,
+    order: OrderSnapshot,
+    *,
+    return_id: str,
+    label_ref: str | None,
+    tracking: str | None,
+) -> Done:
+    """It is known how the goods are sent: now they are awaited, and the customer is
+    told so."""
+    return_ = order.return_(return_id)
+    if return_.status is ReturnStatus.APPROVED and return_.due_at is None:
+        now = utc_now()
+        await _set(
+            change,
+            return_id,
+            label_ref=label_ref,
+            tracking=tracking,
+            due_at=now + policy.RETURN_DUE,
+            remind_at=now + policy.RETURN_REMINDED_EVERY,
+        )
+        change.event("return.approved", return_id=return_id, tracking=tracking)
+    return Done()
+
+
+async def remind(change: Change, order: OrderSnapshot, *, return_id: str) -> Done:
+    return_ = order.return_(return_id)
+    at, due = return_.remind_at, return_.due_at
+    if return_.status is not ReturnStatus.APPROVED or at is None or at > utc_now():
+        return Done()
+    again = at + policy.RETURN_REMINDED_EVERY
+    await _set(
+        change, return_id, remind_at=again if due is None or again < due else None
+    )
+    change.event("return.reminded", return_id=return_id)
+    return Done()
+
+
+async def expire(change: Change, order: OrderSnapshot, *, return_id: str) -> Done:
+    return_ = order.return_(return_id)
+    overdue = return_.due_at is not None and return_.due_at <= utc_now()
+    if return_.status is ReturnStatus.APPROVED and overdue:
+        await _set(change, return_id, status=ReturnStatus.EXPIRED)
+        change.event("return.expired", return_id=return_id)
+    return Done()
+
+
+# ── received ────────────────────────────────────────────────────────────────────
+
+
+async def receive(
+    change: Change, order: OrderSnapshot, *, command: ReceiveReturn
+) -> Done:
+    """Facts win: goods that come after the return expired are in the house all the
+    same, and are taken in unless another return has counted them meanwhile.
+
+    Raises `Refusal` wrong-state, quantity-exceeded."""
+    return_ = order.return_(command.return_id)
+    if return_.status not in (ReturnStatus.APPROVED, ReturnStatus.EXPIRED):
+        raise wrong_state(return_)
+    accepted = {item.line: item.accepted for item in command.lines if item.accepted}
+    _check_accepted(order, return_, accepted, {item.line for item in command.lines})
+    for item in command.lines:
+        await _note_line(change, return_.id, item.line, item.accepted, item.disposition)
+    await _note_line(change, return_.id, None, 0, None)
+    for number, units in accepted.items():
+        await add_to_line(change, order.id, number, returned=units)
+    restocked = {
+        item.line: item.accepted
+        for item in command.lines
+        if item.disposition is Disposition.RESTOCK
+    }
+    await _restock(change, order, return_.id, restocked)
+    await _set(change, return_.id, status=ReturnStatus.RECEIVED)
+    change.event(
+        "return.received",
+        return_id=return_.id,
+        lines=[item.model_dump(mode="json") for item in command.lines],
+    )
+    await refunding.request(
+        change,
+        order,
+        owed(order, accepted, shipping=_shipping(order, accepted)),
+        reason=RefundReason.RETURN,
+        return_id=return_.id,
+    )
+    return Done()
+
+
+def _check_accepted(
+    order: OrderSnapshot,
+    return_: Return,
+    accepted: Mapping[int, int],
+    named: Iterable[int],
+) -> None:
+    expected = {item.line: item.qty for item in return_.lines}
+    if return_.status is ReturnStatus.EXPIRED:
+        free = returnable(order)
+        expected = {n: min(units, free.get(n, 0)) for n, units in expected.items()}
+    unknown = set(named) - expected.keys()
+    if unknown or any(units > expected[line] for line, units in accepted.items()):
+        raise Refusal(
+            "quantity-exceeded",
+            "More came back than this return is for.",
+            expected=_units(expected),
+        )
+
+
+async def _note_line(
+    change: Change,
+    return_id: str,
+    line: int | None,
+    accepted: int,
+    disposition: Disposition | None,
+) -> None:
+    """Without a `line`: all that nothing was said about."""
+    which = ReturnLine.accepted.is_(None) if line is None else ReturnLine.line == line
+    await change.connection.execute(
+        update(ReturnLine)
+        .where(ReturnLine.return_id == return_id, which)
+        .values(accepted=accepted, disposition=disposition)
+    )
+
+
+async def _restock(
+    change: Change, order: OrderSnapshot, return_id: str, units: Mapping[int, int]
+) -> None:
+    """Back to where the goods were sent from. In quarantine they are no stock yet:
+    whatever is on hand anywhere is promised to the next order, so they come back by
+    an adjustment once they are found to be good."""
+    moves = [
+        (order.line(number).sku, _sent_from(order, number).location, n, 0)
+        for number, n in units.items()
+    ]
+    await move_stock(change, return_id, "return", moves)
+
+
+def _sent_from(order: OrderSnapshot, line: int) -> Shipment:
+    return next(
+        shipment
+        for shipment in order.shipments
+        if shipment.status is ShipmentStatus.DELIVERED and shipment.units(line)
+    )
+
+
+def _shipping(order: OrderSnapshot, accepted: Mapping[int, int]) -> int:
+    """What it cost to send goods is given back with the last of them: who keeps
+    anything had the use of the parcel (as with a withdrawal from a whole contract,
+    directive 2011/83/EU, article 13)."""
+    kept = any(
+        line.shipped > line.returned + accepted.get(line.line, 0)
+        for line in order.lines
+    )
+    return 0 if kept or order.open_units else order.shipping_creditable
+
+
+async def close(change: Change, order: OrderSnapshot, *, return_id: str) -> Done:
+    if order.return_(return_id).status is ReturnStatus.RECEIVED:
+        await _set(change, return_id, status=ReturnStatus.CLOSED)
+        change.event("return.closed", return_id=return_id)
+    return Done()
+
+
+def wrong_state(return_: Return) -> Refusal:
+    return Refusal(
+        "wrong-state", f"The return is {return_.status}.", status=return_.status
+    )
+
+
+async def _set(change: Change, return_id: str, **columns: object) -> None:
+    await change.connection.execute(
+        update(ReturnTable).where(ReturnTable.id == return_id).values(columns)
+    )

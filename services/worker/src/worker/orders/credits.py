@@ -1,0 +1,93 @@
+"""What a refund takes back of an order, to the cent. Pure.
+
+M1 at every commit: what the providers hold is goods and shipping that are paid for
+and not credited, less `goodwill`. So whatever is given back beside its price goes on
+`goodwill`, and whatever cannot be given back any more is taken off it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from shared.contracts.errors import Refusal
+from shared.contracts.money import share
+from shared.database.orders.snapshot import OrderSnapshot, Refund
+
+
+@dataclass(frozen=True)
+class Credit:
+    """Minor units. `goodwill` is below zero where the lines' price is more than is
+    left to pay back: the customer had that part before."""
+
+    lines: Mapping[int, int]
+    goods: int = 0
+    shipping: int = 0
+    goodwill: int = 0
+
+    @property
+    def amount(self) -> int:
+        return self.goods + self.shipping + self.goodwill
+
+
+def wished(
+    order: OrderSnapshot,
+    lines: Mapping[int, int],
+    *,
+    shipping: int = 0,
+    goodwill: int = 0,
+) -> Credit:
+    """What a person wants to give back. Raises `Refusal` exceeds-refundable."""
+    goods = _price(order, lines)
+    credit = Credit(lines, goods, shipping, goodwill + _rounding(order, lines))
+    paid = all(
+        units <= order.line(number).creditable for number, units in lines.items()
+    )
+    if (
+        not paid
+        or shipping > order.shipping_creditable
+        or not 0 < credit.amount <= order.refundable
+    ):
+        raise Refusal(
+            "exceeds-refundable",
+            "More than was paid cannot be paid back.",
+            refundable=order.refundable,
+        )
+    return credit
+
+
+def owed(
+    order: OrderSnapshot, lines: Mapping[int, int], *, shipping: int = 0
+) -> Credit:
+    """What is due for goods that were cancelled or came back: at most what is left,
+    for a part may have been paid back before."""
+    left = {
+        number: min(units, order.line(number).creditable)
+        for number, units in lines.items()
+    }
+    left = {number: units for number, units in left.items() if units}
+    shipping = min(shipping, order.shipping_creditable)
+    goods = _price(order, left)
+    rounding = _rounding(order, left)
+    due = goods + shipping + rounding
+    missing = max(0, due - order.refundable)
+    return Credit(left, goods, shipping, rounding - missing)
+
+
+def undone(order: OrderSnapshot, refund: Refund, given_up: int) -> Credit:
+    """What taking a refund back returns to the order, of which `given_up` was not
+    paid out. Units are worth what they are worth now: with other credits in between,
+    that may be a cent beside what they were, and the cent is goodwill too."""
+    lines = {item["line"]: item["quantity"] for item in refund.lines}
+    goods = sum(
+        share(line.total, line.qty, line.credited - units, units)
+        for line, units in ((order.line(n), units) for n, units in lines.items())
+    )
+    return Credit(lines, goods, refund.shipping, given_up - goods - refund.shipping)
+
+
+def _price(order: OrderSnapshot, lines: Mapping[int, int]) -> int:
+    return sum(order.line(n).price_to_credit(units) for n, units in lines.items())
+
+
+def _rounding(order: OrderSnapshot, lines: Mapping[int, int]) -> int:
+    """A cent that a refund taken back left over goes with the next goods."""
+    return max(0, -order.goodwill) if lines else 0
