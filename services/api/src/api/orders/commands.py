@@ -200,7 +200,7 @@ class Commands:
     async def _revive(self, order_id: str, ended: Ended) -> None:
         async with self._engine.connect() as connection:
             order = await read_order(connection, order_id)
-        if order.status.final:
+        if order.status.final and not order.holds:
             raise ended(order)
         if not await self.start(order_id, again=True):
             raise NoAnswer()

@@ -33,6 +33,7 @@ class Shipment(BaseModel):
     carrier: str | None
     tracking: str | None
     label_ref: str | None
+    label_url: str | None
     tracking_status: str | None
     eta: date | None
     created_at: datetime
@@ -78,7 +79,7 @@ async def _read(
 
 
 def show_shipment(shipment: Shipment) -> shown.Shipment:
-    known = shipment.model_dump(exclude={"number", "lines", "label_ref", "on_hold"})
+    known = shipment.model_dump(exclude={"number", "lines", "label_ref", "label_url", "on_hold"})
     lines = [
         shown.ShipmentLine(
             line=line.line, sku=line.sku, name=line.name, quantity=line.qty

@@ -89,7 +89,7 @@ class OrderWebhooks:
             "SELECT order_id, id FROM shipments WHERE tracking = :ref", tracking
         )
         if known is None:
-            return False
+            return await self._is_on_its_way_back(tracking)
         order_id, shipment_id = known
         # A carrier that cannot be asked has only told us.
         now = await self._carrier.track(tracking) or _told(event)
@@ -101,6 +101,11 @@ class OrderWebhooks:
         if moved.wakes:
             await self._nudge.shipment(shipment_id)
         return True
+
+    async def _is_on_its_way_back(self, tracking: str) -> bool:
+        """What comes back counts when it is received, whatever the carrier says."""
+        query = "SELECT order_id, id FROM returns WHERE tracking = :ref"
+        return await self._find(query, tracking) is not None
 
     async def _find(self, query: str, ref: str) -> tuple[str, str] | None:
         async with self._store.engine.connect() as connection:

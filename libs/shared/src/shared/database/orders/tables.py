@@ -329,6 +329,7 @@ class Shipment(Base):
     carrier: Mapped[str | None]
     tracking: Mapped[str | None] = mapped_column(unique=True)
     label_ref: Mapped[str | None]
+    label_url: Mapped[str | None]
     tracking_status: Mapped[str | None]
     tracking_at: Mapped[datetime | None]
     eta: Mapped[date | None]

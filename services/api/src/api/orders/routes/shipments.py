@@ -185,15 +185,15 @@ async def get_shipment_label(
     if shipment.label_ref is None:
         raise Refusal("no-label", "The parcel is not packed and paid yet.")
     carrier = services.settings.carrier_api_base
+    if shipment.label_url is not None:
+        return await _fetch_label(services.http, shipment.label_url)
     if carrier is None:
         raise Refusal("no-label", "The carrier is given its parcels by hand.")
-    return await _fetch_label(services.http, carrier, shipment.label_ref)
+    url = f"{carrier.rstrip('/')}/v1/labels/{shipment.label_ref}.pdf"
+    return await _fetch_label(services.http, url)
 
 
-async def _fetch_label(
-    http: httpx2.AsyncClient, carrier: str, label_ref: str
-) -> Response:
-    url = f"{carrier.rstrip('/')}/v1/labels/{label_ref}.pdf"
+async def _fetch_label(http: httpx2.AsyncClient, url: str) -> Response:
     try:
         label = await http.get(url, timeout=LABEL_TIMEOUT_SECONDS)
         label.raise_for_status()

@@ -14,9 +14,15 @@ from shared.contracts.orders.models import (
     OrderRef,
     Pay,
     PlaceHold,
+    RefundRef,
     ReleaseHold,
 )
-from shared.contracts.orders.states import Decision, HoldReason, OrderStatus
+from shared.contracts.orders.states import (
+    Decision,
+    HoldReason,
+    OrderStatus,
+    RefundReason,
+)
 from shared.database.kernel.change import Change
 from shared.database.kernel.holds import place_hold, release_holds
 from shared.database.orders.snapshot import OrderSnapshot
@@ -35,12 +41,16 @@ from worker.orders.activities.cancelling import cancel_units, cancellable
 from worker.orders.activities.planning import plan
 from worker.orders.activities.stock import reserve_missing
 from worker.orders.activities.store import Apply, Done, OrderStore, utc_now
+from worker.orders.nudging import Nudger
 
 
 class OrderActivities(OrderSteps):
-    def __init__(self, store: OrderStore, limits: policy.Limits) -> None:
+    def __init__(
+        self, store: OrderStore, limits: policy.Limits, nudger: Nudger
+    ) -> None:
         self._store = store
         self._limits = limits
+        self._nudger = nudger
 
     @activity.defn(name="look")
     async def look(self, ref: OrderRef) -> OrderFacts:
@@ -100,6 +110,18 @@ class OrderActivities(OrderSteps):
     @activity.defn(name="release_hold")
     async def release_hold(self, command: ReleaseHold) -> None:
         await self._command(command, partial(holding.release, command=command))
+        if command.decision is Decision.REFUND:
+            await self._start_refunds(command.order_id)
+
+    async def _start_refunds(self, order_id: str) -> None:
+        """A refund of lost goods may outlive the order, so it is no child of it."""
+        order = await self._store.read(order_id)
+        for refund in order.refunds:
+            alone = refund.reason != RefundReason.CANCELLATION and not refund.return_id
+            if alone and facts.pending_refunds(order, refund.id):
+                await self._nudger.start_refund(
+                    RefundRef(order_id=order_id, refund_id=refund.id)
+                )
 
     async def _command(self, command: Command, apply: Apply) -> None:
         await self._store.change(

@@ -1,6 +1,7 @@
 """The steps of one parcel in the warehouse and on its way."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from functools import partial
 
 from shared.contracts.errors import Refusal
@@ -14,19 +15,21 @@ from shared.contracts.orders.models import (
 )
 from shared.contracts.orders.states import HoldReason, ShipmentStatus
 from shared.database.kernel.change import Change
-from shared.database.kernel.holds import place_hold
 from shared.database.orders.snapshot import OrderSnapshot, Shipment
 from shared.database.orders.tables import Shipment as ShipmentTable
 from shared.database.orders.tables import ShipmentLine
 from sqlalchemy import update
 from temporalio import activity
 
-from worker.orders import policy
+from worker.orders.activities import delivering
 from worker.orders.activities.cancelling import cancel_shipment
 from worker.orders.activities.holding import miss_stock
 from worker.orders.activities.stock import add_to_line, give_back, move_stock
 from worker.orders.activities.store import Apply, Done, OrderStore, utc_now
-from worker.orders.facts import shipment_facts
+from worker.orders.facts import shipment_facts, watch_until
+
+CLOCKS_APART = timedelta(minutes=1)
+"""Between Temporal's timers and this clock; what counts here are days."""
 
 
 class ShipmentActivities(ShipmentSteps):
@@ -206,19 +209,15 @@ async def _cancel(
 
 async def _miss_scan(change: Change, order: OrderSnapshot, *, shipment_id: str) -> Done:
     shipment = order.shipment(shipment_id)
-    if shipment.status is not ShipmentStatus.SHIPPED:
-        return Done()
+    until = watch_until(order, shipment)
+    if until is None or until > utc_now() + CLOCKS_APART:
+        return Done()  # it was seen meanwhile
     if order.hold(HoldReason.DELIVERY, shipment_id) is None:
-        await place_hold(
-            change,
-            HoldReason.DELIVERY,
-            subject=shipment_id,
-            due_in=policy.DELIVERY_DUE,
-            detail={"cause": "no-scan", "shipment_id": shipment_id},
-        )
+        await delivering.ask(change, order, shipment, delivering.NO_SCAN)
         return Done()
     await _set(change, shipment, status=ShipmentStatus.LOST)
     change.event("shipment.lost", shipment_id=shipment_id)
+    await delivering.ask(change, order, shipment, delivering.LOST)
     return Done()
 
 

@@ -4,83 +4,143 @@ repeated scan moves nothing back."""
 from functools import partial
 
 from shared.contracts.base import Payload
-from shared.contracts.orders.states import Decision, HoldReason, ShipmentStatus
+from shared.contracts.orders.states import HoldReason, ShipmentStatus
 from shared.database.kernel.change import Change
-from shared.database.kernel.holds import place_hold, release_holds
-from shared.database.orders.snapshot import OrderSnapshot, Shipment
+from shared.database.orders.snapshot import OrderSnapshot, Shipment, read_order
 from shared.database.orders.tables import Shipment as ShipmentTable
 from sqlalchemy import update
 
 from worker.orders import policy
+from worker.orders.activities import delivering
+from worker.orders.activities.leaving import leave_after_all
+from worker.orders.activities.shipments import send_off
 from worker.orders.activities.store import OrderStore
 from worker.orders.ports import Tracking
 
-
-class Moved(Payload):
-    """`wakes`: the shipment's workflow has something to do about it."""
-
-    wakes: bool
-
-
 CAUSES = {
-    "failure": "attempt-failed",
-    "return_to_sender": "back-to-sender",
-    "lost": "lost",
+    "failure": delivering.ATTEMPT_FAILED,
+    "return_to_sender": delivering.BACK_TO_SENDER,
+    "lost": delivering.LOST,
 }
 """Scans after which a person decides how the goods get to the customer."""
 
 
+STILL_HERE = (ShipmentStatus.PACKED, ShipmentStatus.CANCELLED)
+AWAY = (ShipmentStatus.SHIPPED, ShipmentStatus.LOST)
+
+
+class Moved(Payload):
+    """`wakes`: the parcel's workflow has something to do about it. `asks`: so has its
+    order's, which may have ended."""
+
+    wakes: bool = False
+    asks: bool = False
+
+
 async def track(
     store: OrderStore, order_id: str, shipment_id: str, now: Tracking
-) -> bool:
-    """Record the parcel's current state. Returns whether its workflow should look."""
-    moved = await store.change(
+) -> Moved:
+    """Record the parcel's current state. Safe to repeat."""
+    return await store.change(
         order_id, partial(_move, shipment_id=shipment_id, now=now), Moved
     )
-    return moved.wakes
 
 
 async def _move(
     change: Change, order: OrderSnapshot, *, shipment_id: str, now: Tracking
 ) -> Moved:
     shipment = order.shipment(shipment_id)
-    seen = shipment.tracking_at
-    if shipment.tracking_status == now.status or (seen and now.at < seen):
-        return Moved(wakes=False)
-    columns: dict[str, object] = {
-        "tracking_status": now.status,
-        "tracking_at": now.at,
-        "eta": now.eta or shipment.eta,
-    }
-    wakes = await _apply(change, shipment, now, columns)
-    await change.connection.execute(
-        update(ShipmentTable).where(ShipmentTable.id == shipment.id).values(columns)
+    if not policy.is_news(
+        now.status, now.at, shipment.tracking_status, shipment.tracking_at
+    ):
+        return Moved()
+    await _set(
+        change,
+        shipment,
+        tracking_status=now.status,
+        tracking_at=now.at,
+        eta=now.eta or shipment.eta,
     )
-    return Moved(wakes=wakes)
-
-
-async def _apply(
-    change: Change, shipment: Shipment, now: Tracking, columns: dict[str, object]
-) -> bool:
-    underway = shipment.status in (ShipmentStatus.SHIPPED, ShipmentStatus.LOST)
-    if now.status == "delivered" and underway:
-        columns |= {"status": ShipmentStatus.DELIVERED, "delivered_at": now.at}
-        await release_holds(
-            change, Decision.SETTLED, reason=HoldReason.DELIVERY, subject=shipment.id
-        )
-        change.event("shipment.delivered", shipment_id=shipment.id)
-        return True
+    asks = False
+    if shipment.status in STILL_HERE and policy.is_under_way(now.status):
+        asks = await _leave(change, order, shipment, now)
+        order = await read_order(change.connection, order.id)
+        shipment = order.shipment(shipment_id)
+    if now.status == "delivered":
+        asks |= await _arrive(change, order, shipment, now)
+        return Moved(wakes=True, asks=asks)
     change.event(
         "shipment.tracked", shipment_id=shipment.id, tracking_status=now.status
     )
-    cause = CAUSES.get(now.status)
-    if cause is None or not underway:
-        return False
-    await place_hold(
+    asks |= await _ask(change, order, shipment, now)
+    return Moved(wakes=asks, asks=asks)
+
+
+async def _leave(
+    change: Change, order: OrderSnapshot, shipment: Shipment, now: Tracking
+) -> bool:
+    """A parcel that is scanned has left, whoever forgot to say so."""
+    if shipment.status is ShipmentStatus.CANCELLED:
+        await leave_after_all(change, order, shipment, now.at)
+        return True
+    await send_off(
         change,
-        HoldReason.DELIVERY,
-        subject=shipment.id,
-        due_in=policy.DELIVERY_DUE,
-        detail={"cause": cause, "shipment_id": shipment.id},
+        order,
+        shipment,
+        carrier=shipment.carrier,
+        tracking=shipment.tracking,
     )
-    return True
+    return False
+
+
+async def _arrive(
+    change: Change, order: OrderSnapshot, shipment: Shipment, now: Tracking
+) -> bool:
+    """Delivered, perhaps after it was taken for lost. Where its goods were paid back
+    or sent again meanwhile, somebody has to speak with the customer."""
+    if shipment.status in (ShipmentStatus.READY, ShipmentStatus.RETURNED):
+        return False
+    await _set(change, shipment, status=ShipmentStatus.DELIVERED, delivered_at=now.at)
+    change.event("shipment.delivered", shipment_id=shipment.id)
+    settled = await _settled(change, shipment)
+    if settled:
+        return await delivering.ask(
+            change, order, shipment, delivering.FOUND, settled=settled
+        )
+    hold = order.hold(HoldReason.DELIVERY, shipment.id)
+    if hold is not None and "settled" not in hold.detail:
+        await delivering.settle(change, shipment)
+    return False
+
+
+async def _ask(
+    change: Change, order: OrderSnapshot, shipment: Shipment, now: Tracking
+) -> bool:
+    cause = CAUSES.get(now.status)
+    if shipment.status not in AWAY:
+        return False
+    if cause is None:
+        hold = order.hold(HoldReason.DELIVERY, shipment.id)
+        missed = hold is not None and hold.detail.get("cause") == delivering.NO_SCAN
+        if missed and policy.is_under_way(now.status):
+            await delivering.settle(change, shipment)
+        return False
+    settled = await _settled(change, shipment)
+    if cause == delivering.LOST and shipment.status is ShipmentStatus.SHIPPED:
+        await _set(change, shipment, status=ShipmentStatus.LOST)
+        change.event("shipment.lost", shipment_id=shipment.id)
+    return await delivering.ask(change, order, shipment, cause, settled=settled)
+
+
+async def _settled(change: Change, shipment: Shipment) -> dict[int, int]:
+    """All of a lost parcel, once its goods were paid back or sent again."""
+    lost = shipment.status is ShipmentStatus.LOST
+    if lost and await delivering.was_given_up(change, shipment):
+        return {item.line: item.qty for item in shipment.lines}
+    return {}
+
+
+async def _set(change: Change, shipment: Shipment, **columns: object) -> None:
+    await change.connection.execute(
+        update(ShipmentTable).where(ShipmentTable.id == shipment.id).values(columns)
+    )

@@ -87,6 +87,8 @@ def template_for(message: Message, order: OrderSnapshot) -> str | None:
         reason = message.data["reason"]
         still_open = any(hold.id == message.data["hold_id"] for hold in order.holds)
         return f"hold.{reason}" if reason in HOLDS and still_open else None
+    if message.data.get("after_cancel"):
+        return None  # somebody speaks with the customer first
     if message.type == "order.lines_cancelled":
         # All of it: order.cancelled says so.
         whole = order.status is OrderStatus.CANCELLED

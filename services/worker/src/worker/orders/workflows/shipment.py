@@ -17,9 +17,10 @@ from shared.contracts.orders.models import (
     ShipmentFacts,
     ShipmentRef,
 )
-from shared.contracts.orders.workflows import Shipment
+from shared.contracts.orders.names import order_workflow_id
+from shared.contracts.orders.workflows import Order, Shipment
 from temporalio import workflow
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import ActivityError, ApplicationError
 
 from worker.orders import policy
 from worker.orders.workflows import options
@@ -66,7 +67,9 @@ class ShipmentWorkflow(Shipment):
         if facts.watch_until is not None:
             patience = facts.watch_until - workflow.now()
         if patience is not None and patience <= timedelta():
-            return await self._database(ShipmentSteps.miss_scan, self._ref)
+            facts = await self._database(ShipmentSteps.miss_scan, self._ref)
+            await self._tell_order()
+            return facts
         with suppress(asyncio.TimeoutError):
             await workflow.wait_condition(
                 lambda: self._nudged or self._seen is not None, timeout=patience
@@ -123,6 +126,14 @@ class ShipmentWorkflow(Shipment):
         if labelled.outcome == "refused":
             raise Refusal("on-hold", "The carrier does not accept the address.")
         return await self._look()
+
+    async def _tell_order(self) -> None:
+        """It minds when somebody has to be reminded of the hold."""
+        order = workflow.get_external_workflow_handle_for(
+            Order.run, order_workflow_id(self._ref.order_id)
+        )
+        with suppress(ApplicationError):
+            await order.signal(Order.nudge)
 
     async def _capture(self) -> str:
         captured = await workflow.execute_activity_method(

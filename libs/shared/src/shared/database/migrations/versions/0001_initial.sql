@@ -370,6 +370,7 @@ CREATE TABLE shipments (
   carrier TEXT,
   tracking TEXT,
   label_ref TEXT,
+  label_url TEXT,
   tracking_status TEXT,
   tracking_at TIMESTAMP WITH TIME ZONE,
   eta DATE,
