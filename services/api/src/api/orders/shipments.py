@@ -79,7 +79,9 @@ async def _read(
 
 
 def show_shipment(shipment: Shipment) -> shown.Shipment:
-    known = shipment.model_dump(exclude={"number", "lines", "label_ref", "label_url", "on_hold"})
+    known = shipment.model_dump(
+        exclude={"number", "lines", "label_ref", "label_url", "on_hold"}
+    )
     lines = [
         shown.ShipmentLine(
             line=line.line, sku=line.sku, name=line.name, quantity=line.qty
