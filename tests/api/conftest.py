@@ -1,8 +1,8 @@
 """The API in this process, on a database of its own; a worker where a test needs it."""
 
-import os
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -11,53 +11,27 @@ from api.app import create_app
 from api.settings import ApiSettings
 from fastapi import FastAPI
 from pydantic import SecretStr
-from shared.database.engine import create_engine
-from shared.platform.converter import DATA_CONVERTER
-from shared.platform.settings import DatabaseSettings
-from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
-from temporalio.worker import Worker
-from worker.orders.process import orders_process
-from worker.runtime.sandbox import sandbox
-from worker.settings import WorkerSettings
 
 from tests.api.shop import CARRIER_SECRET, EASYPOST_SECRET, STRIPE_SECRET, Shop
+from tests.conftest import NOWHERE, Work
 from tests.support import infrastructure
-
-NOWHERE = "127.0.0.1:1"
-"""Nothing listens there: what Temporal looks like when it is down."""
+from tests.support.peers import Host
 
 MakeSettings = Callable[..., ApiSettings]
 
 
-@pytest.fixture(scope="session")
-def services(request: pytest.FixtureRequest) -> Iterator[infrastructure.Services]:
-    ours = infrastructure.DIRECTORY not in os.environ
-    infrastructure.start(request.config)
-    yield infrastructure.services()
-    if ours:
-        infrastructure.stop(request.config)
-
-
 @pytest.fixture
 async def database(services: infrastructure.Services) -> AsyncIterator[str]:
+    """Some tests write what only a worker may: nobody checks the books after them."""
     async with services.database() as url:
         yield url
 
 
 @pytest.fixture
-async def engine(database: str) -> AsyncIterator[AsyncEngine]:
-    """For looking behind the API, and for what only a worker may write."""
-    settings = DatabaseSettings(database_url=SecretStr(database))
-    engine = create_engine(settings, application="test")
-    yield engine
-    await engine.dispose()
-
-
-@pytest.fixture
 def make_settings(database: str) -> MakeSettings:
     def make(**changed: Any) -> ApiSettings:
-        values = {
+        values: dict[str, Any] = {
             "database_url": SecretStr(database),
             "temporal_host": NOWHERE,
             "api_auth": "disabled-loopback-only",
@@ -99,50 +73,27 @@ async def shop(client: httpx2.AsyncClient) -> Shop:
 
 
 @pytest.fixture
-async def temporal(services: infrastructure.Services) -> Client:
-    namespace = await services.namespace()
-    return await Client.connect(
-        services.temporal, namespace=namespace, data_converter=DATA_CONVERTER
-    )
-
-
-@pytest.fixture
 async def live_client(
-    temporal: Client, services: infrastructure.Services, make_settings: MakeSettings
+    temporal: Client,
+    services: infrastructure.Services,
+    make_settings: MakeSettings,
+    host: Host,
+    tmp_path: Path,
 ) -> AsyncIterator[httpx2.AsyncClient]:
-    """The API with Temporal, and nobody who works."""
+    """The API with Temporal, where providers reach it, and nobody who works."""
     settings = make_settings(
         temporal_host=services.temporal, temporal_namespace=temporal.namespace
     )
-    async with running(create_app(settings)) as client:
-        yield client
+    app = create_app(settings)
+    async with (
+        app.router.lifespan_context(app),
+        host.peer(app, f"{tmp_path.name}-api") as api,
+    ):
+        yield api.http
 
 
 @pytest.fixture
-async def live(
-    live_client: httpx2.AsyncClient,
-    temporal: Client,
-    services: infrastructure.Services,
-    database: str,
-    engine: AsyncEngine,
-) -> AsyncIterator[Shop]:
+async def live(live_client: httpx2.AsyncClient, work: Work) -> AsyncIterator[Shop]:
     """The API with Temporal and a worker; parcels go by hand."""
-    settings = WorkerSettings(
-        database_url=SecretStr(database),
-        stripe_api_key=SecretStr("sk_test_api"),
-        stripe_api_base=services.payments,
-    )
-    process = orders_process(settings, engine, temporal)
-    async with AsyncExitStack() as stack:
-        if process.close is not None:
-            stack.push_async_callback(process.close)
-        for queue in process.queues:
-            worker = Worker(
-                temporal,
-                task_queue=queue.name,
-                workflows=queue.workflows,
-                activities=queue.activities,
-                workflow_runner=sandbox(),
-            )
-            await stack.enter_async_context(worker)
+    async with work(carrier="manual"):
         yield Shop(live_client)

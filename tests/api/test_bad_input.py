@@ -1,6 +1,7 @@
 """Whatever is sent, it gets its problem, changes nothing, and is not repeated."""
 
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx2
@@ -11,6 +12,7 @@ from api.middleware import MAX_BODY_BYTES
 from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from shared.contracts.errors import Refusal
 
 from tests.api.conftest import MakeSettings, running
 from tests.api.shop import ADDRESS, Shop, an_order, as_user, code, done, eur, key
@@ -101,7 +103,7 @@ async def test_a_body_has_a_limit(shop: Shop) -> None:
 
 
 async def test_the_limit_holds_without_a_length(shop: Shop) -> None:
-    async def chunks():  # type: ignore[no-untyped-def]
+    async def chunks() -> AsyncIterator[bytes]:
         for _ in range(MAX_BODY_BYTES // 65536 + 1):
             yield b" " * 65536
 
@@ -213,3 +215,14 @@ async def test_no_input_makes_a_500(
         )
         assert 400 <= answer.status_code < 500, answer.text
         code(answer)
+
+
+async def test_a_problem_s_own_members_keep_their_meaning(app: FastAPI) -> None:
+    @app.get("/refused")
+    async def refused() -> None:
+        raise Refusal("wrong-state", "No.", status="ready", shipment="shp_1")
+
+    async with running(app) as client:
+        answer = await client.get("/refused")
+    assert (answer.status_code, code(answer)) == (409, "wrong-state")
+    assert answer.json()["shipment"] == "shp_1"

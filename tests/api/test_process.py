@@ -16,9 +16,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from tests.api.conftest import NOWHERE, MakeSettings, running
+from tests.api.conftest import MakeSettings, running
 from tests.api.serving import events
 from tests.api.shop import Shop
+from tests.conftest import NOWHERE
 from tests.support import infrastructure
 
 COMMITTED = Path(__file__).parents[2] / "services/api/openapi.json"

@@ -156,8 +156,9 @@ def problem_response(request: Request, problem: Problem) -> Response:
         "detail": problem.detail,
         "instance": request.url.path,
         "trace_id": trace_id(),
-        **problem.extra,
     }
+    # The members that all problems have mean the same in each of them.
+    document = problem.extra | document
     return Response(
         to_json(document, inf_nan_mode="null"),
         status,
