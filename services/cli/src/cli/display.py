@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,14 +34,15 @@ def show_list(
     if not watch:
         _print(read(), columns, output)
         return
-    if output is Output.json:
-        while True:
-            _print_json(read())
-            time.sleep(WATCH_SECONDS)
-    with Live(console=session().out, auto_refresh=False, screen=False) as live:
-        while True:
-            live.update(table(read()["data"], columns), refresh=True)
-            time.sleep(WATCH_SECONDS)
+    with suppress(KeyboardInterrupt):
+        if output is Output.json:
+            while True:
+                _print_json(read())
+                time.sleep(WATCH_SECONDS)
+        with Live(console=session().out, auto_refresh=False) as live:
+            while True:
+                live.update(table(read()["data"], columns), refresh=True)
+                time.sleep(WATCH_SECONDS)
 
 
 def show_one(answer: Json, facts: Sequence[Column], output: Output) -> None:

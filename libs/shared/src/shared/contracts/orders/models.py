@@ -136,13 +136,13 @@ class CancelShipment(Command):
 
 
 class RequestRefund(Command):
-    """Pay back `lines`, `shipping` and `goodwill`, in minor units. `refund_id` was
-    chosen by the caller."""
+    """Pay back `lines`, what is left of the shipping, and `goodwill` in minor units.
+    `refund_id` was chosen by the caller."""
 
     refund_id: RefundId
     reason: RefundReason
     lines: tuple[LineQuantity, ...] = ()
-    shipping: Annotated[int, Field(ge=0)] = 0
+    shipping: bool = False
     goodwill: Annotated[int, Field(ge=0)] = 0
 
 
@@ -279,9 +279,12 @@ class ReturnEnd(Payload):
 
 
 class Captured(Payload):
-    """`uncovered`: no authorisation holds enough. `declined`: a hold is open."""
+    """`uncovered`: no authorisation holds enough. `declined`: a hold is open.
+
+    `rest_uncovered`: what remains of the order has to be authorised again."""
 
     outcome: Literal["captured", "declined", "uncovered"]
+    rest_uncovered: bool = False
 
 
 class Labelled(Payload):

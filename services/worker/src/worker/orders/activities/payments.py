@@ -29,7 +29,7 @@ from worker.orders.activities import (
     settling_refunds,
 )
 from worker.orders.activities.store import Apply, Done, OrderStore, utc_now
-from worker.orders.facts import order_facts, refund_facts
+from worker.orders.facts import order_facts, refund_facts, uncovered
 from worker.orders.ports import (
     Authorization,
     KeySpent,
@@ -127,7 +127,10 @@ class PaymentActivities(PaymentSteps):
         )
         order = await self._store.read(ref.order_id)
         paid = order.shipment(ref.shipment_id).captured_at is not None
-        return Captured(outcome="captured" if paid else "declined")
+        return Captured(
+            outcome="captured" if paid else "declined",
+            rest_uncovered=paid and uncovered(order, utc_now()) > 0,
+        )
 
     @activity.defn(name="release")
     async def release(self, ref: PaymentRef) -> OrderFacts:

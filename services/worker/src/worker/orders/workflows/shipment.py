@@ -128,7 +128,7 @@ class ShipmentWorkflow(Shipment):
         return await self._look()
 
     async def _tell_order(self) -> None:
-        """It minds when somebody has to be reminded of the hold."""
+        """It minds holds, and whether the rest of it is still paid for."""
         order = workflow.get_external_workflow_handle_for(
             Order.run, order_workflow_id(self._ref.order_id)
         )
@@ -139,6 +139,10 @@ class ShipmentWorkflow(Shipment):
         captured = await workflow.execute_activity_method(
             PaymentSteps.capture, self._ref, **options.PAYMENT
         )
+        if captured.rest_uncovered:
+            # Now, and not with the next parcel: a declined card should wait for the
+            # customer while the goods are still on their way to us.
+            await self._tell_order()
         return captured.outcome
 
     async def _look(self) -> ShipmentFacts:
