@@ -26,6 +26,8 @@ from api.orders.routes import (
     orders,
     process,
     products,
+    refunds,
+    returns,
     shipments,
     stock,
     timeline,
@@ -43,6 +45,7 @@ their codes.
 # Commands of people and services; webhooks know their senders by signatures.
 _SUBJECTS = (
     *(orders, timeline, changes, process),
+    *(returns, refunds),
     *(holds, shipments, stock, products, discrepancies),
 )
 

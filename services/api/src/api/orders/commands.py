@@ -7,26 +7,35 @@ also from a workflow that has ended since.
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Any, TypeVar
 
+from shared.contracts.base import Payload
 from shared.contracts.errors import Refusal
-from shared.contracts.orders.models import Command, OrderRef, StockRef
+from shared.contracts.orders.models import (
+    Command,
+    OrderRef,
+    RefundRef,
+    ReturnRef,
+    StockRef,
+)
 from shared.contracts.orders.names import (
     ORDERS,
     allocation_workflow_id,
     order_workflow_id,
     refund_workflow_id,
+    return_workflow_id,
     shipment_workflow_id,
 )
-from shared.contracts.orders.workflows import AllocateStock, Order
+from shared.contracts.orders.workflows import AllocateStock, Order, Refund, Return
 from shared.contracts.search_attributes import ORDER_ID
 from shared.database.orders.snapshot import OrderSnapshot, read_order
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import (
     Client,
+    WithStartWorkflowOperation,
     WorkflowExecutionDescription,
     WorkflowHandle,
     WorkflowUpdateFailedError,
@@ -91,9 +100,7 @@ class Commands:
                     OrderRef(order_id=order_id),
                     id=order_workflow_id(order_id),
                     task_queue=ORDERS,
-                    search_attributes=TypedSearchAttributes(
-                        [SearchAttributePair(ORDER_ID, order_id)]
-                    ),
+                    search_attributes=_of_order(order_id),
                     id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                     id_reuse_policy=(
                         WorkflowIDReusePolicy.ALLOW_DUPLICATE
@@ -142,12 +149,31 @@ class Commands:
             await asyncio.sleep(CHILD_BEGINS_SECONDS)
 
     async def refund(self, refund_id: str, update: Update[C, T], command: C) -> T:
-        """Command a refund, which its order starts."""
+        """Command a refund that stands alone, and start it where it does not run."""
+        ref = RefundRef(order_id=command.order_id, refund_id=refund_id)
+        workflow_id = refund_workflow_id(refund_id)
+        return await self._start_and_update(
+            Refund.run, ref, workflow_id, update, command
+        )
+
+    async def cancellation_refund(
+        self, refund_id: str, update: Update[C, T], command: C
+    ) -> T:
+        """Command a refund that its order runs, also after the order's end."""
         try:
             return await self._update(refund_workflow_id(refund_id), update, command)
         except _NoWorkflow:
+            await self.start(command.order_id, again=True)
             await self.nudge(command.order_id)
             raise NoAnswer() from None
+
+    async def return_(self, return_id: str, update: Update[C, T], command: C) -> T:
+        """Command a return, and start it where it does not run."""
+        ref = ReturnRef(order_id=command.order_id, return_id=return_id)
+        workflow_id = return_workflow_id(return_id)
+        return await self._start_and_update(
+            Return.run, ref, workflow_id, update, command
+        )
 
     async def nudge(self, *order_ids: str) -> None:
         """Tell orders to look again. May be lost: they look by themselves later."""
@@ -208,11 +234,45 @@ class Commands:
 
     async def _update(self, workflow_id: str, update: Update[C, T], command: C) -> T:
         execute: Any = self._handle(workflow_id).execute_update
+        async with self._answered():
+            answer: T = await execute(
+                update, command, id=command.key, rpc_timeout=self._timeout
+            )
+        return answer
+
+    async def _start_and_update(
+        self,
+        run: Any,
+        ref: Payload,
+        workflow_id: str,
+        update: Update[C, T],
+        command: C,
+    ) -> T:
+        start: Any = WithStartWorkflowOperation(
+            run,
+            ref,
+            id=workflow_id,
+            task_queue=ORDERS,
+            search_attributes=_of_order(command.order_id),
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        )
+        execute: Any = self._client.execute_update_with_start_workflow
+        async with self._answered():
+            answer: T = await execute(
+                update,
+                command,
+                id=command.key,
+                start_workflow_operation=start,
+                rpc_timeout=self._timeout,
+            )
+        return answer
+
+    @asynccontextmanager
+    async def _answered(self) -> AsyncIterator[None]:
+        """Raises the refusal of an Update, or `NoAnswer`, or `_NoWorkflow`."""
         try:
             async with asyncio.timeout(self._timeout.total_seconds()):
-                answer: T = await execute(
-                    update, command, id=command.key, rpc_timeout=self._timeout
-                )
+                yield
         except WorkflowUpdateFailedError as failed:
             raise _refusal(failed) from failed
         except RPCError as error:
@@ -225,10 +285,13 @@ class Commands:
             TimeoutError,
         ) as error:
             raise NoAnswer() from error
-        return answer
 
     def _handle(self, workflow_id: str) -> WorkflowHandle[Any, Any]:
         return self._client.get_workflow_handle(workflow_id)
+
+
+def _of_order(order_id: str) -> TypedSearchAttributes:
+    return TypedSearchAttributes([SearchAttributePair(ORDER_ID, order_id)])
 
 
 def _refusal(failed: WorkflowUpdateFailedError) -> ApplicationError | Unavailable:

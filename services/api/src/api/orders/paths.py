@@ -24,6 +24,14 @@ def _shipment(shipment_id: Annotated[str, Path(examples=[f"shp_{'0' * 26}"])]) -
     return _is("such shipment", "shp", shipment_id)
 
 
+def _return(return_id: Annotated[str, Path(examples=[f"ret_{'0' * 26}"])]) -> str:
+    return _is("such return", "ret", return_id)
+
+
+def _refund(refund_id: Annotated[str, Path(examples=[f"ref_{'0' * 26}"])]) -> str:
+    return _is("such refund", "ref", refund_id)
+
+
 def _hold(hold_id: Annotated[str, Path(examples=[f"hld_{'0' * 26}"])]) -> str:
     return _is("such hold", "hld", hold_id)
 
@@ -42,6 +50,8 @@ def _sku(sku: Annotated[str, Path(examples=["TEA-ASSAM"])]) -> str:
 
 OrderPath = Annotated[str, Depends(_order)]
 ShipmentPath = Annotated[str, Depends(_shipment)]
+ReturnPath = Annotated[str, Depends(_return)]
+RefundPath = Annotated[str, Depends(_refund)]
 HoldPath = Annotated[str, Depends(_hold)]
 DiscrepancyPath = Annotated[str, Depends(_discrepancy)]
 SkuPath = Annotated[str, Depends(_sku)]

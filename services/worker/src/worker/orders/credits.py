@@ -32,18 +32,22 @@ def wished(
     order: OrderSnapshot,
     lines: Mapping[int, int],
     *,
-    shipping: int = 0,
+    shipping: bool = False,
     goodwill: int = 0,
 ) -> Credit:
     """What a person wants to give back. Raises `Refusal` exceeds-refundable."""
-    goods = _price(order, lines)
-    credit = Credit(lines, goods, shipping, goodwill + _rounding(order, lines))
-    paid = all(
+    there = all(
         units <= order.line(number).creditable for number, units in lines.items()
     )
+    credit = Credit(
+        lines,
+        goods=_price(order, lines),
+        shipping=order.shipping_creditable if shipping else 0,
+        goodwill=goodwill + _rounding(order, lines),
+    )
     if (
-        not paid
-        or shipping > order.shipping_creditable
+        not there
+        or (shipping and not credit.shipping)
         or not 0 < credit.amount <= order.refundable
     ):
         raise Refusal(

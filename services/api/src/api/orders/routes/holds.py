@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from shared.contracts import base
 from shared.contracts.errors import NotFound, Refusal
 from shared.contracts.orders import models, workflows
-from shared.contracts.orders.states import DECISIONS, HoldReason
+from shared.contracts.orders.states import DECISIONS, HoldReason, RefundReason
 from shared.database.ids import new_id
 from shared.database.kernel.change import Change, change
 from shared.database.orders import tables
@@ -185,11 +185,14 @@ def _decided(
 
 
 async def _release(services: Services, hold: Hold, decided: models.ReleaseHold) -> None:
-    if hold.subject.startswith("ref_"):
-        # A refund may outlive its order, and then decides for itself.
-        await services.commands.refund(
-            hold.subject, workflows.Refund.release_hold, decided
-        )
+    commands = services.commands
+    if hold.subject.startswith("ret_"):
+        await commands.return_(hold.subject, workflows.Return.release_hold, decided)
+    elif hold.subject.startswith("ref_"):
+        order = await reading.order(services, hold.root)
+        cancelled = order.refund(hold.subject).reason == RefundReason.CANCELLATION
+        refund = commands.cancellation_refund if cancelled else commands.refund
+        await refund(hold.subject, workflows.Refund.release_hold, decided)
     else:
         await services.commands.order(workflows.Order.release_hold, decided, _is_over)
 
