@@ -42,16 +42,33 @@ def builder() -> list[str]:
 @functools.cache
 def build(folder: Path) -> tuple[Manifest, ...]:
     """The objects of a kustomization. Callers must not change them."""
-    done = subprocess.run(
-        [*builder(), str(folder)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, f"{folder.relative_to(ROOT)}: {done.stderr}"
-    assert "deprecated" not in done.stderr.lower(), done.stderr
-    documents = yaml.load_all(done.stdout, yaml.CSafeLoader)
+    documents = yaml.load_all(_built(folder), yaml.CSafeLoader)
     return tuple(document for document in documents if document)
+
+
+shared_builds: Path | None = None
+"""Where the processes of one test run keep what they build, for one another."""
+
+
+def _built(folder: Path) -> str:
+    if shared_builds is None or not folder.is_relative_to(ROOT):
+        return _run_builder(folder)
+    name = str(folder.relative_to(ROOT)).replace("/", "-")
+    kept = shared_builds / f"{name}.yaml"
+    if not kept.exists():
+        half = kept.with_suffix(f".{os.getpid()}")
+        half.write_text(_run_builder(folder))
+        half.replace(kept)
+    return kept.read_text()
+
+
+def _run_builder(folder: Path) -> str:
+    done = subprocess.run(
+        [*builder(), str(folder)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"{folder}: {done.stderr}"
+    assert "deprecated" not in done.stderr.lower(), done.stderr
+    return done.stdout
 
 
 def overlay(environment: str, system: str) -> tuple[Manifest, ...]:

@@ -113,6 +113,31 @@ def test_operators_come_in_fixed_versions_with_values(name: str) -> None:
         assert isinstance(yaml.safe_load(file.read_text()), dict)
 
 
+def test_operators_come_from_where_their_project_allows(name: str) -> None:
+    made = build(DEPLOY / "argocd/applications" / name)
+    allowed = named(made, "AppProject", "platform")["spec"]["sourceRepos"]
+    for operator in OPERATORS:
+        spec = applications(name)[operator]["spec"]
+        assert spec["project"] == "platform"
+        assert {source["repoURL"] for source in spec["sources"]} <= set(allowed)
+
+
+def test_a_release_may_be_followed_instead_of_a_branch() -> None:
+    made = build(DEPLOY / "argocd/applications/production")
+    allowed = named(made, "AppProject", "orders")["spec"]["sourceRepos"]
+    patch = DEPLOY / "argocd/components/oci-artifact/kustomization.yaml"
+    text = patch.read_text()
+    (repository,) = [url for url in allowed if url.startswith("oci://")]
+    assert repository in text
+    targets = yaml.safe_load(text)["patches"][0]["target"]["name"]
+    assert set(targets.split("|")) == set(SYSTEMS)
+    secrets = {
+        m["spec"]["target"]["template"]["data"]["url"]
+        for m in of_kind(made, "ExternalSecret")
+    }
+    assert repository in secrets
+
+
 def test_waves_bring_operators_before_those_who_use_them(name: str) -> None:
     waves = {
         n: int(a["metadata"]["annotations"]["argocd.argoproj.io/sync-wave"])
