@@ -1,13 +1,17 @@
 """`python -m api`: the HTTP API. `python -m api openapi` prints its description."""
 
 import argparse
+import asyncio
 import json
 from importlib.metadata import version
 
 from pydantic import SecretStr
 from shared.platform.logging import configure_logging
+from shared.platform.metrics import ProcessMetrics, watch_event_loop
 from shared.platform.process import run_main
 from shared.platform.settings import load_settings
+from shared.platform.settings_help import help_text
+from shared.platform.telemetry import start_tracing
 
 from api.app import create_app
 from api.server import serve
@@ -18,12 +22,21 @@ from api.telemetry import create_meter_provider, serve_metrics
 async def run_api() -> int:
     settings = load_settings(ApiSettings)
     configure_logging(settings, service="api")
-    app = create_app(settings, meter_provider=create_meter_provider())
-    stop_metrics = serve_metrics(settings)
+    stop_tracing = start_tracing(settings, service="api")
+    metrics = ProcessMetrics()
+    app = create_app(
+        settings,
+        meter_provider=create_meter_provider(settings),
+        runtime=metrics.runtime,
+    )
+    stop_metrics = serve_metrics(settings, metrics)
+    watching = asyncio.create_task(watch_event_loop())
     try:
         return 0 if await serve(app, settings) else 1
     finally:
+        watching.cancel()
         stop_metrics()
+        stop_tracing()
 
 
 def openapi_document() -> str:
@@ -40,8 +53,9 @@ def openapi_document() -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog="api",
-        description="The HTTP API of the order services. Settings are read from the"
-        " environment; mistakes in them are all told at once.",
+        description="The HTTP API of the order services.",
+        epilog=help_text(ApiSettings),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=version("api"))
     parser.add_argument(

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from shared.platform.settings import (
     DatabaseSettings,
+    Duration,
     ObservabilitySettings,
     TemporalSettings,
 )
@@ -16,30 +17,36 @@ LOOPBACK = "127.0.0.1"
 
 class ApiSettings(DatabaseSettings, TemporalSettings, ObservabilitySettings):
     api_host: str = "0.0.0.0"  # noqa: S104 - a pod's port; the dev stack narrows it
+    """The address to listen on; always loopback without an issuer."""
     api_port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    """Its port."""
     public_url: str = "https://api.example.com"
     """Where callers reach this API: the base of the problem types."""
 
     api_auth: Literal["oidc", "disabled-loopback-only"] = "oidc"
     """Without an issuer the API starts only when told so in these many words."""
     oidc_issuer: str | None = None
+    """The `iss` of the access tokens that are accepted."""
     oidc_audience: str | None = None
+    """Their `aud`."""
     oidc_jwks_url: str | None = None
     """Where the issuer's keys are; asked of the issuer itself when not set."""
 
     stripe_webhook_secret: SecretStr | None = None
+    """Signs the payment provider's webhooks; without it they are refused."""
     carrier_webhook_secret: SecretStr | None = None
     """`whsec_` and the key in base64, as Standard Webhooks have it."""
     easypost_webhook_secret: SecretStr | None = None
+    """Signs EasyPost's webhooks."""
     carrier_api_base: str | None = None
     """Where labels are fetched from."""
 
-    api_command_timeout: timedelta = timedelta(seconds=5)
+    api_command_timeout: Duration = timedelta(seconds=5)
     """How long a caller waits for a worker before hearing 503, or 202 for a parcel
     whose packing has begun."""
-    api_start_timeout: timedelta = timedelta(seconds=1.5)
+    api_start_timeout: Duration = timedelta(seconds=1.5)
     """How long placing an order waits for Temporal; the sweep starts the rest."""
-    api_drain: timedelta = timedelta(seconds=1)
+    api_drain: Duration = timedelta(seconds=1)
     """Between the request to stop and the end of accepting connections: time for a
     load balancer to look elsewhere."""
 

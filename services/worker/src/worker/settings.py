@@ -13,27 +13,35 @@ from shared.platform.settings import (
 
 class WorkerSettings(DatabaseSettings, TemporalSettings, ObservabilitySettings):
     stripe_api_key: SecretStr
+    """The secret key of the payment provider."""
     stripe_api_base: str | None = None
     """Unset is Stripe itself; the development stack points it at the simulator."""
     carrier: Literal["manual", "simulator", "easypost"] = "manual"
+    """Who carries parcels; with `manual` people write labels and numbers by hand."""
     carrier_api_base: str | None = None
     """Where the simulator is; for EasyPost unset is EasyPost itself."""
     easypost_api_key: SecretStr | None = None
+    """The secret key at EasyPost."""
     easypost_from_address: str | None = None
     """The id (`adr_…`) of the address at EasyPost that parcels are sent from."""
     smtp_host: str | None = None
     """Unset: customers are told nothing."""
     smtp_port: int = Field(587, ge=1, le=65535)
+    """Its port."""
     smtp_username: str | None = None
+    """Unset: no login."""
     smtp_password: SecretStr | None = None
+    """The password of the login."""
     smtp_tls: bool = True
     """From the start on port 465, by STARTTLS on any other, and never without."""
     mail_from: str | None = None
+    """The sender of every mail."""
     shop_order_url: str | None = None
     """The shop's page of an order, for mails; `{order_id}` in it is replaced."""
     approval_limit: int = Field(100_000, ge=0)
     """Orders above this total, in minor units, wait for approval."""
     approval_limit_new_customer: int = Field(50_000, ge=0)
+    """The same for a customer's first order."""
     approval_burst_orders: int = Field(10, ge=1)
     """More orders of one customer within an hour wait for approval."""
     refund_limit: int = Field(10_000, ge=0)
@@ -43,8 +51,11 @@ class WorkerSettings(DatabaseSettings, TemporalSettings, ObservabilitySettings):
     graceful_shutdown_seconds: float = Field(20, ge=0)
     """What runs at SIGTERM may finish for so long. The pod's grace period is longer."""
     max_concurrent_steps: int = Field(100, ge=1)
+    """Activities at once on each task queue."""
     temporal_deployment_name: str | None = None
+    """Worker versioning: the deployment. Only together with the build id."""
     temporal_worker_build_id: str | None = None
+    """Worker versioning: this build, which somebody has to make current."""
 
     @model_validator(mode="after")
     def _carrier_is_reachable(self) -> Self:

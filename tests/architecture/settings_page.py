@@ -1,0 +1,41 @@
+"""The page that lists every setting: `python -m tests.architecture.settings_page`."""
+
+from pathlib import Path
+
+from api.settings import ApiSettings
+from shared.platform.settings import Settings
+from shared.platform.settings_help import variables
+from worker.settings import WorkerSettings
+
+PAGE = Path(__file__).parents[2] / "docs/how-to/settings.md"
+INTRODUCTION = """\
+# Set a service up
+
+Both services read their settings from the environment, check them all before anything
+else, and name every mistake in one message. `uv run worker --help` and
+`uv run api --help` show the same as this page. Durations are seconds (`2.5`) or
+ISO 8601.
+
+This page is written by `uv run python -m tests.architecture.settings_page`.
+"""
+
+
+def page() -> str:
+    return (
+        INTRODUCTION
+        + _table("The worker: `python -m worker`", WorkerSettings)
+        + _table("The API: `python -m api`", ApiSettings)
+    )
+
+
+def _table(title: str, settings: type[Settings]) -> str:
+    rows = [
+        f"| `{v.name}` | {v.default} | {v.meaning.replace('|', chr(92) + '|')} |"
+        for v in sorted(variables(settings), key=lambda v: v.name)
+    ]
+    head = ["", f"## {title}", "", "| variable | default | meaning |", "|---|---|---|"]
+    return "\n".join([*head, *rows, ""])
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())
