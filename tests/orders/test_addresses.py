@@ -1,0 +1,148 @@
+"""Addresses are checked by the rules of their country, and a person has the last word."""
+
+from collections.abc import Mapping
+
+import pytest
+from shared.contracts.orders.states import HoldReason, OrderStatus, ShipmentStatus
+from worker.orders.activities.addresses import wrong_fields
+from worker.orders.ports import Address
+
+from tests.support.shop import (
+    ADDRESS,
+    UNKNOWN_TO_THE_CARRIER,
+    Refused,
+    Shop,
+    has_parcel,
+    has_status,
+)
+
+WRONG = ADDRESS | {"postal_code": "1011"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "wrong"),
+    [
+        ({}, ()),
+        ({"postal_code": "1011"}, ("postal_code: invalid",)),
+        ({"country": "XX"}, ("country: invalid",)),
+        ({"country": "US", "postal_code": "10001"}, ("region: required",)),
+        ({"country": "US", "postal_code": "10001", "region": "NY"}, ()),
+        (
+            {"country": "US", "postal_code": "10001", "region": "CA"},
+            ("postal_code: invalid",),
+        ),
+        # There are no postal codes in Panama: whatever is given is right.
+        ({"country": "PA", "postal_code": "-"}, ()),
+    ],
+)
+def test_every_country_has_its_own_rules(
+    changed: Mapping[str, str], wrong: tuple[str, ...]
+) -> None:
+    given = {
+        "name": "Ada Example",
+        "street": "Example Street 1",
+        "city": "Berlin",
+        "postal_code": "10115",
+        "country": "DE",
+    }
+    assert wrong_fields(Address(**{**given, **changed})) == wrong
+
+
+async def test_a_wrong_address_is_accepted_and_nothing_is_promised(shop: Shop) -> None:
+    await shop.stock(TEA=1)
+    order_id = await shop.place(ship_to=WRONG)
+    hold = await shop.held(order_id, HoldReason.ADDRESS)
+    assert hold.detail == {"cause": "check-failed", "fields": ["postal_code: invalid"]}
+    order = await shop.order(order_id)
+    assert order.status is OrderStatus.PLACED
+    assert not order.shipments
+
+
+async def test_a_corrected_address_lets_the_order_go_on(shop: Shop) -> None:
+    await shop.stock(TEA=1)
+    order_id = await shop.place(ship_to=WRONG)
+    await shop.held(order_id, HoldReason.ADDRESS)
+    await correct(shop, order_id, ADDRESS)
+    await shop.decide(order_id, HoldReason.ADDRESS, "correct")
+    await shop.until(order_id, has_status(OrderStatus.CONFIRMED))
+
+
+async def test_an_address_that_nobody_touched_is_not_corrected(shop: Shop) -> None:
+    await shop.stock(TEA=1)
+    order_id = await shop.place(ship_to=WRONG)
+    with pytest.raises(Refused) as refused:
+        await shop.decide(order_id, HoldReason.ADDRESS, "correct")
+    assert refused.value.code == "decision-not-allowed"
+    await shop.held(order_id, HoldReason.ADDRESS)
+
+
+async def test_a_correction_that_is_wrong_too_is_held_again(shop: Shop) -> None:
+    await shop.stock(TEA=1)
+    order_id = await shop.place(ship_to=WRONG)
+    first = await shop.held(order_id, HoldReason.ADDRESS)
+    await correct(shop, order_id, ADDRESS | {"country": "XX"})
+    await shop.decide(order_id, HoldReason.ADDRESS, "correct")
+    order = await shop.until(order_id, lambda o: o.holds and o.holds[0].id != first.id)
+    assert order.holds[0].detail["fields"] == ["country: invalid"]
+
+
+async def test_a_person_may_know_better_than_the_check(shop: Shop) -> None:
+    await shop.stock(TEA=1)
+    order_id = await shop.place(ship_to=WRONG)
+    await shop.decide(order_id, HoldReason.ADDRESS, "override", by="grace")
+    await shop.until(order_id, has_status(OrderStatus.CONFIRMED))
+    await shop.pack(order_id)
+    await shop.until(order_id, has_parcel(ShipmentStatus.PACKED))
+    (who,) = await shop.fetch(
+        "SELECT decision, decided_by, released_at FROM holds WHERE root = :id",
+        id=order_id,
+    )
+    assert (who.decision, who.decided_by) == ("override", "grace")
+    assert who.released_at is not None
+
+
+async def test_knowing_better_is_about_one_address(shop: Shop) -> None:
+    await shop.stock(TEA=1)
+    order_id = await shop.place(ship_to=WRONG)
+    await shop.decide(order_id, HoldReason.ADDRESS, "override")
+    await shop.until(order_id, has_parcel(ShipmentStatus.READY))
+    await correct(shop, order_id, ADDRESS | {"postal_code": "999"})
+    with pytest.raises(Refused) as refused:
+        await shop.pack(order_id)
+    assert refused.value.code == "on-hold"
+    await shop.held(order_id, HoldReason.ADDRESS)
+
+
+async def test_an_order_without_a_right_address_can_be_cancelled(shop: Shop) -> None:
+    await shop.stock(TEA=1)
+    order_id = await shop.place(ship_to=WRONG)
+    await shop.decide(order_id, HoldReason.ADDRESS, "cancel")
+    order = await shop.ended(order_id)
+    assert (order.status, order.reason) == (OrderStatus.CANCELLED, "address-hold")
+    assert await shop.stock_of("TEA") == (1, 0)
+
+
+async def test_a_parcel_goes_on_by_itself_once_its_address_is_mended(
+    shop: Shop,
+) -> None:
+    await shop.stock(TEA=1)
+    order_id = await shop.place(ship_to=UNKNOWN_TO_THE_CARRIER)
+    with pytest.raises(Refused) as refused:
+        await shop.pack(order_id)
+    assert refused.value.code == "on-hold"
+    hold = await shop.held(order_id, HoldReason.ADDRESS)
+    assert hold.detail["cause"] == "carrier-refused"
+    await correct(shop, order_id, ADDRESS)
+    await shop.decide(order_id, HoldReason.ADDRESS, "correct")
+    order = await shop.until(order_id, has_parcel(ShipmentStatus.PACKED))
+    assert order.captured == order.total
+
+
+async def correct(shop: Shop, order_id: str, ship_to: Mapping[str, str]) -> None:
+    seen = await shop.http.get(f"/v1/orders/{order_id}")
+    answer = await shop.http.patch(
+        f"/v1/orders/{order_id}/contact",
+        json={"ship_to": dict(ship_to)},
+        headers={"If-Match": seen.headers["etag"]},
+    )
+    assert answer.is_success, answer.text
