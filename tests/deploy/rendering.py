@@ -84,31 +84,29 @@ def environment(name: str) -> tuple[Manifest, ...]:
 @functools.cache
 def base_with(system: str, components: tuple[str, ...]) -> tuple[Manifest, ...]:
     """The base of a system with these components, in this order."""
+    # Two systems hold objects of other namespaces or of none.
+    namespace = None if system in ("monitoring", "security") else system
+    return together(
+        [KUSTOMIZE / "base/environment", KUSTOMIZE / "base" / system],
+        [COMPONENTS / component / system for component in components],
+        namespace,
+    )
+
+
+def together(
+    resources: list[Path], components: list[Path], namespace: str | None = None
+) -> tuple[Manifest, ...]:
+    """What a kustomization of these would be built into."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name).resolve()
-
-        def reach(path: Path) -> str:
-            return os.path.relpath(path, folder)
-
-        (folder / "kustomization.yaml").write_text(
-            yaml.safe_dump(
-                {
-                    "apiVersion": "kustomize.config.k8s.io/v1beta1",
-                    "kind": "Kustomization",
-                    # These two hold objects of other namespaces or of none.
-                    **(
-                        {}
-                        if system in ("monitoring", "security")
-                        else {"namespace": system}
-                    ),
-                    "resources": [
-                        reach(KUSTOMIZE / "base/environment"),
-                        reach(KUSTOMIZE / "base" / system),
-                    ],
-                    "components": [reach(COMPONENTS / c / system) for c in components],
-                }
-            )
-        )
+        kustomization = {
+            "apiVersion": "kustomize.config.k8s.io/v1beta1",
+            "kind": "Kustomization",
+            "namespace": namespace or "",
+            "resources": [os.path.relpath(path, folder) for path in resources],
+            "components": [os.path.relpath(path, folder) for path in components],
+        }
+        (folder / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
         return build.__wrapped__(folder)
 
 

@@ -15,6 +15,7 @@ from tests.deploy.rendering import (
     named,
     of_kind,
     overlay,
+    together,
 )
 
 OPERATORS = {
@@ -123,19 +124,21 @@ def test_operators_come_from_where_their_project_allows(name: str) -> None:
 
 
 def test_a_release_may_be_followed_instead_of_a_branch() -> None:
-    made = build(DEPLOY / "argocd/applications/production")
-    allowed = named(made, "AppProject", "orders")["spec"]["sourceRepos"]
-    patch = DEPLOY / "argocd/components/oci-artifact/kustomization.yaml"
-    text = patch.read_text()
-    (repository,) = [url for url in allowed if url.startswith("oci://")]
-    assert repository in text
-    targets = yaml.safe_load(text)["patches"][0]["target"]["name"]
-    assert set(targets.split("|")) == set(SYSTEMS)
+    argocd = DEPLOY / "argocd"
+    followed = argocd / "components/oci-artifact"
+    made = together([argocd / "applications/production"], [followed])
+    project = named(made, "AppProject", "orders")["spec"]
     secrets = {
         m["spec"]["target"]["template"]["data"]["url"]
         for m in of_kind(made, "ExternalSecret")
     }
-    assert repository in secrets
+    for system in SYSTEMS:
+        source = named(made, "Application", system)["spec"]["source"]
+        assert source["repoURL"].startswith("oci://")
+        assert source["repoURL"] in project["sourceRepos"]
+        assert source["repoURL"] in secrets
+        # scripts/deploy.sh --render writes to the same paths.
+        assert source["path"] == f"deploy/kustomize/overlays/production/{system}"
 
 
 def test_waves_bring_operators_before_those_who_use_them(name: str) -> None:
