@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -81,10 +82,14 @@ async def live_client(
     tmp_path: Path,
 ) -> AsyncIterator[httpx2.AsyncClient]:
     """The API with Temporal, where providers reach it, and nobody who works."""
-    settings = make_settings(
-        temporal_host=services.temporal, temporal_namespace=temporal.namespace
+    app = create_app(
+        make_settings(
+            temporal_host=services.temporal,
+            temporal_namespace=temporal.namespace,
+            # A busy machine is no reason for an answer that says so.
+            api_command_timeout=timedelta(seconds=30),
+        )
     )
-    app = create_app(settings)
     async with (
         app.router.lifespan_context(app),
         host.peer(app, f"{tmp_path.name}-api") as api,

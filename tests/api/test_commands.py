@@ -1,9 +1,11 @@
 """Commands on live orders: carried out once, refused with a reason, or asked again."""
 
 import asyncio
+from datetime import timedelta
 
 import httpx2
 import pytest
+from api.app import create_app
 from fastapi import FastAPI
 from shared.contracts.orders.names import order_workflow_id
 from shared.database.ids import new_id
@@ -11,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
+from tests.api.conftest import MakeSettings, running
 from tests.api.shop import (
     ADDRESS,
     PARCEL,
@@ -25,6 +28,7 @@ from tests.api.shop import (
     eventually,
     key,
 )
+from tests.support import infrastructure
 
 CANCEL = {"reason": "customer-request"}
 
@@ -185,14 +189,20 @@ async def test_authentication_is_left_to_the_buyer(stocked: Shop) -> None:
 
 
 async def test_without_a_worker_a_command_may_be_repeated(
-    live_client: httpx2.AsyncClient,
+    temporal: Client, services: infrastructure.Services, make_settings: MakeSettings
 ) -> None:
-    shop = Shop(live_client)
-    await shop.sell()
-    order = await shop.order()
-    answer = await live_client.post(
-        f"/v1/orders/{order['id']}/cancellations", json=CANCEL, headers=key()
+    settings = make_settings(
+        temporal_host=services.temporal,
+        temporal_namespace=temporal.namespace,
+        api_command_timeout=timedelta(seconds=1),
     )
+    async with running(create_app(settings)) as client:
+        shop = Shop(client)
+        await shop.sell()
+        order = await shop.order()
+        answer = await client.post(
+            f"/v1/orders/{order['id']}/cancellations", json=CANCEL, headers=key()
+        )
     assert (answer.status_code, code(answer)) == (503, "unavailable")
     assert answer.headers["retry-after"]
 

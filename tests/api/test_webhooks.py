@@ -180,7 +180,7 @@ async def test_a_body_that_was_changed_is_refused(
     assert await inbox(engine) == []
 
 
-@pytest.mark.parametrize("seconds", [-301, 301])
+@pytest.mark.parametrize("seconds", [-400, 400])
 @pytest.mark.parametrize(("source", "event"), [("stripe", INTENT), ("carrier", SCAN)])
 async def test_an_old_signature_is_refused(
     client: httpx2.AsyncClient, source: str, event: Json, seconds: int
