@@ -1,4 +1,4 @@
-"""Addresses are checked by the rules of their country, and a person has the last word."""
+"""Addresses are checked by the rules of their country; people have the last word."""
 
 from collections.abc import Mapping
 

@@ -98,7 +98,10 @@ class OrderWebhooks:
             # It may have ended before its parcel made itself heard.
             await self._nudge.start_order(order_id)
             await self._nudge.order(order_id)
-        if moved.wakes:
+            order = await self._store.read(order_id)
+            for parcel in order.shipments:
+                await self._nudge.shipment(parcel.id)
+        elif moved.wakes:
             await self._nudge.shipment(shipment_id)
         return True
 

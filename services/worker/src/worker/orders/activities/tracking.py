@@ -30,8 +30,8 @@ AWAY = (ShipmentStatus.SHIPPED, ShipmentStatus.LOST)
 
 
 class Moved(Payload):
-    """`wakes`: the parcel's workflow has something to do about it. `asks`: so has its
-    order's, which may have ended."""
+    """`wakes`: the parcel's workflow has something to do about it. `asks`: so have its
+    order's, which may have ended, and those of the order's other parcels."""
 
     wakes: bool = False
     asks: bool = False
@@ -110,7 +110,7 @@ async def _arrive(
     hold = order.hold(HoldReason.DELIVERY, shipment.id)
     if hold is not None and "settled" not in hold.detail:
         await delivering.settle(change, shipment)
-    return False
+    return hold is not None
 
 
 async def _ask(
