@@ -125,7 +125,7 @@ async def carrier(host: Host, tmp_path: Path) -> AsyncIterator[Peer]:
 @pytest.fixture
 def worker_settings(database: str, payments: Peer, carrier: Peer) -> MakeWorkerSettings:
     def make(**changed: Any) -> WorkerSettings:
-        values = {
+        values: dict[str, Any] = {
             "database_url": SecretStr(database),
             "stripe_api_key": SecretStr("sk_test_core"),
             "stripe_api_base": payments.url,

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
+from shared.contracts.orders import models
 from shared.contracts.orders.names import (
     order_workflow_id,
     refund_workflow_id,
@@ -23,7 +24,12 @@ from shared.database.listen import Listener
 from shared.database.orders.snapshot import Hold, OrderSnapshot, read_order
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import (
+    Client,
+    WorkflowHandle,
+    WorkflowUpdateHandle,
+    WorkflowUpdateStage,
+)
 
 from tests.support.peers import Peer
 
@@ -33,7 +39,7 @@ When = Callable[[OrderSnapshot], object]
 SHIPPING = 490
 PRICES = {"TEA": 1290, "MUG": 990, "GONG": 60_000, "GIFT": 0}
 PARCEL = {"weight_g": 900, "length_mm": 300, "width_mm": 200, "height_mm": 150}
-PATIENCE_SECONDS = 15.0
+PATIENCE_SECONDS = 12.0
 """A bound for what never comes, far above what anything takes."""
 
 # Words that are in no source file but this: wherever one turns up, a person leaked.
@@ -132,8 +138,9 @@ class Shop:
 
     async def confirmed(self, card: str = "pm_card_visa", **units: int) -> str:
         """An order that is in stock, paid for and promised."""
-        await self.stock(**(units or {"TEA": 1}))
-        order_id = await self.place(card, **units)
+        wanted: dict[str, Any] = {**(units or {"TEA": 1})}
+        await self.stock(**wanted)
+        order_id = await self.place(card, **wanted)
         await self.until(order_id, has_status(OrderStatus.CONFIRMED))
         return order_id
 
@@ -147,6 +154,23 @@ class Shop:
         if lines is not None:
             body["lines"] = _lines(lines)
         return await self.post(f"/v1/orders/{order_id}/cancellations", body, **headers)
+
+    async def begin_cancelling(
+        self, order_id: str
+    ) -> WorkflowUpdateHandle[models.Cancelled]:
+        """A cancellation that the order has heard of, and may not be done with."""
+        command = models.Cancel(
+            order_id=order_id,
+            key=str(uuid.uuid4()),
+            actor="customer",
+            reason="customer-request",
+        )
+        return await self.workflow(order_id).start_update(
+            Order.cancel,
+            command,
+            id=command.key,
+            wait_for_stage=WorkflowUpdateStage.ACCEPTED,
+        )
 
     async def correct_address(self, order_id: str) -> None:
         order = await self.http.get(f"/v1/orders/{order_id}")
@@ -188,10 +212,13 @@ class Shop:
         otherwise; returns its id."""
         order = await self.until(order_id, has_parcel(ShipmentStatus.READY, at))
         parcel = next(s for s in order.shipments if has_parcel_here(s, at))
-        picked = lines or {item.line: item.qty for item in parcel.lines if item.qty}
-        body = {"lines": _lines(picked), "parcel": PARCEL}
-        await self.post(f"/v1/shipments/{parcel.id}/pack", body)
+        whole = {item.line: item.qty for item in parcel.lines if item.qty}
+        await self.pack_parcel(parcel.id, whole if lines is None else lines)
         return parcel.id
+
+    async def pack_parcel(self, shipment_id: str, lines: Mapping[int, int]) -> None:
+        body = {"lines": _lines(lines), "parcel": PARCEL}
+        await self.post(f"/v1/shipments/{shipment_id}/pack", body)
 
     async def ship(self, shipment_id: str) -> None:
         await self.post(f"/v1/shipments/{shipment_id}/ship", {})
