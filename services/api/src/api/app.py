@@ -11,7 +11,9 @@ from opentelemetry.metrics import MeterProvider
 from shared.database.engine import connector, create_engine
 from shared.database.kernel.change import CHANNEL
 from shared.database.listen import Listener
+from shared.platform.telemetry import TracedTransport
 from shared.platform.temporal import connect
+from temporalio.runtime import Runtime
 
 from api import catalogue, health
 from api.auth import Authenticator, DeveloperHeaders
@@ -51,13 +53,16 @@ _SUBJECTS = (
 
 
 def create_app(
-    settings: ApiSettings, *, meter_provider: MeterProvider | None = None
+    settings: ApiSettings,
+    *,
+    meter_provider: MeterProvider | None = None,
+    runtime: Runtime | None = None,
 ) -> FastAPI:
     """Nothing is opened before the application starts, and nothing stays open after."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        services = await build_services(settings)
+        services = await build_services(settings, runtime)
         app.state.services = services
         services.listener.start()
         try:
@@ -92,11 +97,11 @@ def create_app(
     return app
 
 
-async def build_services(settings: ApiSettings) -> Services:
+async def build_services(settings: ApiSettings, runtime: Runtime | None) -> Services:
     engine = create_engine(settings, application="api")
-    http = httpx2.AsyncClient(trust_env=False)
+    http = httpx2.AsyncClient(transport=TracedTransport(), trust_env=False)
     # Lazy: orders are accepted while Temporal is down.
-    client = await connect(settings, lazy=True)
+    client = await connect(settings, lazy=True, runtime=runtime)
     return Services(
         settings=settings,
         engine=engine,

@@ -45,6 +45,7 @@ class _Exchange:
         self._began = time.perf_counter()
         self._status: int | None = None
         self._received = 0
+        self._placed: str | None = None
         self.trace_id = begin_trace()
 
     async def serve(self, app: ASGIApp) -> None:
@@ -71,7 +72,10 @@ class _Exchange:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._status = message["status"]
-            self._add_headers(MutableHeaders(scope=message))
+            headers = MutableHeaders(scope=message)
+            place, _, made = headers.get("location", "").rpartition("/")
+            self._placed = made if place == "/v1/orders" else None
+            self._add_headers(headers)
         await self._send(message)
 
     def log(self) -> None:
@@ -87,8 +91,15 @@ class _Exchange:
                 # Without a status the caller left before there was one.
                 "status": self._status or 499,
                 "ms": round((time.perf_counter() - self._began) * 1000, 1),
+                **self._subjects(),
             },
         )
+
+    def _subjects(self) -> dict[str, str]:
+        """The ids in the path, and that of an order which was just placed."""
+        known: dict[str, str] = self._scope.get("path_params", {})
+        ids = {name: value for name, value in known.items() if name.endswith("_id")}
+        return ids | ({"order_id": self._placed} if self._placed else {})
 
     def _declared_length(self) -> int:
         for name, value in self._scope["headers"]:

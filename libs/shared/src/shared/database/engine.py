@@ -10,6 +10,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from shared.database.observing import observe
 from shared.platform.settings import DatabaseSettings
 
 T = TypeVar("T")
@@ -46,7 +47,7 @@ def connector(settings: DatabaseSettings, *, application: str) -> Connect:
 
 def create_engine(settings: DatabaseSettings, *, application: str) -> AsyncEngine:
     """A pool of at most `database_pool_size` connections, opened when needed."""
-    return create_async_engine(
+    engine = create_async_engine(
         "postgresql+asyncpg://",
         async_creator=connector(settings, application=application),
         pool_size=settings.database_pool_size,
@@ -55,6 +56,8 @@ def create_engine(settings: DatabaseSettings, *, application: str) -> AsyncEngin
         pool_timeout=settings.database_pool_timeout.total_seconds(),
         pool_recycle=1800,
     )
+    observe(engine, pool=application)
+    return engine
 
 
 SERIALIZATION_FAILURES = ("40001", "40P01")

@@ -12,6 +12,8 @@ from shared.platform.settings import ObservabilitySettings
 
 Line = structlog.typing.EventDict
 
+_SUBJECTS = frozenset({"order", "shipment", "return", "refund"})
+
 
 def configure_logging(settings: ObservabilitySettings, *, service: str) -> None:
     """Send everything to standard output. Call once, before anything logs.
@@ -33,6 +35,8 @@ def configure_logging(settings: ObservabilitySettings, *, service: str) -> None:
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),
         _flatten_temporal,
+        _unfold_core,
+        _name_subject,
         _add_trace_id,
         name_service,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -44,7 +48,8 @@ def configure_logging(settings: ObservabilitySettings, *, service: str) -> None:
         [
             # The pretty traceback would print local variables: somebody's data.
             structlog.dev.ConsoleRenderer(
-                exception_formatter=structlog.dev.plain_traceback
+                colors=sys.stdout.isatty(),
+                exception_formatter=structlog.dev.plain_traceback,
             )
         ]
         if readable
@@ -83,6 +88,23 @@ def _flatten_temporal(_: Any, __: str, line: Line) -> Line:
             for name in ("workflow_id", "workflow_run_id", "run_id", "activity_type"):
                 if name in fields:
                     line["run_id" if name.endswith("run_id") else name] = fields[name]
+    return line
+
+
+def _unfold_core(_: Any, __: str, line: Line) -> Line:
+    """A line of the SDK's core brings an object; its fields are what helps."""
+    core = line.pop("temporal_log", None)
+    if core is not None:
+        line["core"] = core.fields
+        line["target"] = core.target
+    return line
+
+
+def _name_subject(_: Any, __: str, line: Line) -> Line:
+    """A workflow is named after what it is about: `order/ord_1` is of that order."""
+    kind, _slash, subject = str(line.get("workflow_id", "")).partition("/")
+    if kind in _SUBJECTS:
+        line.setdefault(f"{kind}_id", subject)
     return line
 
 

@@ -13,6 +13,7 @@ from temporalio.service import RetryConfig, TLSConfig
 
 from shared.platform.converter import DATA_CONVERTER
 from shared.platform.settings import TemporalSettings
+from shared.platform.telemetry import temporal_plugins
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ async def connect(
         lazy=lazy,
         retry_config=GATEWAY_RETRIES if lazy else None,
         runtime=runtime,
+        plugins=temporal_plugins(),
         identity=f"{os.getpid()}@{socket.gethostname()}",
     )
 

@@ -1,35 +1,26 @@
-"""Metrics of the SDK's core and of this process, on one page."""
+"""The worker's page of metrics: the process's own, and the figures of the business."""
 
-import socket
+import asyncio
+from collections.abc import Sequence
 
-import httpx2
-import prometheus_client
-from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
+from prometheus_client import CollectorRegistry, generate_latest
+from shared.platform.metrics import ProcessMetrics
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from worker.runtime.figures import Figure, Figures
 
 
 class Metrics:
-    """The core serves its own port, on loopback; `render` joins both."""
+    """`runtime` is for the Temporal client, whose metrics are then on the page."""
 
-    def __init__(self) -> None:
-        address = f"127.0.0.1:{_free_port()}"
-        self.runtime = Runtime(
-            telemetry=TelemetryConfig(
-                metrics=PrometheusConfig(
-                    bind_address=address,
-                    counters_total_suffix=True,
-                    unit_suffix=True,
-                    durations_as_seconds=True,
-                )
-            )
-        )
-        self._core = httpx2.AsyncClient(base_url=f"http://{address}", timeout=2)
+    def __init__(self, engine: AsyncEngine, figures: Sequence[Figure]) -> None:
+        self._process = ProcessMetrics()
+        self.runtime = self._process.runtime
+        self._figures = Figures(engine, figures)
+        self._registry = CollectorRegistry()
+        self._registry.register(self._figures)
 
     async def render(self) -> bytes:
-        core = await self._core.get("/metrics")
-        return prometheus_client.generate_latest() + core.content
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        await self._figures.refresh()
+        page = await asyncio.to_thread(self._process.page)
+        return generate_latest(self._registry) + page

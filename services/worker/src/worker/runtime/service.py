@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from shared.database.engine import connector, create_engine
 from shared.database.listen import Listener
+from shared.platform.metrics import watch_event_loop
 from shared.platform.temporal import connect_when_there
 from shared.platform.version import version
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -17,6 +18,7 @@ from temporalio.service import RPCError
 from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from worker.runtime.backlog import Backlog
+from worker.runtime.figures import Figure
 from worker.runtime.health import HealthServer
 from worker.runtime.inbox import InboxRunner
 from worker.runtime.metrics import Metrics
@@ -38,11 +40,17 @@ LAST_WORDS = timedelta(seconds=5)
 class WorkerService:
     """Runs business processes until it is told to stop."""
 
-    def __init__(self, settings: WorkerSettings, builders: Sequence[BuildProcess]):
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        builders: Sequence[BuildProcess],
+        figures: Sequence[Figure] = (),
+    ) -> None:
+        """`figures` are on the page of metrics before Temporal is there."""
         self._settings = settings
         self._builders = builders
         self._engine = create_engine(settings, application="worker")
-        self._metrics = Metrics()
+        self._metrics = Metrics(self._engine, figures)
         self._readiness = Readiness(self._engine)
 
     async def run(self, stop: asyncio.Event) -> int:
@@ -57,6 +65,7 @@ class WorkerService:
         serving = asyncio.create_task(health.serve())
         stopping = asyncio.create_task(stop.wait())
         working = asyncio.create_task(self._work(stop))
+        watching = asyncio.create_task(watch_event_loop())
         try:
             await asyncio.wait(
                 (serving, stopping, working), return_when=asyncio.FIRST_COMPLETED
@@ -68,6 +77,7 @@ class WorkerService:
         finally:
             health.should_exit = True
             await serving
+            await _end(watching)
             await self._engine.dispose()
         return 1 if broke_off else 0
 

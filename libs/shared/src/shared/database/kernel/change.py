@@ -60,7 +60,7 @@ async def change(
 
     async def once() -> R:
         async with engine.begin() as connection:
-            version = await _lock(connection, subjects, subject)
+            version, age_seconds = await _lock(connection, subjects, subject)
             # A statement of its own: only now, with the lock held, does a new
             # snapshot show what the previous holder of the lock committed.
             stored = await _answer(connection, key)
@@ -71,6 +71,7 @@ async def change(
             if pending.events or key is not None:
                 await _record(pending, subjects, version, key, answer)
         if pending.events:
+            subjects.committed(pending.events, age_seconds)
             told = any(event["type"] in subjects.told for event in pending.events)
             await announce(engine, subject, told=told)
         return answer
@@ -78,17 +79,24 @@ async def change(
     return await retry_serialization(once)
 
 
-async def _lock(connection: AsyncConnection, subjects: type[Base], subject: str) -> int:
-    version = await connection.scalar(
+async def _lock(
+    connection: AsyncConnection, subjects: type[Base], subject: str
+) -> tuple[int, float]:
+    """The subject's version, and its age in seconds."""
+    locked = await connection.execute(
         text(
-            f"SELECT version FROM {subjects.__tablename__}"  # noqa: S608 - our own name
-            " WHERE id = :subject FOR UPDATE"
+            f"""
+            SELECT version,
+              cast(extract(epoch FROM now() - created_at) AS float8) AS age
+            FROM {subjects.__tablename__} WHERE id = :subject FOR UPDATE
+            """  # noqa: S608 - our own name
         ),
         {"subject": subject},
     )
-    if version is None:
+    row = locked.one_or_none()
+    if row is None:
         raise NotFound(subject)
-    return int(version)
+    return row.version, row.age
 
 
 async def _answer(connection: AsyncConnection, key: str | None) -> str | None:

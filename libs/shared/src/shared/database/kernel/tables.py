@@ -1,5 +1,6 @@
 """Tables that know nothing about orders: any business process uses them as they are."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -27,6 +28,11 @@ class Base(DeclarativeBase):
 
     told: ClassVar[frozenset[str]] = frozenset()
     """Of a table of subjects: the types of events that somebody outside is told of."""
+
+    @classmethod
+    def committed(cls, events: Sequence[Mapping[str, Any]], age_seconds: float) -> None:
+        """Of a table of subjects: told of the events of a change once they are true,
+        and how long after its subject was created. By default nobody listens."""
 
     metadata = MetaData(
         naming_convention={

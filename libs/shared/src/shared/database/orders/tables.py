@@ -4,6 +4,7 @@ The CHECKs hold the invariants of domain.md that one row can hold; the views at 
 end of the first migration hold those that span tables.
 """
 
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -23,6 +24,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.contracts.orders.messages import TOLD_TO_CUSTOMERS
 from shared.database.kernel.tables import NOW, Base
+from shared.database.orders.counting import count
 
 
 def _counter() -> Mapped[int]:
@@ -97,6 +99,10 @@ class Order(Base):
     """`version` is the seq of the order's last event, and its ETag."""
 
     told = TOLD_TO_CUSTOMERS
+
+    @classmethod
+    def committed(cls, events: Sequence[Mapping[str, Any]], age_seconds: float) -> None:
+        count(events, age_seconds)
 
     __tablename__ = "orders"
     id: Mapped[str] = mapped_column(primary_key=True)

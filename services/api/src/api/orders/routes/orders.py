@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from shared.contracts.orders.states import OrderStatus
+from shared.database.orders.counting import PLACED
 from shared.database.orders.snapshot import OrderSnapshot
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -61,6 +62,7 @@ async def place_order(
         return placed
     order_id = location.rpartition("/")[2]
     if "idempotency-replayed" not in placed.headers:
+        PLACED.inc()
         await services.commands.start(order_id)
     if not seconds:
         return placed

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx2
 from shared.contracts.orders.models import Parcel
+from shared.platform.telemetry import TracedTransport
 
 from worker.orders.ports import Address, AddressRefused, Label, Tracking, Unavailable
 
@@ -16,7 +17,9 @@ class CarrierSimulator:
     name = "simulator"
 
     def __init__(self, api_base: str) -> None:
-        self._http = httpx2.AsyncClient(base_url=api_base, timeout=10)
+        self._http = httpx2.AsyncClient(
+            base_url=api_base, timeout=10, transport=TracedTransport()
+        )
 
     async def close(self) -> None:
         await self._http.aclose()

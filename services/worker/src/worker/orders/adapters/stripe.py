@@ -5,12 +5,13 @@ will answer for ever, which makes the key spent; any other 5xx or a lost connect
 leaves the outcome unknown.
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, cast
 
 import stripe
+from shared.platform.telemetry import answered, calling
 
 from worker.orders.ports import (
     Authorization,
@@ -42,7 +43,7 @@ class StripePayments:
     name = "stripe"
 
     def __init__(self, api_key: str, api_base: str | None = None) -> None:
-        self._http = stripe.HTTPXClient(timeout=TIMEOUT.total_seconds())
+        self._http = _TracedClient(timeout=TIMEOUT.total_seconds())
         self._stripe = stripe.StripeClient(
             api_key,
             http_client=self._http,
@@ -226,6 +227,16 @@ class StripePayments:
                 ):
                     return _refund(refund)
         return None
+
+
+class _TracedClient(stripe.HTTPXClient):
+    async def request_async(
+        self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
+    ) -> tuple[bytes, int, Mapping[str, str]]:
+        with calling(method, url) as span:
+            answer = await super().request_async(method, url, headers, post_data)
+            answered(span, answer[1])
+            return answer
 
 
 def _metadata(thing: stripe.PaymentIntent | stripe.Refund) -> dict[str, Any]:

@@ -1,0 +1,96 @@
+"""What is seen of the database from here: each statement's time, and the pool.
+
+Hooks of our own instead of opentelemetry-instrumentation-sqlalchemy, which exists only
+as a pre-release and would trace the looks of background runners too (docs/adr/0301).
+"""
+
+import re
+import time
+from typing import Any
+
+from opentelemetry import trace
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+from prometheus_client import Gauge, Histogram
+from sqlalchemy import event
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.pool import QueuePool
+
+DURATION = Histogram(
+    "db_client_operation_duration_seconds",
+    "How long a statement took, from here.",
+    ["db_operation_name", "outcome"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+CONNECTIONS = Gauge(
+    "db_client_connection_count",
+    "Connections that are open, by what they do.",
+    ["pool", "state"],
+)
+MOST_CONNECTIONS = Gauge(
+    "db_client_connection_max", "The most connections this pool may open.", ["pool"]
+)
+
+_OPERATIONS = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "WITH"})
+_TABLE = re.compile(r"\b(?:FROM|INTO|UPDATE)\s+([a-z_]+)")
+
+
+def observe(engine: AsyncEngine, *, pool: str) -> None:
+    """Measure and trace the statements of `engine`, and watch its pool as `pool`."""
+    watched = engine.sync_engine
+    event.listen(watched, "before_cursor_execute", _begin)
+    event.listen(watched, "after_cursor_execute", _succeed)
+    event.listen(watched, "handle_error", _fail)
+    connections = engine.pool
+    if isinstance(connections, QueuePool):
+        used, idle = (CONNECTIONS.labels(pool, state) for state in ("used", "idle"))
+        used.set_function(connections.checkedout)
+        idle.set_function(connections.checkedin)
+        MOST_CONNECTIONS.labels(pool).set_function(connections.size)
+
+
+class _Statement:
+    def __init__(self, text: str) -> None:
+        self._began = time.perf_counter()
+        words = text.split(None, 1)
+        verb = words[0].upper() if words else ""
+        self._operation = verb if verb in _OPERATIONS else "other"
+        self._span = self._start_span(text)
+
+    def _start_span(self, text: str) -> Span | None:
+        # Only as a part of something: a runner's look every few seconds is no story.
+        if not trace.get_current_span().get_span_context().is_valid:
+            return None
+        table = _TABLE.search(text)
+        name = f"{self._operation} {table[1]}" if table else self._operation
+        return trace.get_tracer(__name__).start_span(
+            name,
+            kind=SpanKind.CLIENT,
+            # The text holds no values: they are all bound parameters.
+            attributes={
+                "db.system.name": "postgresql",
+                "db.query.text": " ".join(text.split()),
+            },
+        )
+
+    def end(self, outcome: str) -> None:
+        seconds = time.perf_counter() - self._began
+        DURATION.labels(self._operation, outcome).observe(seconds)
+        if self._span is not None:
+            if outcome != "ok":
+                self._span.set_status(Status(StatusCode.ERROR))
+            self._span.end()
+
+
+def _begin(_: Any, __: Any, statement: str, ___: Any, context: Any, ____: bool) -> None:
+    context.observed = _Statement(statement)
+
+
+def _succeed(_: Any, __: Any, ___: str, ____: Any, context: Any, _____: bool) -> None:
+    context.observed.end("ok")
+
+
+def _fail(failure: ExceptionContext) -> None:
+    observed = getattr(failure.execution_context, "observed", None)
+    if observed is not None:
+        observed.end("failed")

@@ -1,0 +1,104 @@
+"""Figures that are facts: read from the database when Prometheus asks, a while cached.
+
+Every worker serves the same ones, so a query takes `max by (…)` and never their sum.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from sqlalchemy import Row, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+log = logging.getLogger(__name__)
+
+KEPT_SECONDS = 15.0
+"""Prometheus' own interval: two servers that ask cost no more than one."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """`query` has a row for each value: the columns of `labels`, and `value`.
+
+    `always` are label values that are there as 0 when the query has no row for them,
+    so that a rise from nothing is seen as one.
+    """
+
+    name: str
+    help: str
+    query: str
+    labels: tuple[str, ...] = ()
+    always: tuple[tuple[str, ...], ...] = ()
+    kind: Literal["gauge", "counter"] = "gauge"
+
+    def __post_init__(self) -> None:
+        if not self.labels and self.always:
+            raise ValueError(f"{self.name} has no labels")
+
+    def family(self, rows: Iterable[Row[Any]]) -> Metric:
+        values: dict[tuple[str, ...], float] = dict.fromkeys(self.always, 0.0)
+        values |= {tuple(row.labels): row.value for row in rows}
+        make = GaugeMetricFamily if self.kind == "gauge" else CounterMetricFamily
+        family = make(self.name, self.help, labels=self.labels)
+        for labels, value in values.items():
+            family.add_metric(labels, value)
+        return family
+
+
+class Figures(Collector):
+    """Reads all figures by one statement. `refresh` before the page is made."""
+
+    def __init__(self, engine: AsyncEngine, figures: Sequence[Figure]) -> None:
+        self._engine = engine
+        self._figures = figures
+        self._statement = text(" UNION ALL ".join(map(_part, figures)))
+        self._rows: Sequence[Row[Any]] | None = None
+        self._read_at = -KEPT_SECONDS
+        self._reading = asyncio.Lock()
+        self._worked = True
+
+    async def refresh(self) -> None:
+        """Read them anew if they are old. Never raises for a database that is away:
+        the figures are gone then, for old ones would be lies."""
+        async with self._reading:
+            if time.monotonic() - self._read_at < KEPT_SECONDS:
+                return
+            try:
+                self._rows = await self._read()
+                worked = True
+            except (OSError, SQLAlchemyError, TimeoutError) as error:
+                self._rows, worked = None, False
+                if self._worked:
+                    log.warning("the figures cannot be read: %s", type(error).__name__)
+            self._worked = worked
+            self._read_at = time.monotonic()
+
+    def collect(self) -> Iterable[Metric]:
+        up = GaugeMetricFamily(
+            "database_figures_up", "1 while the figures can be read from the database."
+        )
+        up.add_metric((), float(self._rows is not None))
+        yield up
+        for figure in self._figures if self._rows is not None else ():
+            yield figure.family(
+                row for row in self._rows or () if row.figure == figure.name
+            )
+
+    async def _read(self) -> Sequence[Row[Any]]:
+        async with self._engine.connect() as connection:
+            await connection.execution_options(isolation_level="AUTOCOMMIT")
+            return (await connection.execute(self._statement)).all()
+
+
+def _part(figure: Figure) -> str:
+    labels = ", ".join(f"cast({name} AS text)" for name in figure.labels)
+    return f"""
+        SELECT '{figure.name}' AS figure, cast(ARRAY[{labels}] AS text[]) AS labels,
+          cast(value AS float8) AS value FROM ({figure.query}) AS read
+        """  # noqa: S608 - our own words
