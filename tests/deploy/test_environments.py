@@ -1,10 +1,10 @@
 """What the design promises of every environment, and what production has beyond."""
 
+import json
 import re
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.deploy.rendering import (
     ENVIRONMENTS,
@@ -138,7 +138,7 @@ SHARED_HOSTS = {
 @pytest.mark.parametrize("name", ENVIRONMENTS)
 def test_every_host_is_the_environments_own(name: str) -> None:
     # The blueprints read their hosts from Authentik's own environment.
-    text = yaml.safe_dump([m for m in environment(name) if not _is_blueprint(m)])
+    text = json.dumps([m for m in environment(name) if not _is_blueprint(m)])
     hosts = (
         set(re.findall(r"(?<![@\w.-])[a-z0-9.-]+\.example\.com", text)) - SHARED_HOSTS
     )
