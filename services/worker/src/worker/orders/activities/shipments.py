@@ -99,11 +99,7 @@ async def _pick(change: Change, order: OrderSnapshot, *, command: Pack) -> Done:
 
 def _expect(shipment: Shipment, *statuses: ShipmentStatus) -> None:
     if shipment.status not in statuses:
-        raise Refusal(
-            "wrong-state",
-            f"The shipment is {shipment.status}.",
-            status=shipment.status,
-        )
+        raise Refusal("wrong-state", f"The shipment is {shipment.status}.")
 
 
 def _missing(shipment: Shipment, picked: Mapping[int, int]) -> dict[int, int]:

@@ -25,9 +25,7 @@ async def uninterrupted(step: Awaitable[T], on_cancel: Callable[[], None]) -> T:
             on_cancel()
             if me is not None:
                 me.uncancel()
-        except GeneratorExit:
-            # The worker forgets the workflow: awaiting on would keep it in memory.
-            raise
-        except BaseException:  # noqa: S110 - raised by task.result() below
+        except Exception:  # noqa: S110 - raised by task.result() below
+            # No wider: when the worker forgets the workflow, GeneratorExit must pass.
             pass
     return task.result()
