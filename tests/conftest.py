@@ -37,6 +37,7 @@ NOWHERE = "127.0.0.1:1"
 
 STRIPE_SECRET = "whsec_test"
 CARRIER_SECRET = "whsec_" + base64.b64encode(b"carrier").decode()
+EASYPOST_SECRET = "easypost"
 _OURS = ("TEMPORAL_", "STRIPE_", "DATABASE_", "CARRIER", "SMTP_", "OIDC_", "API_")
 
 MakeWorkerSettings = Callable[..., WorkerSettings]
@@ -171,6 +172,7 @@ def open_shop(
             api_auth="disabled-loopback-only",
             stripe_webhook_secret=SecretStr(STRIPE_SECRET),
             carrier_webhook_secret=SecretStr(CARRIER_SECRET),
+            easypost_webhook_secret=SecretStr(EASYPOST_SECRET),
         )
         app = create_app(settings)
         async with AsyncExitStack() as stack:

@@ -53,7 +53,10 @@ async def _move(
     if not policy.is_news(
         now.status, now.at, shipment.tracking_status, shipment.tracking_at
     ):
-        return Moved()
+        # Told again: perhaps because it broke off before the workflows were told.
+        again = (now.status, now.at) == (shipment.tracking_status, shipment.tracking_at)
+        over = order.status.final and not order.holds
+        return Moved(wakes=again and not over, asks=again and not over)
     await _set(
         change,
         shipment,

@@ -1,0 +1,186 @@
+"""Carriers: labels bought once, voided, tracked, and refused addresses told apart."""
+
+import asyncio
+import hashlib
+import hmac
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr, ValidationError
+from shared.contracts.orders.models import Parcel
+from shared.contracts.orders.states import OrderStatus, ShipmentStatus
+from worker.orders.adapters.easypost import EasyPostCarrier
+from worker.orders.ports import Address, AddressRefused, Unavailable
+
+from tests.conftest import EASYPOST_SECRET, MakeWorkerSettings, Work
+from tests.support.easypost import FAR_AWAY, NOWHERE, EasyPost
+from tests.support.peers import Host, Peer
+from tests.support.shop import PARCEL, Shop, has_parcel
+
+BOX = Parcel(**PARCEL)
+BERLIN = Address("Ada Example", "Example Street 1", "Berlin", "10115", "DE")
+
+
+@pytest.fixture
+def books() -> EasyPost:
+    return EasyPost()
+
+
+@pytest.fixture
+async def peer(host: Host, books: EasyPost, tmp_path: Path) -> AsyncIterator[Peer]:
+    async with host.peer(books.app, f"{tmp_path.name}-easypost") as peer:
+        books.url = peer.url
+        yield peer
+
+
+@pytest.fixture
+async def easypost(peer: Peer) -> AsyncIterator[EasyPostCarrier]:
+    carrier = EasyPostCarrier("key", "adr_us", f"{peer.url}/v2")
+    yield carrier
+    await carrier.close()
+
+
+async def test_the_cheapest_label_is_bought(
+    easypost: EasyPostCarrier, books: EasyPost
+) -> None:
+    label = await easypost.buy_label(BERLIN, BOX, "shp_1")
+    assert (label.carrier, label.eta) == ("Road", date(2026, 3, 5))
+    (asked,) = books.shipments
+    assert asked["from_address"] == {"id": "adr_us"}
+    assert asked["to_address"]["zip"] == "10115"
+    # 900 g and 300 mm, in ounces and inches.
+    assert (asked["parcel"]["weight"], asked["parcel"]["length"]) == (31.7, 11.8)
+
+
+async def test_a_label_is_bought_once_for_a_parcel(
+    easypost: EasyPostCarrier, books: EasyPost
+) -> None:
+    first = await easypost.buy_label(BERLIN, BOX, "shp_1")
+    again = await easypost.buy_label(BERLIN, BOX, "shp_1")
+    assert again == first
+    assert len(books.bought) == 1
+
+
+async def test_a_purchase_whose_answer_was_lost_is_found(
+    easypost: EasyPostCarrier, books: EasyPost, peer: Peer
+) -> None:
+    with peer.gate("POST .*/buy", after_effect=True) as gate:
+        buying = asyncio.create_task(easypost.buy_label(BERLIN, BOX, "shp_1"))
+        await gate.reached.wait()
+        again = await easypost.buy_label(BERLIN, BOX, "shp_1")
+    assert await buying == again
+    assert len(books.bought) == 1
+
+
+async def test_a_refused_address_is_told_from_an_outage(
+    easypost: EasyPostCarrier,
+) -> None:
+    with pytest.raises(AddressRefused, match="carrier-refused"):
+        await easypost.buy_label(replace(BERLIN, city=NOWHERE), BOX, "shp_1")
+    with pytest.raises(AddressRefused, match="no-carrier-delivers"):
+        await easypost.buy_label(replace(BERLIN, city=FAR_AWAY), BOX, "shp_1")
+
+
+async def test_a_corrected_address_is_asked_for_anew(
+    easypost: EasyPostCarrier, books: EasyPost
+) -> None:
+    with pytest.raises(AddressRefused):
+        await easypost.buy_label(replace(BERLIN, city=FAR_AWAY), BOX, "shp_1")
+    await easypost.buy_label(BERLIN, BOX, "shp_1")
+    assert [s["to_address"]["city"] for s in books.bought] == ["Berlin"]
+
+
+async def test_an_outage_is_tried_again_and_quotes_nobody(host: Host) -> None:
+    carrier = EasyPostCarrier("key", "adr_us", f"{host.url}/nobody/v2")
+    with pytest.raises(Unavailable) as down:
+        await carrier.buy_label(BERLIN, BOX, "shp_1")
+    assert "Ada" not in str(down.value)
+    await carrier.close()
+
+
+async def test_a_label_is_given_back_once(
+    easypost: EasyPostCarrier, books: EasyPost
+) -> None:
+    label = await easypost.buy_label(BERLIN, BOX, "shp_1")
+    await easypost.void_label(label.ref)
+    await easypost.void_label(label.ref)
+    assert books.shipments[0]["refund_status"] == "submitted"
+
+
+async def test_the_last_scan_says_where_a_parcel_is(
+    easypost: EasyPostCarrier, books: EasyPost
+) -> None:
+    label = await easypost.buy_label(BERLIN, BOX, "shp_1")
+    assert label.tracking is not None
+    books.scan(label.tracking, "in_transit", "2026-03-03T10:00:00Z")
+    now = await easypost.track(label.tracking)
+    assert now is not None
+    assert (now.status, now.at) == ("in_transit", datetime(2026, 3, 3, 10, tzinfo=UTC))
+    assert await easypost.track("nobody-knows") is None
+
+
+async def test_a_parcel_goes_by_easypost_from_label_to_delivery(
+    closed_shop: Shop, work: Work, books: EasyPost, peer: Peer
+) -> None:
+    shop = closed_shop
+    async with work(
+        carrier="easypost",
+        carrier_api_base=f"{peer.url}/v2",
+        easypost_api_key=SecretStr("key"),
+        easypost_from_address="adr_us",
+    ):
+        order_id = await shop.confirmed(TEA=1)
+        shipment_id = await shop.shipped(order_id)
+        label = await shop.http.get(f"/v1/shipments/{shipment_id}/label")
+        assert label.content.startswith(b"%PDF-")
+        (bought,) = books.bought
+        books.scan(bought["tracking_code"], "delivered", "2026-03-04T10:00:00Z")
+        await tell(shop, bought["tracking_code"], "in_transit")
+        order = await shop.ended(order_id)
+    assert order.status is OrderStatus.COMPLETED
+
+
+async def test_what_no_carrier_can_be_asked_is_taken_from_the_webhook(
+    closed_shop: Shop, work: Work
+) -> None:
+    shop = closed_shop
+    async with work(carrier="manual"):
+        order_id = await shop.confirmed(TEA=1)
+        shipment_id = await shop.pack(order_id)
+        left = {"carrier": "By bike", "tracking": "BIKE-1"}
+        await shop.post(f"/v1/shipments/{shipment_id}/ship", left)
+        await tell(shop, "BIKE-1", "delivered")
+        await shop.until(order_id, has_parcel(ShipmentStatus.DELIVERED))
+
+
+def test_easypost_needs_a_key_and_an_address(
+    worker_settings: MakeWorkerSettings,
+) -> None:
+    with pytest.raises(ValidationError, match="EASYPOST_FROM_ADDRESS"):
+        worker_settings(carrier="easypost", easypost_api_key=SecretStr("key"))
+
+
+async def tell(shop: Shop, number: str, status: str) -> None:
+    """EasyPost's webhook, signed as they do."""
+    event = {
+        "id": f"evt_{number}_{status}",
+        "object": "Event",
+        "description": "tracker.updated",
+        "result": {
+            "tracking_code": number,
+            "status": status,
+            "updated_at": "2026-03-03T10:00:00Z",
+        },
+    }
+    body = json.dumps(event).encode()
+    digest = hmac.new(EASYPOST_SECRET.encode(), body, hashlib.sha256).hexdigest()
+    answer = await shop.http.post(
+        "/v1/webhooks/easypost",
+        content=body,
+        headers={"X-Hmac-Signature": f"hmac-sha256-hex={digest}"},
+    )
+    assert answer.is_success, answer.text
