@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 
 import pytest
 from devstack.ports import HOST, Ports, PortTaken, check_free, free_ports
+from devstack.stack import EXTRAS, PARTS
 
 
 @pytest.fixture
@@ -41,6 +42,6 @@ def test_free_ports_are_all_different() -> None:
 
 
 def test_every_port_belongs_to_a_part() -> None:
-    parts = {"postgres", "temporal", "payments", "carrier", "mail", "worker", "api"}
+    parts = (*PARTS, *EXTRAS)
     of_parts = [name for part in parts for name in Ports().of_part(part)]
     assert sorted(of_parts) == sorted(asdict(Ports()))

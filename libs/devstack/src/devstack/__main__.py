@@ -14,8 +14,10 @@ from devstack.display import Display
 from devstack.lock import AlreadyRunning
 from devstack.ports import Ports, PortTaken, free_ports
 from devstack.process import PartFailed
+from devstack.seeing.asking import trace_of_an_order
+from devstack.seeing.prometheus import NoPrometheus
 from devstack.services import Addresses, settings
-from devstack.stack import PARTS, Options, Stack, with_errands
+from devstack.stack import EXTRAS, PARTS, Options, Stack, with_errands
 
 _EXAMPLES = """Examples:
 
@@ -58,6 +60,11 @@ def _parts(only: str | None) -> tuple[str, ...]:
             f"no part is called {', '.join(sorted(unknown))}; choose from {known}"
         )
     return with_errands(name for name in PARTS if name in chosen)
+
+
+def _extras(*, traces: bool, observe: bool) -> tuple[str, ...]:
+    wanted = {"traces": traces, "prometheus": observe}
+    return tuple(name for name in EXTRAS if wanted[name])
 
 
 def _story(demo: bool, story: str | None, only: str | None) -> str | None:
@@ -110,6 +117,16 @@ def dev(
         bool,
         typer.Option("--json", help="Print one JSON line when everything is ready."),
     ] = False,
+    traces: Annotated[
+        bool,
+        typer.Option("--traces", help="Take traces, and show them as text trees."),
+    ] = False,
+    observe: Annotated[
+        bool,
+        typer.Option(
+            "--observe", help="Run Prometheus with our rules, where it is installed."
+        ),
+    ] = False,
     carrier_step_seconds: Annotated[
         float, typer.Option(min=0, help="How long each scan of a parcel takes.")
     ] = 0.5,
@@ -122,7 +139,8 @@ def dev(
     options = Options(
         data=(data or _project() / ".dev").resolve(),
         ports=free_ports() if ports is PortChoice.auto else Ports(),
-        parts=_parts(only),
+        parts=(*_parts(only), *_extras(traces=traces, observe=observe)),
+        project=_project(),
         fresh=fresh,
         carrier_step_seconds=carrier_step_seconds,
     )
@@ -163,7 +181,7 @@ class Session:
                 return await work
             except asyncio.CancelledError:
                 return self._status_when_told_to_stop()
-            except (AlreadyRunning, PortTaken, PartFailed) as problem:
+            except (AlreadyRunning, PortTaken, PartFailed, NoPrometheus) as problem:
                 self._display.say(str(problem))
             except PermissionError as problem:
                 self._display.say(
@@ -190,6 +208,8 @@ class Session:
             # What went wrong is best looked at while everything still runs.
             self._display.say(str(problem))
             self._outcome = 1
+        if "traces" in self._options.parts:
+            self._display.say(await trace_of_an_order(self._stack.at))
 
     def _announce(self) -> None:
         if self._as_json:
@@ -197,7 +217,7 @@ class Session:
         elif "worker" not in self._options.parts or "api" not in self._options.parts:
             self._display.say(_by_hand(self._stack.at))
         else:
-            self._display.say(_overview(self._stack.at, self._options.data))
+            self._display.say(_overview(self._stack.at, self._options))
 
     def _listen_to_signals(self, work: asyncio.Task[int]) -> None:
         loop = asyncio.get_running_loop()
@@ -232,12 +252,15 @@ def _links(at: Addresses) -> dict[str, str]:
         "payments": at.payments,
         "carrier": at.carrier,
         "mail": at.mail,
+        "traces": at.traces,
+        "prometheus": f"{at.prometheus}/alerts",
         "worker": f"{at.worker}/metrics",
         "api": at.api,
     }
 
 
-def _overview(at: Addresses, data: Path) -> str:
+def _overview(at: Addresses, options: Options) -> str:
+    seen = {"traces": at.traces, "prometheus": f"{at.prometheus}/alerts"}
     return "\n".join(
         (
             "Everything is ready:",
@@ -246,7 +269,8 @@ def _overview(at: Addresses, data: Path) -> str:
             f"  Temporal UI  {at.temporal_ui}",
             f"  metrics      {at.api_metrics}/metrics  {at.worker}/metrics",
             f"  mails        {at.mail}",
-            f"  logs         {data / 'logs'}",
+            f"  logs         {options.data / 'logs'}",
+            *(f"  {name:<12} {seen[name]}" for name in EXTRAS if name in options.parts),
         )
     )
 

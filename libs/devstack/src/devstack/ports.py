@@ -33,6 +33,9 @@ class Ports:
     worker: int = 8080
     api: int = 8000
     api_metrics: int = 8001
+    traces: int = 4317
+    traces_page: int = 4318
+    prometheus: int = 9090
 
     def of_part(self, part: str) -> dict[str, int]:
         """The ports that `part` listens on, by name."""

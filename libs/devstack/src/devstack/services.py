@@ -71,6 +71,18 @@ class Addresses:
     def mail(self) -> str:
         return _http(self.ports.mail)
 
+    @property
+    def traces(self) -> str:
+        return _http(self.ports.traces_page)
+
+    @property
+    def otlp(self) -> str:
+        return _http(self.ports.traces)
+
+    @property
+    def prometheus(self) -> str:
+        return _http(self.ports.prometheus)
+
 
 def settings(at: Addresses) -> dict[str, str]:
     """The settings of worker and API alike, as environment variables."""
@@ -94,6 +106,14 @@ def settings(at: Addresses) -> dict[str, str]:
         "PUBLIC_URL": at.api,
         "TEMPORAL_UI_URL": at.temporal_ui,
         "METRICS_HOST": HOST,
+    }
+
+
+def tracing(at: Addresses) -> dict[str, str]:
+    """What lets the services send their traces to our receiver, and soon."""
+    return {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": at.otlp,
+        "OTEL_BSP_SCHEDULE_DELAY": "200",
     }
 
 
@@ -168,6 +188,15 @@ class Services:
             *("--http-port", str(self._at.ports.mail)),
             *("--data", str(self._data / "mail")),
             health=f"{self._at.mail}/messages",
+        )
+
+    def traces(self) -> Command:
+        return self._python(
+            "traces",
+            "devstack.seeing.traces",
+            *("--otlp-port", str(self._at.ports.traces)),
+            *("--http-port", str(self._at.ports.traces_page)),
+            health=f"{self._at.traces}/",
         )
 
     def _python(

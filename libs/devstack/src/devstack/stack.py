@@ -16,11 +16,15 @@ from devstack.lock import only_one
 from devstack.ports import Ports, check_free
 from devstack.postgres import postgres
 from devstack.process import Command, Process
-from devstack.services import Addresses, Services
+from devstack.seeing.prometheus import prometheus
+from devstack.services import Addresses, Services, tracing
 from devstack.temporal import search_attributes, temporal
 
 PARTS = ("postgres", "temporal", "payments", "carrier", "mail", "worker", "api")
 """What runs until it is stopped."""
+
+EXTRAS = ("traces", "prometheus")
+"""What runs only when it is asked for, to see the rest."""
 
 _ERRANDS = {"migrations": "postgres", "products": "api"}
 """What runs once and ends, and the part it prepares."""
@@ -38,14 +42,23 @@ _STOP_ORDER = (
     ("worker",),
     ("payments", "carrier", "mail"),
     ("temporal", "postgres"),
+    EXTRAS,
 )
 
-_OUR_FILES = ("postgres*", "*.sqlite*", "mail", "logs", "logs.previous", "bytecode")
+_OUR_FILES = (
+    "postgres*",
+    "*.sqlite*",
+    "mail",
+    "logs",
+    "logs.previous",
+    "bytecode",
+    "prometheus",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What to run, and where. Each part is one of `PARTS` or an errand."""
+    """What to run, and where. Each part is one of `PARTS`, an extra or an errand."""
 
     # Keeps everything; made if missing.
     data: Path
@@ -62,6 +75,8 @@ class Options:
     carrier_step_seconds: float = 0.5
     # Added to the environment of every service, over the defaults.
     environment: Mapping[str, str] = field(default_factory=dict)
+    # The root of the checkout: the rules that Prometheus gets are in it.
+    project: Path = field(default_factory=Path.cwd)
     # A temporary directory to delete at the end, whatever the end.
     remove: Path | None = None
 
@@ -131,6 +146,8 @@ class Stack:
             "payments": {"payments": at.payments},
             "carrier": {"carrier": at.carrier},
             "mail": {"mail": at.mail},
+            "traces": {"traces": at.traces, "otlp": at.otlp},
+            "prometheus": {"prometheus": at.prometheus},
         }
         running = [part for part in addresses if part in self._processes]
         known = {name: url for part in running for name, url in addresses[part].items()}
@@ -151,7 +168,8 @@ class Stack:
 
     def _commands(self, http: httpx2.AsyncClient) -> list[Command]:
         o, logs = self.options, self.options.data / "logs"
-        services = Services(self.at, o.data, http, o.environment)
+        seen = tracing(self.at) if "traces" in o.parts else {}
+        services = Services(self.at, o.data, http, {**seen, **o.environment})
         build: dict[str, Callable[[], Command]] = {
             "postgres": lambda: postgres(
                 o.data / "postgres",
@@ -175,6 +193,8 @@ class Stack:
             "worker": services.worker,
             "api": services.api,
             "products": services.products,
+            "traces": services.traces,
+            "prometheus": lambda: prometheus(o.ports, o.data, o.project, http=http),
         }
         return [build[name]() for name in build if name in o.parts]
 

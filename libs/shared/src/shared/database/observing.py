@@ -6,6 +6,7 @@ as a pre-release and would trace the looks of background runners too (docs/adr/0
 
 import re
 import time
+from functools import cache
 from typing import Any
 
 from opentelemetry import trace
@@ -31,7 +32,8 @@ MOST_CONNECTIONS = Gauge(
     "db_client_connection_max", "The most connections this pool may open.", ["pool"]
 )
 
-_OPERATIONS = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "WITH"})
+_INNERMOST = re.compile(r"\([^()]*\)")
+_VERB = re.compile(r"\b(SELECT|INSERT|UPDATE|DELETE)\b")
 _TABLE = re.compile(r"\b(?:FROM|INTO|UPDATE)\s+([a-z_]+)")
 
 
@@ -49,22 +51,29 @@ def observe(engine: AsyncEngine, *, pool: str) -> None:
         MOST_CONNECTIONS.labels(pool).set_function(connections.size)
 
 
+@cache
+def summarize(text: str) -> tuple[str, str]:
+    """What a statement does, and to which table: of its outermost part, since the
+    others, common table expressions and subqueries, are in parentheses. A text without
+    a verb of its own is `other`. Our statements are few, so all are remembered."""
+    while text != (outer := _INNERMOST.sub("", text)):
+        text = outer
+    verb, table = _VERB.search(text), _TABLE.search(text)
+    return verb[1] if verb else "other", table[1] if table else ""
+
+
 class _Statement:
     def __init__(self, text: str) -> None:
         self._began = time.perf_counter()
-        words = text.split(None, 1)
-        verb = words[0].upper() if words else ""
-        self._operation = verb if verb in _OPERATIONS else "other"
+        self._operation, self._table = summarize(text)
         self._span = self._start_span(text)
 
     def _start_span(self, text: str) -> Span | None:
         # Only as a part of something: a runner's look every few seconds is no story.
         if not trace.get_current_span().get_span_context().is_valid:
             return None
-        table = _TABLE.search(text)
-        name = f"{self._operation} {table[1]}" if table else self._operation
         return trace.get_tracer(__name__).start_span(
-            name,
+            f"{self._operation} {self._table}".strip(),
             kind=SpanKind.CLIENT,
             # The text holds no values: they are all bound parameters.
             attributes={
