@@ -1,0 +1,470 @@
+"""Customers hear what happens to their order, once, and no order waits for it."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiosmtpd.smtp import SMTP
+from devstack.mail import Mail, Mailbox, create_app
+from devstack.ports import HOST, free_ports
+from jinja2 import UndefinedError
+from pydantic import SecretStr, ValidationError
+from shared.contracts.orders.messages import TOLD_TO_CUSTOMERS
+from shared.contracts.orders.states import HoldReason, OrderStatus
+from shared.database.orders.snapshot import OrderSnapshot
+from sqlalchemy.ext.asyncio import AsyncEngine
+from worker.orders.messages.rendering import TEMPLATES, render
+from worker.orders.messages.telling import HOLDS
+from worker.runtime.outbox import OutboxRunner
+
+from tests.conftest import MakeWorkerSettings, Work
+from tests.support.shop import PERSONAL, Shop, has_hold, has_status
+
+Post = Callable[..., AbstractAsyncContextManager[None]]
+PROJECT = Path(__file__).parents[2]
+PARTS = {"layout", "lines"}
+
+
+# ── templates ───────────────────────────────────────────────────────────────────────
+
+
+def templates(ending: str) -> set[str]:
+    return {file.stem for file in TEMPLATES.glob(f"*.{ending}")} - PARTS
+
+
+def told() -> set[str]:
+    plain = {name for name in TOLD_TO_CUSTOMERS if not name.startswith("hold.")}
+    return plain | {f"hold.{reason}" for reason in HOLDS}
+
+
+@pytest.mark.parametrize("ending", ["txt", "html"])
+def test_whatever_is_told_has_its_template_and_no_other_does(ending: str) -> None:
+    assert templates(ending) == told()
+
+
+@pytest.mark.parametrize("event", sorted(TOLD_TO_CUSTOMERS))
+def test_whatever_is_told_happens_somewhere(event: str) -> None:
+    files = [*PROJECT.glob("services/*/src/**/*.py"), *PROJECT.glob("libs/**/*.py")]
+    sources = ["".join(file.read_text().split()) for file in files]
+    happens = [source for source in sources if f'event("{event}"' in source]
+    assert happens or event == "order.placed"
+
+
+@pytest.mark.parametrize("name", sorted(told()))
+@pytest.mark.parametrize("locale", ["en", "de-DE", "ar", None, "xx-nonsense"])
+def test_every_template_can_be_filled(name: str, locale: str | None) -> None:
+    rendered = render(name, a_context(), locale=locale, currency="EUR")
+    assert "77" in rendered.subject + rendered.text
+    assert "Ada" in rendered.text
+    assert "Ada" in rendered.html
+
+
+def test_a_template_with_a_gap_is_not_sent() -> None:
+    incomplete = a_context()
+    del incomplete["order"]
+    with pytest.raises(UndefinedError):
+        render("order.placed", incomplete, locale="en", currency="EUR")
+
+
+@pytest.mark.parametrize(
+    ("locale", "currency", "amount", "day"),
+    [
+        ("en", "EUR", "€30.70", "March 2, 2026"),
+        ("de-DE", "EUR", "30,70\xa0€", "2. März 2026"),
+        ("en-GB", "JPY", "JP¥3,070", "2 March 2026"),
+        ("xx", "EUR", "€30.70", "March 2, 2026"),
+    ],
+)
+def test_amounts_and_dates_are_written_as_people_write_them(
+    locale: str, currency: str, amount: str, day: str
+) -> None:
+    text = render("order.placed", a_context(), locale=locale, currency=currency).text
+    assert amount in text
+    assert day in text
+
+
+def test_a_name_is_no_markup() -> None:
+    context = a_context() | {"name": "<b>Ada</b>"}
+    rendered = render("order.placed", context, locale="en", currency="EUR")
+    assert "<b>Ada" in rendered.text
+    assert "&lt;b&gt;Ada" in rendered.html
+
+
+# ── mails ───────────────────────────────────────────────────────────────────────────
+
+
+class Postbox(Mailbox):
+    """Wakes whoever waits for mail."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self._arrived = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+
+    def add(self, recipients: list[str], content: bytes) -> None:
+        super().add(recipients, content)
+        self._loop.call_soon_threadsafe(self._arrived.set)
+
+    async def until(self, number: int) -> list[Mail]:
+        async with asyncio.timeout(15):
+            while len(mails := self.all()) < number:
+                await self._arrived.wait()
+                self._arrived.clear()
+        return mails
+
+
+@pytest.fixture
+def smtp_port() -> int:
+    return free_ports().smtp
+
+
+@pytest.fixture
+async def postbox(tmp_path: Path, smtp_port: int) -> AsyncIterator[Postbox]:
+    postbox = Postbox(tmp_path / "mail")
+    app = create_app(postbox, smtp_port)
+    async with app.router.lifespan_context(app):
+        yield postbox
+
+
+@pytest.fixture
+def post(work: Work, smtp_port: int) -> Post:
+    """A worker that sends mail, if there is a server."""
+
+    def start(**changed: Any) -> AbstractAsyncContextManager[None]:
+        values: dict[str, Any] = {
+            "smtp_host": HOST,
+            "smtp_port": smtp_port,
+            "smtp_tls": False,
+            "mail_from": "Tea Shop <orders@example.com>",
+        }
+        return work(**(values | changed))
+
+    return start
+
+
+async def test_a_customer_hears_of_each_step(
+    closed_shop: Shop, post: Post, postbox: Postbox
+) -> None:
+    shop = closed_shop
+    async with post():
+        order_id = await shop.confirmed(TEA=2)
+        await shop.delivered(order_id)
+        order = await shop.ended(order_id)
+        mails = await postbox.until(4)
+    assert {mail.subject for mail in mails} == {
+        f"We have your order {order.number}",
+        f"Your order {order.number} is confirmed",
+        f"Your order {order.number} is on its way",
+        f"Your order {order.number} has arrived",
+    }
+    assert {tuple(mail.to) for mail in mails} == {(PERSONAL["email"],)}
+    (shipped,) = (mail for mail in mails if "on its way" in mail.subject)
+    assert str(order.shipments[0].tracking) in shipped.text
+    assert "2 × Tea" in shipped.text
+
+
+async def test_a_declined_card_is_told_with_the_way_to_pay(
+    closed_shop: Shop, post: Post, postbox: Postbox
+) -> None:
+    shop = closed_shop
+    await shop.stock(TEA=1)
+    page = "https://shop.example.com/orders/{order_id}"
+    async with post(shop_order_url=page):
+        order_id = await shop.place("pm_card_chargeDeclined")
+        await shop.held(order_id, HoldReason.PAYMENT)
+        mails = await postbox.until(2)
+    (mail,) = (mail for mail in mails if "payment" in mail.subject)
+    assert f"Pay now: {page.replace('{order_id}', order_id)}" in mail.text
+
+
+async def test_a_bank_that_asks_back_is_told_with_its_own_page(
+    closed_shop: Shop, post: Post, postbox: Postbox
+) -> None:
+    shop = closed_shop
+    await shop.stock(TEA=1)
+    async with post():
+        order_id = await shop.place("pm_card_authenticationRequired")
+        order = await shop.until(order_id, has_hold(HoldReason.PAYMENT))
+        mails = await postbox.until(2)
+    (mail,) = (mail for mail in mails if "payment" in mail.subject)
+    assert order.payments[0].next_action is not None
+    assert order.payments[0].next_action["url"] in mail.text
+
+
+async def test_other_holds_are_the_shops_own_business(
+    closed_shop: Shop, post: Post, postbox: Postbox
+) -> None:
+    shop = closed_shop
+    await shop.stock(GONG=2)
+    async with post():
+        order_id = await shop.place(GONG=2)
+        await shop.decide(order_id, HoldReason.APPROVAL, "approve")
+        await shop.until(order_id, has_status(OrderStatus.CONFIRMED))
+        mails = await postbox.until(2)
+        await nothing_left_open(shop)
+    assert len(mails) == len(postbox.all()) == 2
+
+
+async def test_a_cancellation_is_one_mail_and_its_refund_another(
+    closed_shop: Shop, post: Post, postbox: Postbox
+) -> None:
+    shop = closed_shop
+    async with post():
+        order_id = await shop.confirmed(TEA=1)
+        await shop.pack(order_id)
+        await shop.cancel(order_id)
+        order = await shop.ended(order_id)
+        await postbox.until(4)
+        await nothing_left_open(shop)
+    subjects = [mail.subject for mail in postbox.all()]
+    assert sorted(subjects)[-1] == f"Your order {order.number} is confirmed"
+    assert subjects.count(f"Your order {order.number} is cancelled") == 1
+    assert subjects.count("We have paid you back") == 1
+    assert len(subjects) == 4
+
+
+async def test_a_mail_sent_twice_is_known_for_the_same(
+    closed_shop: Shop, post: Post, postbox: Postbox
+) -> None:
+    shop = closed_shop
+    await shop.stock(TEA=1)
+    order_id = await shop.place(TEA=1)
+    async with post():
+        await shop.until(order_id, has_status(OrderStatus.CONFIRMED))
+        await postbox.until(2)
+        await nothing_left_open(shop)
+    # As after a crash between the mail and the note that it is sent.
+    await shop.fetch("UPDATE messages SET status = 'open', sent_at = NULL")
+    await due_now(shop)
+    async with post():
+        mails = await postbox.until(4)
+    ids = [mail.message_id for mail in mails]
+    assert sorted(ids[:2]) == sorted(ids[2:])
+    assert f"<{order_id}.1@example.com>" in ids
+
+
+async def test_an_order_does_not_wait_for_its_mails(
+    closed_shop: Shop, post: Post, smtp_port: int, tmp_path: Path
+) -> None:
+    shop = closed_shop
+    async with post():
+        order_id = await shop.confirmed(TEA=1)
+        await shop.delivered(order_id)
+        await shop.ended(order_id)
+    left = await shop.fetch("SELECT status FROM messages WHERE status <> 'open'")
+    assert left == []
+    await due_now(shop)
+    async with serving(tmp_path, smtp_port) as postbox, post():
+        await postbox.until(4)
+
+
+async def test_without_a_server_nothing_piles_up(
+    shop: Shop, engine: AsyncEngine
+) -> None:
+    await shop.confirmed(TEA=1)
+    await OutboxRunner(engine, shop.listener, {}).work_off_batch()
+    rows = await shop.fetch("SELECT DISTINCT status FROM messages")
+    assert [row.status for row in rows] == ["skipped"]
+
+
+async def test_a_mailbox_that_is_gone_is_not_tried_again(
+    closed_shop: Shop, post: Post, smtp_port: int
+) -> None:
+    shop = closed_shop
+    await shop.stock(TEA=1)
+    async with refusing(smtp_port, "550 no such mailbox"), post():
+        order_id = await shop.place(TEA=1)
+        await shop.until(order_id, has_status(OrderStatus.CONFIRMED))
+        await nothing_left_open(shop)
+    rows = await shop.fetch("SELECT DISTINCT status, error FROM messages")
+    assert [(r.status, r.error) for r in rows] == [
+        ("failed", "recipient refused: [550]")
+    ]
+
+
+async def test_old_news_is_not_sent(
+    closed_shop: Shop, post: Post, postbox: Postbox
+) -> None:
+    shop = closed_shop
+    await shop.place(TEA=1)
+    await shop.fetch("UPDATE events SET at = at - interval '4 days'")
+    async with post():
+        await nothing_left_open(shop)
+    rows = await shop.fetch("SELECT status, error FROM messages")
+    assert ("failed", "too late") in [(r.status, r.error) for r in rows]
+
+
+async def test_nobody_is_told_whose_address_was_erased(
+    closed_shop: Shop, post: Post, postbox: Postbox
+) -> None:
+    shop = closed_shop
+    await shop.place(TEA=1)
+    await shop.fetch("UPDATE contacts SET email = NULL")
+    async with post():
+        await nothing_left_open(shop)
+    assert postbox.all() == []
+
+
+async def test_no_mail_goes_out_in_the_clear(
+    closed_shop: Shop,
+    post: Post,
+    postbox: Postbox,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    shop = closed_shop
+    await shop.stock(TEA=1)
+    with caplog.at_level(logging.INFO):
+        async with post(smtp_tls=True):
+            order_id = await shop.place(TEA=1)
+            await shop.until(order_id, has_status(OrderStatus.CONFIRMED))
+            await tried(shop)
+    assert postbox.all() == []
+    assert "could not be sent" in caplog.text
+    assert PERSONAL["email"] not in caplog.text
+    assert PERSONAL["name"].split()[1] not in caplog.text
+
+
+def test_mail_needs_a_sender(worker_settings: MakeWorkerSettings) -> None:
+    with pytest.raises(ValidationError, match="MAIL_FROM"):
+        worker_settings(smtp_host=HOST, smtp_password=SecretStr("secret"))
+
+
+# ── waiting and serving ─────────────────────────────────────────────────────────────
+
+
+async def nothing_left_open(shop: Shop) -> None:
+    await until_no(shop, "status = 'open'")
+
+
+async def tried(shop: Shop) -> None:
+    await until_no(shop, "status = 'open' AND error IS NULL")
+
+
+async def until_no(shop: Shop, condition: str) -> None:
+    async with asyncio.timeout(15):
+        while True:
+            if not await shop.fetch(f"SELECT FROM messages WHERE {condition}"):
+                return
+            # Nobody is told that a message was sent.
+            await asyncio.sleep(0.05)
+
+
+async def due_now(shop: Shop) -> None:
+    await shop.fetch("UPDATE messages SET due_at = now()")
+
+
+@asynccontextmanager
+async def serving(tmp_path: Path, port: int) -> AsyncIterator[Postbox]:
+    postbox = Postbox(tmp_path / "mail")
+    app = create_app(postbox, port)
+    async with app.router.lifespan_context(app):
+        yield postbox
+
+
+@asynccontextmanager
+async def refusing(port: int, answer: str) -> AsyncIterator[None]:
+    class Refusing:
+        async def handle_RCPT(self, *_: object) -> str:
+            return answer
+
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: SMTP(Refusing()), HOST, port)
+    yield
+    server.close()
+
+
+# ── an order with something of everything ───────────────────────────────────────────
+
+
+def a_context() -> dict[str, Any]:
+    order = OrderSnapshot.model_validate(AN_ORDER)
+    return {
+        "name": "Ada",
+        "link": "https://shop.example.com/orders/1",
+        "order": order,
+        "shipment": order.shipments[0],
+        "return_": order.returns[0],
+        "refund": order.refunds[0],
+        "lines": [{"quantity": 2, "name": "Tea"}],
+        "reminder": True,
+    }
+
+
+AT = datetime(2026, 3, 2, 8, tzinfo=UTC)
+AN_ORDER: dict[str, Any] = {
+    "id": "ord_1",
+    "number": 77,
+    "external_ref": None,
+    "customer": "ada",
+    "status": "completed",
+    "reason": None,
+    "currency": "EUR",
+    "shipping_method": "standard",
+    "shipping": 490,
+    "shipping_captured": 490,
+    "shipping_credited": 0,
+    "goodwill": 0,
+    "total": 3070,
+    "ship_partial": False,
+    "metadata": {},
+    "version": 9,
+    "created_at": AT,
+    "updated_at": AT,
+    "allocated": True,
+    "approved": False,
+    "lines": [],
+    "shipments": [
+        {
+            "id": "shp_1",
+            "status": "delivered",
+            "location": "berlin",
+            "amount": 3070,
+            "capture_id": "led_1",
+            "captured_at": AT,
+            "parcel": None,
+            "carrier": "Road",
+            "tracking": "R-1",
+            "label_ref": "lbl_1",
+            "tracking_status": "delivered",
+            "tracking_at": AT,
+            "eta": AT.date(),
+            "created_at": AT,
+            "shipped_at": AT,
+            "delivered_at": AT,
+            "lines": [],
+        }
+    ],
+    "refunds": [
+        {
+            "id": "ref_1",
+            "return_id": None,
+            "reason": "goodwill",
+            "amount": 500,
+            "shipping": 0,
+            "goodwill": 500,
+            "status": "succeeded",
+            "lines": [],
+            "requested_by": "grace",
+            "approved_by": None,
+            "created_at": AT,
+        }
+    ],
+    "returns": [
+        {
+            "id": "ret_1",
+            "status": "approved",
+            "tracking": "R-2",
+            "label_ref": None,
+            "due_at": AT,
+            "remind_at": None,
+            "requested_by": "ada",
+            "created_at": AT,
+            "lines": [],
+        }
+    ],
+}
