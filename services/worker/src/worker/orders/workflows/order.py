@@ -121,6 +121,7 @@ class OrderWorkflow(Order):
     @workflow.update
     async def pay(self, command: Pay) -> None:
         await self._command(OrderSteps.pay, command)
+        await self._nudge_children()
 
     @workflow.update
     async def place_hold(self, command: PlaceHold) -> None:
@@ -166,8 +167,9 @@ class OrderWorkflow(Order):
         )
         try:
             await self._cancel(command)
-        except ActivityError as refused:
-            workflow.logger.warning("cannot be cancelled: %s", refused.cause)
+        except (ActivityError, ApplicationError) as refused:
+            # A local activity's refusal may come unwrapped.
+            workflow.logger.warning("cannot be cancelled: %s", refused)
         return await self._look()
 
     # ── steps ───────────────────────────────────────────────────────────────────
@@ -192,7 +194,7 @@ class OrderWorkflow(Order):
         )
 
     async def _wait(self, facts: OrderFacts, until: datetime | None) -> OrderFacts:
-        self._show_what_it_waits_for(facts)
+        await self._show_what_it_waits_for(facts)
         if workflow.info().is_continue_as_new_suggested() and not self._children:
             await self._handlers_finished()
             workflow.continue_as_new(self._ref)
@@ -203,12 +205,17 @@ class OrderWorkflow(Order):
             )
         return await self._look()
 
-    def _show_what_it_waits_for(self, facts: OrderFacts) -> None:
+    async def _show_what_it_waits_for(self, facts: OrderFacts) -> None:
         waiting = sorted({hold.reason.value for hold in facts.holds})
         # Most orders never wait for a person; for them this costs no event.
-        if waiting != self._waiting:
-            self._waiting = waiting
-            workflow.upsert_search_attributes([WAITING.value_set(waiting)])
+        if waiting == self._waiting:
+            return
+        gone = set(self._waiting).difference(waiting)
+        self._waiting = waiting
+        workflow.upsert_search_attributes([WAITING.value_set(waiting)])
+        if gone:
+            # It may have been what a parcel waited for, too.
+            await self._nudge_children()
 
     async def _handlers_finished(self) -> None:
         await workflow.wait_condition(workflow.all_handlers_finished)
