@@ -89,7 +89,10 @@ async def pay_order(
 def _check_payable(order: OrderSnapshot, payment_id: str) -> None:
     known = any(payment.id == payment_id for payment in order.payments)
     held = sum(payment.held for payment in order.payments)
-    if not known and (order.status.final or order.to_capture <= held):
+    # Money that is held may still be refused: then the hold asks for another method.
+    asked = order.hold(HoldReason.PAYMENT) is not None
+    covered = order.to_capture <= held and not asked
+    if not known and (order.status.final or covered):
         raise _not_payable(order)
 
 
