@@ -52,9 +52,9 @@ def bash_blocks(page: Path) -> str:
 
 
 @contextmanager
-def running_system(data: Path) -> Iterator[dict[str, Any]]:
+def running_system(data: Path, *options: str) -> Iterator[dict[str, Any]]:
     dev = subprocess.Popen(
-        [*DEV, "--data", str(data), "--json"],
+        [*DEV, "--data", str(data), "--json", *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
