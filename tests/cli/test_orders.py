@@ -1,0 +1,119 @@
+"""Orders by the command line: found, seen and worked on."""
+
+import json
+from pathlib import Path
+
+from shared.contracts.orders.states import HoldReason, OrderStatus
+
+from tests.cli.conftest import Orders
+from tests.support.shop import ADDRESS, Shop, has_no_hold
+
+UNITS = 2
+ORDER = {
+    "customer_id": "ada",
+    "external_ref": "web-1",
+    "currency": "EUR",
+    "lines": [{"sku": "TEA", "quantity": UNITS}],
+    "shipping": {"method": "standard", "amount": {"amount": 490, "currency": "EUR"}},
+    "expected_total": {"amount": 3070, "currency": "EUR"},
+    "contact": {"name": "Ada Example", "email": "ada@example.com"},
+    "ship_to": ADDRESS,
+    "payment": {"method": "pm_card_visa"},
+}
+
+
+async def test_an_order_is_placed_from_a_file_and_found_by_its_number(
+    shop: Shop, orders: Orders, tmp_path: Path
+) -> None:
+    await shop.stock(TEA=UNITS)
+    file = tmp_path / "order.json"
+    file.write_text(json.dumps(ORDER))
+    placed = await orders("place", str(file))
+    assert "is confirmed" in placed.out
+    shown = await orders("show", "web-1", "-o", "json")
+    assert shown.json["status"] == "confirmed"
+    listed = await orders("list", "--customer", "ada")
+    assert shown.json["id"] in listed.out
+
+
+async def test_the_same_key_does_it_once(shop: Shop, orders: Orders) -> None:
+    order_id = await shop.confirmed(TEA=2)
+    cancel = ("cancel", order_id, "--reason", "asked", "--line", "1=1", "--key", "k")
+    first, second = await orders(*cancel), await orders(*cancel)
+    assert first.out == second.out
+    assert (await shop.order(order_id)).lines[0].cancelled == 1
+
+
+async def test_what_is_not_answered_may_be_repeated_under_its_key(
+    orders: Orders,
+) -> None:
+    said = await orders(
+        *("cancel", "ord_1", "--reason", "asked", "--key", "mine"),
+        ORDERS_API_URL="http://127.0.0.1:1",
+        ORDERS_PATIENCE="0",
+    )
+    assert said.status == 1
+    assert "--key mine" in said.err
+
+
+async def test_a_refusal_says_what_to_do_next(shop: Shop, orders: Orders) -> None:
+    order_id = await shop.confirmed(TEA=1)
+    await shop.shipped(order_id)
+    said = await orders("cancel", order_id, "--reason", "asked")
+    assert said.status == 1
+    assert "(already-shipped)" in said.err
+    assert "orders return" in said.err
+
+
+async def test_a_missing_scope_is_told_by_its_name(shop: Shop, orders: Orders) -> None:
+    order_id = await shop.place(TEA=1)
+    said = await orders("process", order_id, scopes="orders:read")
+    assert "This needs orders:operate." in said.err
+
+
+async def test_events_are_followed_until_one_has_happened(
+    shop: Shop, orders: Orders
+) -> None:
+    order_id = await shop.confirmed(TEA=1)
+    said = await orders("events", order_id, "--until", "order.confirmed", "-o", "json")
+    types = [json.loads(line)["type"] for line in said.out.splitlines()]
+    assert types[0] == "order.placed"
+    assert types[-1] == "order.confirmed"
+
+
+async def test_the_warehouse_packs_and_ships_what_is_ready(
+    shop: Shop, orders: Orders
+) -> None:
+    order_id = await shop.confirmed(TEA=2)
+    (parcel,) = (await orders("shipments", "list", "-o", "json")).json["data"]
+    packed = await orders(
+        *("shipments", "pack", parcel["id"], "--weight", "900"),
+        *("--size", "300x200x150"),
+    )
+    assert "is packed" in packed.out
+    await orders("shipments", "ship", parcel["id"])
+    assert (await shop.order(order_id)).lines[0].shipped == 2
+
+
+async def test_a_hold_is_assigned_and_decided(shop: Shop, orders: Orders) -> None:
+    await shop.stock(TEA=1)
+    order_id = await shop.place(TEA=2)
+    hold = await shop.held(order_id, HoldReason.STOCK)
+    await orders("holds", "assign", hold.id, "grace")
+    (listed,) = (
+        await orders("holds", "list", "--assignee", "grace", "-o", "json")
+    ).json["data"]
+    assert "ship_partial" in listed["decisions"]
+    await orders("holds", "release", hold.id, "ship_partial", "--note", "go on")
+    order = await shop.until(order_id, has_no_hold)
+    assert order.ship_partial
+
+
+async def test_a_lost_workflow_is_resumed(shop: Shop, orders: Orders) -> None:
+    order_id = await shop.confirmed(TEA=1)
+    await shop.workflow(order_id).terminate()
+    process = await orders("process", order_id)
+    assert "packing" in process.out
+    await orders("resume", order_id)
+    await shop.delivered(order_id)
+    assert (await shop.ended(order_id)).status is OrderStatus.COMPLETED

@@ -1,0 +1,63 @@
+"""Stock, products and the books by the command line."""
+
+from tests.cli.conftest import Orders
+from tests.support.shop import Shop
+
+
+async def test_stock_is_received_corrected_and_explained(
+    shop: Shop, orders: Orders
+) -> None:
+    await orders("products", "put", "TEA", "--name", "Tea", "--price", "12.90")
+    await orders("stock", "receive", "TEA=20", "--at", "berlin", "--ref", "d-1")
+    await orders("stock", "adjust", "TEA=-2", "--at", "berlin", "--ref", "count")
+    (stock,) = (await orders("stock", "show", "TEA", "-o", "json")).json["data"]
+    moved = await orders("stock", "show", "TEA", "--movements")
+    assert stock["available"] == 18
+    assert "receipt" in moved.out
+    assert "d-1" in moved.out
+
+
+async def test_a_price_is_written_as_people_write_it(orders: Orders) -> None:
+    await orders("products", "put", "MUG", "--name", "Mug", "--price", "9.9")
+    product = (await orders("products", "show", "MUG", "-o", "json")).json
+    assert product["price"] == {"amount": 990, "currency": "EUR"}
+
+
+async def test_a_price_that_is_none_is_refused_before_anything_is_sent(
+    orders: Orders,
+) -> None:
+    said = await orders("products", "put", "MUG", "--name", "Mug", "--price", "1,5")
+    assert said.status == 2
+    assert "no amount such as 12.90" in said.err
+
+
+async def test_the_audit_fails_on_any_row(shop: Shop, orders: Orders) -> None:
+    await shop.stock(TEA=1)
+    assert (await orders("audit", "run")).status == 0
+    await shop.fetch("UPDATE stock SET on_hand = on_hand + 1")
+    said = await orders("audit", "run")
+    assert said.status == 1
+    assert "audit_stock" in said.out
+    await shop.fetch("UPDATE stock SET on_hand = on_hand - 1")
+
+
+async def test_a_discrepancy_is_resolved_with_a_note(
+    shop: Shop, orders: Orders
+) -> None:
+    found = f"dis_{'0' * 26}"
+    await shop.fetch(
+        "INSERT INTO discrepancies (id, kind, subject, detail)"
+        " VALUES (:id, 'money-differs', 'pay_1', '{}')",
+        id=found,
+    )
+    assert found in (await orders("discrepancies", "list")).out
+    await orders("discrepancies", "resolve", found, "--note", "by hand")
+    assert found not in (await orders("discrepancies", "list")).out
+    assert found in (await orders("discrepancies", "list", "--resolved")).out
+
+
+async def test_a_wrong_environment_is_told_before_anything_else(
+    orders: Orders,
+) -> None:
+    said = await orders("list", ORDERS_API_URL="nowhere")
+    assert "ORDERS_API_URL" in said.err
