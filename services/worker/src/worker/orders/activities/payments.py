@@ -139,11 +139,24 @@ class PaymentActivities(PaymentSteps):
             partial(releasing.begin, payment_id=ref.payment_id, now=utc_now()),
             releasing.Begun,
         )
-        if begun.asked is not None:
-            row_id = begun.asked.row_id
-            # Cancelling a payment is its own look: a cancelled one stays cancelled.
-            await self._provider.release(begun.provider_ref, f"release:{row_id}")
-            await self._settle(ref.order_id, partial(releasing.settle, row_id=row_id))
+        if begun.asked is None:
+            return await self._facts(ref.order_id)
+        asked = begun.asked
+
+        async def look() -> ProviderPayment | None:
+            found = await self._provider.payment(begun.provider_ref)
+            return found if found.status in ("cancelled", "captured") else None
+
+        await self._ask(
+            ref.order_id,
+            asked,
+            look=look,
+            # A row that waits for the customer has used its id as a key already.
+            call=lambda key: self._provider.release(
+                begun.provider_ref, f"release:{key}"
+            ),
+        )
+        await self._settle(ref.order_id, partial(releasing.settle, row_id=asked.row_id))
         return await self._facts(ref.order_id)
 
     async def is_cancelled(self, provider_ref: str) -> bool:
