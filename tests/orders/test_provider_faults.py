@@ -1,0 +1,94 @@
+"""The provider on a bad day: whatever it answers, or does not, money moves once."""
+
+import pytest
+from shared.contracts.orders.states import MoneyKind, MoneyStatus, OrderStatus
+
+from tests.support.shop import Shop
+
+AUTHORIZE = "POST /v1/payment_intents$"
+CAPTURE = "POST .*/capture"
+RELEASE = "POST .*/cancel"
+REFUND = "POST /v1/refunds"
+FAULTS = [
+    "down",
+    "error",
+    "rate_limit",
+    "drop_answer",
+    "stored_error",
+    "stored_error_after_effect",
+]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_an_authorisation_is_made_once(shop: Shop, fault: str) -> None:
+    await shop.payments.strike(fault, AUTHORIZE, count=1)
+    order_id = await shop.confirmed(TEA=1)
+    order = await shop.order(order_id)
+    (book,) = await shop.payments.books()
+    assert book["authorized"] == order.total
+    assert [payment.authorized for payment in order.payments] == [order.total]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_a_parcel_is_paid_for_once(shop: Shop, fault: str) -> None:
+    order_id = await shop.confirmed(TEA=1)
+    await shop.payments.strike(fault, CAPTURE, count=1)
+    await shop.delivered(order_id)
+    order = await shop.ended(order_id)
+    (book,) = await shop.payments.books()
+    assert order.status is OrderStatus.COMPLETED
+    assert [capture["amount"] for capture in book["captures"]] == [order.total]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_an_authorisation_is_given_back(shop: Shop, fault: str) -> None:
+    order_id = await shop.confirmed(TEA=1)
+    await shop.payments.strike(fault, RELEASE, count=1)
+    await shop.cancel(order_id)
+    order = await shop.ended(order_id)
+    (book,) = await shop.payments.books()
+    assert book["status"] == "canceled"
+    assert order.payments[0].released == order.total
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_a_refund_is_made_once(shop: Shop, fault: str) -> None:
+    order_id = await shop.confirmed(TEA=1)
+    await shop.pack(order_id)
+    await shop.payments.strike(fault, REFUND, count=1)
+    await shop.cancel(order_id)
+    order = await shop.ended(order_id)
+    (book,) = await shop.payments.books()
+    assert order.refunded == order.total
+    assert [refund["amount"] for refund in book["refunds"]] == [order.total]
+
+
+async def test_a_key_that_answers_an_error_for_ever_is_replaced(shop: Shop) -> None:
+    order_id = await shop.confirmed(TEA=1)
+    await shop.payments.strike("stored_error", CAPTURE, count=1)
+    await shop.pack(order_id)
+    order = await shop.order(order_id)
+    rows = order.payments[0].rows(MoneyKind.CAPTURE)
+    assert [(row.attempt, row.status) for row in rows] == [
+        (1, MoneyStatus.FAILED),
+        (2, MoneyStatus.SUCCEEDED),
+    ]
+
+
+@pytest.mark.parametrize("fault", ["down", "error", "rate_limit", "drop_answer"])
+async def test_a_label_is_bought_once(shop: Shop, fault: str) -> None:
+    order_id = await shop.confirmed(TEA=1)
+    await shop.carrier.strike(fault, "POST /v1/labels", count=1)
+    await shop.pack(order_id)
+    assert len(await shop.carrier.books()) == 1
+
+
+async def test_what_is_asked_for_meanwhile_waits_its_turn(shop: Shop) -> None:
+    """A webhook asks about a payment that a step asks for at the same moment."""
+    await shop.stock(TEA=1)
+    await shop.payments.strike("slow", AUTHORIZE, count=1, delay_ms=100)
+    await shop.payments.strike("webhook_thrice")
+    order_id = await shop.confirmed(TEA=1)
+    order = await shop.order(order_id)
+    assert len(await shop.payments.books()) == 1
+    assert order.payments[0].authorized == order.total
