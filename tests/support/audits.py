@@ -4,6 +4,7 @@ import asyncpg
 from shared.contracts.orders.names import (
     order_workflow_id,
     refund_workflow_id,
+    return_workflow_id,
     shipment_workflow_id,
 )
 from temporalio.client import Client
@@ -47,6 +48,7 @@ async def _workflow_ids(database_url: str) -> list[str]:
                 ("orders", order_workflow_id),
                 ("shipments", shipment_workflow_id),
                 ("refunds", refund_workflow_id),
+                ("returns", return_workflow_id),
             )
             for row in await connection.fetch(f"SELECT id FROM {table}")
         ]

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 from shared.contracts.orders.states import (
     DECISIONS,
-    SILENCE_MEANS,
     HoldReason,
     MoneyKind,
     MoneyStatus,
     ReturnStatus,
     ShipmentStatus,
+    silence_means,
 )
 from shared.database.orders.snapshot import (
     Hold,
@@ -56,7 +56,7 @@ def _silence(hold: Hold) -> str:
         return "It waits for ever."
     if hold.escalated_at is not None:
         return "It has been escalated and waits for ever."
-    meant = SILENCE_MEANS.get(hold.reason)
+    meant = silence_means(hold.reason, hold.subject)
     return f"Decided as {meant}." if meant else "It is escalated."
 
 
@@ -125,22 +125,13 @@ def _parcel(order: OrderSnapshot, shipment: Shipment) -> Iterator[WaitingFor]:
 
 
 def _return(sent_back: Return) -> Iterator[WaitingFor]:
-    match sent_back.status:
-        case ReturnStatus.REQUESTED:
-            yield WaitingFor(
-                what="approval",
-                subject=sent_back.id,
-                detail="Somebody approves or rejects the return.",
-                since=sent_back.created_at,
-                due_at=sent_back.due_at,
-                then="It waits for ever.",
-            )
-        case ReturnStatus.APPROVED:
-            yield WaitingFor(
-                what="return",
-                subject=sent_back.id,
-                detail="The customer sends the goods back.",
-                since=sent_back.created_at,
-                due_at=sent_back.due_at,
-                then="The return expires.",
-            )
+    # One that waits for approval has a hold, which tells.
+    if sent_back.status is ReturnStatus.APPROVED:
+        yield WaitingFor(
+            what="return",
+            subject=sent_back.id,
+            detail="The customer sends the goods back.",
+            since=sent_back.created_at,
+            due_at=sent_back.due_at,
+            then="The return expires.",
+        )

@@ -6,9 +6,9 @@ from shared.contracts.errors import NotFound, Refusal
 from shared.contracts.orders.models import ReleaseHold
 from shared.contracts.orders.states import (
     DECISIONS,
-    SILENCE_MEANS,
     Decision,
     HoldReason,
+    silence_means,
 )
 from shared.database.ids import new_id
 from shared.database.kernel.change import Change
@@ -87,14 +87,13 @@ async def expire(change: Change, order: OrderSnapshot, *, hold_id: str) -> Done:
     hold = _find(order, hold_id)
     if hold is None:
         return Done()
-    # Nobody loses a right to send goods back because the shop was slow.
-    silence = None if _is_return(hold) else SILENCE_MEANS.get(hold.reason)
+    silence = silence_means(hold.reason, hold.subject)
     if silence is None:
         await _mark(change, hold, escalated_at=utc_now())
         change.event("hold.escalated", hold_id=hold.id, reason=hold.reason)
         return Done()
     await release_holds(change, silence, hold_id=hold.id)
-    await _effects(hold)[hold.reason, silence](change, order, hold)
+    await EFFECTS[hold.reason, silence](change, order, hold)
     return Done()
 
 
@@ -218,12 +217,8 @@ def _on_refund(decided: RefundEffect) -> Effect:
     return effect
 
 
-def _is_return(hold: Hold) -> bool:
-    return hold.subject.startswith("ret_")
-
-
 def _effects(hold: Hold) -> Mapping[tuple[HoldReason, Decision], Effect]:
-    return RETURN_EFFECTS if _is_return(hold) else EFFECTS
+    return RETURN_EFFECTS if hold.subject.startswith("ret_") else EFFECTS
 
 
 async def _reship(change: Change, order: OrderSnapshot, hold: Hold) -> None:

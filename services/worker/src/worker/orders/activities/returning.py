@@ -1,4 +1,4 @@
-"""Returns: what may come back, what is approved, and what becomes of the goods.
+"""Returns: what may come back, what is approved, and how long it is awaited.
 
 Goods count from their delivery on. What the carrier never told of (a `manual` one) has
 to be reported as delivered first.
@@ -8,24 +8,16 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from shared.contracts.errors import Refusal
-from shared.contracts.orders.models import ReceiveReturn, RequestReturn
-from shared.contracts.orders.states import (
-    Disposition,
-    HoldReason,
-    RefundReason,
-    ReturnStatus,
-    ShipmentStatus,
-)
+from shared.contracts.orders.models import RequestReturn
+from shared.contracts.orders.states import HoldReason, ReturnStatus, ShipmentStatus
 from shared.database.kernel.change import Change
 from shared.database.kernel.holds import place_hold
-from shared.database.orders.snapshot import Hold, OrderSnapshot, Return, Shipment
+from shared.database.orders.snapshot import Hold, OrderSnapshot, Return
 from shared.database.orders.tables import Return as ReturnTable
 from shared.database.orders.tables import ReturnLine
 from sqlalchemy import insert, text, update
 
 from worker.orders import policy
-from worker.orders.activities import refunding
-from worker.orders.activities.stock import add_to_line, move_stock
 from worker.orders.activities.store import Done, utc_now
 from worker.orders.credits import owed
 
@@ -76,7 +68,7 @@ async def _check(
         raise Refusal(
             "quantity-exceeded",
             "More than was delivered and is not in a return already.",
-            returnable=_units(there),
+            returnable=as_units(there),
         )
     keep = await _not_returnable(change, order, wanted)
     if keep:
@@ -86,7 +78,7 @@ async def _check(
         raise Refusal(
             "window-closed",
             f"Returns are taken for {policy.RETURN_WINDOW.days} days after delivery.",
-            returnable=_units(in_time),
+            returnable=as_units(in_time),
         )
 
 
@@ -101,7 +93,7 @@ async def _not_returnable(
     return [number for number in wanted if order.line(number).sku in found]
 
 
-def _units(lines: Mapping[int, int]) -> list[dict[str, int]]:
+def as_units(lines: Mapping[int, int]) -> list[dict[str, int]]:
     return [{"line": n, "quantity": units} for n, units in lines.items() if units]
 
 
@@ -181,11 +173,11 @@ async def _write(
 
 
 async def approve(change: Change, order: OrderSnapshot, hold: Hold) -> None:
-    await _set(change, hold.subject, status=ReturnStatus.APPROVED)
+    await set_return(change, hold.subject, status=ReturnStatus.APPROVED)
 
 
 async def reject(change: Change, order: OrderSnapshot, hold: Hold) -> None:
-    await _set(change, hold.subject, status=ReturnStatus.REJECTED)
+    await set_return(change, hold.subject, status=ReturnStatus.REJECTED)
     change.event("return.rejected", return_id=hold.subject)
 
 
@@ -205,7 +197,7 @@ async def expect(
     return_ = order.return_(return_id)
     if return_.status is ReturnStatus.APPROVED and return_.due_at is None:
         now = utc_now()
-        await _set(
+        await set_return(
             change,
             return_id,
             label_ref=label_ref,
@@ -223,7 +215,7 @@ async def remind(change: Change, order: OrderSnapshot, *, return_id: str) -> Don
     if return_.status is not ReturnStatus.APPROVED or at is None or at > utc_now():
         return Done()
     again = at + policy.RETURN_REMINDED_EVERY
-    await _set(
+    await set_return(
         change, return_id, remind_at=again if due is None or again < due else None
     )
     change.event("return.reminded", return_id=return_id)
@@ -234,123 +226,17 @@ async def expire(change: Change, order: OrderSnapshot, *, return_id: str) -> Don
     return_ = order.return_(return_id)
     overdue = return_.due_at is not None and return_.due_at <= utc_now()
     if return_.status is ReturnStatus.APPROVED and overdue:
-        await _set(change, return_id, status=ReturnStatus.EXPIRED)
+        await set_return(change, return_id, status=ReturnStatus.EXPIRED)
         change.event("return.expired", return_id=return_id)
     return Done()
 
 
-# ── received ────────────────────────────────────────────────────────────────────
-
-
-async def receive(
-    change: Change, order: OrderSnapshot, *, command: ReceiveReturn
-) -> Done:
-    """Facts win: goods that come after the return expired are in the house all the
-    same, and are taken in unless another return has counted them meanwhile.
-
-    Raises `Refusal` wrong-state, quantity-exceeded."""
-    return_ = order.return_(command.return_id)
-    if return_.status not in (ReturnStatus.APPROVED, ReturnStatus.EXPIRED):
-        raise wrong_state(return_)
-    accepted = {item.line: item.accepted for item in command.lines if item.accepted}
-    _check_accepted(order, return_, accepted, {item.line for item in command.lines})
-    for item in command.lines:
-        await _note_line(change, return_.id, item.line, item.accepted, item.disposition)
-    await _note_line(change, return_.id, None, 0, None)
-    for number, units in accepted.items():
-        await add_to_line(change, order.id, number, returned=units)
-    restocked = {
-        item.line: item.accepted
-        for item in command.lines
-        if item.disposition is Disposition.RESTOCK
-    }
-    await _restock(change, order, return_.id, restocked)
-    await _set(change, return_.id, status=ReturnStatus.RECEIVED)
-    change.event(
-        "return.received",
-        return_id=return_.id,
-        lines=[item.model_dump(mode="json") for item in command.lines],
-    )
-    await refunding.request(
-        change,
-        order,
-        owed(order, accepted, shipping=_shipping(order, accepted)),
-        reason=RefundReason.RETURN,
-        return_id=return_.id,
-    )
-    return Done()
-
-
-def _check_accepted(
-    order: OrderSnapshot,
-    return_: Return,
-    accepted: Mapping[int, int],
-    named: Iterable[int],
-) -> None:
-    expected = {item.line: item.qty for item in return_.lines}
-    if return_.status is ReturnStatus.EXPIRED:
-        free = returnable(order)
-        expected = {n: min(units, free.get(n, 0)) for n, units in expected.items()}
-    unknown = set(named) - expected.keys()
-    if unknown or any(units > expected[line] for line, units in accepted.items()):
-        raise Refusal(
-            "quantity-exceeded",
-            "More came back than this return is for.",
-            expected=_units(expected),
-        )
-
-
-async def _note_line(
-    change: Change,
-    return_id: str,
-    line: int | None,
-    accepted: int,
-    disposition: Disposition | None,
-) -> None:
-    """Without a `line`: all that nothing was said about."""
-    which = ReturnLine.accepted.is_(None) if line is None else ReturnLine.line == line
-    await change.connection.execute(
-        update(ReturnLine)
-        .where(ReturnLine.return_id == return_id, which)
-        .values(accepted=accepted, disposition=disposition)
-    )
-
-
-async def _restock(
-    change: Change, order: OrderSnapshot, return_id: str, units: Mapping[int, int]
-) -> None:
-    """Back to where the goods were sent from. In quarantine they are no stock yet:
-    whatever is on hand anywhere is promised to the next order, so they come back by
-    an adjustment once they are found to be good."""
-    moves = [
-        (order.line(number).sku, _sent_from(order, number).location, n, 0)
-        for number, n in units.items()
-    ]
-    await move_stock(change, return_id, "return", moves)
-
-
-def _sent_from(order: OrderSnapshot, line: int) -> Shipment:
-    return next(
-        shipment
-        for shipment in order.shipments
-        if shipment.status is ShipmentStatus.DELIVERED and shipment.units(line)
-    )
-
-
-def _shipping(order: OrderSnapshot, accepted: Mapping[int, int]) -> int:
-    """What it cost to send goods is given back with the last of them: who keeps
-    anything had the use of the parcel (as with a withdrawal from a whole contract,
-    directive 2011/83/EU, article 13)."""
-    kept = any(
-        line.shipped > line.returned + accepted.get(line.line, 0)
-        for line in order.lines
-    )
-    return 0 if kept or order.open_units else order.shipping_creditable
+# ── over ─────────────────────────────────────────────────────────────────────────
 
 
 async def close(change: Change, order: OrderSnapshot, *, return_id: str) -> Done:
     if order.return_(return_id).status is ReturnStatus.RECEIVED:
-        await _set(change, return_id, status=ReturnStatus.CLOSED)
+        await set_return(change, return_id, status=ReturnStatus.CLOSED)
         change.event("return.closed", return_id=return_id)
     return Done()
 
@@ -361,7 +247,7 @@ def wrong_state(return_: Return) -> Refusal:
     )
 
 
-async def _set(change: Change, return_id: str, **columns: object) -> None:
+async def set_return(change: Change, return_id: str, **columns: object) -> None:
     await change.connection.execute(
         update(ReturnTable).where(ReturnTable.id == return_id).values(columns)
     )

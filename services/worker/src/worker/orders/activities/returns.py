@@ -18,7 +18,7 @@ from shared.database.orders.snapshot import OrderSnapshot
 from temporalio import activity
 
 from worker.orders import policy
-from worker.orders.activities import holding, returning
+from worker.orders.activities import holding, receiving, returning
 from worker.orders.activities.store import Apply, Done, OrderStore
 from worker.orders.facts import return_facts
 
@@ -46,7 +46,7 @@ class ReturnActivities(ReturnSteps):
 
     @activity.defn(name="receive_return")
     async def receive_return(self, command: ReceiveReturn) -> ReturnFacts:
-        apply = partial(returning.receive, command=command)
+        apply = partial(receiving.receive, command=command)
         return await self._command(command, command.return_id, apply)
 
     @activity.defn(name="remind_of_return")

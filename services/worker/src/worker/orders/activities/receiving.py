@@ -1,0 +1,127 @@
+"""Goods that came back: what becomes of them, and what is owed for them."""
+
+from collections.abc import Iterable, Mapping
+
+from shared.contracts.errors import Refusal
+from shared.contracts.orders.models import ReceiveReturn
+from shared.contracts.orders.states import (
+    Disposition,
+    RefundReason,
+    ReturnStatus,
+    ShipmentStatus,
+)
+from shared.database.kernel.change import Change
+from shared.database.orders.snapshot import OrderSnapshot, Return, Shipment
+from shared.database.orders.tables import ReturnLine
+from sqlalchemy import update
+
+from worker.orders.activities import refunding, returning
+from worker.orders.activities.stock import add_to_line, move_stock
+from worker.orders.activities.store import Done
+from worker.orders.credits import owed
+
+
+async def receive(
+    change: Change, order: OrderSnapshot, *, command: ReceiveReturn
+) -> Done:
+    """Facts win: goods that come after the return expired are in the house all the
+    same, and are taken in unless another return has counted them meanwhile.
+
+    Raises `Refusal` wrong-state, quantity-exceeded."""
+    return_ = order.return_(command.return_id)
+    if return_.status not in (ReturnStatus.APPROVED, ReturnStatus.EXPIRED):
+        raise returning.wrong_state(return_)
+    accepted = {item.line: item.accepted for item in command.lines if item.accepted}
+    _check_accepted(order, return_, accepted, {item.line for item in command.lines})
+    for item in command.lines:
+        await _note_line(change, return_.id, item.line, item.accepted, item.disposition)
+    await _note_line(change, return_.id, None, 0, None)
+    for number, units in accepted.items():
+        await add_to_line(change, order.id, number, returned=units)
+    restocked = {
+        item.line: item.accepted
+        for item in command.lines
+        if item.disposition is Disposition.RESTOCK
+    }
+    await _restock(change, order, return_.id, restocked)
+    await returning.set_return(change, return_.id, status=ReturnStatus.RECEIVED)
+    change.event(
+        "return.received",
+        return_id=return_.id,
+        lines=[item.model_dump(mode="json") for item in command.lines],
+    )
+    await refunding.request(
+        change,
+        order,
+        owed(order, accepted, shipping=_shipping(order, accepted)),
+        reason=RefundReason.RETURN,
+        return_id=return_.id,
+    )
+    return Done()
+
+
+def _check_accepted(
+    order: OrderSnapshot,
+    return_: Return,
+    accepted: Mapping[int, int],
+    named: Iterable[int],
+) -> None:
+    expected = {item.line: item.qty for item in return_.lines}
+    if return_.status is ReturnStatus.EXPIRED:
+        free = returning.returnable(order)
+        expected = {n: min(units, free.get(n, 0)) for n, units in expected.items()}
+    unknown = set(named) - expected.keys()
+    if unknown or any(units > expected[line] for line, units in accepted.items()):
+        raise Refusal(
+            "quantity-exceeded",
+            "More came back than this return is for.",
+            expected=returning.as_units(expected),
+        )
+
+
+async def _note_line(
+    change: Change,
+    return_id: str,
+    line: int | None,
+    accepted: int,
+    disposition: Disposition | None,
+) -> None:
+    """Without a `line`: all that nothing was said about."""
+    which = ReturnLine.accepted.is_(None) if line is None else ReturnLine.line == line
+    await change.connection.execute(
+        update(ReturnLine)
+        .where(ReturnLine.return_id == return_id, which)
+        .values(accepted=accepted, disposition=disposition)
+    )
+
+
+async def _restock(
+    change: Change, order: OrderSnapshot, return_id: str, units: Mapping[int, int]
+) -> None:
+    """Back to where the goods were sent from. In quarantine they are no stock yet:
+    whatever is on hand anywhere is promised to the next order, so they come back by
+    an adjustment once they are found to be good."""
+    moves = [
+        (order.line(number).sku, _sent_from(order, number).location, n, 0)
+        for number, n in units.items()
+    ]
+    await move_stock(change, return_id, "return", moves)
+
+
+def _sent_from(order: OrderSnapshot, line: int) -> Shipment:
+    return next(
+        shipment
+        for shipment in order.shipments
+        if shipment.status is ShipmentStatus.DELIVERED and shipment.units(line)
+    )
+
+
+def _shipping(order: OrderSnapshot, accepted: Mapping[int, int]) -> int:
+    """What it cost to send goods is given back with the last of them: who keeps
+    anything had the use of the parcel (as with a withdrawal from a whole contract,
+    directive 2011/83/EU, article 13)."""
+    kept = any(
+        line.shipped > line.returned + accepted.get(line.line, 0)
+        for line in order.lines
+    )
+    return 0 if kept or order.open_units else order.shipping_creditable
