@@ -26,7 +26,7 @@ class Api:
             "reason": None if status == "completed" else "payment",
             "payment_status": "captured",
             "fulfillment_status": "delivered",
-            "totals": {"total": MONEY, "captured": MONEY},
+            "totals": {"total": MONEY, "captured": MONEY, "refunded": MONEY},
         }
         self.warehouse: list[str] = []
 

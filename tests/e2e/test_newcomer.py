@@ -20,9 +20,10 @@ DEV = [sys.executable, "-m", "devstack", "--ports", "auto"]
 pytestmark = pytest.mark.timeout(300)
 
 
-def test_the_demo_ends_with_a_delivered_order(tmp_path: Path) -> None:
+@pytest.mark.parametrize("story", ["short", "full"])
+def test_the_demo_ends_with_a_delivered_order(tmp_path: Path, story: str) -> None:
     demo = subprocess.run(
-        [*DEV, "--data", str(tmp_path / "dev"), "--demo", "--exit"],
+        [*DEV, "--data", str(tmp_path / "dev"), "--demo", story, "--exit"],
         capture_output=True,
         text=True,
         timeout=240,

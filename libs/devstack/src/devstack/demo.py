@@ -27,6 +27,8 @@ Json = dict[str, Any]
 _SHOP = acting_as("web-shop", "orders:write", "orders:read")
 _WAREHOUSE = acting_as("warehouse", "fulfil")
 
+_CLERK = acting_as("clerk", "orders:operate", "refunds:write")
+
 _AUDIT_VIEWS = ("audit_money", "audit_stock", "audit_ledger")
 _END = ("order.completed", "order.cancelled")
 
@@ -52,7 +54,18 @@ async def short(stage: Stage) -> None:
     await _finish(stage, order["id"])
 
 
-STORIES: dict[str, Callable[[Stage], Awaitable[None]]] = {"short": short}
+async def full(stage: Stage) -> None:
+    """The same, and an order in two parcels of which a part comes back."""
+    await short(stage)
+    order = await _place(stage, {"TEA-ASSAM": 2, "GIFT-CARD-BOX": 1})
+    seen = await _follow(stage, order["id"])
+    await _finish(stage, order["id"])
+    seen = await _send_back(stage, order["id"], seen)
+    await _apologise(stage, order["id"], seen)
+    await _finish(stage, order["id"])
+
+
+STORIES: dict[str, Callable[[Stage], Awaitable[None]]] = {"short": short, "full": full}
 """By the name that follows `--demo`."""
 
 
@@ -101,24 +114,27 @@ async def _place(stage: Stage, quantities: dict[str, int]) -> Json:
     return order
 
 
-async def _follow(stage: Stage, order: str) -> None:
-    """Print the order's events as they happen, and do the warehouse's part of it."""
+async def _follow(
+    stage: Stage, order: str, *, until: tuple[str, ...] = _END, seen: int = 0
+) -> int:
+    """Print the order's events as they happen, and do the warehouse's part of it.
+    Returns the seq of the event that it waited for."""
     placed: datetime | None = None
-    waiting = "the order is neither completed nor cancelled"
+    waiting = f"the order has no event {' or '.join(until)}"
     async with _within(stage, 60, waiting, "worker.log, api.log, carrier.log"):
-        async for event in _events(stage, order):
+        async for event in _events(stage, order, seen):
             at = datetime.fromisoformat(event["at"])
             placed = placed or at
             after = (at - placed).total_seconds()
             stage.say(f"{after:6.2f} s  {event['type']:<20} {event['actor']}")
             await _work_in_warehouse(stage, order, event["type"])
-            if event["type"] in _END:
-                return
+            if event["type"] in until:
+                return int(event["seq"])
+    raise AssertionError("the timeline has no end")
 
 
-async def _events(stage: Stage, order: str) -> AsyncIterator[Json]:
-    """The timeline from its start, by server-sent events. Reconnects if cut off."""
-    seen = 0
+async def _events(stage: Stage, order: str, seen: int) -> AsyncIterator[Json]:
+    """The timeline after `seen`, by server-sent events. Reconnects if cut off."""
     while True:
         headers = _SHOP | {"Accept": "text/event-stream", "Last-Event-ID": str(seen)}
         url = f"/v1/orders/{order}/events"
@@ -169,6 +185,29 @@ _WORK = {"shipment.ready": ("ready", _pack), "shipment.packed": ("packed", _ship
 """What the warehouse does on an event: to shipments of which status, and how."""
 
 
+async def _send_back(stage: Stage, order: str, seen: int) -> int:
+    """One unit of the first line comes back, is accepted and paid back."""
+    body = {"lines": [{"line": 1, "quantity": 1, "reason": "does-not-fit"}]}
+    asked = await _post(stage, f"/v1/orders/{order}/returns", body, _CLERK)
+    stage.say(f"          the customer sends back one unit: {asked['id']}")
+    seen = await _follow(stage, order, until=("return.approved",), seen=seen)
+    accepted = {"lines": [{"line": 1, "accepted": 1, "disposition": "restock"}]}
+    await _post(stage, f"/v1/returns/{asked['id']}/receive", accepted, _WAREHOUSE)
+    stage.say(f"          the warehouse receives {asked['id']}")
+    return await _follow(stage, order, until=("refund.succeeded",), seen=seen)
+
+
+async def _apologise(stage: Stage, order: str, seen: int) -> None:
+    body = {"reason": "goodwill", "amount": _money(250), "note": "The box was dented."}
+    refund = await _post(stage, f"/v1/orders/{order}/refunds", body, _CLERK)
+    stage.say(f"          a clerk pays back {_shown(refund['amount'])} for goodwill")
+    await _follow(stage, order, until=("refund.succeeded",), seen=seen)
+
+
+async def _post(stage: Stage, path: str, body: Json, who: dict[str, str]) -> Json:
+    return _checked(await stage.http.post(path, json=body, headers=who | _new_key()))
+
+
 async def _order(stage: Stage, order: str) -> Json:
     return _checked(await stage.http.get(f"/v1/orders/{order}", headers=_SHOP))
 
@@ -179,7 +218,8 @@ async def _finish(stage: Stage, order_id: str) -> None:
     stage.say(
         f"Order {order['number']} is {order['status']}"
         f" ({order['payment_status']}, {order['fulfillment_status']}):"
-        f" {_shown(totals['captured'])} captured of {_shown(totals['total'])}."
+        f" {_shown(totals['captured'])} captured of {_shown(totals['total'])},"
+        f" {_shown(totals['refunded'])} refunded."
     )
     stage.say(f"Its workflow: {_workflow_url(stage, order_id)}")
     if order["status"] != "completed":
