@@ -12,6 +12,7 @@ from shared.contracts.orders.states import (
 from shared.contracts.orders.workflows import Shipment
 from shared.database.orders.snapshot import OrderSnapshot
 from worker.orders import policy
+from worker.orders.nudging import Nudger
 
 from tests.support.shop import (
     PRICES,
@@ -238,6 +239,21 @@ async def test_what_is_found_after_it_was_paid_back_is_not_paid_back_again(
     assert order.shipments[0].status is ShipmentStatus.DELIVERED
 
 
+async def test_a_decision_whose_answer_was_lost_may_be_repeated(shop: Shop) -> None:
+    order_id = await lost(shop, TEA=1)
+    hold = await shop.held(order_id, DELIVERY)
+    again = {"Idempotency-Key": "the-same"}
+    path, body = f"/v1/holds/{hold.id}/release", {"decision": "refund", "note": "Lost"}
+    await shop.post(path, body, **again)
+    await shop.ended(order_id)
+    await shop.until(order_id, lambda o: o.refunded == o.total)
+    # As if the API had stopped before it noted its answer; the workflow is a new one.
+    await shop.fetch("UPDATE idempotency_keys SET status = NULL WHERE key = 'the-same'")
+    await start_anew(shop, order_id)
+    await shop.post(path, body, **again)
+    assert len((await shop.order(order_id)).refunds) == 1
+
+
 async def test_what_has_arrived_is_not_sent_again(shop: Shop) -> None:
     await shop.stock(TEA=1)
     order_id = await lost(shop, TEA=1)
@@ -319,6 +335,12 @@ async def lost(shop: Shop, *, TEA: int) -> str:
     await shop.scan(order_id, shipment_id, "lost")
     await shop.until(order_id, has_parcel(ShipmentStatus.LOST))
     return order_id
+
+
+async def start_anew(shop: Shop, order_id: str) -> None:
+    """As the sweep does with an order that has something left."""
+    await Nudger(shop.client).start_order(order_id)
+    await shop.ended(order_id)
 
 
 async def scan_the_parcel(shop: Shop, order_id: str, status: str) -> None:

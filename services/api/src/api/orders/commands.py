@@ -32,6 +32,7 @@ from shared.contracts.orders.names import (
 from shared.contracts.orders.workflows import AllocateStock, Order, Refund, Return
 from shared.contracts.search_attributes import ORDER_ID
 from shared.database.orders.snapshot import OrderSnapshot, read_order
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import (
     Client,
@@ -121,16 +122,20 @@ class Commands:
 
     async def order(self, update: Update[C, T], command: C, ended: Ended) -> T:
         """Command an order. Raises `Refusal`, or `Unavailable` and then may be
-        repeated. A workflow that was terminated is started again."""
+        repeated. A workflow that is gone is started again where it was terminated,
+        where its order has a question left, and where the command was carried out and
+        only the answer got lost."""
         workflow_id = order_workflow_id(command.order_id)
         try:
             return await self._update(workflow_id, update, command)
         except _NoWorkflow:
-            await self._revive(command.order_id, ended)
-        try:
-            return await self._update(workflow_id, update, command)
-        except _NoWorkflow:
-            raise NoAnswer() from None
+            order = await self._read(command.order_id)
+        if order.status.final and not order.holds and not await self._done(command):
+            raise ended(order)
+        ref = OrderRef(order_id=command.order_id)
+        return await self._start_and_update(
+            Order.run, ref, workflow_id, update, command
+        )
 
     async def shipment(
         self, shipment_id: str, update: Update[C, T], command: C, ended: Ended
@@ -174,6 +179,20 @@ class Commands:
         return await self._start_and_update(
             Return.run, ref, workflow_id, update, command
         )
+
+    async def begin(self, run: Any, ref: Payload, workflow_id: str) -> None:
+        """Start a return or a refund that has been asked for before, unless it runs.
+        Raises `Unavailable`."""
+        async with self._answered():
+            await self._client.start_workflow(
+                run,
+                ref,
+                id=workflow_id,
+                task_queue=ORDERS,
+                search_attributes=_of_order(getattr(ref, "order_id", "")),
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                rpc_timeout=self._timeout,
+            )
 
     async def nudge(self, *order_ids: str) -> None:
         """Tell orders to look again. May be lost: they look by themselves later."""
@@ -223,9 +242,21 @@ class Commands:
             async with asyncio.timeout(NUDGE_SECONDS):
                 await self._handle(workflow_id).signal(signal)
 
-    async def _revive(self, order_id: str, ended: Ended) -> None:
+    async def _read(self, order_id: str) -> OrderSnapshot:
         async with self._engine.connect() as connection:
-            order = await read_order(connection, order_id)
+            return await read_order(connection, order_id)
+
+    async def _done(self, command: Command) -> bool:
+        """Whether a worker has carried it out before."""
+        async with self._engine.connect() as connection:
+            done = await connection.scalar(
+                text("SELECT EXISTS (SELECT FROM applied WHERE key = :key)"),
+                {"key": f"{command.order_id}:{command.key}"},
+            )
+        return bool(done)
+
+    async def _revive(self, order_id: str, ended: Ended) -> None:
+        order = await self._read(order_id)
         if order.status.final and not order.holds:
             raise ended(order)
         if not await self.start(order_id, again=True):
