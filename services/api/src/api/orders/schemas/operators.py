@@ -20,7 +20,6 @@ class WaitingFor(View):
         "packing",
         "handover",
         "delivery",
-        "approval",
         "return",
     ]
     subject: str
