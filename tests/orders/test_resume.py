@@ -1,8 +1,11 @@
 """A workflow that is lost is started again, wherever it was, with the same outcome."""
 
 import pytest
-from shared.contracts.orders.states import OrderStatus, ShipmentStatus
+from shared.contracts.orders.names import return_workflow_id
+from shared.contracts.orders.states import OrderStatus, ReturnStatus, ShipmentStatus
+from temporalio.client import WorkflowExecutionStatus
 
+from tests.support.goods_back import arrived, receive, returned, send_back
 from tests.support.shop import Shop, has_parcel
 
 TO_THE_DOOR = (
@@ -87,3 +90,15 @@ async def test_resuming_what_runs_or_is_over_changes_nothing(shop: Shop) -> None
     before = await shop.ended(order_id)
     await shop.post(f"/v1/orders/{order_id}/resume", {})
     assert (await shop.ended(order_id)).version == before.version
+
+
+async def test_a_return_that_is_lost_is_resumed_with_its_order(shop: Shop) -> None:
+    order_id = await arrived(shop, TEA=2)
+    asked = await send_back(shop, order_id, {1: 1})
+    await shop.until(order_id, lambda o: o.return_(asked["id"]).due_at is not None)
+    lost = shop.client.get_workflow_handle(return_workflow_id(asked["id"]))
+    await lost.terminate()
+    await shop.post(f"/v1/orders/{order_id}/resume", {})
+    assert (await lost.describe()).status is WorkflowExecutionStatus.RUNNING
+    await receive(shop, asked["id"], {1: 1})
+    await returned(shop, order_id, asked["id"], ReturnStatus.CLOSED)

@@ -1,11 +1,20 @@
-"""An order's process as Temporal has it, with those of its parcels and refunds."""
+"""An order's processes as Temporal has them, and how they are started again."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from shared.contracts.orders.names import order_workflow_id
+from shared.contracts.base import Payload
+from shared.contracts.orders.models import RefundRef, ReturnRef
+from shared.contracts.orders.names import (
+    order_workflow_id,
+    refund_workflow_id,
+    return_workflow_id,
+)
+from shared.contracts.orders.states import MoneyKind, MoneyStatus
+from shared.contracts.orders.workflows import Refund, Return
 from shared.database.orders.snapshot import OrderSnapshot
 from temporalio.client import WorkflowExecutionDescription, WorkflowExecutionStatus
 
@@ -15,6 +24,50 @@ from api.orders.waiting import waiting_for
 from api.services import Services
 
 
+@dataclass(frozen=True)
+class Beside:
+    """A workflow of an order that outlives it: nobody's child."""
+
+    run: Any
+    ref: Payload
+    workflow_id: str
+
+
+def beside(order: OrderSnapshot) -> Iterator[Beside]:
+    """Open returns, and refunds that neither the order nor a return runs."""
+    open_returns = {r.id for r in order.returns if not r.status.final}
+    for return_id in sorted(open_returns):
+        yield Beside(
+            Return.run,
+            ReturnRef(order_id=order.id, return_id=return_id),
+            return_workflow_id(return_id),
+        )
+    owed = {
+        row.ref
+        for payment in order.payments
+        for row in payment.rows(MoneyKind.REFUND)
+        if row.status is MoneyStatus.PENDING
+    }
+    for refund in order.refunds:
+        alone = refund.reason != "cancellation" and refund.return_id not in open_returns
+        if refund.id in owed and alone:
+            yield Beside(
+                Refund.run,
+                RefundRef(order_id=order.id, refund_id=refund.id),
+                refund_workflow_id(refund.id),
+            )
+
+
+async def resume(services: Services, order: OrderSnapshot) -> None:
+    """Start whatever of the order should run and does not, and have it look. Raises
+    `Unavailable`; safe to repeat."""
+    if not await services.commands.start(order.id, again=True):
+        raise Unavailable("Temporal does not answer; please repeat.")
+    await services.commands.nudge(order.id)
+    for missing in beside(order):
+        await services.commands.begin(missing.run, missing.ref, missing.workflow_id)
+
+
 async def process_of(services: Services, order: OrderSnapshot) -> Process:
     workflow_id = order_workflow_id(order.id)
     running: bool | None = None
@@ -22,7 +75,7 @@ async def process_of(services: Services, order: OrderSnapshot) -> Process:
     try:
         found = await services.commands.describe(workflow_id)
         running = found is not None and _runs(found)
-        async for description in _family(services, found):
+        async for description in _family(services, order, found):
             pending.extend(_attempts(description))
     except Unavailable:
         running = None
@@ -36,14 +89,19 @@ async def process_of(services: Services, order: OrderSnapshot) -> Process:
 
 
 async def _family(
-    services: Services, found: WorkflowExecutionDescription | None
-) -> Any:
-    """The workflow and, if it runs, those that it has started."""
-    if found is None or not _runs(found):
-        return
-    yield found
-    for child in found.raw_description.pending_children:
-        description = await services.commands.describe(child.workflow_id)
+    services: Services,
+    order: OrderSnapshot,
+    found: WorkflowExecutionDescription | None,
+) -> AsyncIterator[WorkflowExecutionDescription]:
+    """Whatever runs for the order: its workflow, those that it has started, and those
+    beside it."""
+    others = [missing.workflow_id for missing in beside(order)]
+    if found is not None and _runs(found):
+        yield found
+        children = found.raw_description.pending_children
+        others += [child.workflow_id for child in children]
+    for workflow_id in others:
+        description = await services.commands.describe(workflow_id)
         if description is not None and _runs(description):
             yield description
 

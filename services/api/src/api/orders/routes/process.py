@@ -7,11 +7,10 @@ from shared.contracts.orders.names import order_workflow_id
 
 from api.auth import Principal, allowed
 from api.documents import keyed, problems
-from api.errors import Unavailable
 from api.idempotency import Answer, Command, OnceOnly
 from api.orders import reading
 from api.orders.paths import OrderPath
-from api.orders.processes import process_of
+from api.orders.processes import process_of, resume
 from api.orders.schemas.operators import Process, Resumed
 from api.services import ApiServices
 
@@ -47,9 +46,7 @@ async def resume_order(
     await reading.order(services, order_id)
 
     async def work(_: Command) -> Answer:
-        if not await services.commands.start(order_id, again=True):
-            raise Unavailable("Temporal does not answer; please repeat.")
-        await services.commands.nudge(order_id)
+        await resume(services, await reading.order(services, order_id))
         return Answer(202, Resumed(workflow_id=order_workflow_id(order_id)))
 
     return await once.run(caller, None, work)
