@@ -288,10 +288,13 @@ def refund_order(
         currency = session().api.get(f"/v1/orders/{found}")["currency"]
         body["amount"] = money(amount, currency)
     refund = session().api.command(f"/v1/orders/{found}/refunds", body, key)
+    held = refund["hold"]
+    waits = f", waits for a second person (hold {held['id']})" if held else ""
     done(
         refund,
         output,
-        f"Refund {refund['id']} of {shown(refund['amount'])}: {refund['status']}.",
+        f"Refund {refund['id']} of {shown(refund['amount'])}:"
+        f" {refund['status']}{waits}.",
     )
 
 
