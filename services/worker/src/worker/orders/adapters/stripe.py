@@ -5,10 +5,11 @@ will answer for ever, which makes the key spent; any other 5xx or a lost connect
 leaves the outcome unknown.
 """
 
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import contextmanager
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeVar, cast
 
 import stripe
 from shared.platform.telemetry import answered, calling
@@ -21,6 +22,8 @@ from worker.orders.ports import (
     ProviderRefund,
     Unavailable,
 )
+
+T = TypeVar("T")
 
 EXPAND = ["latest_charge"]
 
@@ -55,11 +58,13 @@ class StripePayments:
         await self._http.close_async()  # type: ignore[no-untyped-call]
 
     async def customer(self, customer: str) -> str:
-        with _translated():
-            made = await self._stripe.customers.create_async(
-                {"metadata": {"customer_id": customer}},
-                {"idempotency_key": f"customer:{customer}"},
-            )
+        # Not made twice by a repeat, so that `find` looks where an earlier try asked.
+        made = await _harmless(
+            f"customer:{customer}",
+            lambda key: self._stripe.customers.create_async(
+                {"metadata": {"customer_id": customer}}, {"idempotency_key": key}
+            ),
+        )
         return made.id
 
     async def authorize(self, wanted: Authorization, key: str) -> ProviderPayment:
@@ -185,10 +190,12 @@ class StripePayments:
 
     async def release(self, ref: str, key: str) -> ProviderPayment:
         try:
-            with _translated():
-                intent = await self._stripe.payment_intents.cancel_async(
+            intent = await _harmless(
+                key,
+                lambda key: self._stripe.payment_intents.cancel_async(
                     ref, {"expand": EXPAND}, {"idempotency_key": key}
-                )
+                ),
+            )
         except stripe.InvalidRequestError as refused:
             if refused.code not in MOVED_ON:
                 raise
@@ -266,6 +273,15 @@ def _translated() -> Iterator[None]:
             raise KeySpent(f"Stripe has stored status {error.http_status}") from error
         why = f"{type(error).__name__} {error.http_status or ''} {error.code or ''}"
         raise Unavailable("stripe", why.strip()) from error
+
+
+async def _harmless(key: str, ask: Callable[[str], Awaitable[T]]) -> T:
+    """What needs no look before it is asked for again: if the key is spent, under the
+    next one at once. The keys come in the same order each time."""
+    for n in itertools.count(1):
+        with suppress(KeySpent), _translated():
+            return await ask(key if n == 1 else f"{key}:{n}")
+    raise AssertionError("there is always another key")
 
 
 def _declined(error: stripe.CardError, ref: str = "") -> ProviderPayment:
