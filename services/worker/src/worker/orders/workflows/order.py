@@ -87,11 +87,11 @@ class OrderWorkflow(Order):
             case policy.StartShipments(shipments):
                 for shipment_id in shipments:
                     await self._start_shipment(shipment_id)
-                return facts
+                return await self._unless_nudged(facts)
             case policy.StartRefunds(refunds):
                 for refund_id in refunds:
                     await self._start_refund(refund_id)
-                return facts
+                return await self._unless_nudged(facts)
             case policy.Release(payment_id):
                 return await workflow.execute_activity_method(
                     PaymentSteps.release,
@@ -177,6 +177,11 @@ class OrderWorkflow(Order):
     async def _look(self) -> OrderFacts:
         self._nudged = False
         return await self._database(OrderSteps.look)
+
+    async def _unless_nudged(self, facts: OrderFacts) -> OrderFacts:
+        # A child that was started may have ended while the next one was: by old facts
+        # it would be started again, and again.
+        return await self._look() if self._nudged else facts
 
     async def _database(
         self, step: Callable[[OrderSteps, OrderRef], Awaitable[T]]
