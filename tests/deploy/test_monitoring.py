@@ -24,7 +24,7 @@ VALUES = yaml.safe_load(
     (DEPLOY / "argocd/values/kube-prometheus-stack.yaml").read_text()
 )
 
-OF_PROMETHEUS = {"up", "sum", "rate", "increase", "by", "or", "vector"}
+OF_PROMETHEUS = {"up", "absent", "sum", "rate", "increase", "by", "or", "vector"}
 
 
 def test_prometheus_keeps_a_month_on_a_fast_disk() -> None:

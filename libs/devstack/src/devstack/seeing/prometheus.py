@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import yaml
@@ -50,7 +51,7 @@ def prometheus(
     )
 
 
-def rules(directory: Path) -> dict[str, list[object]]:
+def rules(directory: Path) -> dict[str, list[dict[str, Any]]]:
     """The groups of every PrometheusRule in `directory`, as Prometheus reads them."""
     found = [
         group
