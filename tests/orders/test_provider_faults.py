@@ -5,6 +5,7 @@ from shared.contracts.orders.states import MoneyKind, MoneyStatus, OrderStatus
 
 from tests.support.shop import Shop
 
+CUSTOMER = "POST /v1/customers"
 AUTHORIZE = "POST /v1/payment_intents$"
 CAPTURE = "POST .*/capture"
 RELEASE = "POST .*/cancel"
@@ -26,6 +27,15 @@ async def test_an_authorisation_is_made_once(shop: Shop, fault: str) -> None:
     order = await shop.order(order_id)
     (book,) = await shop.payments.books()
     assert book["authorized"] == order.total
+    assert [payment.authorized for payment in order.payments] == [order.total]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_a_customer_who_is_not_made_known_at_first_can_pay(
+    shop: Shop, fault: str
+) -> None:
+    await shop.payments.strike(fault, CUSTOMER, count=1)
+    order = await shop.order(await shop.confirmed(TEA=1))
     assert [payment.authorized for payment in order.payments] == [order.total]
 
 
