@@ -1,0 +1,34 @@
+"""The two forms of a run."""
+
+import itertools
+
+from tests.faults.plan import one_kill_each, pauses, troubles
+from tests.faults.run import Course
+
+
+def short(seed: int) -> Course:
+    """A few dozen orders, and every part killed once."""
+    return Course(
+        seed=seed,
+        orders=range(1, 31),
+        troubles=one_kill_each(seed),
+        pauses=itertools.repeat(1.0),
+        seconds=600,  # a bound only: it ends with its orders and troubles
+        at_once=15,
+        gap_seconds=0.4,
+        healing_seconds=240,
+    )
+
+
+def long(seed: int, minutes: float, at_once: int) -> Course:
+    """Orders and every kind of trouble until the time is over."""
+    return Course(
+        seed=seed,
+        orders=itertools.count(1),
+        troubles=troubles(seed),
+        pauses=pauses(seed),
+        seconds=minutes * 60,
+        at_once=at_once,
+        gap_seconds=0.5,
+        healing_seconds=600,
+    )

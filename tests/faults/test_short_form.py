@@ -1,0 +1,19 @@
+"""The fault run of the suite: every part is killed once under a load of orders."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.faults import courses
+from tests.faults.run import play
+
+SEED = 5
+
+
+# The bound is for a machine that is busy with everything else that the tests start.
+@pytest.mark.timeout(900)
+async def test_no_kill_of_any_part_loses_or_repeats_anything(tmp_path: Path) -> None:
+    report = await play(courses.short(SEED), tmp_path / "run", print)
+    assert report.placed == 30
+    assert report.faults == {"kill": 6}
+    assert report.findings == []
