@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import json
-from importlib.metadata import version
 
 from pydantic import SecretStr
 from shared.platform.logging import configure_logging
@@ -12,6 +11,7 @@ from shared.platform.process import run_main
 from shared.platform.settings import load_settings
 from shared.platform.settings_help import help_text
 from shared.platform.telemetry import start_tracing
+from shared.platform.version import version
 
 from api.app import create_app
 from api.server import serve
@@ -57,7 +57,7 @@ def main() -> None:
         epilog=help_text(ApiSettings),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=version("api"))
+    parser.add_argument("--version", action="version", version=version())
     parser.add_argument(
         "command",
         nargs="?",

@@ -4,6 +4,7 @@ import asyncio
 
 from fastapi import APIRouter, Response
 from shared.database.migrations.upgrade import database_revision, head_revision
+from shared.platform.version import version
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.services import ApiServices, Services
@@ -15,7 +16,7 @@ CHECK_SECONDS = 2.0
 
 @router.get("/health")
 async def health() -> dict[str, str]:
-    return {"status": "ok"}
+    return {"status": "ok", "version": version()}
 
 
 @router.get("/ready")
