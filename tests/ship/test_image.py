@@ -1,0 +1,136 @@
+"""Each service runs from what its image holds: no more, as nobody, writing nowhere."""
+
+import json
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from importlib import metadata
+
+import httpx2
+import pytest
+from devstack.ports import HOST, free_ports
+from devstack.postgres import create_database, drop_database
+from devstack.probe import answers
+from devstack.process import Process
+
+from tests.ship import dockerfile
+from tests.ship.contents import Contents, contents
+from tests.support.infrastructure import Services
+
+COMMIT = "3f9c2ab5d1e84c70b6a29f8e7d5c4b3a29181706"
+VERSION = f"{metadata.version('shared')}+{COMMIT[:7]}"
+PORTS = free_ports()
+
+NOT_NEEDED = {
+    "worker": {"api", "cli", "devstack", "fastapi", "mypy", "pip", "pytest", "uv"},
+    "api": {"cli", "devstack", "mypy", "pip", "pytest", "stripe", "uv", "worker"},
+}
+LOOK_AROUND = f"""
+import importlib.util, json, os, shared.platform, sys
+from pathlib import Path
+
+def write(path):
+    try:
+        return open(path, "a")
+    except PermissionError:
+        return None
+
+# Installed, not linked to sources that the image does not have.
+library = Path(shared.platform.__path__[0])
+assert library.is_relative_to(sys.prefix), library
+print(json.dumps({{
+    "uid": os.geteuid(),
+    "written": [path for path in (
+        f"{{sys.prefix}}/new", f"{{library}}/version.py") if write(path)],
+    "missing": [name for name in {sorted(set().union(*NOT_NEEDED.values()))}
+        if importlib.util.find_spec(name) is None],
+}}))
+"""
+
+
+@pytest.fixture
+async def empty_database(services: Services) -> AsyncIterator[str]:
+    name = f"image_{uuid.uuid4().hex}"
+    yield await create_database(services.postgres, name)
+    await drop_database(services.postgres, name)
+
+
+@pytest.fixture
+async def settings(empty_database: str, services: Services) -> dict[str, str]:
+    return {
+        "GIT_COMMIT": COMMIT,
+        "DATABASE_URL": empty_database,
+        "TEMPORAL_HOST": services.temporal,
+        "TEMPORAL_NAMESPACE": await services.namespace(),
+        "STRIPE_API_KEY": "sk_test_image",
+        "OIDC_ISSUER": "https://id.example.com",
+        "OIDC_AUDIENCE": "orders",
+        "API_HOST": HOST,
+        "METRICS_HOST": HOST,
+    }
+
+
+def serving(image: Contents, service: str, settings: dict[str, str]) -> Process:
+    """The service, which is ready when it says so itself."""
+    process = image.process("-m", service, environment=settings, name=service)
+    url = address(service, "/ready")
+
+    async def ready() -> bool:
+        async with httpx2.AsyncClient() as http:
+            return await answers(http, url)
+
+    command = replace(process.command, ready=ready, stop_seconds=10)
+    return Process(command)
+
+
+def address(service: str, path: str) -> str:
+    port = PORTS.api if service == "api" else PORTS.worker
+    return f"http://{HOST}:{port}{path}"
+
+
+@pytest.mark.timeout(300)  # it imports everything uncompiled, beside other tests
+@pytest.mark.parametrize("service", ["worker", "api"])
+async def test_a_service_becomes_ready_from_its_image(
+    service: str, settings: dict[str, str]
+) -> None:
+    metrics = PORTS.worker if service == "worker" else PORTS.api_metrics
+    settings |= {"API_PORT": str(PORTS.api), "METRICS_PORT": str(metrics)}
+    with contents(service) as image:
+        assert await image.run("-m", service, "--help")
+        told = await image.run("-m", service, "--version", GIT_COMMIT=COMMIT)
+        assert told.strip() == VERSION
+        await image.run("-m", "shared.database.migrations", **settings)
+
+        process = serving(image, service, settings)
+        await process.start()
+        async with httpx2.AsyncClient() as http:
+            health = (await http.get(address(service, "/health"))).json()
+        await process.stop()
+
+        looked = json.loads(await image.run("-c", LOOK_AROUND))
+
+    assert health["version"] == VERSION
+    assert process.exit_code == 0
+    assert looked["written"] == []
+    assert looked["missing"] == sorted(NOT_NEEDED[service])
+
+
+def test_the_final_image_is_made_for_one_process_and_nobody() -> None:
+    assert dockerfile.of("service", "USER") == ["10001:10001"]
+    for service in ("worker", "api"):
+        assert dockerfile.of(service, "ENTRYPOINT") == [
+            f'["python", "-m", "{service}"]'
+        ]
+
+
+def test_bytecode_is_compiled_and_never_compared_with_times() -> None:
+    assert "--compile-bytecode" in dockerfile.syncs("worker")[-1]
+    environment = dockerfile.environment("build")
+    assert environment["PYC_INVALIDATION_MODE"] == "UNCHECKED_HASH"
+
+
+def test_only_what_is_copied_reaches_the_build() -> None:
+    ignore = (dockerfile.ROOT / ".dockerignore").read_text().splitlines()
+    kept = {line[1:].rstrip("/") for line in ignore if line.startswith("!")}
+    assert ignore[1] == "*"
+    assert kept == set(dockerfile.copied())
