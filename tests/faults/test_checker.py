@@ -1,0 +1,175 @@
+"""The checker finds what it is there to find, one thing at a time."""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.faults.checker import RULES, findings
+from tests.faults.evidence import TABLES, Evidence
+from tests.faults.plan import Json
+
+Tables = dict[str, list[Json]]
+
+
+def evidence() -> Evidence:
+    """One order, delivered and partly refunded, and one that waits to be packed."""
+    payment = {
+        "id": "pay_1",
+        "order_id": "ord_1",
+        "provider_ref": "pi_1",
+        "authorized": 1000,
+        "capturing": 0,
+        "captured": 1000,
+        "released": 0,
+        "refunding": 0,
+        "refunded": 200,
+    }
+    ledger = {"payment_id": "pay_1", "status": "succeeded"}
+    tables: Tables = {name: [] for name in TABLES} | {
+        "orders": [
+            {
+                "id": "ord_1",
+                "external_ref": "run-1",
+                "status": "completed",
+                "version": 2,
+            },
+            {
+                "id": "ord_2",
+                "external_ref": "run-2",
+                "status": "confirmed",
+                "version": 0,
+            },
+        ],
+        "lines": [{"order_id": "ord_1", "line": 1, "sku": "TEA", "reserved": 0}],
+        "parcels": [{"sku": "TEA", "qty": 2}],
+        "shipments": [
+            {"id": "shp_1", "status": "delivered", "label_ref": "lbl_1"},
+        ],
+        "payments": [payment],
+        "ledger": [
+            {"kind": "authorize", "amount": 1000, "provider_ref": "pi_1", **ledger},
+            {"kind": "capture", "amount": 1000, "provider_ref": "pi_1", **ledger},
+            {"kind": "refund", "amount": 200, "provider_ref": "re_1", **ledger},
+        ],
+        "movements": [
+            {"sku": "TEA", "on_hand": 9, "reserved": 0, "reason": "receipt"},
+            {"sku": "TEA", "on_hand": 0, "reserved": 2, "reason": "reserve"},
+            {"sku": "TEA", "on_hand": -2, "reserved": -2, "reason": "ship"},
+        ],
+        "stock": [{"sku": "TEA", "on_hand": 7, "reserved": 0}],
+        "events": [
+            {"subject": "ord_1", "seq": 1, "type": "order.placed", "data": "{}"},
+            {"subject": "ord_1", "seq": 2, "type": "order.completed", "data": "{}"},
+        ],
+        "messages": [
+            {
+                "subject": "ord_1",
+                "seq": 1,
+                "type": "order.placed",
+                "status": "sent",
+                "attempts": 1,
+                "overdue": False,
+            }
+        ],
+    }
+    charge = {
+        "payment_intent": "pi_1",
+        "authorized": 1000,
+        "capturable": 0,
+        "captured": 1000,
+        "refunded": 200,
+        "metadata": {"payment_id": "pay_1"},
+        "captures": [{"amount": 1000}],
+        "refunds": [
+            {
+                "id": "re_1",
+                "amount": 200,
+                "status": "succeeded",
+                "metadata": {"refund_id": "ref_1"},
+            }
+        ],
+    }
+    return Evidence(
+        answered={"run-1": "ord_1"},
+        tables=tables,
+        charges=[charge],
+        labels=[{"id": "lbl_1", "reference": "shp_1", "voided": False}],
+        mails=[{"message_id": "<ord_1.1@example.com>"}],
+        waiting={"ord_2": {"waiting_for": ["packing"], "pending_activities": []}},
+        running={"ord_2": 1},
+        broken=[],
+    )
+
+
+def test_a_run_that_went_well_has_no_findings() -> None:
+    assert findings(evidence()) == []
+
+
+def _again(rows: Any) -> None:
+    rows.append(copy.deepcopy(rows[0]))
+
+
+TAMPERED: dict[str, Callable[[Any], Any]] = {
+    "every_answer_is_an_order": lambda e: e.tables["orders"].pop(0),
+    "no_order_was_placed_twice": lambda e: _again(e.tables["orders"]),
+    "every_open_order_is_looked_after": lambda e: e.running.clear(),
+    "no_workflow_broke": lambda e: e.broken.append("order/ord_1 FAILED"),
+    "no_finished_order_keeps_stock": lambda e: e.tables["lines"][0].update(reserved=1),
+    "the_audit_views_are_empty": lambda e: e.tables["audits"].append(
+        {"view": "audit_money", "subject": "ord_1"}
+    ),
+    "the_ledger_equals_the_providers_books": lambda e: e.charges[0].update(refunded=0),
+    "nothing_is_charged_twice": lambda e: _again(e.charges[0]["captures"]),
+    "nothing_is_refunded_twice": lambda e: _again(e.charges[0]["refunds"]),
+    "every_label_is_a_parcels": lambda e: e.labels.append(
+        {"id": "lbl_2", "reference": "shp_1", "voided": False}
+    ),
+    "stock_equals_its_movements": lambda e: e.tables["stock"][0].update(on_hand=6),
+    "no_event_is_missing_or_twice": lambda e: e.tables["events"].pop(),
+    "every_message_is_one_mail": lambda e: _again(e.mails),
+    "every_webhook_is_worked_off": lambda e: e.tables["inbox"].append(
+        {"event_id": "evt_1", "type": "x", "error": None}
+    ),
+}
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: str(rule.__name__))
+def test_each_rule_finds_what_breaks_it(rule: Callable[[Evidence], Any]) -> None:
+    tampered = evidence()
+    TAMPERED[rule.__name__](tampered)
+    assert list(rule(tampered))
+
+
+MORE: dict[str, Callable[[Any], Any]] = {
+    "an open order without a reason": lambda e: e.waiting["ord_2"].update(
+        waiting_for=[]
+    ),
+    "a step that still fails": lambda e: e.waiting["ord_2"][
+        "pending_activities"
+    ].append({"last_error": "no"}),
+    "money at the provider that is nobody's": lambda e: [
+        e.tables[name].clear() for name in ("payments", "ledger")
+    ],
+    "a charge for a payment that has one": lambda e: _again(e.charges),
+    "a payment unknown to the provider": lambda e: e.charges.clear(),
+    "a refund that nobody asked for": lambda e: e.tables["ledger"].pop(),
+    "a parcel without its label": lambda e: e.labels.clear(),
+    "a parcel that left without its goods": lambda e: e.tables["parcels"].clear(),
+    "an event that says the same again": lambda e: e.tables["events"][1].update(
+        type="order.placed"
+    ),
+    "a mail that never arrived": lambda e: e.mails.clear(),
+    "a mail about nothing": lambda e: e.tables["messages"].clear(),
+    "a message that nobody sends": lambda e: e.tables["messages"][0].update(
+        status="open", overdue=True
+    ),
+}
+
+
+@pytest.mark.parametrize("what", MORE)
+def test_it_is_found(what: str) -> None:
+    tampered = evidence()
+    MORE[what](tampered)
+    assert findings(tampered)
