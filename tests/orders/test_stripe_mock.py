@@ -1,7 +1,7 @@
 """Stripe's own mock checks each request against Stripe's published description.
 
-It keeps nothing, so it says nothing about money: that is the simulator's part. Get it by
-`go install github.com/stripe/stripe-mock@latest`.
+It keeps nothing, so it says nothing about money: that is the simulator's part. Get it
+by `go install github.com/stripe/stripe-mock@latest`.
 """
 
 import asyncio
