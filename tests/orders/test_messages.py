@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,11 @@ from shared.contracts.orders.messages import TOLD_TO_CUSTOMERS
 from shared.contracts.orders.states import HoldReason, OrderStatus
 from shared.database.orders.snapshot import OrderSnapshot
 from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.testing import ActivityEnvironment
+from worker.orders.activities.store import OrderStore
 from worker.orders.messages.rendering import TEMPLATES, render
 from worker.orders.messages.telling import HOLDS
+from worker.orders.retaining import RetentionActivities
 from worker.runtime.outbox import OutboxRunner
 
 from tests.conftest import MakeWorkerSettings, Work
@@ -297,6 +300,20 @@ async def test_old_news_is_not_sent(
         await nothing_left_open(shop)
     rows = await shop.fetch("SELECT status, error FROM messages")
     assert ("failed", "too late") in [(r.status, r.error) for r in rows]
+
+
+async def test_what_was_sent_is_forgotten_after_ninety_days(
+    closed_shop: Shop, post: Post, postbox: Postbox, engine: AsyncEngine
+) -> None:
+    shop = closed_shop
+    await shop.place(TEA=1)
+    async with post():
+        await postbox.until(1)
+        await nothing_left_open(shop)
+    await shop.fetch("UPDATE messages SET created_at = now() - interval '91 d'")
+    retention = RetentionActivities(OrderStore(engine), timedelta(days=730))
+    await ActivityEnvironment().run(retention.forget_webhooks)
+    assert await shop.fetch("SELECT FROM messages") == []
 
 
 async def test_nobody_is_told_whose_address_was_erased(

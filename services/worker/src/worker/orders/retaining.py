@@ -35,6 +35,14 @@ WEBHOOKS = text(
       WHERE processed_at < now() - cast(:age AS interval) LIMIT :batch)
     """
 )
+MESSAGES = text(
+    """
+    DELETE FROM messages WHERE (subject, seq) IN (
+      SELECT subject, seq FROM messages
+      WHERE status <> 'open' AND created_at < now() - cast(:age AS interval)
+      LIMIT :batch)
+    """
+)
 STEPS = text(
     """
     DELETE FROM applied WHERE key IN (
@@ -87,7 +95,10 @@ class RetentionActivities(RetentionSteps):
 
     @activity.defn(name="forget_webhooks")
     async def forget_webhooks(self) -> Swept:
-        return await self._forget(WEBHOOKS, WEBHOOKS_LIVE)
+        """What came in, and as old what went out to customers."""
+        webhooks = await self._forget(WEBHOOKS, WEBHOOKS_LIVE)
+        messages = await self._forget(MESSAGES, WEBHOOKS_LIVE)
+        return Swept(found=webhooks.found + messages.found)
 
     @activity.defn(name="forget_steps")
     async def forget_steps(self) -> Swept:
