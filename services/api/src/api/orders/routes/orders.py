@@ -63,7 +63,8 @@ async def place_order(
     order_id = location.rpartition("/")[2]
     if "idempotency-replayed" not in placed.headers:
         PLACED.inc()
-        await services.commands.start(order_id)
+    # A repeat comes when the first request broke off, maybe before this.
+    await services.commands.start(order_id)
     if not seconds:
         return placed
     return await _decided(services, order_id, seconds, placed)
