@@ -206,6 +206,9 @@ async def expect(
             remind_at=now + policy.RETURN_REMINDED_EVERY,
         )
         change.event("return.approved", return_id=return_id, tracking=tracking)
+    elif label_ref is not None and return_.label_ref is None:
+        # The goods were here before the carrier's answer: it was bought all the same.
+        await set_return(change, return_id, label_ref=label_ref, tracking=tracking)
     return Done()
 
 
