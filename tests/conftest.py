@@ -45,6 +45,14 @@ Work = Callable[..., AbstractAsyncContextManager[None]]
 OpenShop = Callable[..., AbstractAsyncContextManager[Shop]]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--record-histories",
+        action="store_true",
+        help="write the histories in tests/histories anew, by the code as it is",
+    )
+
+
 def pytest_configure(config: pytest.Config) -> None:
     # Settings are what a test gives, not what the shell that started it has.
     for name in list(os.environ):
