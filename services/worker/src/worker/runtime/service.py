@@ -20,6 +20,7 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 from worker.runtime.backlog import Backlog
 from worker.runtime.figures import Figure
 from worker.runtime.health import HealthServer
+from worker.runtime.heartbeats import Heartbeats
 from worker.runtime.inbox import InboxRunner
 from worker.runtime.metrics import Metrics
 from worker.runtime.outbox import OutboxRunner
@@ -182,6 +183,7 @@ def build_worker(client: Client, queue: Queue, settings: WorkerSettings) -> Work
         workflows=queue.workflows,
         activities=queue.activities,
         workflow_runner=sandbox(),
+        interceptors=[Heartbeats()],
         max_concurrent_activities=queue.steps,
         max_concurrent_local_activities=queue.steps,
         graceful_shutdown_timeout=settings.graceful_shutdown,

@@ -41,18 +41,24 @@ DATABASE = LocalOptions(
     retry_policy=_UNTIL_IT_WORKS,
 )
 
+# A worker that died is missed this soon; the worker itself tells that it lives
+# (`runtime.heartbeats`).
+LOST_AFTER = timedelta(seconds=10)
+
 # Twice the adapter's own time-out, so that the adapter is the one to speak.
-PAYMENT = ActivityOptions(
+PAYMENT = HeartbeatOptions(
     task_queue=PAYMENTS,
     start_to_close_timeout=timedelta(seconds=60),
+    heartbeat_timeout=LOST_AFTER,
     retry_policy=RetryPolicy(
         initial_interval=timedelta(seconds=0.5),
         maximum_interval=timedelta(seconds=60),
     ),
 )
-CARRIER = ActivityOptions(
+CARRIER = HeartbeatOptions(
     task_queue=CARRIERS,
     start_to_close_timeout=timedelta(seconds=60),
+    heartbeat_timeout=LOST_AFTER,
     retry_policy=RetryPolicy(
         initial_interval=timedelta(seconds=0.5),
         maximum_interval=timedelta(seconds=60),
