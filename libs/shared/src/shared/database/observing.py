@@ -33,8 +33,13 @@ MOST_CONNECTIONS = Gauge(
 )
 
 _INNERMOST = re.compile(r"\([^()]*\)")
-_VERB = re.compile(r"\b(SELECT|INSERT|UPDATE|DELETE)\b")
-_TABLE = re.compile(r"\b(?:FROM|INTO|UPDATE)\s+([a-z_]+)")
+_WRITE = re.compile(
+    r"\b(?P<verb>INSERT|UPDATE|DELETE)(?<!FOR UPDATE)\s+(?:INTO\s+|FROM\s+)?"
+    r"(?P<table>[a-z_]+)"
+)
+_READ = re.compile(
+    r"\b(?P<verb>SELECT)\b(?:.*?\bFROM\s+(?P<table>[a-z_]+))?", re.DOTALL
+)
 
 
 def observe(engine: AsyncEngine, *, pool: str) -> None:
@@ -53,13 +58,14 @@ def observe(engine: AsyncEngine, *, pool: str) -> None:
 
 @cache
 def summarize(text: str) -> tuple[str, str]:
-    """What a statement does, and to which table: of its outermost part, since the
-    others, common table expressions and subqueries, are in parentheses. A text without
-    a verb of its own is `other`. Our statements are few, so all are remembered."""
-    while text != (outer := _INNERMOST.sub("", text)):
-        text = outer
-    verb, table = _VERB.search(text), _TABLE.search(text)
-    return verb[1] if verb else "other", table[1] if table else ""
+    """What a statement does, and to which table: what it writes rather than what it
+    reads, and its outermost part rather than those in parentheses. Our statements are
+    few, so all are remembered."""
+    outermost = text
+    while outermost != (shorter := _INNERMOST.sub("", outermost)):
+        outermost = shorter
+    found = _WRITE.search(outermost) or _WRITE.search(text) or _READ.search(outermost)
+    return (found["verb"], found["table"] or "") if found else ("other", "")
 
 
 class _Statement:

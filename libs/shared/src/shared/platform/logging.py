@@ -64,6 +64,7 @@ def configure_logging(settings: ObservabilitySettings, *, service: str) -> None:
             foreign_pre_chain=common,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                _drop_colours,
                 *renderer,
             ],
         )
@@ -78,6 +79,12 @@ def configure_logging(settings: ObservabilitySettings, *, service: str) -> None:
     # One line per request is written by the API itself.
     for noisy in ("httpx", "httpx2", "httpcore", "uvicorn.access", "stripe", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _drop_colours(_: Any, __: str, line: Line) -> Line:
+    """Uvicorn says some things twice, once in colours."""
+    line.pop("color_message", None)
+    return line
 
 
 def _flatten_temporal(_: Any, __: str, line: Line) -> Line:

@@ -9,6 +9,10 @@ from worker.runtime.figures import Figure
 _REASONS = tuple((reason.value,) for reason in HoldReason)
 _KINDS = tuple((kind.value,) for kind in MoneyKind)
 _SOURCES = (("carrier",), ("easypost",), ("stripe",))
+_DISCREPANCIES = (
+    *(("payment-missing",), ("payment-unknown",)),
+    *(("money-differs",), ("stock-promised-twice",)),
+)
 _AUDIT_VIEWS = (("audit_ledger",), ("audit_money",), ("audit_stock",))
 
 FIGURES = (
@@ -108,6 +112,7 @@ FIGURES = (
         "SELECT kind, count(*) AS value FROM discrepancies WHERE resolved_at IS NULL"
         " AND left(kind, 6) <> 'audit_' GROUP BY kind",
         labels=("kind",),
+        always=_DISCREPANCIES,
     ),
     Figure(
         "orders_audit_rows",

@@ -57,7 +57,7 @@ class Figures(Collector):
     def __init__(self, engine: AsyncEngine, figures: Sequence[Figure]) -> None:
         self._engine = engine
         self._figures = figures
-        self._statement = text(" UNION ALL ".join(map(_part, figures)))
+        self.statement = " UNION ALL ".join(map(_part, figures))
         self._rows: Sequence[Row[Any]] | None = None
         self._read_at = -KEPT_SECONDS
         self._reading = asyncio.Lock()
@@ -93,7 +93,7 @@ class Figures(Collector):
     async def _read(self) -> Sequence[Row[Any]]:
         async with self._engine.connect() as connection:
             await connection.execution_options(isolation_level="AUTOCOMMIT")
-            return (await connection.execute(self._statement)).all()
+            return (await connection.execute(text(self.statement))).all()
 
 
 def _part(figure: Figure) -> str:

@@ -1,0 +1,149 @@
+"""The two processes as they are deployed, under a little load, seen from outside."""
+
+import json
+import os
+import sys
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from devstack.ports import free_ports
+from devstack.probe import answers
+from devstack.process import Command, Process
+from devstack.seeing.spans import Span, Traces
+from devstack.seeing.traces import receiving
+from pydantic import SecretStr
+from shared.contracts.orders.states import OrderStatus
+from shared.database.engine import connector, create_engine
+from shared.database.kernel.change import CHANNEL
+from shared.database.listen import Listener
+from shared.platform.converter import DATA_CONVERTER
+from shared.platform.settings import DatabaseSettings
+from temporalio.client import Client
+
+from tests.support import infrastructure
+from tests.support.peers import Host, payments_simulator
+from tests.support.shop import Shop, has_status
+
+PATIENCE_SECONDS = 20
+
+
+@dataclass(frozen=True)
+class Seen:
+    pages: dict[str, str]
+    """What Prometheus would read, by the name of its job."""
+    trace: list[Span]
+    """Of an order that was placed, confirmed and cancelled."""
+    order_id: str
+    trace_id: str
+    logs: dict[str, list[dict[str, Any]]]
+
+
+@pytest.fixture(scope="session")
+async def seen(
+    services: infrastructure.Services,
+    host: Host,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[Seen]:
+    home = tmp_path_factory.mktemp("seen")
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(services.database())
+        provider = payments_simulator(home / "payments", "", "")
+        payments = await stack.enter_async_context(host.simulator(provider, home.name))
+        traces = Traces()
+        otlp = await stack.enter_async_context(receiving(traces, 0))
+        http = await stack.enter_async_context(
+            httpx2.AsyncClient(trust_env=False, timeout=10)
+        )
+        client = await Client.connect(
+            services.temporal,
+            namespace=await services.namespace(),
+            data_converter=DATA_CONVERTER,
+        )
+        ports = free_ports()
+        environment = {
+            "PATH": os.environ["PATH"],
+            "DATABASE_URL": database,
+            "TEMPORAL_HOST": services.temporal,
+            "TEMPORAL_NAMESPACE": client.namespace,
+            "STRIPE_API_KEY": "sk_test_seen",
+            "STRIPE_API_BASE": payments.url,
+            "API_AUTH": "disabled-loopback-only",
+            "API_PORT": str(ports.api),
+            "METRICS_HOST": "127.0.0.1",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{otlp}",
+            "OTEL_BSP_SCHEDULE_DELAY": "100",
+        }
+        metrics = {"worker": ports.worker, "api": ports.api_metrics}
+        ready = {"worker": ports.worker, "api": ports.api}
+        for name in ("worker", "api"):
+            process = Process(
+                Command(
+                    name=name,
+                    argv=(sys.executable, "-m", name),
+                    environment=environment | {"METRICS_PORT": str(metrics[name])},
+                    log=home / f"{name}.log",
+                    ready=lambda port=ready[name]: answers(  # type: ignore[misc]
+                        http, f"http://127.0.0.1:{port}/ready"
+                    ),
+                )
+            )
+            stack.push_async_callback(process.stop)
+            await process.start()
+
+        settings = DatabaseSettings(database_url=SecretStr(database))
+        engine = create_engine(settings, application="test")
+        stack.push_async_callback(engine.dispose)
+        listener = Listener(connector(settings, application="test"), CHANNEL)
+        listener.start()
+        stack.push_async_callback(listener.stop)
+        caller = await stack.enter_async_context(
+            httpx2.AsyncClient(
+                base_url=f"http://127.0.0.1:{ports.api}", trust_env=False, timeout=10
+            )
+        )
+        shop = Shop(caller, client, engine, listener, payments, payments)
+        order_id, trace_id = await _load(shop)
+        await traces.until(
+            lambda: traces.of(trace_id), "RunWorkflow:Order", PATIENCE_SECONDS
+        )
+        jobs = {"temporal-worker": ports.worker, "fastapi-service": ports.api_metrics}
+        yield Seen(
+            pages={
+                job: (await http.get(f"http://127.0.0.1:{port}/metrics")).text
+                for job, port in jobs.items()
+            },
+            trace=traces.of(trace_id),
+            order_id=order_id,
+            trace_id=trace_id,
+            logs={name: _lines(home / f"{name}.log") for name in ("worker", "api")},
+        )
+
+
+async def _load(shop: Shop) -> tuple[str, str]:
+    """One parcel that leaves, and one order that is cancelled: its id and trace."""
+    await shop.shipped(await shop.confirmed(MUG=1))
+    await shop.stock(TEA=1)
+    placed: list[httpx2.Response] = []
+
+    async def keep(answer: httpx2.Response) -> None:
+        if answer.request.method == "POST" and answer.request.url.path == "/v1/orders":
+            placed.append(answer)
+
+    shop.http.event_hooks = {"response": [keep]}
+    order_id = await shop.place(TEA=1)
+    await shop.until(order_id, has_status(OrderStatus.CONFIRMED))
+    await shop.cancel(order_id)
+    await shop.ended(order_id)
+    missing = await shop.http.get(f"/v1/orders/{uuid.uuid4()}")
+    assert missing.status_code == httpx2.codes.NOT_FOUND
+    return order_id, placed[0].headers["X-Request-Id"]
+
+
+def _lines(log: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in log.read_text().splitlines()]
