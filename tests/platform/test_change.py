@@ -1,0 +1,146 @@
+"""The one transaction in which facts change: once for a key, all or nothing, told."""
+
+import asyncio
+
+import pytest
+from pydantic import BaseModel, SecretStr
+from shared.contracts.errors import NotFound, Refusal
+from shared.database.engine import connector
+from shared.database.kernel.change import CHANNEL, Change, change
+from shared.database.listen import Listener
+from shared.database.orders.tables import Order
+from shared.platform.settings import DatabaseSettings
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+AT_ONCE = 20
+
+
+class Answer(BaseModel):
+    number: int
+
+
+@pytest.fixture
+async def subject(engine: AsyncEngine) -> str:
+    async with engine.begin() as connection:
+        await connection.execute(
+            text(
+                "INSERT INTO orders (id, customer, status, currency, shipping_method,"
+                " total) VALUES ('ord_1', 'c', 'placed', 'EUR', 'standard', 0)"
+            )
+        )
+    return "ord_1"
+
+
+async def apply_once(
+    engine: AsyncEngine, subject: str, key: str | None, number: int
+) -> Answer:
+    async def apply(pending: Change) -> Answer:
+        pending.event("thing.done", number=number)
+        return Answer(number=number)
+
+    return await change(
+        engine, Order, subject, key=key, actor="test", apply=apply, result=Answer
+    )
+
+
+async def events(engine: AsyncEngine) -> list[tuple[int, int]]:
+    async with engine.connect() as connection:
+        rows = await connection.execute(
+            text("SELECT seq, (data ->> 'number')::int FROM events ORDER BY seq")
+        )
+        return [(row[0], row[1]) for row in rows]
+
+
+async def test_the_same_key_gets_the_first_answer(
+    engine: AsyncEngine, subject: str
+) -> None:
+    first = await apply_once(engine, subject, "key", 1)
+    again = await apply_once(engine, subject, "key", 2)
+    assert first == again == Answer(number=1)
+    assert await events(engine) == [(1, 1)]
+
+
+async def test_many_with_one_key_have_one_effect(
+    engine: AsyncEngine, subject: str
+) -> None:
+    answers = await asyncio.gather(
+        *(apply_once(engine, subject, "key", n) for n in range(AT_ONCE))
+    )
+    assert len({answer.number for answer in answers}) == 1
+    assert len(await events(engine)) == 1
+
+
+async def test_events_have_no_gap_however_many_change_at_once(
+    engine: AsyncEngine, subject: str
+) -> None:
+    await asyncio.gather(
+        *(apply_once(engine, subject, None, n) for n in range(AT_ONCE))
+    )
+    async with engine.connect() as connection:
+        version = await connection.scalar(text("SELECT version FROM orders"))
+    assert [seq for seq, _ in await events(engine)] == list(range(1, AT_ONCE + 1))
+    assert version == AT_ONCE
+
+
+async def test_a_refusal_changes_nothing(engine: AsyncEngine, subject: str) -> None:
+    async def apply(pending: Change) -> Answer:
+        pending.event("thing.done", number=1)
+        await pending.connection.execute(text("UPDATE orders SET total = 5"))
+        raise Refusal("no", "Not today.")
+
+    with pytest.raises(Refusal):
+        await change(
+            engine,
+            Order,
+            subject,
+            key="key",
+            actor="test",
+            apply=apply,
+            result=Answer,
+        )
+    assert await events(engine) == []
+    assert await apply_once(engine, subject, "key", 2) == Answer(number=2)
+
+
+async def test_what_is_not_there_cannot_change(engine: AsyncEngine) -> None:
+    with pytest.raises(NotFound):
+        await apply_once(engine, "ord_2", None, 1)
+
+
+@pytest.fixture
+def listener(database: str) -> Listener:
+    settings = DatabaseSettings(database_url=SecretStr(database))
+    return Listener(connector(settings, application="listening"), CHANNEL)
+
+
+async def test_whoever_waits_for_a_subject_is_woken(
+    engine: AsyncEngine, subject: str, listener: Listener
+) -> None:
+    listener.start()
+    with listener.subscribe(CHANNEL, subject) as wake:
+        assert await wake.wait(20), "it does not listen"
+        await apply_once(engine, subject, None, 1)
+        assert await wake.wait(20)
+    await listener.stop()
+
+
+async def test_a_lost_connection_is_a_reason_to_look(
+    engine: AsyncEngine, subject: str, listener: Listener
+) -> None:
+    listener.start()
+    with listener.subscribe(CHANNEL, subject) as wake:
+        assert await wake.wait(20), "it does not listen"
+        async with engine.begin() as connection:
+            await connection.execute(
+                text(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE application_name = 'listening'"
+                    " AND datname = current_database()"
+                )
+            )
+        # What was announced in between is not known: so everybody looks.
+        assert await wake.wait(20)
+        await apply_once(engine, subject, None, 1)
+        assert await wake.wait(20)
+    await listener.stop()

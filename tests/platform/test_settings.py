@@ -1,0 +1,84 @@
+"""Settings: every mistake at once, by its variable's name, and no value shown."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+from shared.platform.settings import DatabaseSettings, SettingsError, load_settings
+from worker.settings import WorkerSettings
+
+ENOUGH = {
+    "DATABASE_URL": "postgresql://somebody:hushhush@db.example.com/orders",
+    "STRIPE_API_KEY": "sk_test_hushhush",
+}
+
+
+@pytest.fixture
+def environ(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name, value in ENOUGH.items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
+
+
+def test_two_secrets_are_enough(environ: pytest.MonkeyPatch) -> None:
+    settings = load_settings(WorkerSettings)
+    assert settings.temporal_host == "localhost:7233"
+    assert settings.graceful_shutdown == timedelta(seconds=20)
+
+
+def test_every_mistake_is_named_at_once(environ: pytest.MonkeyPatch) -> None:
+    environ.setenv("DATABASE_URL", "mysql://somebody:hushhush@db.example.com/orders")
+    environ.delenv("STRIPE_API_KEY")
+    environ.setenv("LOG_LEVEL", "chatty-hushhush")
+    environ.setenv("METRICS_PORT", "99999999")
+    with pytest.raises(SettingsError) as refused:
+        load_settings(WorkerSettings)
+    told = str(refused.value)
+    for name in ("DATABASE_URL", "STRIPE_API_KEY", "LOG_LEVEL", "METRICS_PORT"):
+        assert f"  {name}: " in told
+    assert "hushhush" not in told
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ({"CARRIER": "simulator"}, "CARRIER_API_BASE"),
+        ({"CARRIER": "easypost"}, "EASYPOST_API_KEY"),
+        ({"SMTP_HOST": "mail.example.com"}, "MAIL_FROM"),
+    ],
+)
+def test_what_needs_more_says_what(
+    environ: pytest.MonkeyPatch, given: dict[str, str], wanted: str
+) -> None:
+    for name, value in given.items():
+        environ.setenv(name, value)
+    with pytest.raises(SettingsError, match=wanted):
+        load_settings(WorkerSettings)
+
+
+def test_an_empty_variable_counts_as_unset(environ: pytest.MonkeyPatch) -> None:
+    environ.setenv("TEMPORAL_NAMESPACE", "")
+    assert load_settings(WorkerSettings).temporal_namespace == "default"
+
+
+def test_temporals_own_name_for_the_address_is_known(
+    environ: pytest.MonkeyPatch,
+) -> None:
+    environ.setenv("TEMPORAL_ADDRESS", "temporal.example.com:7233")
+    assert load_settings(WorkerSettings).temporal_host == "temporal.example.com:7233"
+
+
+def test_secrets_are_not_shown(environ: pytest.MonkeyPatch) -> None:
+    assert "hushhush" not in repr(load_settings(WorkerSettings))
+
+
+def test_a_rotated_password_is_read_anew(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    settings = DatabaseSettings(
+        database_url=SecretStr("postgresql://somebody@db.example.com/orders"),
+        database_password_file=file,
+    )
+    for password in ("first", "second"):
+        file.write_text(f"{password}\n")
+        assert settings.read_database_password() == password
