@@ -10,12 +10,12 @@ def short(seed: int) -> Course:
     """A few dozen orders, and every part killed once."""
     return Course(
         seed=seed,
-        orders=range(1, 31),
+        orders=range(1, 25),
         troubles=one_kill_each(seed),
         pauses=itertools.repeat(1.0),
         seconds=600,  # a bound only: it ends with its orders and troubles
         at_once=15,
-        gap_seconds=0.4,
+        gap_seconds=0.3,
         healing_seconds=240,
     )
 
