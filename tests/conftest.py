@@ -100,13 +100,12 @@ async def engine(database: str) -> AsyncIterator[AsyncEngine]:
 
 
 @pytest.fixture
-async def temporal(services: infrastructure.Services) -> Client:
-    """In a namespace of its own."""
-    return await Client.connect(
-        services.temporal,
-        namespace=await services.namespace(),
-        data_converter=DATA_CONVERTER,
-    )
+async def temporal(services: infrastructure.Services) -> AsyncIterator[Client]:
+    """In a namespace that no other test has."""
+    async with services.lent_namespace() as namespace:
+        yield await Client.connect(
+            services.temporal, namespace=namespace, data_converter=DATA_CONVERTER
+        )
 
 
 @pytest.fixture

@@ -21,7 +21,8 @@ them. In `tests/conftest.py`:
 
     @pytest.fixture
     async def namespace(services):
-        return await services.namespace()
+        async with services.lent_namespace() as name:
+            yield name
 
 A test is alone in its own database and its own namespace. All of it lives in a
 temporary directory that goes with the controlling process, also when that is killed.
@@ -55,6 +56,7 @@ from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
 from temporalio.client import Client
+from temporalio.service import RPCError
 
 DIRECTORY = "ORDERS_TEST_INFRASTRUCTURE"
 """The environment variable that tells the workers where to read the addresses."""
@@ -102,6 +104,33 @@ class Services:
             attributes.search_attributes[key.name] = kind
         await client.operator_service.add_search_attributes(attributes)
         return name
+
+    @asynccontextmanager
+    async def lent_namespace(self) -> AsyncIterator[str]:
+        """A namespace that no other test has at this time, and nothing runs in.
+
+        It is used again afterwards: the server runs workers of its own for each that
+        it has, and with hundreds of them does little else.
+        """
+        name = _IDLE.pop() if _IDLE else await self.namespace()
+        yield name
+        if await _is_clear(await Client.connect(self.temporal, namespace=name)):
+            _IDLE.append(name)
+
+
+_IDLE: list[str] = []
+"""Namespaces of this test process that are free to be lent again."""
+
+
+async def _is_clear(client: Client) -> bool:
+    """Ends what a test left running. Schedules are not undone: such a namespace is
+    left alone."""
+    async for _ in await client.list_schedules():
+        return False
+    async for left in client.list_workflows("ExecutionStatus = 'Running'"):
+        with suppress(RPCError):  # it has ended meanwhile
+            await client.get_workflow_handle(left.id).terminate("the test is over")
+    return True
 
 
 def start(config: pytest.Config) -> None:
