@@ -1,12 +1,13 @@
 """The two processes as they are deployed, under a little load, seen from outside."""
 
+import asyncio
+import fcntl
 import json
 import os
 import sys
 import uuid
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +50,21 @@ async def seen(
     services: infrastructure.Services,
     host: Host,
     tmp_path_factory: pytest.TempPathFactory,
-) -> AsyncIterator[Seen]:
-    home = tmp_path_factory.mktemp("seen")
+) -> Seen:
+    """Looked at once for a whole run: the first of xdist's workers leaves it for the
+    others."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", uuid.uuid4().hex)
+    kept = Path(os.environ[infrastructure.DIRECTORY]) / f"seen-{run}.json"
+    with kept.with_suffix(".lock").open("w") as lock:
+        await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
+        if not kept.exists():
+            home = tmp_path_factory.mktemp("seen")
+            kept.write_text(json.dumps(asdict(await _look(services, host, home))))
+    read = json.loads(kept.read_text())
+    return Seen(**read | {"trace": [Span(**span) for span in read["trace"]]})
+
+
+async def _look(services: infrastructure.Services, host: Host, home: Path) -> Seen:
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(services.database())
         provider = payments_simulator(home / "payments", "", "")
@@ -108,12 +122,12 @@ async def seen(
             )
         )
         shop = Shop(caller, client, engine, listener, payments, payments)
-        order_id, trace_id = await _load(shop)
+        order_id, trace_id = await _load(shop, traces)
         await traces.until(
             lambda: traces.of(trace_id), "RunWorkflow:Order", PATIENCE_SECONDS
         )
         jobs = {"temporal-worker": ports.worker, "fastapi-service": ports.api_metrics}
-        yield Seen(
+        return Seen(
             pages={
                 job: (await http.get(f"http://127.0.0.1:{port}/metrics")).text
                 for job, port in jobs.items()
@@ -125,7 +139,7 @@ async def seen(
         )
 
 
-async def _load(shop: Shop) -> tuple[str, str]:
+async def _load(shop: Shop, traces: Traces) -> tuple[str, str]:
     """One parcel that leaves, and one order that is cancelled: its id and trace."""
     await shop.shipped(await shop.confirmed(MUG=1))
     await shop.stock(TEA=1)
@@ -138,11 +152,16 @@ async def _load(shop: Shop) -> tuple[str, str]:
     shop.http.event_hooks = {"response": [keep]}
     order_id = await shop.place(TEA=1)
     await shop.until(order_id, has_status(OrderStatus.CONFIRMED))
+    trace_id = str(placed[0].headers["X-Request-Id"])
+    # The parcel is on its way to the warehouse, and not just about to be.
+    await traces.until(
+        lambda: traces.of(trace_id), "RunActivity:look_at_shipment", PATIENCE_SECONDS
+    )
     await shop.cancel(order_id)
     await shop.ended(order_id)
     missing = await shop.http.get(f"/v1/orders/{uuid.uuid4()}")
     assert missing.status_code == httpx2.codes.NOT_FOUND
-    return order_id, placed[0].headers["X-Request-Id"]
+    return order_id, trace_id
 
 
 def _lines(log: Path) -> list[dict[str, Any]]:

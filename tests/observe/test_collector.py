@@ -38,7 +38,8 @@ def run(**environment: str) -> list[str]:
 def test_the_work_is_done_and_little_is_said() -> None:
     *said, last = run(OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1")
     assert last == "done True"
-    assert len(said) <= 5
+    # Not a line for each try, nor for each span that was dropped.
+    assert len(said) <= 2
 
 
 def test_without_an_endpoint_nothing_is_traced() -> None:

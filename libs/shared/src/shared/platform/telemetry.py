@@ -4,6 +4,7 @@ Spans are made by FastAPI, by the SDK's plugin, by `shared.database.observing` a
 `calling`; here they get somewhere to go. Nothing is traced where no endpoint is set.
 """
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -50,6 +51,8 @@ def start_tracing(
         endpoint=endpoint, timeout=EXPORT_TIMEOUT.total_seconds()
     )
     provider.add_span_processor(BatchSpanProcessor(exporter))
+    # It would warn of each try; the error that follows them comes once a minute.
+    logging.getLogger("opentelemetry.exporter.otlp").setLevel(logging.ERROR)
     trace.set_tracer_provider(provider)
 
     def stop() -> None:
