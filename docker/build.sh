@@ -19,7 +19,7 @@ arguments=(
   "REGISTRY=${REGISTRY:-}"
   ${PYTHON_IMAGE:+"PYTHON_IMAGE=$PYTHON_IMAGE"}
 )
-# The commit's time in every layer: built twice, it is the same image.
+# The commit's time on every file: built twice, the layers are the same.
 exec buildah build --file docker/Dockerfile --format docker --layers \
   --timestamp "$(git show --no-patch --format=%ct)" \
   "${arguments[@]/#/--build-arg=}" --tag "${IMAGE:-$name:dev}" "$@" .
