@@ -47,6 +47,7 @@ def serve_metrics(
         server.shutdown()
         server.server_close()
         thread.join()
+        metrics.close()
 
     return stop
 

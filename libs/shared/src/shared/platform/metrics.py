@@ -75,6 +75,10 @@ class ProcessMetrics:
             base_url=f"http://{address}", timeout=2, trust_env=False
         )
 
+    def close(self) -> None:
+        """Nobody asks for a page any more."""
+        self._core.close()
+
     def page(self) -> bytes:
         """In Prometheus' text format. Blocks for some milliseconds: call it from a
         thread. Raises `httpx2.TransportError` when the core does not answer."""

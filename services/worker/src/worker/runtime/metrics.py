@@ -20,6 +20,9 @@ class Metrics:
         self._registry = CollectorRegistry()
         self._registry.register(self._figures)
 
+    def close(self) -> None:
+        self._process.close()
+
     async def render(self) -> bytes:
         await self._figures.refresh()
         page = await asyncio.to_thread(self._process.page)

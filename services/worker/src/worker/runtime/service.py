@@ -79,6 +79,7 @@ class WorkerService:
             health.should_exit = True
             await serving
             await _end(watching)
+            self._metrics.close()
             await self._engine.dispose()
         return 1 if broke_off else 0
 

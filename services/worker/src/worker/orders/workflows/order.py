@@ -264,6 +264,9 @@ class OrderWorkflow(Order):
 
         self._children[name] = handle
         handle.add_done_callback(ended)
+        if self._nudged:
+            # A command came while the child was starting, and could not nudge it.
+            await self._nudge_children()
 
     async def _shielded(self, step: Awaitable[T]) -> T:
         return await uninterrupted(step, self._note_cancel_request)
