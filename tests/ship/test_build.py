@@ -53,7 +53,8 @@ class Buildah:
 
     def configuration(self, image: str) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self("inspect", "--type=image", image))
-        return found["OCIv1"]
+        inner: dict[str, Any] = found["OCIv1"]
+        return inner
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +65,10 @@ def buildah(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Buildah]:
     if os.geteuid() != 0:
         pytest.skip("buildah's chroot and mmdebstrap need root here")
     store = tmp_path_factory.mktemp("store")
+    # In a container itself, a pipeline's job can only copy: there it is `vfs`.
+    driver = os.environ.get("STORAGE_DRIVER", "overlay")
     (store / "storage.conf").write_text(
-        f'[storage]\ndriver = "vfs"\ngraphroot = "{store}/graph"\n'
+        f'[storage]\ndriver = "{driver}"\ngraphroot = "{store}/graph"\n'
         f'runroot = "{store}/run"\n'
     )
     tool = Buildah(store)
