@@ -169,9 +169,15 @@ def shipment_facts(order: OrderSnapshot, shipment_id: str) -> ShipmentFacts:
         parcel_ready=shipment.status is ShipmentStatus.READY
         and shipment.parcel is not None
         and not held,
+        paying=paying(order, shipment.id),
         to_void=_to_void(shipment),
         watch_until=watch_until(order, shipment),
     )
+
+
+def paying(order: OrderSnapshot, shipment_id: str) -> bool:
+    pending = (payment.pending(MoneyKind.CAPTURE) for payment in order.payments)
+    return any(row is not None and row.ref == shipment_id for row in pending)
 
 
 def _to_void(shipment: Shipment) -> bool:

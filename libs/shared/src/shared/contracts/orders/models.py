@@ -235,6 +235,8 @@ class ShipmentFacts(Payload):
     status: ShipmentStatus
     parcel_ready: bool = False
     """Picked and measured, nothing holds it: it can be paid for and labelled."""
+    paying: bool = False
+    """Its capture was begun, and how that ended is not known here yet."""
     to_void: bool = False
     """Cancelled, and its label is still valid at the carrier."""
     watch_until: datetime | None = None

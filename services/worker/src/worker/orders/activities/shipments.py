@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
 
-from shared.contracts.errors import Refusal
+from shared.contracts.errors import Refusal, StepInFlight
 from shared.contracts.orders.activities import ShipmentSteps
 from shared.contracts.orders.models import (
     CancelShipment,
@@ -26,7 +26,7 @@ from worker.orders.activities.cancelling import cancel_shipment
 from worker.orders.activities.holding import miss_stock
 from worker.orders.activities.stock import add_to_line, give_back, move_stock
 from worker.orders.activities.store import Apply, Done, OrderStore, utc_now
-from worker.orders.facts import shipment_facts, watch_until
+from worker.orders.facts import paying, shipment_facts, watch_until
 
 CLOCKS_APART = timedelta(minutes=1)
 """Between Temporal's timers and this clock; what counts here are days."""
@@ -81,7 +81,7 @@ async def _pick(change: Change, order: OrderSnapshot, *, command: Pack) -> Done:
         raise Refusal("on-hold", f"On hold: {', '.join(held)}.", holds=held)
     picked = {item.line: item.quantity for item in command.lines}
     missing = _missing(shipment, picked)
-    if missing and shipment.captured_at is not None:
+    if missing and (shipment.captured_at or paying(order, shipment.id)):
         raise Refusal("wrong-state", "The parcel is paid for as it was planned.")
     if missing:
         await _pick_short(change, order, shipment, missing, command.key)
@@ -199,6 +199,8 @@ async def _cancel(
     """The parcel is taken apart; what was in it is planned anew."""
     shipment = order.shipment(command.shipment_id)
     _expect(shipment, ShipmentStatus.READY, ShipmentStatus.PACKED)
+    if paying(order, shipment.id):
+        raise StepInFlight("The parcel is being paid for.")
     await cancel_shipment(change, shipment)
     return Done()
 

@@ -56,6 +56,12 @@ class ShipmentWorkflow(Shipment):
                     CarrierSteps.void_label, self._ref, **options.CARRIER
                 )
             return await self._look()
+        if facts.paying and not self._hands.locked():
+            # Begun by a predecessor of this run: whatever has come up since then, its
+            # outcome has to be known.
+            async with self._hands:
+                await self._capture()
+            return await self._look()
         if facts.parcel_ready and not self._hands.locked():
             # Packing was begun by a predecessor of this run, or the cause that
             # stopped it is gone: go on with it.
@@ -101,6 +107,8 @@ class ShipmentWorkflow(Shipment):
     @workflow.update
     async def cancel(self, command: CancelShipment) -> ShipmentFacts:
         async with self._hands:
+            if (await self._look()).paying:
+                await self._capture()
             facts = await self._database(ShipmentSteps.cancel_shipment, command)
         self._seen = facts
         return facts
