@@ -1,0 +1,256 @@
+"""Whatever happens to orders, in whatever order, the books balance after each step, and
+the provider's agree with ours in the end."""
+
+import asyncio
+import random
+import shutil
+import tempfile
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, TypeVar
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from shared.contracts.orders.states import DECISIONS, MoneyStatus, ShipmentStatus
+from shared.database.orders.snapshot import Payment
+from temporalio.client import Client
+
+from tests.support.acting import Actors, acting
+from tests.support.infrastructure import Services
+from tests.support.peers import Host, hosting
+
+T = TypeVar("T")
+
+# Most cards work: an order that is never paid for has few adventures.
+CARDS = [
+    *("pm_card_visa", "pm_card_visa_multicapture") * 3,
+    "pm_card_chargeDeclined",
+    "pm_card_captureFails",
+]
+FAULTS = ["drop_answer", "stored_error", "stored_error_after_effect", "error"]
+MOST_STEPS = 40
+"""From any state an order comes to rest within so many; else it runs in a circle."""
+
+units = st.integers(1, 3)
+which = st.integers(0, 20)
+lag = st.sampled_from([8, 0, 1, 3])
+"""How far the workflow gets before the next thing happens."""
+
+
+class World:
+    """What all examples share, on an event loop that the machine can drive."""
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        self.runner = asyncio.Runner()
+        self._stack = AsyncExitStack()
+        self.runner.run(self._open())
+
+    async def _open(self) -> None:
+        self.host: Host = await self._stack.enter_async_context(hosting())
+        self.client = await Client.connect(self.services.temporal)
+
+    def close(self) -> None:
+        self.runner.run(self._stack.aclose())
+        self.runner.close()
+
+
+class Orders(RuleBasedStateMachine):
+    world: World
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.files = Path(tempfile.mkdtemp(prefix="books-"))
+        self.stack = AsyncExitStack()
+        world = self.world
+        entering = acting(world.services, world.host, world.client, self.files)
+        self.actors: Actors = self.run(self.stack.enter_async_context(entering))
+        self.orders: list[str] = []
+
+    def run(self, doing: Coroutine[Any, Any, T]) -> T:
+        return self.world.runner.run(doing)
+
+    # ── what people do ──────────────────────────────────────────────────────────
+
+    @initialize()
+    def open_with_stock_and_an_order(self) -> None:
+        self.receive("TEA", "x", 3)
+        self.receive("TEA", "y", 2)
+        self.receive("MUG", "x", 2)
+        self.place("pm_card_visa", 3, 1)
+        self.place("pm_card_visa_multicapture", 2, 1)
+
+    @rule(sku=st.sampled_from(["TEA", "MUG"]), at=st.sampled_from("xy"), n=units)
+    def receive(self, sku: str, at: str, n: int) -> None:
+        self.run(self.actors.receive(sku, at, n))
+
+    @precondition(lambda self: len(self.orders) < 4)
+    @rule(card=st.sampled_from(CARDS), tea=units, mugs=st.integers(0, 2))
+    def place(self, card: str, tea: int, mugs: int) -> None:
+        wanted = {"TEA": tea, "MUG": mugs} if mugs else {"TEA": tea}
+        self.orders.append(self.run(self.actors.place(card, wanted)))
+
+    @rule(
+        n=which,
+        lines=st.sampled_from([{1: 1}, {1: 2}, {2: 1}, {1: 1, 2: 1}, {}]),
+        then=lag,
+    )
+    def cancel(self, n: int, lines: dict[int, int], then: int) -> None:
+        self.run(self.actors.cancel(self.order(n), lines))
+        self.work(n, then)
+
+    @rule(n=which, decided=st.integers(0, 3), silence=st.booleans(), then=lag)
+    def decide(self, n: int, decided: int, silence: bool, then: int) -> None:
+        for hold in self.run(self.actors.order(self.order(n))).holds:
+            choices = DECISIONS[hold.reason]
+            if silence:
+                self.run(self.actors.expire(hold))
+            else:
+                self.run(self.actors.decide(hold, choices[decided % len(choices)]))
+        self.work(n, then)
+
+    # ── what the warehouse and the carrier do ───────────────────────────────────
+
+    @rule(n=which, missing=st.sampled_from([0, 0, 1]), paid=st.booleans(), before=lag)
+    def pick(self, n: int, missing: int, paid: bool, before: int) -> None:
+        self.work(n, before)
+        for parcel in self.parcels(n, ShipmentStatus.READY):
+            self.run(self.actors.pick(self.order(n), parcel, missing))
+            if paid:
+                self.handle_parcels(self.order(n))
+
+    @rule(n=which, arrives=st.booleans(), then=lag)
+    def ship(self, n: int, arrives: bool, then: int) -> None:
+        self.handle_parcels(self.order(n))
+        for parcel in self.parcels(n, ShipmentStatus.PACKED):
+            self.run(self.actors.ship(self.order(n), parcel))
+        if arrives:
+            for parcel in self.parcels(n, ShipmentStatus.SHIPPED):
+                self.run(self.actors.deliver(parcel))
+        self.work(n, then)
+
+    @rule(n=which, then=lag)
+    def take_apart(self, n: int, then: int) -> None:
+        for parcel in self.parcels(n, ShipmentStatus.READY, ShipmentStatus.PACKED)[:1]:
+            self.run(self.actors.take_apart(self.order(n), parcel))
+        self.work(n, then)
+
+    # ── what the workflows and the provider do ──────────────────────────────────
+
+    @rule(n=which, steps=lag)
+    def work(self, n: int, steps: int) -> None:
+        for _ in range(steps):
+            if not self.run(self.actors.step(self.order(n))):
+                return
+
+    @rule(fault=st.sampled_from(FAULTS))
+    def misbehave(self, fault: str) -> None:
+        self.run(self.actors.payments.strike(fault, "POST /v1", count=1))
+
+    @rule(dice=st.randoms(use_true_random=True))
+    def a_busy_day(self, dice: random.Random) -> None:
+        """Hypothesis likes few rules and small numbers: this mixes them evenly."""
+        for _ in range(8):
+            self.a_deed(dice, n=dice.randrange(4), then=dice.choice([0, 1, 3, 8]))
+            self.the_books_balance()
+
+    def a_deed(self, dice: random.Random, n: int, then: int) -> None:
+        deeds: list[Callable[[], None]] = [
+            lambda: self.receive(dice.choice(["TEA", "MUG"]), "x", 2),
+            lambda: self.cancel(n, {dice.choice([1, 1, 2]): 1}, then),
+            lambda: self.decide(n, dice.randrange(4), dice.random() < 0.3, then),
+            lambda: self.pick(n, int(dice.random() < 0.1), True, 8),
+            lambda: self.pick(n, 0, dice.random() < 0.5, then),
+            lambda: self.ship(n, dice.random() < 0.5, then),
+            lambda: self.take_apart(n, then),
+            lambda: self.work(n, then),
+        ]
+        dice.choice(deeds)()
+
+    # ── what must hold ──────────────────────────────────────────────────────────
+
+    @invariant()
+    def the_books_balance(self) -> None:
+        assert self.run(self.actors.wrong()) == []
+
+    def teardown(self) -> None:
+        try:
+            self.run(self.actors.payments.recover())
+            for order_id in self.orders:
+                self.come_to_rest(order_id)
+            self.the_books_balance()
+            self.the_provider_agrees()
+        finally:
+            self.run(self.stack.aclose())
+            shutil.rmtree(self.files)
+
+    def come_to_rest(self, order_id: str) -> None:
+        for _ in range(MOST_STEPS):
+            self.handle_parcels(order_id)
+            if not self.run(self.actors.step(order_id)):
+                return
+        raise AssertionError(f"{order_id} runs in a circle")
+
+    def the_provider_agrees(self) -> None:
+        books = {book["payment_intent"]: book for book in self.run(self.books())}
+        for order_id in self.orders:
+            for payment in self.run(self.actors.order(order_id)).payments:
+                assert not pending(payment)
+                book = books.pop(payment.provider_ref, None)
+                if book is None:
+                    assert payment.authorized == 0
+                    continue
+                assert book["captured"] == payment.captured
+                assert book["refunded"] == payment.refunded
+                assert book["capturable"] == payment.held
+        assert not [book for book in books.values() if book["authorized"]]
+
+    async def books(self) -> list[dict[str, Any]]:
+        return await self.actors.payments.books()
+
+    # ── who is meant ────────────────────────────────────────────────────────────
+
+    def order(self, n: int) -> str:
+        return self.orders[n % len(self.orders)]
+
+    def parcels(self, n: int, *statuses: ShipmentStatus) -> list[Any]:
+        order = self.run(self.actors.order(self.order(n)))
+        return [parcel for parcel in order.shipments if parcel.status in statuses]
+
+    def handle_parcels(self, order_id: str) -> None:
+        for parcel in self.run(self.actors.order(order_id)).shipments:
+            self.run(self.actors.handle(order_id, parcel.id))
+
+
+def pending(payment: Payment) -> bool:
+    return any(row.status is MoneyStatus.PENDING for row in payment.ledger)
+
+
+def test_the_books_balance_whatever_happens(services: Services) -> None:
+    world = World(services)
+
+    class OrdersHere(Orders):
+        pass
+
+    OrdersHere.world = world
+    try:
+        run_state_machine_as_test(
+            OrdersHere,
+            settings=settings(
+                max_examples=12,
+                stateful_step_count=15,
+                deadline=None,
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
+    finally:
+        world.close()

@@ -1,0 +1,270 @@
+"""Orders without Temporal: the activities themselves, taken one at a time.
+
+What a workflow would do next is asked of the same policy; when it is done is up to the
+test, so that anything may come in between.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from api.orders.placement import place
+from api.orders.schemas.orders import NewOrder
+from api.orders.stock import StockChange, change_stock
+from pydantic import SecretStr
+from shared.contracts.base import LineQuantity, Payload
+from shared.contracts.orders import models
+from shared.contracts.orders.states import Decision
+from shared.database.engine import create_engine
+from shared.database.ids import new_id
+from shared.database.orders.snapshot import Hold, OrderSnapshot, Shipment, read_order
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
+from temporalio.exceptions import ApplicationError
+from worker.orders import policy
+from worker.orders.process import orders_process
+from worker.runtime.registry import InboxEvent, Process
+from worker.settings import WorkerSettings
+
+from tests.architecture.contracts import defined
+from tests.support.audits import AUDIT_VIEWS
+from tests.support.infrastructure import Services
+from tests.support.peers import Host, Peer, parcels_simulator, payments_simulator
+from tests.support.shop import ADDRESS, PARCEL, PRICES, SHIPPING
+
+AUDIT = " UNION ALL ".join(
+    f"SELECT '{view}' AS view, to_jsonb(v)::text AS row FROM {view} v"
+    for view in AUDIT_VIEWS
+)
+
+
+@dataclass
+class Actors:
+    """Everybody who changes an order. Refusals, and a provider that is not there, are
+    part of the game: then nothing happens, or it is done later."""
+
+    engine: AsyncEngine
+    process: Process
+    payments: Peer
+    carrier: Peer
+
+    def __post_init__(self) -> None:
+        self._activities = {
+            defined(activity, "activity"): activity
+            for queue in self.process.queues
+            for activity in queue.activities
+        }
+
+    async def act(self, name: str, command: Payload) -> Any:
+        with suppress(ApplicationError):
+            return await self._activities[name](command)
+
+    # ── customers and stock ─────────────────────────────────────────────────────
+
+    async def receive(self, sku: str, location: str, units: int) -> None:
+        change = StockChange(
+            key=new_id("rcp"),
+            location=location,
+            deltas={sku: units},
+            reason="receipt",
+            ref="delivery",
+            actor="warehouse",
+        )
+        async with self.engine.begin() as connection:
+            await change_stock(connection, change)
+
+    async def place(self, card: str, units: dict[str, int]) -> str:
+        total = SHIPPING + sum(PRICES[sku] * n for sku, n in units.items())
+        wanted = NewOrder.model_validate(
+            {
+                "customer_id": "somebody",
+                "currency": "EUR",
+                "lines": [{"sku": sku, "quantity": n} for sku, n in units.items()],
+                "shipping": {
+                    "method": "standard",
+                    "amount": {"amount": SHIPPING, "currency": "EUR"},
+                },
+                "expected_total": {"amount": total, "currency": "EUR"},
+                "contact": {"name": "Some Body", "email": "somebody@example.com"},
+                "ship_to": ADDRESS,
+                "payment": {"method": card},
+            }
+        )
+        async with self.engine.begin() as connection:
+            order = await place(connection, wanted, "somebody", "somebody")
+        return order.id
+
+    async def cancel(self, order_id: str, lines: dict[int, int]) -> None:
+        command = models.Cancel(
+            order_id=order_id,
+            key=new_id("cmd"),
+            actor="somebody",
+            reason="test",
+            lines=_quantities(lines),
+        )
+        await self.act("cancel", command)
+
+    async def decide(self, hold: Hold, decision: Decision) -> None:
+        command = models.ReleaseHold(
+            order_id=hold.root,
+            key=new_id("cmd"),
+            actor="operator",
+            hold_id=hold.id,
+            decision=decision,
+        )
+        await self.act("release_hold", command)
+
+    async def expire(self, hold: Hold) -> None:
+        ref = models.HoldRef(order_id=hold.root, hold_id=hold.id)
+        await self.act("expire_hold", ref)
+
+    # ── the warehouse and the carrier ───────────────────────────────────────────
+
+    async def pick(self, order_id: str, parcel: Shipment, missing: int) -> None:
+        lines = {item.line: item.qty for item in parcel.lines if item.qty}
+        first = min(lines)
+        lines[first] = max(lines[first] - missing, 0)
+        command = models.Pack(
+            order_id=order_id,
+            key=new_id("cmd"),
+            actor="warehouse",
+            shipment_id=parcel.id,
+            lines=_quantities({line: n for line, n in lines.items() if n}),
+            parcel=models.Parcel(**PARCEL),
+        )
+        await self.act("begin_packing", command)
+
+    async def ship(self, order_id: str, parcel: Shipment) -> None:
+        command = models.Ship(
+            order_id=order_id,
+            key=new_id("cmd"),
+            actor="warehouse",
+            shipment_id=parcel.id,
+        )
+        await self.act("ship", command)
+
+    async def take_apart(self, order_id: str, parcel: Shipment) -> None:
+        command = models.CancelShipment(
+            order_id=order_id,
+            key=new_id("cmd"),
+            actor="warehouse",
+            shipment_id=parcel.id,
+        )
+        await self.act("cancel_shipment", command)
+
+    async def deliver(self, parcel: Shipment) -> None:
+        await self.carrier.scan(parcel.tracking, "delivered")
+        scan = InboxEvent(
+            "carrier", new_id("evt"), "tracker.updated", {"tracking": parcel.tracking}
+        )
+        with suppress(ApplicationError):
+            await self.process.inbox["carrier"](scan)
+
+    # ── the workflows' part ─────────────────────────────────────────────────────
+
+    async def step(self, order_id: str) -> bool:
+        """Take the order's next step. False when it only waits, or has ended."""
+        ref = models.OrderRef(order_id=order_id)
+        facts: models.OrderFacts = await self.act("look", ref)
+        running = [parcel.shipment_id for parcel in facts.shipments]
+        match policy.next_step(facts, running, datetime.now(UTC)):
+            case policy.Reserve():
+                await self.act("reserve", ref)
+            case policy.Authorize():
+                await self.act("authorize", ref)
+            case policy.Confirm():
+                await self.act("confirm", ref)
+            case policy.PlanShipments():
+                await self.act("plan_shipments", ref)
+            case policy.StartRefunds(refunds):
+                for refund_id in refunds:
+                    await self.refund(order_id, refund_id)
+            case policy.Release(payment):
+                command = models.PaymentRef(order_id=order_id, payment_id=payment)
+                await self.act("release", command)
+            case policy.Complete():
+                await self.act("complete", ref)
+            case _:
+                return False
+        return True
+
+    async def refund(self, order_id: str, refund_id: str) -> None:
+        ref = models.RefundRef(order_id=order_id, refund_id=refund_id)
+        await self.act("refund", ref)
+
+    async def handle(self, order_id: str, shipment_id: str) -> None:
+        """What a parcel's workflow does by itself: pay and label, or void."""
+        ref = models.ShipmentRef(order_id=order_id, shipment_id=shipment_id)
+        facts: models.ShipmentFacts = await self.act("look_at_shipment", ref)
+        if facts.to_void:
+            await self.act("void_label", ref)
+        if facts.parcel_ready or facts.paying:
+            captured = await self.act("capture", ref)
+            held = not facts.parcel_ready
+            if captured is not None and captured.outcome == "captured" and not held:
+                await self.act("buy_label", ref)
+
+    # ── looking ─────────────────────────────────────────────────────────────────
+
+    async def order(self, order_id: str) -> OrderSnapshot:
+        async with self.engine.connect() as connection:
+            return await read_order(connection, order_id)
+
+    async def wrong(self) -> list[tuple[str, str]]:
+        """What the auditors find."""
+        async with self.engine.connect() as connection:
+            rows = await connection.execute(text(AUDIT))
+            return [(row.view, row.row) for row in rows]
+
+
+def _quantities(lines: dict[int, int]) -> tuple[LineQuantity, ...]:
+    return tuple(LineQuantity(line=line, quantity=n) for line, n in lines.items())
+
+
+@asynccontextmanager
+async def acting(
+    services: Services, host: Host, client: Client, files: Path
+) -> AsyncIterator[Actors]:
+    """On a database and with simulators of their own; no webhook arrives."""
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(services.database())
+        nowhere = "http://127.0.0.1:1"
+        payments = payments_simulator(files / "payments.sqlite", nowhere, "secret")
+        carrier = parcels_simulator(files / "carrier.sqlite", nowhere, "c2VjcmV0")
+        provider = await stack.enter_async_context(
+            host.simulator(payments, f"{files.name}-payments")
+        )
+        courier = await stack.enter_async_context(
+            host.simulator(carrier, f"{files.name}-carrier")
+        )
+        settings = WorkerSettings(
+            database_url=SecretStr(database),
+            stripe_api_key=SecretStr("sk_test_books"),
+            stripe_api_base=provider.url,
+            carrier="simulator",
+            carrier_api_base=courier.url,
+            approval_burst_orders=1000,
+        )
+        engine = create_engine(settings, application="test")
+        stack.push_async_callback(engine.dispose)
+        process = orders_process(settings, engine, client)
+        if process.close is not None:
+            stack.push_async_callback(process.close)
+        await _sell(engine)
+        yield Actors(engine, process, provider, courier)
+
+
+async def _sell(engine: AsyncEngine) -> None:
+    async with engine.begin() as connection:
+        for sku, price in PRICES.items():
+            await connection.execute(
+                text(
+                    "INSERT INTO products (sku, name, price, currency)"
+                    " VALUES (:sku, :sku, :price, 'EUR')"
+                ),
+                {"sku": sku, "price": price},
+            )
