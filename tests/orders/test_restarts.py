@@ -127,6 +127,27 @@ async def test_an_order_ends_the_same_when_terminated_at_every_step(
     assert await shop.stock_of("TEA") == (0, 0)
 
 
+@pytest.mark.parametrize("after_effect", [False, True])
+async def test_a_parcel_is_taken_apart_once_its_payment_is_known(
+    shop: Shop, after_effect: bool
+) -> None:
+    order_id = await shop.confirmed(TEA=1)
+    with shop.payments.gate(CAPTURE, after_effect=after_effect) as provider:
+        packing = asyncio.create_task(shop.pack(order_id))
+        await provider.reached.wait()
+        (parcel,) = (await shop.order(order_id)).shipments
+        await restart(shop, order_id)
+        path = f"/v1/shipments/{parcel.id}/cancel"
+        cancelling = asyncio.create_task(shop.post(path, {}))
+    await cancelling
+    await asyncio.gather(packing, return_exceptions=True)
+    await shop.delivered(order_id)
+    order = await shop.ended(order_id)
+    (book,) = await shop.payments.books()
+    assert order.status is OrderStatus.COMPLETED
+    assert [capture["amount"] for capture in book["captures"]] == [order.total]
+
+
 async def restart(shop: Shop, order_id: str) -> None:
     await shop.workflow(order_id).terminate()
     await start_again(shop, order_id)
