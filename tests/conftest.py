@@ -4,6 +4,7 @@ import base64
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +181,9 @@ def open_shop(
             stripe_webhook_secret=SecretStr(STRIPE_SECRET),
             carrier_webhook_secret=SecretStr(CARRIER_SECRET),
             easypost_webhook_secret=SecretStr(EASYPOST_SECRET),
+            # A machine that is busy with other tests is not down.
+            api_command_timeout=timedelta(seconds=20),
+            api_start_timeout=timedelta(seconds=10),
         )
         app = create_app(settings)
         async with AsyncExitStack() as stack:
