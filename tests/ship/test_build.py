@@ -74,6 +74,9 @@ def buildah(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Buildah]:
     tool = Buildah(store)
     _make_base(tool)
     yield tool
+    tool("rm", "--all")
+    # The overlay driver leaves its own folder mounted on itself.
+    subprocess.run(["umount", "--recursive", store / "graph/overlay"], check=False)
     shutil.rmtree(store)
 
 
