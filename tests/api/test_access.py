@@ -1,7 +1,11 @@
 """Who may call: access tokens, their issuer's keys, and the developer's headers."""
 
+import asyncio
 import hmac
 import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,6 +14,7 @@ from typing import Any
 
 import httpx2
 import jwt
+import psutil
 import pytest
 from api.app import create_app
 from api.auth import SCOPES, Authenticator, DeveloperHeaders
@@ -19,12 +24,14 @@ from api.settings import ApiSettings
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from devstack.ports import free_ports
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 from jwt.utils import base64url_encode
 from pydantic import SecretStr, ValidationError
 
 from tests.api.conftest import MakeSettings, running
 from tests.api.shop import as_user, code, done
+from tests.conftest import NOWHERE
 
 ISSUER = "https://id.example.com/app/"
 AUDIENCE = "orders"
@@ -48,14 +55,23 @@ class Issuer:
 
     keys: list[dict[str, Any]] = field(default_factory=lambda: [jwk(RSA_KEY, "one")])
     up: bool = True
+    name: str = ISSUER
     asked: int = 0
     now: float = 1000.0
+    let_go: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def answer(self, request: httpx2.Request) -> httpx2.Response:
+    def __post_init__(self) -> None:
+        self.let_go.set()
+
+    async def answer(self, request: httpx2.Request) -> httpx2.Response:
+        await self.let_go.wait()
         if not self.up:
             raise httpx2.ConnectError("down")
         if request.url.path.endswith("/.well-known/openid-configuration"):
-            return httpx2.Response(200, json={"jwks_uri": "https://id.example.com/k"})
+            jwks_uri = "https://id.example.com/k"
+            return httpx2.Response(
+                200, json={"issuer": self.name, "jwks_uri": jwks_uri}
+            )
         self.asked += 1
         return httpx2.Response(200, json={"keys": self.keys})
 
@@ -198,6 +214,38 @@ async def test_known_keys_are_good_while_the_issuer_is_down() -> None:
         await authenticate(bearer(token()))
 
 
+async def test_a_key_that_was_withdrawn_signs_nothing_any_more() -> None:
+    issuer = Issuer()
+    async with issuer.authenticator() as authenticate:
+        await authenticate(bearer(token()))
+        issuer.keys = [jwk(OTHER_KEY, "two")]
+        issuer.now += KEYS_LIFESPAN_SECONDS + 1
+        await authenticate(bearer(token(OTHER_KEY, kid="two")))
+        await refused(authenticate, token())
+
+
+async def test_an_issuer_that_hangs_holds_up_nobody_whose_key_is_known() -> None:
+    issuer = Issuer()
+    async with issuer.authenticator() as authenticate:
+        await authenticate(bearer(token()))
+        issuer.let_go.clear()
+        issuer.now += KEYS_LIFESPAN_SECONDS + 1
+        stranger = asyncio.create_task(
+            refused(authenticate, token(OTHER_KEY, kid="two"))
+        )
+        for _ in range(3):
+            await authenticate(bearer(token()))
+        assert not stranger.done()
+        issuer.let_go.set()
+        await stranger
+
+
+async def test_a_document_about_another_issuer_is_not_believed() -> None:
+    async with Issuer(name="https://evil.example.com/").authenticator() as authenticate:
+        with pytest.raises(Unavailable):
+            await authenticate(bearer(token()))
+
+
 async def test_an_issuer_that_never_answered_makes_us_unavailable() -> None:
     issuer = Issuer(up=False)
     async with issuer.authenticator() as authenticate:
@@ -236,11 +284,64 @@ def test_without_an_issuer_the_api_does_not_start(database: str) -> None:
         ApiSettings(database_url=SecretStr(database))
 
 
-def test_without_an_issuer_the_api_listens_on_loopback_alone(
-    make_settings: MakeSettings,
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"oidc_issuer": "http://id.example.com/"},
+        {"oidc_jwks_url": "http://id.example.com/keys"},
+        {"oidc_jwks_url": "ftp://id.example.com/keys"},
+    ],
+    ids=str,
+)
+def test_keys_that_could_be_changed_on_the_way_are_not_asked_for(
+    make_settings: MakeSettings, changed: dict[str, str]
 ) -> None:
-    settings = make_settings(api_host="0.0.0.0")
-    assert settings.bind_host == "127.0.0.1"
+    usual = {"oidc_issuer": ISSUER, "oidc_audience": AUDIENCE, "api_auth": "oidc"}
+    with pytest.raises(ValidationError, match="must begin with https://"):
+        make_settings(**(usual | changed))
+
+
+def started(database: str, **environment: str) -> "subprocess.Popen[str]":
+    """`python -m api` as a shell has it."""
+    given = {"DATABASE_URL": database, "TEMPORAL_HOST": NOWHERE, "METRICS_PORT": "0"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "api"],
+        env=os.environ | given | environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_the_process_says_why_it_does_not_start(database: str) -> None:
+    _, said = (api := started(database)).communicate()
+    assert api.returncode == 2
+    assert "OIDC_ISSUER and OIDC_AUDIENCE must be set" in said
+
+
+def test_without_an_issuer_the_api_listens_on_loopback_alone(database: str) -> None:
+    port = free_ports().api
+    api = started(
+        database,
+        API_AUTH="disabled-loopback-only",
+        API_HOST="0.0.0.0",
+        API_PORT=str(port),
+    )
+    try:
+        while not (listening := listens_on(port, api.pid)):
+            assert api.poll() is None
+            time.sleep(0.05)
+    finally:
+        api.terminate()
+        api.communicate()
+    assert listening == {"127.0.0.1"}
+
+
+def listens_on(port: int, pid: int) -> set[str]:
+    return {
+        connection.laddr.ip
+        for connection in psutil.Process(pid).net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port
+    }
 
 
 async def test_developers_say_who_they_are() -> None:

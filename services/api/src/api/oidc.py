@@ -83,13 +83,21 @@ class IssuerKeys:
 
     async def _jwks_url(self) -> str:
         if self._url is None:
-            well_known = self._issuer.rstrip("/") + "/.well-known/openid-configuration"
-            self._url = str((await self._get(well_known))["jwks_uri"])
+            document = await self._get(discovery_url(self._issuer))
+            # Discovery §4.3: a document about somebody else says nothing.
+            if document["issuer"] != self._issuer:
+                raise ValueError("the issuer's document names another issuer")
+            self._url = str(document["jwks_uri"])
         return self._url
 
     async def _get(self, url: str) -> Any:
         response = await self._http.get(url, timeout=FETCH_TIMEOUT_SECONDS)
         return response.raise_for_status().json()
+
+
+def discovery_url(issuer: str) -> str:
+    """Where an OpenID provider describes itself."""
+    return issuer.rstrip("/") + "/.well-known/openid-configuration"
 
 
 def _usable_keys(document: Mapping[str, Any]) -> dict[str | None, jwt.PyJWK]:

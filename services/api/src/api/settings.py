@@ -10,6 +10,7 @@ from shared.platform.settings import (
     Duration,
     ObservabilitySettings,
     TemporalSettings,
+    only_https,
 )
 
 LOOPBACK = "127.0.0.1"
@@ -50,12 +51,17 @@ class ApiSettings(DatabaseSettings, TemporalSettings, ObservabilitySettings):
     """Between the request to stop and the end of accepting connections: time for a
     load balancer to look elsewhere."""
 
-    @field_validator("public_url", "oidc_issuer", "carrier_api_base")
+    @field_validator("public_url", "carrier_api_base")
     @classmethod
     def _is_http(cls, url: str | None) -> str | None:
         if url is not None and not url.startswith(("https://", "http://")):
             raise ValueError("must begin with https:// or http://")
         return url
+
+    @field_validator("oidc_issuer", "oidc_jwks_url")
+    @classmethod
+    def _cannot_be_forged(cls, url: str | None) -> str | None:
+        return url if url is None else only_https(url)
 
     @field_validator("carrier_webhook_secret")
     @classmethod

@@ -7,6 +7,7 @@ mistake at once. Secrets are `SecretStr` and have no default.
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import (
     AliasChoices,
@@ -80,6 +81,20 @@ Duration = Annotated[timedelta, BeforeValidator(_in_seconds)]
 
 def _seconds(value: float) -> timedelta:
     return timedelta(seconds=value)
+
+
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+def only_https(url: str) -> str:
+    """For what decides who gets in: on the way, plain HTTP can be changed by anybody.
+    Raises `ValueError`; this machine's own addresses are let through."""
+    parts = urlsplit(url)
+    if parts.scheme == "https" and parts.hostname:
+        return url
+    if parts.scheme == "http" and parts.hostname in _LOOPBACK:
+        return url
+    raise ValueError("must begin with https://, or http:// on loopback")
 
 
 class DatabaseSettings(Settings):
