@@ -40,6 +40,7 @@ from temporalio.exceptions import (
 
 from worker.orders import policy
 from worker.orders.workflows import options
+from worker.orders.workflows.afresh import history_is_long
 from worker.orders.workflows.uninterrupted import uninterrupted
 
 T = TypeVar("T")
@@ -55,7 +56,9 @@ class OrderWorkflow(Order):
         self._nudged = False
         self._cancel_requested = False
         self._children: dict[str, ChildHandle] = {}
-        self._waiting: list[str] = []
+        # A run that was continued has shown what it waits for.
+        shown = workflow.info().typed_search_attributes.get(WAITING, ())
+        self._waiting: list[str] = list(shown)
 
     @workflow.run
     async def run(self, ref: OrderRef) -> OrderEnd:
@@ -200,8 +203,7 @@ class OrderWorkflow(Order):
 
     async def _wait(self, facts: OrderFacts, until: datetime | None) -> OrderFacts:
         await self._show_what_it_waits_for(facts)
-        if workflow.info().is_continue_as_new_suggested() and not self._children:
-            await self._handlers_finished()
+        if await history_is_long() and not self._cancel_requested:
             workflow.continue_as_new(self._ref)
         with suppress(asyncio.TimeoutError):
             await workflow.wait_condition(

@@ -21,6 +21,7 @@ from temporalio import workflow
 
 from worker.orders import policy
 from worker.orders.workflows import options
+from worker.orders.workflows.afresh import history_is_long
 from worker.orders.workflows.uninterrupted import uninterrupted
 
 T = TypeVar("T")
@@ -92,6 +93,8 @@ class RefundWorkflow(Refund):
     # ── steps ───────────────────────────────────────────────────────────────────
 
     async def _wait(self, patience: timedelta | None) -> RefundFacts | None:
+        if await history_is_long():
+            workflow.continue_as_new(self._ref)
         with suppress(asyncio.TimeoutError):
             await workflow.wait_condition(lambda: self._nudged, timeout=patience)
         return await self._look()

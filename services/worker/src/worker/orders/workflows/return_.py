@@ -29,6 +29,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from worker.orders import policy
 from worker.orders.workflows import options
+from worker.orders.workflows.afresh import history_is_long
 from worker.orders.workflows.uninterrupted import uninterrupted
 
 T = TypeVar("T")
@@ -117,6 +118,8 @@ class ReturnWorkflow(Return):
     # ── steps ───────────────────────────────────────────────────────────────────
 
     async def _wait(self, until: datetime | None) -> None:
+        if await history_is_long():
+            workflow.continue_as_new(self._ref)
         with suppress(asyncio.TimeoutError):
             await workflow.wait_condition(
                 lambda: self._nudged,

@@ -24,6 +24,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 from worker.orders import policy
 from worker.orders.workflows import options
+from worker.orders.workflows.afresh import history_is_long
 from worker.orders.workflows.uninterrupted import uninterrupted
 
 T = TypeVar("T")
@@ -69,6 +70,8 @@ class ShipmentWorkflow(Shipment):
                 with suppress(Refusal, ActivityError):
                     await self._pay_and_label()
             return await self._look()
+        if await history_is_long():
+            workflow.continue_as_new(self._ref)
         patience = None
         if facts.watch_until is not None:
             patience = facts.watch_until - workflow.now()

@@ -1,0 +1,89 @@
+"""What is large stays far from where the server warns, and ends what does not heed."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+from shared.contracts.orders.states import OrderStatus, ShipmentStatus
+from shared.contracts.orders.workflows import Order, Shipment
+from shared.contracts.search_attributes import ORDER_ID
+from temporalio.client import (
+    WorkflowExecutionDescription,
+    WorkflowHistoryEventFilterType,
+)
+
+from tests.support.shop import Shop, has_parcel, has_status
+
+MOST_EVENTS = 10_240
+MOST_BYTES = 10 * 2**20
+"""Where the server warns of a history."""
+
+CLOSE = WorkflowHistoryEventFilterType.CLOSE_EVENT
+NUDGES = 5_000
+AT_ONCE = 50
+
+
+async def often(times: int, deed: Callable[[], Awaitable[object]]) -> None:
+    left = iter(range(times))
+
+    async def one_after_the_other() -> None:
+        for _ in left:
+            await deed()
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(AT_ONCE):
+            group.create_task(one_after_the_other())
+
+
+async def lives(shop: Shop, workflow_id: str) -> list[WorkflowExecutionDescription]:
+    """Every run of a workflow that has ended, and how long its history is."""
+    last = await shop.client.get_workflow_handle(workflow_id).describe()
+    run_id, runs = last.raw_info.first_run_id, []
+    while run_id:
+        run = shop.client.get_workflow_handle(workflow_id, run_id=run_id)
+        runs.append(await run.describe())
+        (end,) = [
+            event async for event in run.fetch_history_events(event_filter_type=CLOSE)
+        ]
+        run_id = end.workflow_execution_continued_as_new_event_attributes.new_execution_run_id
+    return runs
+
+
+def assert_short(runs: list[WorkflowExecutionDescription]) -> None:
+    for run in runs:
+        assert run.history_length < MOST_EVENTS
+        assert run.raw_info.history_size_bytes < MOST_BYTES
+
+
+async def test_an_order_that_is_nudged_without_end_has_short_histories(
+    shop: Shop,
+) -> None:
+    order_id = await shop.confirmed(TEA=1)
+    order = await shop.until(order_id, has_parcel(ShipmentStatus.READY))
+    nudged = shop.workflow(order_id)
+    await often(NUDGES, lambda: nudged.signal(Order.nudge))
+    await shop.delivered(order_id)
+    await shop.until(order_id, has_status(OrderStatus.COMPLETED))
+    await shop.ended(order_id)
+    runs = await lives(shop, nudged.id)
+    assert len(runs) > 1
+    assert all(run.typed_search_attributes[ORDER_ID] == order_id for run in runs)
+    assert_short(runs)
+    assert_short(await lives(shop, f"shipment/{order.shipments[0].id}"))
+
+
+@pytest.mark.slow
+async def test_a_parcel_that_is_nudged_without_end_has_short_histories(
+    shop: Shop,
+) -> None:
+    order_id = await shop.confirmed(TEA=1)
+    parcel = await shop.pack(order_id)
+    nudged = shop.parcel(parcel)
+    await often(NUDGES, lambda: nudged.signal(Shipment.nudge))
+    await shop.ship(parcel)
+    await shop.scan(order_id, parcel, "delivered")
+    await shop.ended(order_id)
+    runs = await lives(shop, nudged.id)
+    assert len(runs) > 1
+    assert_short(runs)
+    assert len(await lives(shop, shop.workflow(order_id).id)) == 1
