@@ -42,10 +42,8 @@ async def lives(shop: Shop, workflow_id: str) -> list[WorkflowExecutionDescripti
     while run_id:
         run = shop.client.get_workflow_handle(workflow_id, run_id=run_id)
         runs.append(await run.describe())
-        (end,) = [
-            event async for event in run.fetch_history_events(event_filter_type=CLOSE)
-        ]
-        run_id = end.workflow_execution_continued_as_new_event_attributes.new_execution_run_id
+        (end,) = [e async for e in run.fetch_history_events(event_filter_type=CLOSE)]
+        run_id = end.workflow_execution_continued_as_new_event_attributes.new_execution_run_id  # noqa: E501
     return runs
 
 
