@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import asyncpg
-from sqlalchemy.engine import make_url
+from sqlalchemy import event
+from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -55,9 +56,26 @@ def create_engine(settings: DatabaseSettings, *, application: str) -> AsyncEngin
         # A request that waits longer than this is better told to come again.
         pool_timeout=settings.database_pool_timeout.total_seconds(),
         pool_recycle=1800,
+        # An error's text reaches logs and histories; what was asked with does not.
+        hide_parameters=True,
     )
     observe(engine, pool=application)
+    event.listen(engine.sync_engine, "handle_error", _forget_the_row)
     return engine
+
+
+def _forget_the_row(failure: ExceptionContext) -> None:
+    """PostgreSQL quotes the row that it refused, with names and addresses in it."""
+    error: BaseException | None = failure.sqlalchemy_exception
+    error = error or failure.original_exception
+    while error is not None:
+        if isinstance(error, asyncpg.PostgresError):
+            error.detail = None
+        error.args = tuple(
+            arg.partition("\nDETAIL:")[0] if isinstance(arg, str) else arg
+            for arg in error.args
+        )
+        error = error.__cause__ or error.__context__ or getattr(error, "orig", None)
 
 
 SERIALIZATION_FAILURES = ("40001", "40P01")

@@ -1,6 +1,7 @@
 """One stream of log lines: ours, the SDK's and the libraries', JSON or readable."""
 
 import logging
+import re
 import sys
 from typing import Any
 
@@ -13,6 +14,13 @@ from shared.platform.settings import ObservabilitySettings
 Line = structlog.typing.EventDict
 
 _SUBJECTS = frozenset({"order", "shipment", "return", "refund"})
+# Where a terminal would obey: move, colour, begin a line that looks like another.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+# With local variables, as structlog would have them, a line would hold connection
+# strings and what customers sent.
+_TRACEBACKS = structlog.processors.ExceptionRenderer(
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+)
 
 
 def configure_logging(settings: ObservabilitySettings, *, service: str) -> None:
@@ -46,15 +54,16 @@ def configure_logging(settings: ObservabilitySettings, *, service: str) -> None:
     )
     renderer: list[structlog.typing.Processor] = (
         [
+            _show_control,
             # The pretty traceback would print local variables: somebody's data.
             structlog.dev.ConsoleRenderer(
                 colors=sys.stdout.isatty(),
                 exception_formatter=structlog.dev.plain_traceback,
-            )
+            ),
         ]
         if readable
         else [
-            structlog.processors.dict_tracebacks,
+            _TRACEBACKS,
             structlog.processors.JSONRenderer(),
         ]
     )
@@ -85,6 +94,16 @@ def _drop_colours(_: Any, __: str, line: Line) -> Line:
     """Uvicorn says some things twice, once in colours."""
     line.pop("color_message", None)
     return line
+
+
+def _show_control(_: Any, __: str, line: Line) -> Line:
+    """What a caller sent cannot write a line of its own; JSON escapes by itself."""
+    return {
+        name: _CONTROL.sub(lambda c: repr(c[0])[1:-1], value)
+        if isinstance(value, str)
+        else value
+        for name, value in line.items()
+    }
 
 
 def _flatten_temporal(_: Any, __: str, line: Line) -> Line:
