@@ -192,13 +192,18 @@ def build_worker(client: Client, queue: Queue, settings: WorkerSettings) -> Work
     )
 
 
-def _deployment(settings: WorkerSettings) -> WorkerDeploymentConfig | None:
+def _deployment(settings: WorkerSettings) -> WorkerDeploymentConfig:
     """Versioned only when both names are given: a versioned worker gets no work
     until somebody makes its version the current one."""
     name = settings.temporal_deployment_name
     build = settings.temporal_worker_build_id
     if name is None or build is None:
-        return None
+        # Named all the same: the SDK would make up a name by reading all code that is
+        # loaded, which takes most of a start.
+        return WorkerDeploymentConfig(
+            version=WorkerDeploymentVersion(deployment_name="", build_id=version()),
+            use_worker_versioning=False,
+        )
     return WorkerDeploymentConfig(
         version=WorkerDeploymentVersion(deployment_name=name, build_id=build),
         use_worker_versioning=True,
