@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import httpx2
 from fastapi import Depends, Request
 from shared.database.listen import Listener
+from shared.platform.connection import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.auth import Authenticator
@@ -20,6 +21,7 @@ class Services:
     settings: ApiSettings
     engine: AsyncEngine
     listener: Listener
+    temporal: Connection
     commands: Commands
     http: httpx2.AsyncClient
     authenticate: Authenticator
@@ -45,6 +47,7 @@ class Services:
     async def close(self) -> None:
         await asyncio.gather(*self._background, return_exceptions=True)
         await self.listener.stop()
+        await self.temporal.close()
         await self.http.aclose()
         await self.engine.dispose()
 

@@ -6,7 +6,7 @@ mistake at once. Secrets are `SecretStr` and have no default.
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -16,6 +16,7 @@ from pydantic import (
     SecretStr,
     ValidationError,
     field_validator,
+    model_validator,
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -136,7 +137,17 @@ class TemporalSettings(Settings):
     temporal_ui_url: str | None = None
     """Where people look at a workflow; only used to make links."""
     temporal_api_key: SecretStr | None = None
-    """A token that is sent with every call."""
+    """A token that is sent with every call and never renewed."""
+    temporal_oidc_token_url: str | None = None
+    """Where tokens are asked for by client credentials, and renewed in time."""
+    temporal_oidc_client_id: str | None = None
+    """Who we are there."""
+    temporal_oidc_client_secret: SecretStr | None = None
+    """How we prove it; either this or the file."""
+    temporal_oidc_client_secret_file: Path | None = None
+    """Read for every token, so that a rotated secret needs no restart."""
+    temporal_oidc_scope: str | None = None
+    """What the token must be able to do, in the issuer's words."""
     temporal_tls: bool = False
     """TLS with the system's certificate authorities; any path below implies it."""
     temporal_tls_server_ca_cert_path: Path | None = None
@@ -147,6 +158,30 @@ class TemporalSettings(Settings):
     """PEM file of its private key."""
     temporal_tls_server_name: str | None = None
     """The name in the server's certificate, where it is not the host's."""
+
+    @field_validator("temporal_oidc_token_url")
+    @classmethod
+    def _secret_is_kept(cls, url: str | None) -> str | None:
+        return url if url is None else only_https(url)
+
+    @model_validator(mode="after")
+    def _token_can_be_had(self) -> Self:
+        if self.temporal_oidc_token_url is None:
+            return self
+        if self.temporal_api_key is not None:
+            raise ValueError(
+                "TEMPORAL_API_KEY and TEMPORAL_OIDC_TOKEN_URL exclude one another"
+            )
+        secrets = (
+            self.temporal_oidc_client_secret,
+            self.temporal_oidc_client_secret_file,
+        )
+        if self.temporal_oidc_client_id is None or secrets.count(None) != 1:
+            raise ValueError(
+                "TEMPORAL_OIDC_TOKEN_URL needs TEMPORAL_OIDC_CLIENT_ID and one of"
+                " TEMPORAL_OIDC_CLIENT_SECRET and TEMPORAL_OIDC_CLIENT_SECRET_FILE"
+            )
+        return self
 
 
 class ObservabilitySettings(Settings):
