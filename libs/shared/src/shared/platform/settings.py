@@ -4,6 +4,7 @@ A service's settings inherit the groups it needs, so that one message names ever
 mistake at once. Secrets are `SecretStr` and have no default.
 """
 
+import base64
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
@@ -126,7 +127,54 @@ class DatabaseSettings(Settings):
         return self.database_password_file.read_text().strip()
 
 
-class TemporalSettings(Settings):
+PAYLOAD_KEY_BYTES = 32
+
+
+class PayloadSettings(Settings):
+    temporal_payload_keys: SecretStr | None = None
+    """What payloads are encrypted with: `k1:` and 32 bytes in base64, and further keys
+    after a blank or on the next line. Unset, and no file: nothing is encrypted."""
+    temporal_payload_keys_file: Path | None = None
+    """The same in a file; read again when a payload names a key that is not known."""
+    temporal_payload_active_key: str | None = None
+    """The key to write with, by its id. Unset: payloads are only read with the keys."""
+
+    def read_payload_keys(self) -> dict[str, bytes]:
+        """Keys by id. Raises `SettingsError`."""
+        given = self.temporal_payload_keys
+        text = given.get_secret_value() if given else ""
+        if self.temporal_payload_keys_file is not None:
+            try:
+                text += "\n" + self.temporal_payload_keys_file.read_text()
+            except OSError as error:
+                raise SettingsError(f"the payload keys: {error.strerror}") from None
+        return dict(_payload_key(entry) for entry in text.split())
+
+    @model_validator(mode="after")
+    def _active_key_is_known(self) -> Self:
+        try:
+            keys = self.read_payload_keys()
+        except SettingsError as error:
+            raise ValueError(str(error)) from None
+        active = self.temporal_payload_active_key
+        if active is not None and active not in keys:
+            raise ValueError("TEMPORAL_PAYLOAD_ACTIVE_KEY is none of the payload keys")
+        return self
+
+
+def _payload_key(entry: str) -> tuple[str, bytes]:
+    name, _, encoded = entry.partition(":")
+    try:
+        key = base64.b64decode(encoded, validate=True)
+    except ValueError:
+        key = b""
+    if not name or len(key) != PAYLOAD_KEY_BYTES:
+        # Without the entry, which may be the secret.
+        raise SettingsError("a payload key is `id:` and 32 bytes in base64")
+    return name, key
+
+
+class TemporalSettings(PayloadSettings):
     temporal_host: str = Field(
         "localhost:7233",
         validation_alias=AliasChoices("temporal_host", "temporal_address"),

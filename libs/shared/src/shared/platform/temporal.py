@@ -9,7 +9,7 @@ from temporalio.client import Client
 from temporalio.runtime import Runtime
 from temporalio.service import RetryConfig, TLSConfig
 
-from shared.platform.converter import DATA_CONVERTER
+from shared.platform.encryption import data_converter
 from shared.platform.settings import TemporalSettings
 from shared.platform.telemetry import temporal_plugins
 
@@ -59,7 +59,7 @@ async def connect(
     return await Client.connect(
         settings.temporal_host,
         namespace=settings.temporal_namespace,
-        data_converter=DATA_CONVERTER,
+        data_converter=data_converter(settings),
         api_key=key.get_secret_value() if key else None,
         tls=tls_config(settings),
         lazy=lazy,
