@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
-from shared.contracts.orders.states import OrderStatus, ShipmentStatus
+from shared.contracts.orders.states import HoldReason, OrderStatus, ShipmentStatus
 from shared.contracts.orders.workflows import Order, Shipment
 from shared.contracts.search_attributes import ORDER_ID
 from temporalio.client import (
@@ -60,6 +60,9 @@ async def test_an_order_that_is_nudged_without_end_has_short_histories(
     order = await shop.until(order_id, has_parcel(ShipmentStatus.READY))
     nudged = shop.workflow(order_id)
     await often(NUDGES, lambda: nudged.signal(Order.nudge))
+    # Or it might end before it comes to waiting again.
+    await shop.hold_up(order_id)
+    await shop.decide(order_id, HoldReason.MANUAL, "release", by="colleague")
     await shop.delivered(order_id)
     await shop.until(order_id, has_status(OrderStatus.COMPLETED))
     await shop.ended(order_id)

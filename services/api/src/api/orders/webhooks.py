@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from shared.contracts.orders.webhooks import HEARD
+
 from api.errors import Problem
 
 TOLERANCE_SECONDS = 300
@@ -49,6 +51,9 @@ def stripe(secret: str, headers: Headers, body: bytes) -> Received | None:
     expected = _hmac(secret.encode(), timestamp.encode() + b"." + body).hex()
     _check(expected, [value for name, _, value in parts if name == "v1"])
     event = _document(body)
+    kind = _text(event, "type")
+    if kind not in HEARD:
+        return None
     found = _member(event, "data", "object")
     if "id" not in found:
         return None  # such as a balance: nothing that an order knows by its id
@@ -59,7 +64,7 @@ def stripe(secret: str, headers: Headers, body: bytes) -> Received | None:
         "object": found.get("object"),
         "payment_intent": own_id if is_intent else found.get("payment_intent"),
     }
-    return Received(_text(event, "id"), _text(event, "type"), payload)
+    return Received(_text(event, "id"), kind, payload)
 
 
 def carrier(secret: str, headers: Headers, body: bytes) -> Received | None:

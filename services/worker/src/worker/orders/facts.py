@@ -44,7 +44,7 @@ def order_facts(order: OrderSnapshot, now: datetime) -> OrderFacts:
         uncovered=uncovered(order, now),
         holds=tuple(open_hold(hold) for hold in order.holds if not _apart(hold)),
         shipments=tuple(
-            LiveShipment(shipment_id=s.id, status=s.status)
+            LiveShipment(shipment_id=s.id, status=s.status, begun=_begun(s))
             for s in order.shipments
             if not s.status.final or _to_void(s)
         ),
@@ -178,6 +178,10 @@ def shipment_facts(order: OrderSnapshot, shipment_id: str) -> ShipmentFacts:
 def paying(order: OrderSnapshot, shipment_id: str) -> bool:
     pending = (payment.pending(MoneyKind.CAPTURE) for payment in order.payments)
     return any(row is not None and row.ref == shipment_id for row in pending)
+
+
+def _begun(shipment: Shipment) -> bool:
+    return shipment.status is not ShipmentStatus.READY or shipment.parcel is not None
 
 
 def _to_void(shipment: Shipment) -> bool:

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 
 from shared.contracts.orders.names import CARRIERS, ORDERS, PAYMENTS
 from shared.contracts.orders.workflows import Reconcile, Retention, Sweep
-from shared.platform.connection import CurrentClient
 from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
 
 from worker.orders.activities.allocating import StockActivities
 from worker.orders.activities.carriers import CarrierActivities
 from worker.orders.activities.orders import OrderActivities
+from worker.orders.activities.packing import PackingActivities
 from worker.orders.activities.payments import PaymentActivities
 from worker.orders.activities.refunds import RefundActivities
 from worker.orders.activities.returns import ReturnActivities
@@ -47,7 +48,7 @@ from worker.settings import WorkerSettings
 
 
 def orders_process(
-    settings: WorkerSettings, engine: AsyncEngine, client: CurrentClient
+    settings: WorkerSettings, engine: AsyncEngine, client: Client
 ) -> Process:
     store = OrderStore(engine)
     nudger = Nudger(client)
@@ -69,6 +70,7 @@ def orders_process(
     refunds = RefundActivities(store, settings.refund_limit)
     returns = ReturnActivities(store, ReturnLimits())
     parcels = CarrierActivities(store, carrier)
+    packing = PackingActivities(payments, parcels, settings.max_concurrent_steps // 10)
     stock = StockActivities(store, nudger)
     sweeps = SweepActivities(store, nudger)
     books = ReconcileActivities(store, provider, payments, nudger)
@@ -86,7 +88,6 @@ def orders_process(
                 ORDERS,
                 workflows=[
                     OrderWorkflow,
-                    ShipmentWorkflow,
                     RefundWorkflow,
                     ReturnWorkflow,
                     AllocateStockWorkflow,
@@ -99,8 +100,6 @@ def orders_process(
                     *(orders.plan_shipments, orders.remind, orders.expire_hold),
                     *(orders.complete, orders.cancel, orders.pay),
                     *(orders.place_hold, orders.release_hold),
-                    *(shipments.look_at_shipment, shipments.begin_packing),
-                    *(shipments.ship, shipments.cancel_shipment, shipments.miss_scan),
                     *(refunds.look_at_refund, refunds.request_refund),
                     *(returns.look_at_return, returns.request_return),
                     *(returns.decide_return, returns.receive_return),
@@ -116,7 +115,11 @@ def orders_process(
             ),
             Queue(
                 PAYMENTS,
+                workflows=[ShipmentWorkflow],
                 activities=[
+                    *(shipments.look_at_shipment, shipments.begin_packing),
+                    *(shipments.ship, shipments.cancel_shipment, shipments.miss_scan),
+                    packing.pay_and_label,
                     *(payments.authorize, payments.capture),
                     *(payments.release, payments.refund),
                     books.reconcile,

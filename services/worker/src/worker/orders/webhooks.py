@@ -8,22 +8,16 @@ from datetime import datetime
 
 from shared.contracts.orders.models import PaymentRef, RefundRef
 from shared.contracts.orders.states import MoneyKind
+from shared.contracts.orders.webhooks import CANCELED, PAYMENT_EVENTS, REFUND_EVENTS
 from sqlalchemy import text
 
 from worker.orders.activities.payments import PaymentActivities
 from worker.orders.activities.store import OrderStore
 from worker.orders.activities.tracking import track
-from worker.orders.facts import refund_facts
+from worker.orders.facts import refund_facts, unsettled
 from worker.orders.nudging import Nudger
 from worker.orders.ports import Carrier, Tracking
 from worker.runtime.registry import InboxEvent
-
-PAYMENT_EVENTS = (
-    "payment_intent.amount_capturable_updated",
-    "payment_intent.canceled",
-    "payment_intent.payment_failed",
-)
-REFUND_EVENTS = ("charge.refund.updated", "refund.failed", "refund.updated")
 
 
 class OrderWebhooks:
@@ -41,12 +35,14 @@ class OrderWebhooks:
 
     async def stripe(self, event: InboxEvent) -> bool:
         if event.type in PAYMENT_EVENTS:
-            return await self._payment_changed(str(event.payload["object_id"]))
+            return await self._payment_changed(
+                event.type, str(event.payload["object_id"])
+            )
         if event.type in REFUND_EVENTS:
             return await self._refund_changed(str(event.payload["object_id"]))
         return True  # tells nothing that is not read elsewhere
 
-    async def _payment_changed(self, intent: str) -> bool:
+    async def _payment_changed(self, type: str, intent: str) -> bool:
         known = await self._find(
             "SELECT order_id, id FROM payments WHERE provider_ref = :ref", intent
         )
@@ -55,10 +51,17 @@ class OrderWebhooks:
         order_id, payment_id = known
         order = await self._store.read(order_id)
         payment = order.payment(payment_id)
+        if unsettled(payment):
+            # The order is asking the provider itself. What a customer does comes later.
+            return True
         if payment.pending(MoneyKind.AUTHORIZE) is not None:
             await self._payments.authorize_payment(order_id, payment_id)
             await self._nudge.order(order_id)
-        elif payment.held and await self._payments.is_cancelled(intent):
+        elif (
+            type == CANCELED
+            and payment.held
+            and await self._payments.is_cancelled(intent)
+        ):
             await self._payments.release(
                 PaymentRef(order_id=order_id, payment_id=payment_id)
             )
@@ -111,7 +114,7 @@ class OrderWebhooks:
         return await self._find(query, tracking) is not None
 
     async def _find(self, query: str, ref: str) -> tuple[str, str] | None:
-        async with self._store.engine.connect() as connection:
+        async with self._store.reads.connect() as connection:
             row = (await connection.execute(text(query), {"ref": ref})).first()
         return None if row is None else (row[0], row[1])
 

@@ -52,7 +52,8 @@ class OrderSteps(ABC):
     @activity.defn(name="reserve")
     @abstractmethod
     async def reserve(self, ref: OrderRef) -> OrderFacts:
-        """Reserve what is free; open a `stock` hold for what is missing."""
+        """Reserve what is free; open a `stock` hold for what is missing. Once for an
+        order; afterwards this is a look."""
 
     @activity.defn(name="confirm")
     @abstractmethod
@@ -75,7 +76,8 @@ class OrderSteps(ABC):
 
     @activity.defn(name="complete")
     @abstractmethod
-    async def complete(self, ref: OrderRef) -> OrderFacts: ...
+    async def complete(self, ref: OrderRef) -> OrderFacts:
+        """Complete it if nothing is left to do; otherwise this is a look."""
 
     @activity.defn(name="cancel")
     @abstractmethod
@@ -196,6 +198,16 @@ class PaymentSteps(ABC):
     async def refund(self, ref: RefundRef) -> RefundFacts:
         """Ask the provider to pay back, or how far it is. Refused or failed opens a
         `refund` hold."""
+
+
+class PackingSteps(ABC):
+    """Money and carrier in one go, where both answer at once."""
+
+    @activity.defn(name="pay_and_label")
+    @abstractmethod
+    async def pay_and_label(self, ref: ShipmentRef) -> Captured:
+        """Capture, then try to buy the label: once, and not for long. Where that does
+        not work at once, `labelled` is missing, and `buy_label` is the step to take."""
 
 
 class CarrierSteps(ABC):

@@ -41,6 +41,12 @@ class ShipmentRef(Payload):
     shipment_id: ShipmentId
 
 
+class ShipmentStart(ShipmentRef):
+    """`begun`: packing may have begun, so its workflow has to look how far that is."""
+
+    begun: bool = True
+
+
 class PaymentRef(Payload):
     order_id: OrderId
     payment_id: PaymentId
@@ -197,8 +203,11 @@ class OpenHold(Payload):
 
 
 class LiveShipment(Payload):
+    """`begun`: somebody has begun to pack it, or did more."""
+
     shipment_id: ShipmentId
     status: ShipmentStatus
+    begun: bool = True
 
 
 class OrderFacts(Payload):
@@ -280,19 +289,23 @@ class ReturnEnd(Payload):
     status: ReturnStatus | None
 
 
+class Labelled(Payload):
+    """`refused`: the carrier rejects the address, and a hold is open. `shipment` is the
+    parcel with its label."""
+
+    outcome: Literal["labelled", "refused"]
+    shipment: ShipmentFacts | None = None
+
+
 class Captured(Payload):
     """`uncovered`: no authorisation holds enough. `declined`: a hold is open.
 
-    `rest_uncovered`: what remains of the order has to be authorised again."""
+    `rest_uncovered`: what remains of the order has to be authorised again. `labelled`:
+    what the carrier said, where it was asked in the same go and answered at once."""
 
     outcome: Literal["captured", "declined", "uncovered"]
     rest_uncovered: bool = False
-
-
-class Labelled(Payload):
-    """`refused`: the carrier rejects the address, and a hold is open."""
-
-    outcome: Literal["labelled", "refused"]
+    labelled: Labelled | None = None
 
 
 class StockRef(Payload):

@@ -37,7 +37,7 @@ from shared.contracts.orders.models import (
     Ship,
     ShipmentEnd,
     ShipmentFacts,
-    ShipmentRef,
+    ShipmentStart,
     StockRef,
 )
 
@@ -78,7 +78,7 @@ class Shipment(ABC):
 
     @workflow.run
     @abstractmethod
-    async def run(self, ref: ShipmentRef) -> ShipmentEnd: ...
+    async def run(self, start: ShipmentStart) -> ShipmentEnd: ...
 
     @workflow.signal
     @abstractmethod

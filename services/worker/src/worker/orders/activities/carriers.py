@@ -26,7 +26,7 @@ from worker.orders.activities.addresses import (
     wrong_fields,
 )
 from worker.orders.activities.store import Done, OrderStore
-from worker.orders.facts import return_facts
+from worker.orders.facts import return_facts, shipment_facts
 from worker.orders.ports import Address, AddressRefused, Carrier, Label
 
 
@@ -40,7 +40,7 @@ class CarrierActivities(CarrierSteps):
         order = await self._store.read(ref.order_id)
         shipment = order.shipment(ref.shipment_id)
         if shipment.status is ShipmentStatus.PACKED:
-            return Labelled(outcome="labelled")
+            return await self._labelled(ref)
         if shipment.status is not ShipmentStatus.READY or shipment.parcel is None:
             raise Refusal("wrong-state", f"The shipment is {shipment.status}.")
         try:
@@ -59,7 +59,13 @@ class CarrierActivities(CarrierSteps):
         await self._store.change(
             ref.order_id, partial(_pack, shipment_id=ref.shipment_id, label=label), Done
         )
-        return Labelled(outcome="labelled")
+        return await self._labelled(ref)
+
+    async def _labelled(self, ref: ShipmentRef) -> Labelled:
+        order = await self._store.read(ref.order_id)
+        return Labelled(
+            outcome="labelled", shipment=shipment_facts(order, ref.shipment_id)
+        )
 
     @activity.defn(name="void_label")
     async def void_label(self, ref: ShipmentRef) -> None:
@@ -103,7 +109,7 @@ class CarrierActivities(CarrierSteps):
     async def _ship_to(self, order_id: str) -> Address:
         """Read here, sent to the carrier, and in no payload. Raises `AddressRefused`
         where it was changed since the order was confirmed, and not for the better."""
-        async with self._store.engine.connect() as connection:
+        async with self._store.reads.connect() as connection:
             row = (await connection.execute(SHIP_TO, {"id": order_id})).one()
         if row.ship_to is None:
             raise AddressRefused("erased")

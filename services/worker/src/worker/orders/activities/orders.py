@@ -209,7 +209,10 @@ async def _plan(change: Change, order: OrderSnapshot) -> Done:
 
 
 async def _complete(change: Change, order: OrderSnapshot) -> Done:
-    if order.status is OrderStatus.CONFIRMED and order.open_units == 0:
+    now = utc_now()
+    known = facts.order_facts(order, now)
+    attended = {shipment.shipment_id for shipment in known.shipments}
+    if policy.next_step(known, attended, now) == policy.Complete():
         await _set_status(change, OrderStatus.COMPLETED)
         change.event("order.completed")
     return Done()

@@ -25,9 +25,14 @@ from shared.contracts.orders.models import (
     PlaceHold,
     RefundRef,
     ReleaseHold,
-    ShipmentRef,
+    ShipmentStart,
 )
-from shared.contracts.orders.names import refund_workflow_id, shipment_workflow_id
+from shared.contracts.orders.names import (
+    ORDERS,
+    PAYMENTS,
+    refund_workflow_id,
+    shipment_workflow_id,
+)
 from shared.contracts.orders.workflows import Order, Refund, Shipment
 from shared.contracts.search_attributes import ORDER_ID, WAITING
 from temporalio import workflow
@@ -41,6 +46,7 @@ from temporalio.exceptions import (
 from worker.orders import policy
 from worker.orders.workflows import options
 from worker.orders.workflows.afresh import history_is_long
+from worker.orders.workflows.alarm import Alarm
 from worker.orders.workflows.uninterrupted import uninterrupted
 
 T = TypeVar("T")
@@ -55,6 +61,8 @@ class OrderWorkflow(Order):
         self._ref = ref
         self._nudged = False
         self._cancel_requested = False
+        self._child_ended = False
+        self._alarm = Alarm(self.nudge)
         self._children: dict[str, ChildHandle] = {}
         # A run that was continued has shown what it waits for.
         shown = workflow.info().typed_search_attributes.get(WAITING, ())
@@ -62,7 +70,8 @@ class OrderWorkflow(Order):
 
     @workflow.run
     async def run(self, ref: OrderRef) -> OrderEnd:
-        facts = await self._shielded(self._look())
+        # The first step of a new order, and a look at one that began before.
+        facts = await self._shielded(self._database(OrderSteps.reserve))
         while True:
             if self._cancel_requested:
                 facts = await self._shielded(self._cancel_on_request())
@@ -88,8 +97,9 @@ class OrderWorkflow(Order):
             case policy.PlanShipments():
                 return await self._database(OrderSteps.plan_shipments)
             case policy.StartShipments(shipments):
+                begun = {s.shipment_id for s in facts.shipments if s.begun}
                 for shipment_id in shipments:
-                    await self._start_shipment(shipment_id)
+                    await self._start_shipment(shipment_id, shipment_id in begun)
                 return await self._unless_nudged(facts)
             case policy.StartRefunds(refunds):
                 for refund_id in refunds:
@@ -179,6 +189,10 @@ class OrderWorkflow(Order):
 
     async def _look(self) -> OrderFacts:
         self._nudged = False
+        if self._child_ended:
+            # That was perhaps all that the order waited for.
+            self._child_ended = False
+            return await self._database(OrderSteps.complete)
         return await self._database(OrderSteps.look)
 
     async def _unless_nudged(self, facts: OrderFacts) -> OrderFacts:
@@ -205,11 +219,8 @@ class OrderWorkflow(Order):
         await self._show_what_it_waits_for(facts)
         if await history_is_long() and not self._cancel_requested:
             workflow.continue_as_new(self._ref)
-        with suppress(asyncio.TimeoutError):
-            await workflow.wait_condition(
-                lambda: self._nudged or self._cancel_requested,
-                timeout=None if until is None else until - workflow.now(),
-            )
+        self._alarm.set(until)
+        await workflow.wait_condition(lambda: self._nudged or self._cancel_requested)
         return await self._look()
 
     async def _show_what_it_waits_for(self, facts: OrderFacts) -> None:
@@ -227,10 +238,15 @@ class OrderWorkflow(Order):
     async def _handlers_finished(self) -> None:
         await workflow.wait_condition(workflow.all_handlers_finished)
 
-    async def _start_shipment(self, shipment_id: str) -> None:
-        ref = ShipmentRef(order_id=self._ref.order_id, shipment_id=shipment_id)
+    async def _start_shipment(self, shipment_id: str, begun: bool) -> None:
+        start = ShipmentStart(
+            order_id=self._ref.order_id, shipment_id=shipment_id, begun=begun
+        )
+        # Beside the payments: the server hands a step over together with the answer
+        # to the task that asks for it, where both are on one queue.
         await self._start_child(
-            shipment_id, Shipment.run, ref, shipment_workflow_id(shipment_id)
+            *(shipment_id, Shipment.run, start, shipment_workflow_id(shipment_id)),
+            queue=PAYMENTS,
         )
 
     async def _start_refund(self, refund_id: str) -> None:
@@ -240,7 +256,12 @@ class OrderWorkflow(Order):
         )
 
     async def _start_child(
-        self, name: str, run: Any, ref: Payload, workflow_id: str
+        self,
+        name: str,
+        run: Any,
+        ref: Payload,
+        workflow_id: str,
+        queue: str = ORDERS,
     ) -> None:
         """Start a child that ends with us; its end is a nudge."""
         try:
@@ -248,6 +269,7 @@ class OrderWorkflow(Order):
                 run,
                 ref,
                 id=workflow_id,
+                task_queue=queue,
                 retry_policy=options.CHILD_RETRY,
                 search_attributes=TypedSearchAttributes(
                     [SearchAttributePair(ORDER_ID, self._ref.order_id)]
@@ -262,7 +284,7 @@ class OrderWorkflow(Order):
             if not task.cancelled() and task.exception():
                 workflow.logger.warning("%s ended: %s", workflow_id, task.exception())
             del self._children[name]
-            self._nudged = True
+            self._child_ended = self._nudged = True
 
         self._children[name] = handle
         handle.add_done_callback(ended)

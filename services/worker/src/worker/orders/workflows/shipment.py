@@ -3,21 +3,28 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import timedelta
 from typing import TypeVar
 
 from shared.contracts.errors import Refusal
-from shared.contracts.orders.activities import CarrierSteps, PaymentSteps, ShipmentSteps
+from shared.contracts.orders.activities import (
+    CarrierSteps,
+    PackingSteps,
+    PaymentSteps,
+    ShipmentSteps,
+)
 from shared.contracts.orders.models import (
     CancelShipment,
+    Captured,
     OrderRef,
     Pack,
     Ship,
     ShipmentEnd,
     ShipmentFacts,
     ShipmentRef,
+    ShipmentStart,
 )
 from shared.contracts.orders.names import order_workflow_id
+from shared.contracts.orders.states import ShipmentStatus
 from shared.contracts.orders.workflows import Order, Shipment
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
@@ -25,6 +32,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from worker.orders import policy
 from worker.orders.workflows import options
 from worker.orders.workflows.afresh import history_is_long
+from worker.orders.workflows.alarm import Alarm
 from worker.orders.workflows.uninterrupted import uninterrupted
 
 T = TypeVar("T")
@@ -34,17 +42,23 @@ C = TypeVar("C")
 @workflow.defn(name="Shipment")
 class ShipmentWorkflow(Shipment):
     @workflow.init
-    def __init__(self, ref: ShipmentRef) -> None:
-        self._ref = ref
+    def __init__(self, start: ShipmentStart) -> None:
+        self._ref = ShipmentRef(order_id=start.order_id, shipment_id=start.shipment_id)
         self._nudged = False
+        self._alarm = Alarm(self.nudge)
         # What a command's own last step saw: spares the main loop a look.
         self._seen: ShipmentFacts | None = None
         # One parcel is in one pair of hands at a time.
         self._hands = asyncio.Lock()
 
     @workflow.run
-    async def run(self, ref: ShipmentRef) -> ShipmentEnd:
-        facts = await self._shielded(self._look())
+    async def run(self, start: ShipmentStart) -> ShipmentEnd:
+        if start.begun or workflow.info().attempt > 1:
+            facts = await self._shielded(self._look())
+        else:
+            facts = ShipmentFacts(
+                shipment_id=start.shipment_id, status=ShipmentStatus.READY
+            )
         while not policy.shipment_ended(facts):
             facts = await self._shielded(self._take(facts))
         await self._shielded(workflow.wait_condition(workflow.all_handlers_finished))
@@ -61,7 +75,7 @@ class ShipmentWorkflow(Shipment):
             # Begun by a predecessor of this run: whatever has come up since then, its
             # outcome has to be known.
             async with self._hands:
-                await self._capture()
+                await self._capture(PaymentSteps.capture)
             return await self._look()
         if facts.parcel_ready and not self._hands.locked():
             # Packing was begun by a predecessor of this run, or the cause that
@@ -71,18 +85,14 @@ class ShipmentWorkflow(Shipment):
                     await self._pay_and_label()
             return await self._look()
         if await history_is_long():
+            # A reference alone means that there is something to look at.
             workflow.continue_as_new(self._ref)
-        patience = None
-        if facts.watch_until is not None:
-            patience = facts.watch_until - workflow.now()
-        if patience is not None and patience <= timedelta():
+        if facts.watch_until is not None and facts.watch_until <= workflow.now():
             facts = await self._database(ShipmentSteps.miss_scan, self._ref)
             await self._tell_order()
             return facts
-        with suppress(asyncio.TimeoutError):
-            await workflow.wait_condition(
-                lambda: self._nudged or self._seen is not None, timeout=patience
-            )
+        self._alarm.set(facts.watch_until)
+        await workflow.wait_condition(lambda: self._nudged or self._seen is not None)
         seen, self._seen = self._seen, None
         return await self._look() if seen is None or self._nudged else seen
 
@@ -111,7 +121,7 @@ class ShipmentWorkflow(Shipment):
     async def cancel(self, command: CancelShipment) -> ShipmentFacts:
         async with self._hands:
             if (await self._look()).paying:
-                await self._capture()
+                await self._capture(PaymentSteps.capture)
             facts = await self._database(ShipmentSteps.cancel_shipment, command)
         self._seen = facts
         return facts
@@ -120,23 +130,25 @@ class ShipmentWorkflow(Shipment):
 
     async def _pay_and_label(self) -> ShipmentFacts:
         """No money, no label; no label, no parcel."""
-        captured = await self._capture()
-        if captured == "uncovered":
+        captured = await self._capture(PackingSteps.pay_and_label)
+        if captured.outcome == "uncovered":
             # An earlier part capture released the rest, or a new method was given.
             await workflow.execute_activity_method(
                 PaymentSteps.authorize,
                 OrderRef(order_id=self._ref.order_id),
                 **options.PAYMENT,
             )
-            captured = await self._capture()
-        if captured != "captured":
+            captured = await self._capture(PackingSteps.pay_and_label)
+        if captured.outcome != "captured":
             raise Refusal("payment-failed", "The payment for this parcel failed.")
-        labelled = await workflow.execute_activity_method(
-            CarrierSteps.buy_label, self._ref, **options.CARRIER
-        )
-        if labelled.outcome == "refused":
+        labelled = captured.labelled
+        if labelled is None:
+            labelled = await workflow.execute_activity_method(
+                CarrierSteps.buy_label, self._ref, **options.CARRIER
+            )
+        if labelled.shipment is None:
             raise Refusal("on-hold", "The carrier does not accept the address.")
-        return await self._look()
+        return labelled.shipment
 
     async def _tell_order(self) -> None:
         """It minds holds, and whether the rest of it is still paid for."""
@@ -146,15 +158,17 @@ class ShipmentWorkflow(Shipment):
         with suppress(ApplicationError):
             await order.signal(Order.nudge)
 
-    async def _capture(self) -> str:
+    async def _capture(
+        self, step: Callable[[C, ShipmentRef], Awaitable[Captured]]
+    ) -> Captured:
         captured = await workflow.execute_activity_method(
-            PaymentSteps.capture, self._ref, **options.PAYMENT
+            step, self._ref, **options.PAYMENT
         )
         if captured.rest_uncovered:
             # Now, and not with the next parcel: a declined card should wait for the
             # customer while the goods are still on their way to us.
             await self._tell_order()
-        return captured.outcome
+        return captured
 
     async def _look(self) -> ShipmentFacts:
         self._nudged = False

@@ -1,0 +1,15 @@
+"""The events that the payment provider is listened to for, by their types.
+
+Whoever registers the endpoint subscribes to these; others that come are not stored.
+"""
+
+CANCELED = "payment_intent.canceled"
+PAYMENT_EVENTS = frozenset(
+    {
+        "payment_intent.amount_capturable_updated",
+        CANCELED,
+        "payment_intent.payment_failed",
+    }
+)
+REFUND_EVENTS = frozenset({"charge.refund.updated", "refund.failed", "refund.updated"})
+HEARD = PAYMENT_EVENTS | REFUND_EVENTS
