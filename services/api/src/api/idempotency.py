@@ -13,7 +13,7 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Request, Response
 from pydantic import BaseModel
-from shared.database.engine import retry_serialization
+from shared.database.engine import retry_serialization, single_statements
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from temporalio.exceptions import ApplicationError
@@ -88,7 +88,7 @@ class Once:
         held meanwhile; two requests at once both do the work, which is one effect.
         """
         keyed = self._for(caller, payload)
-        async with self._engine.begin() as connection:
+        async with single_statements(self._engine).connect() as connection:
             claim = await keyed.claim(connection, memo or {})
         if claim.status is not None:
             return claim.replay()
@@ -96,7 +96,7 @@ class Once:
             answer = await work(Command(keyed.command_key, claim.memo))
         except (Problem, ApplicationError) as error:
             return await keyed.store_refusal(error)
-        async with self._engine.begin() as connection:
+        async with single_statements(self._engine).connect() as connection:
             await keyed.store(connection, answer)
         return answer.response()
 

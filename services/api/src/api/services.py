@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import httpx2
 from fastapi import Depends, Request
+from shared.database.engine import single_statements
 from shared.database.listen import Listener
-from shared.platform.connection import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.auth import Authenticator
@@ -21,7 +21,6 @@ class Services:
     settings: ApiSettings
     engine: AsyncEngine
     listener: Listener
-    temporal: Connection
     commands: Commands
     http: httpx2.AsyncClient
     authenticate: Authenticator
@@ -32,7 +31,7 @@ class Services:
     _background: set[asyncio.Task[Any]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.reads = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self.reads = single_statements(self.engine)
 
     def drain(self) -> None:
         self.draining = True
@@ -47,7 +46,6 @@ class Services:
     async def close(self) -> None:
         await asyncio.gather(*self._background, return_exceptions=True)
         await self.listener.stop()
-        await self.temporal.close()
         await self.http.aclose()
         await self.engine.dispose()
 

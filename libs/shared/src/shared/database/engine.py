@@ -78,6 +78,12 @@ def _forget_the_row(failure: ExceptionContext) -> None:
         error = error.__cause__ or error.__context__ or getattr(error, "orig", None)
 
 
+def single_statements(engine: AsyncEngine) -> AsyncEngine:
+    """The same pool without transactions: a statement is one of its own, and one round
+    trip and not three."""
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
 SERIALIZATION_FAILURES = ("40001", "40P01")
 
 

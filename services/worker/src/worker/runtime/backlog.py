@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from datetime import timedelta
 from typing import Any, ClassVar
 
+from shared.database.engine import single_statements
 from shared.database.listen import Listener
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -39,7 +40,7 @@ class Backlog(ABC):
     def __init__(
         self, engine: AsyncEngine, listener: Listener, kinds: tuple[str, ...]
     ) -> None:
-        self._engine = engine
+        self._engine = single_statements(engine)
         self._listener = listener
         self._kinds = kinds
 
@@ -56,7 +57,7 @@ class Backlog(ABC):
 
     async def work_off_batch(self) -> int:
         """Returns how many rows were claimed."""
-        async with self._engine.begin() as connection:
+        async with self._engine.connect() as connection:
             claimed = await connection.execute(
                 self._claim(),
                 {

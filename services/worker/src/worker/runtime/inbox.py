@@ -52,7 +52,7 @@ class InboxRunner(Backlog):
         except Exception as error:
             log.warning("webhook failed", extra=name, exc_info=True)
             problem = type(error).__name__
-        async with self._engine.begin() as connection:
+        async with self._engine.connect() as connection:
             if problem is None:
                 await connection.execute(DONE, name)
             else:

@@ -58,7 +58,7 @@ class OutboxRunner(Backlog):
         if self._handlers:
             return await super().work_off_batch()
         # Nobody is told anything here, and nothing shall pile up.
-        async with self._engine.begin() as connection:
+        async with self._engine.connect() as connection:
             await connection.execute(SKIP_ALL)
         return 0
 
@@ -74,7 +74,7 @@ class OutboxRunner(Backlog):
         status, error = (
             ("failed", "too late") if event.too_late else await self._send(message)
         )
-        async with self._engine.begin() as connection:
+        async with self._engine.connect() as connection:
             await connection.execute(END, name | {"status": status, "error": error})
 
     async def _send(self, message: Message) -> tuple[str, str | None]:

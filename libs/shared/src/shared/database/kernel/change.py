@@ -16,7 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.contracts.errors import NotFound
-from shared.database.engine import retry_serialization
+from shared.database.engine import retry_serialization, single_statements
 from shared.database.kernel.tables import Base
 
 R = TypeVar("R", bound=BaseModel)
@@ -156,8 +156,7 @@ async def announce(engine: AsyncEngine, subject: str, *, told: bool = False) -> 
     """Wake whoever waits for `subject`, and with `told` whoever sends messages. Not
     within the change's own transaction: a commit with NOTIFY in it takes a lock that
     all such commits queue for."""
-    async with engine.connect() as connection:
-        await connection.execution_options(isolation_level="AUTOCOMMIT")
+    async with single_statements(engine).connect() as connection:
         await connection.execute(
             text(
                 "SELECT pg_notify(channel, :subject)"

@@ -3,6 +3,7 @@
 import json
 
 from fastapi import APIRouter, Request
+from shared.database.engine import single_statements
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -57,11 +58,11 @@ async def _store(engine: AsyncEngine, source: str, received: Received) -> None:
         "type": received.type,
         "payload": json.dumps(dict(received.payload)),
     }
-    async with engine.begin() as connection:
+    async with single_statements(engine).connect() as connection:
         new = (await connection.execute(_STORE, parameters)).rowcount
-    if new:
-        # After the commit: one with a NOTIFY in it waits for all others of its kind.
-        async with engine.begin() as connection:
+        if new:
+            # After the commit: one with a NOTIFY in it waits for all others of its
+            # kind.
             await connection.execute(
                 text("SELECT pg_notify(:channel, :source)"),
                 {"channel": INBOX, "source": source},

@@ -35,7 +35,7 @@ class StockActivities(StockSteps):
 
     @activity.defn(name="find_waiting_orders")
     async def find_waiting_orders(self, ref: StockRef) -> WaitingOrders:
-        async with self._store.engine.connect() as connection:
+        async with self._store.reads.connect() as connection:
             found = await connection.scalars(WAITING, {"sku": ref.sku, "batch": BATCH})
             return WaitingOrders(sku=ref.sku, orders=tuple(found))
 

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 from shared.contracts.base import Payload
+from shared.database.engine import single_statements
 from shared.database.kernel.change import Change, change
 from shared.database.orders.snapshot import OrderSnapshot, read_order
 from shared.database.orders.tables import Order
@@ -31,9 +32,10 @@ Apply = Callable[[Change, OrderSnapshot], Awaitable[Done]]
 class OrderStore:
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
+        self.reads = single_statements(engine)
 
     async def read(self, order_id: str) -> OrderSnapshot:
-        async with self.engine.connect() as connection:
+        async with self.reads.connect() as connection:
             return await read_order(connection, order_id)
 
     async def change(

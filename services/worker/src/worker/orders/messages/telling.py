@@ -63,7 +63,7 @@ class Customers:
         return True
 
     async def _contact(self, order_id: str) -> Row[Any] | None:
-        async with self._store.engine.connect() as connection:
+        async with self._store.reads.connect() as connection:
             found = await connection.execute(CONTACT, {"id": order_id})
             return found.one_or_none()
 
