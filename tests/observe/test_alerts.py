@@ -23,13 +23,7 @@ ALERTS: list[dict[str, Any]] = [rule for group in GROUPS for rule in group["rule
 
 WANTED = {
     *("TemporalServerDown", "HighWorkflowFailureRate", "DatabaseConnectionIssue"),
-    *(
-        "TaskQueueBacklogGrowing",
-        "NoPollers",
-        "AccessTokenFailing",
-        "WorkerRefused",
-        "HoldsOverdue",
-    ),
+    *("TaskQueueBacklogGrowing", "NoPollers", "WorkerRefused", "HoldsOverdue"),
     *("AuditViewNotEmpty", "OrdersPlacedButNotStarted", "CaptureFailureRate"),
     *("AuthorizationsEnding", "LedgerPending", "InboxUnmatched"),
     *("CertificateExpiring", "ApiErrorBudgetBurn", "PersistenceErrors"),

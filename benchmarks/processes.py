@@ -1,0 +1,71 @@
+"""What the processes of the system use: processor time and memory."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+from devstack.stack import Stack
+
+MIB = 1024 * 1024
+
+
+@dataclass
+class Usage:
+    """Over a block, by part: seconds of processor time, and the most memory in MiB
+    that the part ever had. `driver` is the benchmark itself."""
+
+    cpu_seconds: dict[str, float] = field(default_factory=dict)
+    peak_mib: dict[str, float] = field(default_factory=dict)
+
+    def per_order_ms(self, orders: int) -> dict[str, float]:
+        """Without the benchmark's own, and without what only stands for others."""
+        found = {part: s * 1000 / orders for part, s in self.cpu_seconds.items()}
+        ours = [found[part] for part in OURS if part in found]
+        return {**found, "services": sum(ours)}
+
+
+OURS = ("worker", "api", "postgres", "temporal")
+"""What production runs as well; the simulators stand for others' computers."""
+
+
+@contextmanager
+def used_by(pids: Mapping[str, int]) -> Iterator[Usage]:
+    usage = Usage()
+    before = {part: _cpu_seconds(pid) for part, pid in pids.items()}
+    yield usage
+    for part, pid in pids.items():
+        usage.cpu_seconds[part] = _cpu_seconds(pid) - before[part]
+        usage.peak_mib[part] = _peak_mib(pid)
+
+
+def pids_of(stack: Stack) -> dict[str, int]:
+    pids = stack.describe()["pids"]
+    assert isinstance(pids, dict)
+    return {**{part: pid for part, pid in pids.items() if pid}, "driver": _OWN}
+
+
+_OWN = psutil.Process().pid
+
+
+def _cpu_seconds(pid: int) -> float:
+    process = psutil.Process(pid)
+    times = process.cpu_times()
+    # PostgreSQL's backends: those that ended are in the parent's account.
+    total = times.user + times.system
+    if pid != _OWN:
+        total += times.children_user + times.children_system
+        for child in process.children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                total += child.cpu_times().user + child.cpu_times().system
+    return float(total)
+
+
+def _peak_mib(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status")
+    if status.exists():
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+    return float(psutil.Process(pid).memory_info().rss / MIB)
