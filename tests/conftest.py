@@ -184,6 +184,7 @@ def open_shop(
             # A machine that is busy with other tests is not down.
             api_command_timeout=timedelta(seconds=20),
             api_start_timeout=timedelta(seconds=10),
+            api_patience=timedelta(seconds=20),
         )
         app = create_app(settings)
         async with AsyncExitStack() as stack:

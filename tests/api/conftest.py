@@ -35,6 +35,8 @@ def make_settings(database: str) -> MakeSettings:
         values: dict[str, Any] = {
             "database_url": SecretStr(database),
             "temporal_host": NOWHERE,
+            # A busy machine is no reason for an answer that says so.
+            "api_patience": timedelta(seconds=30),
             "api_auth": "disabled-loopback-only",
             "stripe_webhook_secret": SecretStr(STRIPE_SECRET),
             "carrier_webhook_secret": SecretStr(CARRIER_SECRET),
@@ -86,7 +88,7 @@ async def live_client(
         make_settings(
             temporal_host=services.temporal,
             temporal_namespace=temporal.namespace,
-            # A busy machine is no reason for an answer that says so.
+            # Nor for this one.
             api_command_timeout=timedelta(seconds=30),
         )
     )

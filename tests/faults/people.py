@@ -86,7 +86,9 @@ class Story:
         self.ended = False
 
     async def tell(self) -> None:
-        placed = await self._command("place", "/v1/orders", self._order())
+        placed = await self._command(
+            "place", "/v1/orders", order_of(self._town.seed, self._wish)
+        )
         if placed is None:
             self.ended = True
             return
@@ -300,21 +302,21 @@ class Story:
         self._town.refusals[f"{name.partition('-')[0]}: {code}"] += 1
         return None
 
-    def _order(self) -> Json:
-        wish = self._wish
-        goods = sum(PRICES[sku] * units for sku, units in wish.lines.items())
-        order: dict[str, Any] = {
-            "customer_id": f"customer-{wish.number}",
-            "external_ref": reference(self._town.seed, wish.number),
-            "currency": "EUR",
-            "lines": [{"sku": sku, "quantity": n} for sku, n in wish.lines.items()],
-            "shipping": {"method": "standard", "amount": _eur(SHIPPING)},
-            "expected_total": _eur(goods + SHIPPING),
-            "contact": {"name": "Ada Example", "email": f"{wish.number}@example.com"},
-            "ship_to": ADDRESS,
-            "payment": {"method": wish.card, "return_url": "https://shop.example.com"},
-        }
-        return order | ({"bill_to": ABROAD} if wish.ships_abroad else {})
+
+def order_of(seed: int, wish: Wish) -> Json:
+    goods = sum(PRICES[sku] * units for sku, units in wish.lines.items())
+    order: dict[str, Any] = {
+        "customer_id": f"customer-{wish.number}",
+        "external_ref": reference(seed, wish.number),
+        "currency": "EUR",
+        "lines": [{"sku": sku, "quantity": n} for sku, n in wish.lines.items()],
+        "shipping": {"method": "standard", "amount": _eur(SHIPPING)},
+        "expected_total": _eur(goods + SHIPPING),
+        "contact": {"name": "Ada Example", "email": f"{wish.number}@example.com"},
+        "ship_to": ADDRESS,
+        "payment": {"method": wish.card, "return_url": "https://shop.example.com"},
+    }
+    return order | ({"bill_to": ABROAD} if wish.ships_abroad else {})
 
 
 def reference(seed: int, number: int) -> str:

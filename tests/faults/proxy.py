@@ -77,7 +77,7 @@ class Proxy:
         transports = [writer.transport]
         try:
             await self._passing.wait()
-            there, back = await asyncio.open_connection(HOST, self._upstream)
+            there, back = await self._dial()
             transports.append(back.transport)
             async with asyncio.TaskGroup() as ways:
                 ways.create_task(self._pump(reader, back))
@@ -87,6 +87,9 @@ class Proxy:
         finally:
             for transport in transports:
                 transport.abort()
+
+    async def _dial(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_connection(HOST, self._upstream)
 
     async def _pump(
         self, source: asyncio.StreamReader, sink: asyncio.StreamWriter

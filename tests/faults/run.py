@@ -205,14 +205,14 @@ async def play(course: Course, data: Path, say: Callable[[str], None]) -> Report
     """Start a system in `data`, run the course on it, and stop it again."""
     async with AsyncExitStack() as resources:
         system = await resources.enter_async_context(running_system(data))
-        town = await resources.enter_async_context(_town(system, course.seed))
+        town = await resources.enter_async_context(town_of(system, course.seed))
         client = await Client.connect(system.stack.at.temporal)
         run = Run(course, system, say)
         return await run.play(town, client)
 
 
 @asynccontextmanager
-async def _town(system: System, seed: int) -> AsyncIterator[Town]:
+async def town_of(system: System, seed: int) -> AsyncIterator[Town]:
     at = system.stack.at
     settings = DatabaseSettings(database_url=SecretStr(at.database))
     listener = Listener(connector(settings, application="faults"), CHANNEL)

@@ -18,6 +18,7 @@ from temporalio.runtime import Runtime
 from api import catalogue, health
 from api.auth import Authenticator, DeveloperHeaders
 from api.errors import Problem, ProblemDocument, install_error_handlers
+from api.lookout import Lookout
 from api.middleware import Edge
 from api.oidc import IssuerKeys, OidcTokens
 from api.orders.commands import Commands
@@ -99,6 +100,11 @@ def create_app(
 
 async def build_services(settings: ApiSettings, runtime: Runtime | None) -> Services:
     engine = create_engine(settings, application="api")
+    connect_database = connector(settings, application="api-lookout")
+
+    async def greet_database() -> None:
+        (await connect_database()).terminate()
+
     http = httpx2.AsyncClient(transport=TracedTransport(), trust_env=False)
     # Lazy: orders are accepted while Temporal is down.
     client = await connect(settings, lazy=True, runtime=runtime)
@@ -111,8 +117,10 @@ async def build_services(settings: ApiSettings, runtime: Runtime | None) -> Serv
             engine,
             timeout=settings.api_command_timeout,
             start_timeout=settings.api_start_timeout,
+            patience=settings.api_patience,
         ),
         http=http,
+        database=Lookout(greet_database, settings.api_patience),
         authenticate=_authenticator(settings, http),
     )
 

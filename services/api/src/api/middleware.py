@@ -1,14 +1,17 @@
 """What happens to every request: limits, headers, one log line, and no naked 500."""
 
+import asyncio
 import logging
 import time
+from typing import Any
 
 import structlog
 from fastapi import Request
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.errors import Problem, problem_response
+from api.errors import Problem, Unavailable, problem_response
+from api.services import Services
 from api.tracing import begin_trace
 
 log = logging.getLogger("api.access")
@@ -46,13 +49,14 @@ class _Exchange:
         self._status: int | None = None
         self._received = 0
         self._placed: str | None = None
+        self._given_up = False
         self.trace_id = begin_trace()
 
     async def serve(self, app: ASGIApp) -> None:
         try:
             if self._declared_length() > MAX_BODY_BYTES:
                 raise _too_large()
-            await app(self._scope, self.receive, self.send)
+            await self._serve_or_give_up(app)
         except Problem as problem:
             await self._answer(problem)
         except Exception:
@@ -61,6 +65,27 @@ class _Exchange:
                 raise
             await self._answer(Problem("internal", "Something went wrong here."))
 
+    async def _serve_or_give_up(self, app: ASGIApp) -> None:
+        """Raises `Unavailable` when the database has fallen silent: who still waits
+        for it then is left to the time-outs on the way, and answers nobody."""
+        answer: Any = app(self._scope, self.receive, self._send_answer)
+        serving: asyncio.Task[None] = asyncio.create_task(answer)
+        try:
+            while await self._takes_long(serving):
+                if await self._services.database.is_silent() and self._status is None:
+                    self._given_up = True
+                    self._services.abandon(serving)
+                    raise Unavailable("The database does not answer.")
+            await serving
+        except asyncio.CancelledError:
+            serving.cancel()
+            raise
+
+    async def _takes_long(self, serving: asyncio.Task[None]) -> bool:
+        patience = self._services.database.patience_seconds
+        await asyncio.wait({serving}, timeout=patience)
+        return self._status is None and not serving.done()
+
     async def receive(self) -> Message:
         message = await self._receive()
         if message["type"] == "http.request":
@@ -68,6 +93,10 @@ class _Exchange:
             if self._received > MAX_BODY_BYTES:
                 raise _too_large()
         return message
+
+    async def _send_answer(self, message: Message) -> None:
+        if not self._given_up:
+            await self.send(message)
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -95,6 +124,11 @@ class _Exchange:
             },
         )
 
+    @property
+    def _services(self) -> Services:
+        services: Services = self._scope["app"].state.services
+        return services
+
     def _subjects(self) -> dict[str, str]:
         """The ids in the path, and that of an order which was just placed."""
         known: dict[str, str] = self._scope.get("path_params", {})
@@ -112,6 +146,10 @@ class _Exchange:
         headers["X-Content-Type-Options"] = "nosniff"
         headers["X-Request-Id"] = self.trace_id
         headers["Referrer-Policy"] = "no-referrer"
+        if self._services.draining:
+            # The next request finds a process that stays; an idle connection that is
+            # closed under it would break it.
+            headers["Connection"] = "close"
         if not self._scope["path"].startswith(_PAGES):
             policy = "default-src 'none'; frame-ancestors 'none'"
             headers["Content-Security-Policy"] = policy

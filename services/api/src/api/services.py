@@ -12,6 +12,7 @@ from shared.database.listen import Listener
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.auth import Authenticator
+from api.lookout import Lookout
 from api.orders.commands import Commands
 from api.settings import ApiSettings
 
@@ -23,6 +24,7 @@ class Services:
     listener: Listener
     commands: Commands
     http: httpx2.AsyncClient
+    database: Lookout
     authenticate: Authenticator
     draining: bool = False
     """Asked to stop: streams end, and readiness says no."""
@@ -42,6 +44,13 @@ class Services:
         task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+
+    def abandon(self, task: asyncio.Task[Any]) -> None:
+        """Have it end without anybody waiting; nobody hears how."""
+        task.cancel()
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+        task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
 
     async def close(self) -> None:
         await asyncio.gather(*self._background, return_exceptions=True)

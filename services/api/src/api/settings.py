@@ -47,6 +47,9 @@ class ApiSettings(DatabaseSettings, TemporalSettings, ObservabilitySettings):
     whose packing has begun."""
     api_start_timeout: Duration = timedelta(seconds=1.5)
     """How long placing an order waits for Temporal; the sweep starts the rest."""
+    api_patience: Duration = timedelta(seconds=1.25)
+    """An answer that takes longer has the database or Temporal asked whether it is
+    there. If that says nothing for as long again, the caller hears 503."""
     api_drain: Duration = timedelta(seconds=1)
     """Between the request to stop and the end of accepting connections: time for a
     load balancer to look elsewhere."""

@@ -52,6 +52,7 @@ from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from api.errors import PROBLEMS, Unavailable
+from api.lookout import Lookout
 
 log = logging.getLogger(__name__)
 
@@ -84,11 +85,13 @@ class Commands:
         *,
         timeout: timedelta,
         start_timeout: timedelta,
+        patience: timedelta,
     ) -> None:
         self._client = client
         self._engine = engine
         self._timeout = timeout
         self._start_timeout = start_timeout
+        self._lookout = Lookout(self._greet, patience)
 
     async def start(self, order_id: str, *, again: bool = False) -> bool:
         """Start the order's workflow unless it runs. False if Temporal is not there:
@@ -217,25 +220,23 @@ class Commands:
     async def describe(self, workflow_id: str) -> WorkflowExecutionDescription | None:
         """A workflow as Temporal has it, or nothing. Raises `Unavailable`."""
         try:
-            async with asyncio.timeout(self._timeout.total_seconds()):
+            async with self._answered():
                 return await self._handle(workflow_id).describe(
                     rpc_timeout=self._timeout
                 )
-        except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
-                return None
-            raise Unavailable("Temporal does not answer.") from error
-        except (RuntimeError, TimeoutError) as error:
-            raise Unavailable("Temporal does not answer.") from error
+        except _NoWorkflow:
+            return None
 
     async def state(self, seconds: float) -> str:
         """`reachable` or `unreachable`, for people to read."""
         with suppress(RPCError, RuntimeError, TimeoutError):
             async with asyncio.timeout(seconds):
-                timeout = timedelta(seconds=seconds)
-                if await self._client.service_client.check_health(timeout=timeout):
+                if await self._greet():
                     return "reachable"
         return "unreachable"
+
+    async def _greet(self) -> bool:
+        return await self._client.service_client.check_health()
 
     async def _nudge(self, workflow_id: str, signal: Any) -> None:
         with suppress(RPCError, RuntimeError, TimeoutError):
@@ -302,8 +303,12 @@ class Commands:
     async def _answered(self) -> AsyncIterator[None]:
         """Raises the refusal of an Update, or `NoAnswer`, or `_NoWorkflow`."""
         try:
-            async with asyncio.timeout(self._timeout.total_seconds()):
-                yield
+            async with asyncio.timeout(self._timeout.total_seconds()) as limit:
+                hurrying = asyncio.create_task(self._lookout.hurry(limit))
+                try:
+                    yield
+                finally:
+                    hurrying.cancel()
         except WorkflowUpdateFailedError as failed:
             raise _refusal(failed) from failed
         except RPCError as error:

@@ -1,0 +1,42 @@
+"""Tells a peer that is slow from one that is silent.
+
+A peer that is stopped refuses connections, and whoever asks knows at once. One whose
+machine is gone takes them and says nothing: to wait for each time-out on the way would
+take longer than any caller stays.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+
+class Lookout:
+    """Asks whether a peer is there; once for all who wait for it at that time."""
+
+    def __init__(
+        self, ask: Callable[[], Awaitable[object]], patience: timedelta
+    ) -> None:
+        self._ask = ask
+        self.patience_seconds = patience.total_seconds()
+        self._asking: asyncio.Task[bool] | None = None
+
+    async def is_silent(self) -> bool:
+        """Whether it says nothing within the patience. A refusal is an answer."""
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._says_nothing())
+        return await asyncio.shield(self._asking)
+
+    async def _says_nothing(self) -> bool:
+        answer = asyncio.ensure_future(self._ask())
+        await asyncio.wait({answer}, timeout=self.patience_seconds)
+        if answer.done():
+            answer.exception()  # whoever waits hears of it from the peer itself
+            return False
+        answer.cancel()
+        return True
+
+    async def hurry(self, limit: asyncio.Timeout) -> None:
+        """End `limit` early if the peer is silent when patience is over."""
+        await asyncio.sleep(self.patience_seconds)
+        if await self.is_silent():
+            limit.reschedule(asyncio.get_running_loop().time())
