@@ -33,30 +33,22 @@ class Nudger:
         self.client = client
 
     async def order(self, order_id: str) -> None:
-        handle = self.client.get_workflow_handle_for(
-            Order.run, order_workflow_id(order_id)
-        )
+        handle = self.client.get_workflow_handle(order_workflow_id(order_id))
         with _unless_gone():
             await handle.signal(Order.nudge)
 
     async def shipment(self, shipment_id: str) -> None:
-        handle = self.client.get_workflow_handle_for(
-            Shipment.run, shipment_workflow_id(shipment_id)
-        )
+        handle = self.client.get_workflow_handle(shipment_workflow_id(shipment_id))
         with _unless_gone():
             await handle.signal(Shipment.nudge)
 
     async def refund(self, refund_id: str) -> None:
-        handle = self.client.get_workflow_handle_for(
-            Refund.run, refund_workflow_id(refund_id)
-        )
+        handle = self.client.get_workflow_handle(refund_workflow_id(refund_id))
         with _unless_gone():
             await handle.signal(Refund.nudge)
 
     async def return_(self, return_id: str) -> None:
-        handle = self.client.get_workflow_handle_for(
-            Return.run, return_workflow_id(return_id)
-        )
+        handle = self.client.get_workflow_handle(return_workflow_id(return_id))
         with _unless_gone():
             await handle.signal(Return.nudge)
 

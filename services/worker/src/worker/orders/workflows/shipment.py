@@ -152,8 +152,8 @@ class ShipmentWorkflow(Shipment):
 
     async def _tell_order(self) -> None:
         """It minds holds, and whether the rest of it is still paid for."""
-        order = workflow.get_external_workflow_handle_for(
-            Order.run, order_workflow_id(self._ref.order_id)
+        order = workflow.get_external_workflow_handle(
+            order_workflow_id(self._ref.order_id)
         )
         with suppress(ApplicationError):
             await order.signal(Order.nudge)
