@@ -25,6 +25,7 @@ from api.orders.commands import Commands
 from api.orders.routes import (
     changes,
     discrepancies,
+    erasures,
     holds,
     orders,
     process,
@@ -49,7 +50,7 @@ their codes.
 _SUBJECTS = (
     *(orders, timeline, changes, process),
     *(returns, refunds),
-    *(holds, shipments, stock, products, discrepancies),
+    *(holds, shipments, stock, products, discrepancies, erasures),
 )
 
 

@@ -32,6 +32,10 @@ Note = Annotated[
         strip_whitespace=True, min_length=1, max_length=2000, pattern=_LINES
     ),
 ]
+Category = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
+]
+"""A word of the caller's own that ends up in payloads and events: no free text."""
 Sku = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Currency = Annotated[str, StringConstraints(pattern="^[A-Z]{3}$")]
 Amount = Annotated[int, Field(ge=0, le=10**12)]

@@ -7,6 +7,7 @@ import typer
 from cli import session
 from cli.commands import (
     audit,
+    customers,
     discrepancies,
     holds,
     orders,
@@ -44,6 +45,7 @@ app.add_typer(stock.app, name="stock")
 app.add_typer(products.app, name="products")
 app.add_typer(discrepancies.app, name="discrepancies")
 app.add_typer(audit.app, name="audit")
+app.add_typer(customers.app, name="customers")
 
 
 def _version(wanted: bool) -> None:

@@ -87,6 +87,10 @@ class PaymentProvider(Protocol):
         """The provider's id of our customer, made when there is none."""
         ...
 
+    async def erase_customer(self, ref: str) -> None:
+        """With the methods that were saved. One that is not there is as good."""
+        ...
+
     async def authorize(
         self, authorization: Authorization, key: str
     ) -> ProviderPayment: ...

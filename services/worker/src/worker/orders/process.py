@@ -21,6 +21,7 @@ from worker.orders.adapters.manual import ManualCarrier
 from worker.orders.adapters.simulator import CarrierSimulator
 from worker.orders.adapters.smtp import SmtpMailer
 from worker.orders.adapters.stripe import StripePayments
+from worker.orders.erasing import ErasureActivities
 from worker.orders.messages.telling import Customers
 from worker.orders.nudging import Nudger
 from worker.orders.policy import Limits, ReturnLimits
@@ -75,6 +76,7 @@ def orders_process(
     sweeps = SweepActivities(store, nudger)
     books = ReconcileActivities(store, provider, payments, nudger)
     retention = RetentionActivities(store, settings.contacts_live)
+    erasure = ErasureActivities(engine, provider)
     webhooks = OrderWebhooks(store, payments, carrier, nudger)
 
     async def close() -> None:
@@ -122,7 +124,7 @@ def orders_process(
                     packing.pay_and_label,
                     *(payments.authorize, payments.capture),
                     *(payments.release, payments.refund),
-                    books.reconcile,
+                    *(books.reconcile, erasure.erase_at_provider),
                 ],
                 steps=settings.max_concurrent_steps,
             ),

@@ -6,6 +6,7 @@ from shared.contracts.base import Payload
 from shared.contracts.orders.activities import RetentionSteps
 from shared.contracts.orders.models import Swept
 from shared.database.kernel.change import Change
+from shared.database.orders.erasing import WORK_LEFT, erase_person
 from shared.database.orders.snapshot import OrderSnapshot
 from sqlalchemy import text
 from sqlalchemy.sql import TextClause
@@ -51,32 +52,13 @@ STEPS = text(
         AND o.updated_at < now() - cast(:age AS interval) LIMIT :batch)
     """
 )
-# An order that ended may still have a return, a refund or a hold that needs them.
 FORGETTABLE = text(
-    """
+    f"""
     SELECT c.order_id FROM contacts c JOIN orders o ON o.id = c.order_id
-    WHERE c.erased_at IS NULL AND o.status IN ('completed', 'cancelled')
-      AND o.updated_at < now() - cast(:age AS interval)
-      AND NOT EXISTS (SELECT FROM holds h
-                      WHERE h.root = o.id AND h.released_at IS NULL)
-      AND NOT EXISTS (SELECT FROM refunds r
-                      WHERE r.order_id = o.id AND r.status = 'pending')
-      AND NOT EXISTS (SELECT FROM returns t WHERE t.order_id = o.id
-                      AND t.status IN ('requested', 'approved', 'received'))
+    WHERE c.erased_at IS NULL AND o.updated_at < now() - cast(:age AS interval)
+      AND NOT {WORK_LEFT}
     ORDER BY o.updated_at LIMIT :batch
-    """
-)
-ERASE = text(
-    """
-    UPDATE contacts SET name = NULL, email = NULL, phone = NULL, locale = NULL,
-      ship_to = NULL, bill_to = NULL, erased_at = now()
-    WHERE order_id = :id AND erased_at IS NULL
-    """
-)
-# People write about people.
-ERASE_NOTES = (
-    text("DELETE FROM notes WHERE subject = :id"),
-    text("UPDATE holds SET note = NULL WHERE root = :id AND note IS NOT NULL"),
+    """  # noqa: S608 - our own condition
 )
 
 
@@ -133,10 +115,5 @@ class RetentionActivities(RetentionSteps):
                 return Swept(found=forgotten)
 
 
-async def _erase(change: Change, order: OrderSnapshot) -> Erased:
-    erased = await change.connection.execute(ERASE, {"id": order.id})
-    if erased.rowcount:
-        for statement in ERASE_NOTES:
-            await change.connection.execute(statement, {"id": order.id})
-        change.event("contact.erased")
-    return Erased(contacts=erased.rowcount)
+async def _erase(change: Change, _: OrderSnapshot) -> Erased:
+    return Erased(contacts=int(await erase_person(change)))

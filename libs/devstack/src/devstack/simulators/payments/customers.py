@@ -28,3 +28,15 @@ def create(provider: Provider, params: Params) -> Answer:
 def retrieve(provider: Provider, params: Params, customer_id: str) -> Answer:
     params.only()
     return Answer(200, provider.objects.get("customer", customer_id))
+
+
+def delete(provider: Provider, params: Params, customer_id: str) -> Answer:
+    """With it go its saved methods; payments stay, and can be refunded."""
+    params.only()
+    customer = provider.objects.get("customer", customer_id)
+    for method in provider.objects.all("payment_method"):
+        if method["customer"] == customer_id:
+            provider.objects.save(method | {"customer": None, "_used": "spent"})
+    provider.objects.remove(customer)
+    provider.emit("customer.deleted", customer)
+    return Answer(200, {"id": customer_id, "object": "customer", "deleted": True})

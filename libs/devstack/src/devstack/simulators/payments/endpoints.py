@@ -47,6 +47,7 @@ _OPERATIONS: dict[str, Operation] = {
     "POST /v1/refunds/{id}": refunds.update,
     "POST /v1/customers": customers.create,
     "GET /v1/customers/{id}": customers.retrieve,
+    "DELETE /v1/customers/{id}": customers.delete,
     "GET /v1/payment_methods": methods.list_all,
     "GET /v1/payment_methods/{id}": methods.retrieve,
     "POST /v1/payment_methods/{id}/attach": methods.attach,

@@ -64,6 +64,9 @@ class Objects:
         )
         return document
 
+    def remove(self, document: Json) -> None:
+        self._database.run("DELETE FROM objects WHERE id = ?", document["id"])
+
     def find(self, kind: str, object_id: str) -> Json | None:
         row = self._database.row(
             "SELECT body FROM objects WHERE id = ? AND kind = ?", object_id, kind

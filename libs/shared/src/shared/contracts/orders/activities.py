@@ -298,3 +298,11 @@ class RetentionSteps(ABC):
     async def erase_contacts(self) -> Swept:
         """What we know of people whose orders ended long ago, and what was written
         about them."""
+
+
+class ErasureSteps(ABC):
+    @activity.defn(name="erase_at_provider")
+    @abstractmethod
+    async def erase_at_provider(self) -> Swept:
+        """Delete the provider's customers, with their saved cards, of whom we know
+        nothing any more. Heartbeats and may break off anywhere."""

@@ -55,6 +55,23 @@ class Resumed(View):
     workflow_id: str
 
 
+class NewErasure(Request):
+    """By the id that the customer's orders have. In the body, because addresses are
+    written down on the way."""
+
+    customer_id: Word
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"customer_id": "c-42"}]})
+
+
+class Erasure(View):
+    """`id` stands from now on where the customer's own id stood: it lists the orders
+    that were theirs, and does not lead to the person."""
+
+    id: str
+    orders: int
+
+
 class DiscrepancyQuery(ListQuery):
     """The open ones, unless `open=false` asks for those that are resolved."""
 

@@ -23,6 +23,7 @@ from shared.contracts.orders.states import (
 from api.paging import ListQuery, Moment
 from api.schemas import (
     Address,
+    Category,
     Currency,
     Email,
     Line,
@@ -167,7 +168,7 @@ class Cancellation(Request):
     lines: Annotated[list[LineQuantity], Field(min_length=1, max_length=500)] | None = (
         None
     )
-    reason: Word
+    reason: Category
     note: Note | None = None
 
     model_config = ConfigDict(

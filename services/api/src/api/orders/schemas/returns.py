@@ -9,7 +9,7 @@ from shared.contracts.orders.states import Disposition, ReturnStatus
 
 from api.orders.schemas.orders import OrderHold
 from api.paging import ListQuery
-from api.schemas import LineNumber, LineQuantity, Note, Request, View, Word
+from api.schemas import Category, LineNumber, LineQuantity, Note, Request, View, Word
 
 
 class _OfLine(Protocol):
@@ -29,7 +29,7 @@ def each_once(lines: Sequence[L]) -> Sequence[L]:
 class SentBackLine(LineQuantity):
     """`reason` is a category of yours, such as `does-not-fit`."""
 
-    reason: Word
+    reason: Category
 
 
 class NewReturn(Request):

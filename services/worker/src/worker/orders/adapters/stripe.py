@@ -67,6 +67,14 @@ class StripePayments:
         )
         return made.id
 
+    async def erase_customer(self, ref: str) -> None:
+        try:
+            with _translated():
+                await self._stripe.customers.delete_async(ref)
+        except stripe.InvalidRequestError as unknown:
+            if unknown.code != "resource_missing":
+                raise
+
     async def authorize(self, wanted: Authorization, key: str) -> ProviderPayment:
         params: dict[str, Any] = {
             "amount": wanted.amount,

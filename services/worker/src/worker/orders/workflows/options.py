@@ -102,6 +102,13 @@ RETENTION = HeartbeatOptions(
     retry_policy=RetryPolicy(maximum_attempts=10),
 )
 
+ERASURE = HeartbeatOptions(
+    task_queue=PAYMENTS,
+    start_to_close_timeout=timedelta(hours=2),
+    heartbeat_timeout=timedelta(minutes=1),
+    retry_policy=RetryPolicy(maximum_attempts=10),
+)
+
 # The next sweep comes anyway: a few tries, then it is its turn.
 SWEEP = ActivityOptions(
     task_queue=ORDERS,

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from shared.contracts.orders.activities import (
+    ErasureSteps,
     ReconcileSteps,
     RetentionSteps,
     SweepSteps,
@@ -71,3 +72,6 @@ class RetentionWorkflow(Retention):
             RetentionSteps.erase_contacts,
         ):
             await workflow.execute_activity_method(step, **options.RETENTION)
+        await workflow.execute_activity_method(
+            ErasureSteps.erase_at_provider, **options.ERASURE
+        )

@@ -1,0 +1,141 @@
+"""Forgetting a person whose order is over. What stays are the shop's books: what was
+sold, paid, sent and given back, when, and by which of the staff."""
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.contracts.errors import Refusal
+from shared.database.kernel.change import Change
+
+WORK_LEFT = """(
+  o.status NOT IN ('completed', 'cancelled')
+  OR EXISTS (SELECT FROM holds h WHERE h.root = o.id AND h.released_at IS NULL)
+  OR EXISTS (SELECT FROM refunds r WHERE r.order_id = o.id AND r.status = 'pending')
+  OR EXISTS (SELECT FROM returns t WHERE t.order_id = o.id
+             AND t.status IN ('requested', 'approved', 'received'))
+  OR EXISTS (SELECT FROM payments p WHERE p.order_id = o.id
+             AND p.authorized > p.captured + p.released)
+  OR EXISTS (SELECT FROM shipments s WHERE s.order_id = o.id
+             AND (s.status = 'shipped'
+               OR s.status = 'cancelled' AND s.label_ref IS NOT NULL))
+)"""
+"""Of an order `o`: somebody still has to reach the person, or their card."""
+
+_IS_NEEDED = text(f"SELECT {WORK_LEFT} FROM orders o WHERE o.id = :id")  # noqa: S608
+
+_ERASE_CONTACT = text(
+    """
+    UPDATE contacts SET name = NULL, email = NULL, phone = NULL, locale = NULL,
+      ship_to = NULL, bill_to = NULL, erased_at = now()
+    WHERE order_id = :id AND erased_at IS NULL
+    """
+)
+_ERASE = (
+    # People write about people.
+    text("DELETE FROM notes WHERE subject = :id"),
+    text(
+        """
+        DELETE FROM notes n USING discrepancies d
+        WHERE n.subject = d.id AND (d.subject = :id OR d.subject IN (
+          SELECT id FROM payments WHERE order_id = :id))
+        """
+    ),
+    text("UPDATE holds SET note = NULL WHERE root = :id AND note IS NOT NULL"),
+    # Labels show name and address. The number of a parcel does not.
+    text(
+        "UPDATE shipments SET label_ref = NULL, label_url = NULL"
+        " WHERE order_id = :id AND label_ref IS NOT NULL"
+    ),
+    text(
+        "UPDATE returns SET label_ref = NULL"
+        " WHERE order_id = :id AND label_ref IS NOT NULL"
+    ),
+    # The card. The provider's customer is needed until it is deleted there.
+    text(
+        "UPDATE payments SET method_ref = 'erased', return_url = NULL,"
+        " next_action = NULL WHERE order_id = :id"
+    ),
+    # The shop's own remarks, whatever is in them.
+    text("UPDATE orders SET metadata = '{}' WHERE id = :id"),
+)
+_RENAME = (
+    text("UPDATE orders SET customer = :alias, external_ref = NULL WHERE id = :id"),
+    text("UPDATE events SET actor = :alias WHERE subject = :id AND actor = :customer"),
+    text(
+        """
+        UPDATE holds SET
+          placed_by = CASE placed_by WHEN :customer THEN :alias ELSE placed_by END,
+          decided_by = CASE decided_by WHEN :customer THEN :alias ELSE decided_by END
+        WHERE root = :id AND :customer IN (placed_by, decided_by)
+        """
+    ),
+    text(
+        "UPDATE refunds SET requested_by = :alias"
+        " WHERE order_id = :id AND requested_by = :customer"
+    ),
+    text(
+        "UPDATE returns SET requested_by = :alias"
+        " WHERE order_id = :id AND requested_by = :customer"
+    ),
+)
+
+
+_FORGET_ANSWERS = (
+    # What callers are told again under their keys, for some days more: that they sent
+    # it before, and the id of what came of it.
+    text(
+        """
+        WITH theirs AS (
+          SELECT id FROM orders WHERE customer = :alias
+        ), known AS (
+          SELECT id FROM theirs
+          UNION ALL SELECT id FROM payments WHERE order_id IN (TABLE theirs)
+          UNION ALL SELECT id FROM refunds WHERE order_id IN (TABLE theirs)
+          UNION ALL SELECT id FROM returns WHERE order_id IN (TABLE theirs)
+          UNION ALL SELECT id FROM holds WHERE root IN (TABLE theirs)
+        )
+        UPDATE idempotency_keys SET headers = '{}',
+          body = jsonb_strip_nulls(jsonb_build_object('id', body -> 'id'))
+        WHERE status < 300 AND (body ->> 'id' IN (TABLE known)
+                             OR body -> 'order' ->> 'id' IN (TABLE theirs))
+        """
+    ),
+    text("DELETE FROM idempotency_keys WHERE principal = :customer"),
+)
+
+
+async def require_no_work_left(change: Change) -> None:
+    """Refused with `still-needed`."""
+    if await change.connection.scalar(_IS_NEEDED, {"id": change.subject}):
+        raise Refusal("still-needed", f"{change.subject} has work left.")
+
+
+async def erase_person(change: Change) -> bool:
+    """Erase what the order, which is over, knows of a person. `False` where that was
+    done before."""
+    order = {"id": change.subject}
+    erased = await change.connection.execute(_ERASE_CONTACT, order)
+    if not erased.rowcount:
+        return False
+    for statement in _ERASE:
+        await change.connection.execute(statement, order)
+    change.event("contact.erased")
+    return True
+
+
+async def rename_customer(change: Change, customer: str, alias: str) -> None:
+    """From now on the order is somebody's who cannot be told from it: `alias` stands
+    wherever their own id stood."""
+    values = {"id": change.subject, "customer": customer, "alias": alias}
+    for statement in _RENAME:
+        await change.connection.execute(statement, values)
+    change.event("customer.erased")
+
+
+async def forget_answers(
+    connection: AsyncConnection, customer: str, alias: str
+) -> None:
+    """What was answered to them, and to others about orders that were renamed."""
+    values = {"customer": customer, "alias": alias}
+    for statement in _FORGET_ANSWERS:
+        await connection.execute(statement, values)

@@ -1,0 +1,54 @@
+"""Forgetting people at the payment provider, once they are forgotten here."""
+
+from datetime import timedelta
+
+from shared.contracts.orders.activities import ErasureSteps
+from shared.contracts.orders.models import Swept
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio import activity
+
+from worker.orders.ports import PaymentProvider
+
+KEY_LIVES = timedelta(hours=25)
+"""At the provider, with an hour to spare."""
+
+# A customer of the provider may have paid for several orders. Made under a key, whose
+# answer is repeated for a day: until then somebody who comes back would get this one.
+ERASABLE = text(
+    """
+    SELECT DISTINCT p.customer_ref FROM payments p
+    WHERE p.customer_ref IS NOT NULL AND NOT EXISTS (
+      SELECT FROM payments q JOIN contacts c ON c.order_id = q.order_id
+      LEFT JOIN ledger l ON l.payment_id = q.id
+      WHERE q.customer_ref = p.customer_ref AND (
+        c.erased_at IS NULL OR l.created_at > now() - cast(:key_lives AS interval)))
+    """
+)
+# The webhooks that told of them name them too.
+ERASED = (
+    text("UPDATE payments SET customer_ref = NULL WHERE customer_ref = :ref"),
+    text("DELETE FROM inbox WHERE source = :source AND payload ->> 'object_id' = :ref"),
+)
+
+
+class ErasureActivities(ErasureSteps):
+    def __init__(self, engine: AsyncEngine, provider: PaymentProvider) -> None:
+        self._engine = engine
+        self._provider = provider
+
+    @activity.defn(name="erase_at_provider")
+    async def erase_at_provider(self) -> Swept:
+        async with self._engine.connect() as connection:
+            refs = (await connection.scalars(ERASABLE, {"key_lives": KEY_LIVES})).all()
+        for ref in refs:
+            await self._provider.erase_customer(ref)
+            await self._forget(ref)
+            activity.heartbeat()
+        return Swept(found=len(refs))
+
+    async def _forget(self, ref: str) -> None:
+        values = {"ref": ref, "source": self._provider.name}
+        async with self._engine.begin() as connection:
+            for statement in ERASED:
+                await connection.execute(statement, values)
