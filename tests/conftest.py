@@ -172,8 +172,11 @@ def open_shop(
     """A shop with its API, on this Temporal or another, and nobody who works."""
 
     @asynccontextmanager
-    async def open_it(client: Client, at: str | None = None) -> AsyncIterator[Shop]:
+    async def open_it(
+        client: Client, at: str | None = None, **changed: Any
+    ) -> AsyncIterator[Shop]:
         settings = ApiSettings(
+            **changed,
             database_url=SecretStr(database),
             temporal_host=at or client.service_client.config.target_host,
             temporal_namespace=client.namespace,

@@ -23,7 +23,13 @@ ALERTS: list[dict[str, Any]] = [rule for group in GROUPS for rule in group["rule
 
 WANTED = {
     *("TemporalServerDown", "HighWorkflowFailureRate", "DatabaseConnectionIssue"),
-    *("TaskQueueBacklogGrowing", "NoPollers", "WorkerRefused", "HoldsOverdue"),
+    *(
+        "TaskQueueBacklogGrowing",
+        "NoPollers",
+        "AccessTokenFailing",
+        "WorkerRefused",
+        "HoldsOverdue",
+    ),
     *("AuditViewNotEmpty", "OrdersPlacedButNotStarted", "CaptureFailureRate"),
     *("AuthorizationsEnding", "LedgerPending", "InboxUnmatched"),
     *("CertificateExpiring", "ApiErrorBudgetBurn", "PersistenceErrors"),

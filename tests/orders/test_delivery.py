@@ -339,7 +339,7 @@ async def lost(shop: Shop, *, TEA: int) -> str:
 
 async def start_anew(shop: Shop, order_id: str) -> None:
     """As the sweep does with an order that has something left."""
-    await Nudger(shop.client).start_order(order_id)
+    await Nudger(lambda: shop.client).start_order(order_id)
     await shop.ended(order_id)
 
 

@@ -20,7 +20,9 @@ FUTILE = "payment_intent.amount_capturable_updated"
 async def runner(
     closed_shop: Shop, worker_settings: MakeWorkerSettings
 ) -> AsyncIterator[InboxRunner]:
-    process = orders_process(worker_settings(), closed_shop.engine, closed_shop.client)
+    process = orders_process(
+        worker_settings(), closed_shop.engine, lambda: closed_shop.client
+    )
     yield InboxRunner(closed_shop.engine, closed_shop.listener, process.inbox)
     if process.close is not None:
         await process.close()

@@ -33,7 +33,7 @@ async def provider(shop: Shop) -> AsyncIterator[StripePayments]:
 def books(shop: Shop, provider: StripePayments) -> ReconcileActivities:
     store = OrderStore(shop.engine)
     payments = PaymentActivities(store, provider)
-    return ReconcileActivities(store, provider, payments, Nudger(shop.client))
+    return ReconcileActivities(store, provider, payments, Nudger(lambda: shop.client))
 
 
 async def reconcile(

@@ -10,7 +10,8 @@ from google.protobuf.duration_pb2 import Duration
 from pydantic import SecretStr
 from shared.contracts.search_attributes import SEARCH_ATTRIBUTES
 from shared.database.engine import create_engine
-from shared.platform.settings import DatabaseSettings
+from shared.platform.connection import Connection
+from shared.platform.settings import DatabaseSettings, TemporalSettings
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import activity
@@ -37,12 +38,22 @@ def one_worker(temporal: Client, worker_settings: MakeWorkerSettings) -> Worker:
 
 
 @pytest.fixture
+async def connection(services: Services, temporal: Client) -> AsyncIterator[Connection]:
+    settings = TemporalSettings(
+        temporal_host=services.temporal, temporal_namespace=temporal.namespace
+    )
+    connection = await Connection(settings).open()
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
 async def readiness(
-    engine: AsyncEngine, temporal: Client, one_worker: Worker
+    engine: AsyncEngine, connection: Connection, one_worker: Worker
 ) -> AsyncIterator[Readiness]:
     readiness = Readiness(engine)
     async with running(one_worker):
-        readiness.client = temporal
+        readiness.connection = connection
         readiness.workers = [one_worker]
         yield readiness
 
@@ -71,10 +82,10 @@ async def test_it_is_not_ready_without_workers(readiness: Readiness) -> None:
 
 
 async def test_it_is_not_ready_once_a_worker_has_stopped(
-    engine: AsyncEngine, temporal: Client, one_worker: Worker
+    engine: AsyncEngine, connection: Connection, one_worker: Worker
 ) -> None:
     readiness = Readiness(engine)
-    readiness.client, readiness.workers = temporal, [one_worker]
+    readiness.connection, readiness.workers = connection, [one_worker]
     assert await readiness.problems() == {"temporal": "a worker has stopped"}
 
 
@@ -84,14 +95,14 @@ async def test_it_is_not_ready_while_it_drains(readiness: Readiness) -> None:
 
 
 async def test_it_is_not_ready_without_the_database(
-    temporal: Client, one_worker: Worker
+    connection: Connection, one_worker: Worker
 ) -> None:
     settings = DatabaseSettings(
         database_url=SecretStr("postgresql://nobody@127.0.0.1:1/nothing")
     )
     readiness = Readiness(create_engine(settings, application="test"))
     async with running(one_worker):
-        readiness.client, readiness.workers = temporal, [one_worker]
+        readiness.connection, readiness.workers = connection, [one_worker]
         (problem,) = (await readiness.problems()).items()
     assert problem[0] == "database"
     assert problem[1].startswith("no answer")

@@ -41,7 +41,7 @@ def all_workflows(client: Client) -> list[type]:
     )
     engine = create_engine(settings, application="release-gate")
     queues = chain.from_iterable(
-        build(settings, engine, client).queues for build in PROCESSES
+        build(settings, engine, lambda: client).queues for build in PROCESSES
     )
     return [workflow for queue in queues for workflow in queue.workflows]
 

@@ -251,7 +251,7 @@ async def acting(
         )
         engine = create_engine(settings, application="test")
         stack.push_async_callback(engine.dispose)
-        process = orders_process(settings, engine, client)
+        process = orders_process(settings, engine, lambda: client)
         if process.close is not None:
             stack.push_async_callback(process.close)
         await _sell(engine)

@@ -81,6 +81,15 @@ class Peer:
             self._gates.remove(gate)
             gate.open()
 
+    @contextmanager
+    def replaced_by(self, app: Any) -> Iterator[None]:
+        """Another application answers at this address for the length of the block."""
+        own, self._app = self._app, app
+        try:
+            yield
+        finally:
+            self._app = own
+
     async def strike(self, kind: str, path: str = "", **fields: Any) -> None:
         """Switch a fault on: see the simulators' README."""
         await self._post("/_sim/faults", {"kind": kind, "path": path, **fields})

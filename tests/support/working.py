@@ -21,7 +21,7 @@ async def working(
 ) -> AsyncIterator[None]:
     """Works from entering to leaving. What runs then is cut off, as by a crash, if
     `graceful_shutdown_seconds` is 0."""
-    process = orders_process(settings, engine, client)
+    process = orders_process(settings, engine, lambda: client)
     async with AsyncExitStack() as stack:
         if process.close is not None:
             stack.push_async_callback(process.close)

@@ -11,8 +11,8 @@ from opentelemetry.metrics import MeterProvider
 from shared.database.engine import connector, create_engine
 from shared.database.kernel.change import CHANNEL
 from shared.database.listen import Listener
+from shared.platform.connection import Connection
 from shared.platform.telemetry import TracedTransport
-from shared.platform.temporal import connect
 from temporalio.runtime import Runtime
 
 from api import catalogue, health
@@ -108,13 +108,14 @@ async def build_services(settings: ApiSettings, runtime: Runtime | None) -> Serv
 
     http = httpx2.AsyncClient(transport=TracedTransport(), trust_env=False)
     # Lazy: orders are accepted while Temporal is down.
-    client = await connect(settings, lazy=True, runtime=runtime)
+    temporal = await Connection(settings, lazy=True, runtime=runtime).open()
     return Services(
         settings=settings,
         engine=engine,
         listener=Listener(connector(settings, application="api-listener"), CHANNEL),
+        temporal=temporal,
         commands=Commands(
-            client,
+            lambda: temporal.client,
             engine,
             timeout=settings.api_command_timeout,
             start_timeout=settings.api_start_timeout,

@@ -4,6 +4,7 @@ import asyncio
 
 from fastapi import APIRouter, Response
 from shared.database.migrations.upgrade import database_revision, head_revision
+from shared.platform.connection import REFUSED
 from shared.platform.version import version
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -22,9 +23,7 @@ async def health() -> dict[str, str]:
 @router.get("/ready")
 async def ready(services: ApiServices, response: Response) -> dict[str, str]:
     """Temporal's state is only told: orders are accepted without it."""
-    database, temporal = await asyncio.gather(
-        _database(services), services.commands.state(CHECK_SECONDS)
-    )
+    database, temporal = await asyncio.gather(_database(services), _temporal(services))
     able = database == "ready" and not services.draining
     response.status_code = 200 if able else 503
     status = "draining" if services.draining else "ready" if able else "not ready"
@@ -38,3 +37,11 @@ async def _database(services: Services) -> str:
     except (OSError, SQLAlchemyError):
         return "unreachable"
     return "ready" if revision == head_revision() else "migrations missing"
+
+
+async def _temporal(services: Services) -> str:
+    """For people to read."""
+    trouble = await services.temporal.trouble(CHECK_SECONDS)
+    if trouble is None:
+        return "reachable"
+    return REFUSED if trouble == REFUSED else "unreachable"

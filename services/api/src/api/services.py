@@ -9,6 +9,7 @@ import httpx2
 from fastapi import Depends, Request
 from shared.database.engine import single_statements
 from shared.database.listen import Listener
+from shared.platform.connection import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.auth import Authenticator
@@ -22,6 +23,7 @@ class Services:
     settings: ApiSettings
     engine: AsyncEngine
     listener: Listener
+    temporal: Connection
     commands: Commands
     http: httpx2.AsyncClient
     database: Lookout
@@ -55,6 +57,7 @@ class Services:
     async def close(self) -> None:
         await asyncio.gather(*self._background, return_exceptions=True)
         await self.listener.stop()
+        await self.temporal.close()
         await self.http.aclose()
         await self.engine.dispose()
 

@@ -4,9 +4,10 @@ A service's settings inherit the groups it needs, so that one message names ever
 mistake at once. Secrets are `SecretStr` and have no default.
 """
 
+import base64
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -16,6 +17,7 @@ from pydantic import (
     SecretStr,
     ValidationError,
     field_validator,
+    model_validator,
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -125,7 +127,54 @@ class DatabaseSettings(Settings):
         return self.database_password_file.read_text().strip()
 
 
-class TemporalSettings(Settings):
+PAYLOAD_KEY_BYTES = 32
+
+
+class PayloadSettings(Settings):
+    temporal_payload_keys: SecretStr | None = None
+    """What payloads are encrypted with: `k1:` and 32 bytes in base64, and further keys
+    after a blank or on the next line. Unset, and no file: nothing is encrypted."""
+    temporal_payload_keys_file: Path | None = None
+    """The same in a file; read again when a payload names a key that is not known."""
+    temporal_payload_active_key: str | None = None
+    """The key to write with, by its id. Unset: payloads are only read with the keys."""
+
+    def read_payload_keys(self) -> dict[str, bytes]:
+        """Keys by id. Raises `SettingsError`."""
+        given = self.temporal_payload_keys
+        text = given.get_secret_value() if given else ""
+        if self.temporal_payload_keys_file is not None:
+            try:
+                text += "\n" + self.temporal_payload_keys_file.read_text()
+            except OSError as error:
+                raise SettingsError(f"the payload keys: {error.strerror}") from None
+        return dict(_payload_key(entry) for entry in text.split())
+
+    @model_validator(mode="after")
+    def _active_key_is_known(self) -> Self:
+        try:
+            keys = self.read_payload_keys()
+        except SettingsError as error:
+            raise ValueError(str(error)) from None
+        active = self.temporal_payload_active_key
+        if active is not None and active not in keys:
+            raise ValueError("TEMPORAL_PAYLOAD_ACTIVE_KEY is none of the payload keys")
+        return self
+
+
+def _payload_key(entry: str) -> tuple[str, bytes]:
+    name, _, encoded = entry.partition(":")
+    try:
+        key = base64.b64decode(encoded, validate=True)
+    except ValueError:
+        key = b""
+    if not name or len(key) != PAYLOAD_KEY_BYTES:
+        # Without the entry, which may be the secret.
+        raise SettingsError("a payload key is `id:` and 32 bytes in base64")
+    return name, key
+
+
+class TemporalSettings(PayloadSettings):
     temporal_host: str = Field(
         "localhost:7233",
         validation_alias=AliasChoices("temporal_host", "temporal_address"),
@@ -136,7 +185,17 @@ class TemporalSettings(Settings):
     temporal_ui_url: str | None = None
     """Where people look at a workflow; only used to make links."""
     temporal_api_key: SecretStr | None = None
-    """A token that is sent with every call."""
+    """A token that is sent with every call and never renewed."""
+    temporal_oidc_token_url: str | None = None
+    """Where tokens are asked for by client credentials, and renewed in time."""
+    temporal_oidc_client_id: str | None = None
+    """Who we are there."""
+    temporal_oidc_client_secret: SecretStr | None = None
+    """How we prove it; either this or the file."""
+    temporal_oidc_client_secret_file: Path | None = None
+    """Read for every token, so that a rotated secret needs no restart."""
+    temporal_oidc_scope: str | None = None
+    """What the token must be able to do, in the issuer's words."""
     temporal_tls: bool = False
     """TLS with the system's certificate authorities; any path below implies it."""
     temporal_tls_server_ca_cert_path: Path | None = None
@@ -147,6 +206,30 @@ class TemporalSettings(Settings):
     """PEM file of its private key."""
     temporal_tls_server_name: str | None = None
     """The name in the server's certificate, where it is not the host's."""
+
+    @field_validator("temporal_oidc_token_url")
+    @classmethod
+    def _secret_is_kept(cls, url: str | None) -> str | None:
+        return url if url is None else only_https(url)
+
+    @model_validator(mode="after")
+    def _token_can_be_had(self) -> Self:
+        if self.temporal_oidc_token_url is None:
+            return self
+        if self.temporal_api_key is not None:
+            raise ValueError(
+                "TEMPORAL_API_KEY and TEMPORAL_OIDC_TOKEN_URL exclude one another"
+            )
+        secrets = (
+            self.temporal_oidc_client_secret,
+            self.temporal_oidc_client_secret_file,
+        )
+        if self.temporal_oidc_client_id is None or secrets.count(None) != 1:
+            raise ValueError(
+                "TEMPORAL_OIDC_TOKEN_URL needs TEMPORAL_OIDC_CLIENT_ID and one of"
+                " TEMPORAL_OIDC_CLIENT_SECRET and TEMPORAL_OIDC_CLIENT_SECRET_FILE"
+            )
+        return self
 
 
 class ObservabilitySettings(Settings):

@@ -32,10 +32,10 @@ from shared.contracts.orders.names import (
 from shared.contracts.orders.workflows import AllocateStock, Order, Refund, Return
 from shared.contracts.search_attributes import ORDER_ID
 from shared.database.orders.snapshot import OrderSnapshot, read_order
+from shared.platform.connection import CurrentClient
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import (
-    Client,
     WithStartWorkflowOperation,
     WorkflowExecutionDescription,
     WorkflowHandle,
@@ -80,7 +80,7 @@ class _NoWorkflow(Exception):
 class Commands:
     def __init__(
         self,
-        client: Client,
+        client: CurrentClient,
         engine: AsyncEngine,
         *,
         timeout: timedelta,
@@ -99,7 +99,7 @@ class Commands:
         seconds = self._start_timeout.total_seconds()
         try:
             async with asyncio.timeout(seconds):
-                await self._client.start_workflow(
+                await self._client().start_workflow(
                     Order.run,
                     OrderRef(order_id=order_id),
                     id=order_workflow_id(order_id),
@@ -187,7 +187,7 @@ class Commands:
         """Start a return or a refund that has been asked for before, unless it runs.
         Raises `Unavailable`."""
         async with self._answered():
-            await self._client.start_workflow(
+            await self._client().start_workflow(
                 run,
                 ref,
                 id=workflow_id,
@@ -208,7 +208,7 @@ class Commands:
         for sku in skus:
             with suppress(RPCError, RuntimeError, TimeoutError):
                 async with asyncio.timeout(NUDGE_SECONDS):
-                    await self._client.start_workflow(
+                    await self._client().start_workflow(
                         AllocateStock.run,
                         StockRef(sku=sku),
                         id=allocation_workflow_id(sku),
@@ -227,16 +227,8 @@ class Commands:
         except _NoWorkflow:
             return None
 
-    async def state(self, seconds: float) -> str:
-        """`reachable` or `unreachable`, for people to read."""
-        with suppress(RPCError, RuntimeError, TimeoutError):
-            async with asyncio.timeout(seconds):
-                if await self._greet():
-                    return "reachable"
-        return "unreachable"
-
     async def _greet(self) -> bool:
-        return await self._client.service_client.check_health()
+        return await self._client().service_client.check_health()
 
     async def _nudge(self, workflow_id: str, signal: Any) -> None:
         with suppress(RPCError, RuntimeError, TimeoutError):
@@ -288,7 +280,7 @@ class Commands:
             search_attributes=_of_order(command.order_id),
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         )
-        execute: Any = self._client.execute_update_with_start_workflow
+        execute: Any = self._client().execute_update_with_start_workflow
         async with self._answered():
             answer: T = await execute(
                 update,
@@ -323,7 +315,7 @@ class Commands:
             raise NoAnswer() from error
 
     def _handle(self, workflow_id: str) -> WorkflowHandle[Any, Any]:
-        return self._client.get_workflow_handle(workflow_id)
+        return self._client().get_workflow_handle(workflow_id)
 
 
 def _of_order(order_id: str) -> TypedSearchAttributes:

@@ -16,6 +16,7 @@ from shared.contracts.orders.names import (
 from shared.contracts.orders.states import RefundReason
 from shared.contracts.orders.workflows import Order, Refund, Return, Shipment
 from shared.contracts.search_attributes import ORDER_ID
+from shared.platform.connection import CurrentClient
 from temporalio.client import Client
 from temporalio.common import (
     SearchAttributePair,
@@ -29,8 +30,12 @@ class Nudger:
     """Repeating a nudge is harmless. A workflow that is not there is the sweep's
     business: it is started again if its order still needs it."""
 
-    def __init__(self, client: Client) -> None:
-        self.client = client
+    def __init__(self, client: CurrentClient) -> None:
+        self._current = client
+
+    @property
+    def client(self) -> Client:
+        return self._current()
 
     async def order(self, order_id: str) -> None:
         handle = self.client.get_workflow_handle(order_workflow_id(order_id))

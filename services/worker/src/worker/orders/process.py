@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from shared.contracts.orders.names import CARRIERS, ORDERS, PAYMENTS
 from shared.contracts.orders.workflows import Reconcile, Retention, Sweep
+from shared.platform.connection import CurrentClient
 from sqlalchemy.ext.asyncio import AsyncEngine
-from temporalio.client import Client
 
 from worker.orders.activities.allocating import StockActivities
 from worker.orders.activities.carriers import CarrierActivities
@@ -49,7 +49,7 @@ from worker.settings import WorkerSettings
 
 
 def orders_process(
-    settings: WorkerSettings, engine: AsyncEngine, client: Client
+    settings: WorkerSettings, engine: AsyncEngine, client: CurrentClient
 ) -> Process:
     store = OrderStore(engine)
     nudger = Nudger(client)

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 from shared.contracts.search_attributes import SEARCH_ATTRIBUTES
 from shared.database.migrations.upgrade import database_revision, head_revision
+from shared.platform.connection import Connection
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.client import Client
 from temporalio.common import SearchAttributeIndexedValueType
-from temporalio.service import RPCError
 from temporalio.worker import Worker
 
 from worker.runtime.health import Problems
@@ -40,7 +40,7 @@ class Readiness:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._head = head_revision()
-        self.client: Client | None = None
+        self.connection: Connection | None = None
         self.workers: Sequence[Worker] = ()
         self.draining = False
 
@@ -53,18 +53,13 @@ class Readiness:
         return {name: problem for name, problem in found.items() if problem}
 
     async def _temporal(self) -> str | None:
-        if self.client is None:
+        if self.connection is None:
             return "not connected yet"
         if not self.workers:
             return "waiting for the search attributes"
         if not all(worker.is_running for worker in self.workers):
             return "a worker has stopped"
-        try:
-            async with asyncio.timeout(PROBE_SECONDS):
-                serving = await self.client.service_client.check_health()
-        except (RPCError, RuntimeError, TimeoutError) as error:
-            return f"no answer: {type(error).__name__}"
-        return None if serving else "not serving"
+        return await self.connection.trouble(PROBE_SECONDS)
 
     async def _database(self) -> str | None:
         try:

@@ -8,8 +8,8 @@ from datetime import timedelta
 
 from shared.database.engine import connector, create_engine
 from shared.database.listen import Listener
+from shared.platform.connection import Connection, CurrentClient
 from shared.platform.metrics import watch_event_loop
-from shared.platform.temporal import connect_when_there
 from shared.platform.version import version
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
@@ -32,7 +32,7 @@ from worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
 
-BuildProcess = Callable[[WorkerSettings, AsyncEngine, Client], Process]
+BuildProcess = Callable[[WorkerSettings, AsyncEngine, CurrentClient], Process]
 LOOK_AGAIN_SECONDS = 2.0
 LAST_WORDS = timedelta(seconds=5)
 """For telling Temporal what became of the work, after the time it had to end."""
@@ -90,28 +90,43 @@ class WorkerService:
             await working
 
     async def _work(self, stop: asyncio.Event) -> None:
-        client = await connect_when_there(self._settings, runtime=self._metrics.runtime)
-        self._readiness.client = client
-        await self._until_registered(client)
         async with AsyncExitStack() as stack:
+            connection = Connection(self._settings, runtime=self._metrics.runtime)
+            stack.push_async_callback(connection.close)
+            await connection.open()
+            connection.on_replaced(self._hand_over)
+            self._readiness.connection = connection
+            await self._until_registered(connection)
             processes = [
-                build(self._settings, self._engine, client) for build in self._builders
+                build(self._settings, self._engine, lambda: connection.client)
+                for build in self._builders
             ]
             for process in processes:
                 if process.close is not None:
                     stack.push_async_callback(process.close)
             await self._start_backlogs(stack, processes)
-            await self._run_workers(client, processes, stop)
+            await self._run_workers(connection.client, processes, stop)
 
-    async def _until_registered(self, client: Client) -> None:
+    def _hand_over(self, client: Client) -> None:
+        for worker in self._readiness.workers:
+            worker.client = client
+
+    async def _until_registered(self, connection: Connection) -> None:
         """A workflow that sets an unknown search attribute fails for ever."""
-        while missing := await missing_search_attributes(client):
-            log.warning(
-                "search attributes are not registered yet; register them with:"
-                " temporal operator search-attribute create --namespace %s %s",
-                client.namespace,
-                " ".join(missing),
-            )
+        while True:
+            try:
+                missing = await missing_search_attributes(connection.client)
+            except RPCError as error:
+                log.warning("search attributes cannot be read: %s", error)
+            else:
+                if not missing:
+                    return
+                log.warning(
+                    "search attributes are not registered yet; register them with:"
+                    " temporal operator search-attribute create --namespace %s %s",
+                    self._settings.temporal_namespace,
+                    " ".join(missing),
+                )
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
 
     async def _start_backlogs(
@@ -192,13 +207,18 @@ def build_worker(client: Client, queue: Queue, settings: WorkerSettings) -> Work
     )
 
 
-def _deployment(settings: WorkerSettings) -> WorkerDeploymentConfig | None:
+def _deployment(settings: WorkerSettings) -> WorkerDeploymentConfig:
     """Versioned only when both names are given: a versioned worker gets no work
     until somebody makes its version the current one."""
     name = settings.temporal_deployment_name
     build = settings.temporal_worker_build_id
     if name is None or build is None:
-        return None
+        # Named all the same: the SDK would make up a name by reading all code that is
+        # loaded, which takes most of a start.
+        return WorkerDeploymentConfig(
+            version=WorkerDeploymentVersion(deployment_name="", build_id=version()),
+            use_worker_versioning=False,
+        )
     return WorkerDeploymentConfig(
         version=WorkerDeploymentVersion(deployment_name=name, build_id=build),
         use_worker_versioning=True,

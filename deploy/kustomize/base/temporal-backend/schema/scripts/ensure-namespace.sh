@@ -6,7 +6,13 @@ if ! temporal operator namespace describe --namespace "$TEMPORAL_NAMESPACE" >/de
   temporal operator namespace create --namespace "$TEMPORAL_NAMESPACE" --retention "$RETENTION"
 fi
 
-known=$(temporal operator search-attribute list --namespace "$TEMPORAL_NAMESPACE" --output json)
+# A frontend learns of a new namespace some seconds later.
+tries=30
+until known=$(temporal operator search-attribute list --namespace "$TEMPORAL_NAMESPACE" --output json); do
+  tries=$((tries - 1))
+  [ "$tries" -gt 0 ]
+  sleep 1
+done
 for attribute in $SEARCH_ATTRIBUTES; do
   name=${attribute%%=*}
   case "$known" in

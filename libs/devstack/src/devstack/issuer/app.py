@@ -1,0 +1,159 @@
+"""An OpenID provider, as far as API, Temporal and the docs page need one.
+
+Services have their tokens by client credentials. For the docs page it shows who there
+is, and whoever is clicked on is signed in (authorization code with PKCE).
+"""
+
+import hashlib
+import hmac
+import html
+import secrets
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Annotated, Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from fastapi import FastAPI, Query, Request
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+
+from devstack.issuer.people import Account
+from devstack.issuer.signer import ALGORITHM, Signer
+
+_ON_LOOPBACK = r"http://(localhost|127\.0\.0\.1)(:\d+)?"
+Form = Mapping[str, str]
+
+
+@dataclass
+class Issuer:
+    """What it knows; `accounts` and `lives` may be changed while it runs."""
+
+    signer: Signer
+    accounts: dict[str, Account]
+    lives: timedelta
+    codes: dict[str, tuple[str, Form]] = field(default_factory=dict)
+
+    def grant(self, name: str) -> dict[str, Any]:
+        account = self.accounts[name]
+        token = self.signer.token(
+            name, account.audience, lives=self.lives, **account.claims
+        )
+        return {
+            "access_token": token,
+            "token_type": "Bearer",
+            "expires_in": int(self.lives.total_seconds()),
+        }
+
+
+class _Refused(Exception):
+    """Its argument is a word of RFC 6749 §5.2."""
+
+
+def issuer_app(issuer: Issuer) -> FastAPI:
+    app = FastAPI(title="Issuer of the development stack", openapi_url=None)
+    base = issuer.signer.issuer.rstrip("/")
+
+    @app.get("/.well-known/openid-configuration")
+    async def describe() -> dict[str, Any]:
+        return {
+            "issuer": issuer.signer.issuer,
+            "jwks_uri": f"{base}/keys",
+            "token_endpoint": f"{base}/token",
+            "authorization_endpoint": f"{base}/authorize",
+            "response_types_supported": ["code"],
+            "grant_types_supported": ["authorization_code", "client_credentials"],
+            "code_challenge_methods_supported": ["S256"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": [ALGORITHM],
+            "scopes_supported": ["openid", "orders"],
+        }
+
+    @app.get("/keys")
+    async def keys() -> dict[str, Any]:
+        return issuer.signer.keys()
+
+    @app.post("/token")
+    async def token(request: Request) -> Response:
+        form = dict(parse_qsl((await request.body()).decode()))
+        try:
+            return JSONResponse(issuer.grant(_who(issuer, form)))
+        except _Refused as refused:
+            status = 401 if str(refused) == "invalid_client" else 400
+            return JSONResponse({"error": str(refused)}, status)
+
+    @app.get("/authorize")
+    async def choose(request: Request, redirect_uri: str) -> Response:
+        _only_loopback(redirect_uri)
+        return HTMLResponse(_page(issuer.accounts, request.url.query))
+
+    @app.get("/authorize/{name}")
+    async def sign_in(
+        request: Request,
+        name: str,
+        redirect_uri: Annotated[str, Query()],
+        state: Annotated[str, Query()] = "",
+    ) -> Response:
+        _only_loopback(redirect_uri)
+        code = secrets.token_urlsafe()
+        issuer.codes[code] = (name, dict(request.query_params))
+        answer = urlencode({"code": code, "state": state})
+        return RedirectResponse(f"{redirect_uri}?{answer}", 303)
+
+    @app.exception_handler(_Refused)
+    async def refuse(_: Request, refused: Exception) -> Response:
+        return JSONResponse({"error": str(refused)}, 400)
+
+    # The docs page asks from the API's origin.
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origin_regex=_ON_LOOPBACK,
+        allow_methods=["GET", "POST"],
+        allow_headers=["*"],
+    )
+    return app
+
+
+def _who(issuer: Issuer, form: Form) -> str:
+    match form.get("grant_type"):
+        case "client_credentials":
+            return _client(issuer.accounts, form)
+        case "authorization_code":
+            return _signed_in(issuer, form)
+    raise _Refused("unsupported_grant_type")
+
+
+def _client(accounts: Mapping[str, Account], form: Form) -> str:
+    name = form.get("client_id", "")
+    account = accounts.get(name)
+    secret = form.get("client_secret", "")
+    if account is None or not hmac.compare_digest(
+        account.secret.encode(), secret.encode()
+    ):
+        raise _Refused("invalid_client")
+    return name
+
+
+def _signed_in(issuer: Issuer, form: Form) -> str:
+    """A code is good once, and for whoever asked for it (RFC 7636)."""
+    name, asked = issuer.codes.pop(form.get("code", ""), ("", {}))
+    digest = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
+    challenge = urlsafe_b64encode(digest).rstrip(b"=").decode()
+    if name not in issuer.accounts or asked.get("code_challenge") != challenge:
+        raise _Refused("invalid_grant")
+    return name
+
+
+def _only_loopback(redirect_uri: str) -> None:
+    if urlsplit(redirect_uri).hostname not in ("localhost", "127.0.0.1"):
+        raise _Refused("invalid_request")
+
+
+def _page(accounts: Mapping[str, Account], query: str) -> str:
+    rows = "".join(
+        f'<li><a href="/authorize/{html.escape(name)}?{html.escape(query)}">'
+        f"{html.escape(name)}</a> {html.escape(account.claims.get('scope', ''))}</li>"
+        for name, account in accounts.items()
+    )
+    return f"<!doctype html><title>Sign in</title><h1>Who are you?</h1><ul>{rows}</ul>"

@@ -1,0 +1,36 @@
+"""Who there is on a development stack, and what each may do."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+API_AUDIENCE = "orders"
+
+ROLES = {
+    "storefront": "orders:write orders:read",
+    "warehouse": "fulfil stock:write",
+    "support": "orders:operate refunds:write",
+    "finance": "refunds:any money:read",
+    "approver": "approvals",
+    "admin": "admin",
+    "anna": "orders:own",
+}
+"""The scopes of each; `anna` is a customer. In production Authentik's groups give the
+same (a test compares them)."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """Who may have a token, by which secret, and what is in it."""
+
+    secret: str = field(repr=False)
+    audience: str
+    claims: Mapping[str, Any]
+
+
+def people() -> dict[str, Account]:
+    """By client id. The secrets are in form only, as is all on a development stack."""
+    return {
+        name: Account(f"{name}-dev", API_AUDIENCE, {"scope": scopes})
+        for name, scopes in ROLES.items()
+    }

@@ -1,0 +1,118 @@
+"""Payloads under lock and key: what is written, who reads it, and how keys change."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr, ValidationError
+from shared.platform.converter import DATA_CONVERTER
+from shared.platform.encryption import ENCODING, Unreadable, data_converter
+from shared.platform.settings import PayloadSettings
+from temporalio.api.common.v1 import Payload
+from temporalio.api.failure.v1 import Failure
+from temporalio.converter import DataConverter
+from temporalio.exceptions import ApplicationError
+
+from tests.support.keys import K1, K2, key_ring
+
+VALUE = {"order_id": "ord_1"}
+
+
+def converter(*keys: str, active: str | None = None) -> DataConverter:
+    return data_converter(key_ring(*keys, active=active))
+
+
+async def test_without_keys_nothing_is_different() -> None:
+    assert data_converter(PayloadSettings()) is DATA_CONVERTER
+
+
+async def test_what_is_written_can_be_read_and_not_seen() -> None:
+    ours = converter(K1, active="k1")
+    (sealed,) = await ours.encode([VALUE])
+    assert sealed.metadata["encoding"] == ENCODING
+    assert sealed.metadata["encryption-key-id"] == b"k1"
+    assert b"ord_1" not in sealed.SerializeToString()
+    assert await ours.decode([sealed]) == [VALUE]
+
+
+async def test_the_same_twice_looks_different() -> None:
+    first, second = await converter(K1, active="k1").encode([VALUE, VALUE])
+    assert first.data != second.data
+
+
+async def test_a_new_key_writes_and_the_old_one_still_reads() -> None:
+    old, new = converter(K1, active="k1"), converter(K1, K2, active="k2")
+    (before,), (after,) = await old.encode([VALUE]), await new.encode([VALUE])
+    assert after.metadata["encryption-key-id"] == b"k2"
+    assert await new.decode([before, after]) == [VALUE, VALUE]
+    with pytest.raises(Unreadable, match="no payload key 'k2'"):
+        await old.decode([after])
+
+
+async def test_a_key_that_is_not_active_only_reads() -> None:
+    (sealed,) = await converter(K1, active="k1").encode([VALUE])
+    reader = converter(K1)
+    assert await reader.decode([sealed]) == [VALUE]
+    assert await reader.encode([VALUE]) == await DATA_CONVERTER.encode([VALUE])
+
+
+async def test_what_was_written_before_it_was_switched_on_is_read() -> None:
+    plain = await DATA_CONVERTER.encode([VALUE])
+    assert await converter(K1, active="k1").decode(plain) == [VALUE]
+
+
+@pytest.mark.parametrize("part", ["data", "key"])
+async def test_what_was_changed_on_the_way_is_not_read(part: str) -> None:
+    ours = converter(K1, K2, active="k1")
+    (sealed,) = await ours.encode([VALUE])
+    forged = Payload.FromString(sealed.SerializeToString())
+    if part == "data":
+        forged.data = sealed.data[:-1] + bytes([sealed.data[-1] ^ 1])
+    else:
+        forged.metadata["encryption-key-id"] = b"k2"
+    with pytest.raises(Unreadable):
+        await ours.decode([forged])
+    forged.data = b"short"
+    with pytest.raises(Unreadable):
+        await ours.decode([forged])
+
+
+async def test_a_failure_hides_what_it_says() -> None:
+    ours, failure = converter(K1, active="k1"), Failure()
+    told = ApplicationError("no more of ord_1", "ord_1", type="out-of-stock")
+    await ours.encode_failure(told, failure)
+    assert b"ord_1" not in failure.SerializeToString()
+    # What the API decides on is there.
+    assert failure.application_failure_info.type == "out-of-stock"
+    read = await ours.decode_failure(failure)
+    assert isinstance(read, ApplicationError)
+    assert (read.message, read.details) == ("no more of ord_1", ("ord_1",))
+
+
+async def test_a_key_that_is_added_to_the_file_is_found(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    file.write_text(f"{K1}\n")
+    reader = data_converter(PayloadSettings(temporal_payload_keys_file=file))
+    sealed = await converter(K2, active="k2").encode([VALUE])
+    with pytest.raises(Unreadable):
+        await reader.decode(sealed)
+    file.write_text(f"{K1}\n{K2}\n")
+    assert await reader.decode(sealed) == [VALUE]
+
+
+@pytest.mark.parametrize(
+    ("changed", "complaint"),
+    [
+        ({"temporal_payload_keys": SecretStr("k1:c2hvcnQ=")}, "32 bytes in base64"),
+        ({"temporal_payload_keys": SecretStr("no key")}, "32 bytes in base64"),
+        ({"temporal_payload_active_key": "k2"}, "none of the payload keys"),
+        ({"temporal_payload_keys_file": Path("/nowhere")}, "No such file"),
+    ],
+)
+def test_keys_that_cannot_be_used_are_refused_at_the_start(
+    changed: dict[str, Any], complaint: str
+) -> None:
+    with pytest.raises(ValidationError, match=complaint) as refusal:
+        PayloadSettings(**({"temporal_payload_keys": SecretStr(K1)} | changed))
+    told = str(refusal.value.errors(include_input=False))
+    assert "c2hvcnQ=" not in told
