@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
+from devstack.issuer.people import ROLES
 
 from tests.deploy.cluster import cluster
 from tests.deploy.rendering import COMPONENTS, environment
@@ -115,4 +116,24 @@ def test_each_service_has_a_client_of_its_own() -> None:
         "temporal-worker",
         "fastapi-service",
         "temporal-operator",
+    }
+
+
+def test_roles_are_those_of_the_development_stack() -> None:
+    (mapping,) = (
+        entry["attrs"]["expression"]
+        for entry in entries("orders", "scopemapping").values()
+    )
+    tree = ast.parse(f"def mapping():\n{_indented(mapping)}")
+    (roles,) = (
+        ast.literal_eval(node)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Dict)
+        and all(isinstance(value, ast.Constant) for value in node.values)
+    )
+    customers = {"anna"}
+    assert roles == {
+        f"orders-{role}": scopes
+        for role, scopes in ROLES.items()
+        if role not in customers
     }

@@ -9,14 +9,17 @@ from typing import Annotated
 
 import typer
 
+from devstack.acting import Acting, by_header, by_token
 from devstack.demo import STORIES, DemoFailed, play
 from devstack.display import Display
+from devstack.issuer.people import ROLES, tokens
+from devstack.issuer.signer import Signer
 from devstack.lock import AlreadyRunning
 from devstack.ports import Ports, PortTaken, free_ports
 from devstack.process import PartFailed
 from devstack.seeing.asking import trace_of_an_order
 from devstack.seeing.prometheus import NoPrometheus
-from devstack.services import Addresses, settings
+from devstack.services import Addresses, known_callers, settings
 from devstack.stack import EXTRAS, PARTS, Options, Stack, with_errands
 
 _EXAMPLES = """Examples:
@@ -28,6 +31,8 @@ uv run dev --demo: and watch an order go from placement to delivery.
 uv run dev --demo --exit: stop after it; the exit status says how it went.
 
 uv run dev --only temporal,postgres: for who runs worker and API by hand.
+
+uv run dev --auth: with access tokens, as in production; it prints one per role.
 
 uv run dev --data other --ports auto: a second system beside the first.
 """
@@ -62,8 +67,8 @@ def _parts(only: str | None) -> tuple[str, ...]:
     return with_errands(name for name in PARTS if name in chosen)
 
 
-def _extras(*, traces: bool, observe: bool) -> tuple[str, ...]:
-    wanted = {"traces": traces, "prometheus": observe}
+def _extras(*, traces: bool, observe: bool, auth: bool) -> tuple[str, ...]:
+    wanted = {"traces": traces, "prometheus": observe, "issuer": auth}
     return tuple(name for name in EXTRAS if wanted[name])
 
 
@@ -127,6 +132,12 @@ def dev(
             "--observe", help="Run Prometheus with our rules, where it is installed."
         ),
     ] = False,
+    auth: Annotated[
+        bool,
+        typer.Option(
+            "--auth", help="Run an issuer, and print an access token for each role."
+        ),
+    ] = False,
     carrier_step_seconds: Annotated[
         float, typer.Option(min=0, help="How long each scan of a parcel takes.")
     ] = 0.5,
@@ -139,7 +150,7 @@ def dev(
     options = Options(
         data=(data or _project() / ".dev").resolve(),
         ports=free_ports() if ports is PortChoice.auto else Ports(),
-        parts=(*_parts(only), *_extras(traces=traces, observe=observe)),
+        parts=(*_parts(only), *_extras(traces=traces, observe=observe, auth=auth)),
         project=_project(),
         fresh=fresh,
         carrier_step_seconds=carrier_step_seconds,
@@ -203,7 +214,7 @@ class Session:
     async def _play(self, story: str) -> None:
         logs = str(self._options.data / "logs")
         try:
-            await play(story, self._stack.at, logs, self._display.say)
+            await play(story, self._stack.at, logs, self._display.say, self._acting)
         except DemoFailed as problem:
             # What went wrong is best looked at while everything still runs.
             self._display.say(str(problem))
@@ -211,13 +222,20 @@ class Session:
         if "traces" in self._options.parts:
             self._display.say(await trace_of_an_order(self._stack.at))
 
+    @property
+    def _acting(self) -> Acting:
+        signer = self._stack.signer
+        return by_header if signer is None else by_token(signer)
+
     def _announce(self) -> None:
         if self._as_json:
             print(json.dumps(self._stack.describe()), flush=True)
         elif "worker" not in self._options.parts or "api" not in self._options.parts:
-            self._display.say(_by_hand(self._stack.at))
+            self._display.say(_by_hand(self._stack))
         else:
             self._display.say(_overview(self._stack.at, self._options))
+        if not self._as_json and self._stack.signer is not None:
+            self._display.say(_people(self._stack.signer))
 
     def _listen_to_signals(self, work: asyncio.Task[int]) -> None:
         loop = asyncio.get_running_loop()
@@ -254,13 +272,18 @@ def _links(at: Addresses) -> dict[str, str]:
         "mail": at.mail,
         "traces": at.traces,
         "prometheus": f"{at.prometheus}/alerts",
+        "issuer": at.issuer,
         "worker": f"{at.worker}/metrics",
         "api": at.api,
     }
 
 
 def _overview(at: Addresses, options: Options) -> str:
-    seen = {"traces": at.traces, "prometheus": f"{at.prometheus}/alerts"}
+    seen = {
+        "traces": at.traces,
+        "prometheus": f"{at.prometheus}/alerts",
+        "issuer": at.issuer,
+    }
     return "\n".join(
         (
             "Everything is ready:",
@@ -275,8 +298,22 @@ def _overview(at: Addresses, options: Options) -> str:
     )
 
 
-def _by_hand(at: Addresses) -> str:
-    exports = [f"export {name}='{value}'" for name, value in settings(at).items()]
+def _people(signer: Signer) -> str:
+    """Each token on a line of its own, to be copied."""
+    told = (
+        f"\n{name}: {ROLES[name]}\n{token}" for name, token in tokens(signer).items()
+    )
+    return (
+        "Access tokens, good for twelve hours. One of them as ORDERS_TOKEN is for"
+        " `uv run orders`; the docs page takes it under Authorize, or signs you in.\n"
+        + "\n".join(told)
+    )
+
+
+def _by_hand(stack: Stack) -> str:
+    at = stack.at
+    given = settings(at) | (known_callers(at) if stack.signer else {})
+    exports = [f"export {name}='{value}'" for name, value in given.items()]
     return "\n".join(
         (
             "Ready. For the parts you run by hand, in another shell:",

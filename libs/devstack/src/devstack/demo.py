@@ -17,17 +17,13 @@ import asyncpg
 import httpx2
 from shared.contracts.orders.names import order_workflow_id
 
-from devstack.products import CURRENCY, PRODUCTS, acting_as
+from devstack.acting import Acting, by_header
+from devstack.products import CURRENCY, PRODUCTS
 from devstack.services import Addresses
 from devstack.temporal import NAMESPACE
 
 Say = Callable[[str], None]
 Json = dict[str, Any]
-
-_SHOP = acting_as("web-shop", "orders:write", "orders:read")
-_WAREHOUSE = acting_as("warehouse", "fulfil")
-
-_CLERK = acting_as("clerk", "orders:operate", "refunds:write")
 
 _AUDIT_VIEWS = ("audit_money", "audit_stock", "audit_ledger")
 _END = ("order.completed", "order.cancelled")
@@ -45,6 +41,19 @@ class Stage:
     http: httpx2.AsyncClient
     say: Say
     logs: str
+    acting: Acting = by_header
+
+    @property
+    def shop(self) -> dict[str, str]:
+        return self.acting("web-shop", "orders:write", "orders:read")
+
+    @property
+    def warehouse(self) -> dict[str, str]:
+        return self.acting("warehouse", "fulfil")
+
+    @property
+    def clerk(self) -> dict[str, str]:
+        return self.acting("clerk", "orders:operate", "refunds:write")
 
 
 async def short(stage: Stage) -> None:
@@ -69,10 +78,12 @@ STORIES: dict[str, Callable[[Stage], Awaitable[None]]] = {"short": short, "full"
 """By the name that follows `--demo`."""
 
 
-async def play(name: str, at: Addresses, logs: str, say: Say) -> None:
+async def play(
+    name: str, at: Addresses, logs: str, say: Say, acting: Acting = by_header
+) -> None:
     """Play a story and check the books after it. Raises `DemoFailed`."""
     async with httpx2.AsyncClient(base_url=at.api, trust_env=False, timeout=15) as http:
-        stage = Stage(at=at, http=http, say=say, logs=logs)
+        stage = Stage(at=at, http=http, say=say, logs=logs, acting=acting)
         try:
             await STORIES[name](stage)
         except httpx2.TransportError as lost:
@@ -107,7 +118,7 @@ async def _place(stage: Stage, quantities: dict[str, int]) -> Json:
         answer = await stage.http.post(
             "/v1/orders",
             json=body,
-            headers=_SHOP | _new_key() | {"Prefer": "wait=10"},
+            headers=stage.shop | _new_key() | {"Prefer": "wait=10"},
         )
     order = _checked(answer)
     stage.say(f"Placed order {order['id']}: {_shown(order['totals']['total'])}.")
@@ -136,7 +147,10 @@ async def _follow(
 async def _events(stage: Stage, order: str, seen: int) -> AsyncIterator[Json]:
     """The timeline after `seen`, by server-sent events. Reconnects if cut off."""
     while True:
-        headers = _SHOP | {"Accept": "text/event-stream", "Last-Event-ID": str(seen)}
+        headers = stage.shop | {
+            "Accept": "text/event-stream",
+            "Last-Event-ID": str(seen),
+        }
         url = f"/v1/orders/{order}/events"
         async with stage.http.stream("GET", url, headers=headers, timeout=60) as stream:
             if stream.is_error:
@@ -154,7 +168,9 @@ async def _work_in_warehouse(stage: Stage, order: str, event: str) -> None:
         return
     status, work = _WORK[event]
     query = {"order": order, "status": status}
-    answer = await stage.http.get("/v1/shipments", params=query, headers=_WAREHOUSE)
+    answer = await stage.http.get(
+        "/v1/shipments", params=query, headers=stage.warehouse
+    )
     for shipment in _checked(answer)["data"]:
         await work(stage, shipment)
 
@@ -177,7 +193,7 @@ async def _ship(stage: Stage, shipment: Json) -> None:
 async def _command(stage: Stage, shipment: Json, verb: str, body: Json) -> None:
     url = f"/v1/shipments/{shipment['id']}/{verb}"
     # The same key for each attempt: the event that woke us may come twice.
-    headers = _WAREHOUSE | {"Idempotency-Key": f"demo-{shipment['id']}-{verb}"}
+    headers = stage.warehouse | {"Idempotency-Key": f"demo-{shipment['id']}-{verb}"}
     _checked(await stage.http.post(url, json=body, headers=headers))
 
 
@@ -188,18 +204,18 @@ _WORK = {"shipment.ready": ("ready", _pack), "shipment.packed": ("packed", _ship
 async def _send_back(stage: Stage, order: str, seen: int) -> int:
     """One unit of the first line comes back, is accepted and paid back."""
     body = {"lines": [{"line": 1, "quantity": 1, "reason": "does-not-fit"}]}
-    asked = await _post(stage, f"/v1/orders/{order}/returns", body, _CLERK)
+    asked = await _post(stage, f"/v1/orders/{order}/returns", body, stage.clerk)
     stage.say(f"          the customer sends back one unit: {asked['id']}")
     seen = await _follow(stage, order, until=("return.approved",), seen=seen)
     accepted = {"lines": [{"line": 1, "accepted": 1, "disposition": "restock"}]}
-    await _post(stage, f"/v1/returns/{asked['id']}/receive", accepted, _WAREHOUSE)
+    await _post(stage, f"/v1/returns/{asked['id']}/receive", accepted, stage.warehouse)
     stage.say(f"          the warehouse receives {asked['id']}")
     return await _follow(stage, order, until=("refund.succeeded",), seen=seen)
 
 
 async def _apologise(stage: Stage, order: str, seen: int) -> None:
     body = {"reason": "goodwill", "amount": _money(250), "note": "The box was dented."}
-    refund = await _post(stage, f"/v1/orders/{order}/refunds", body, _CLERK)
+    refund = await _post(stage, f"/v1/orders/{order}/refunds", body, stage.clerk)
     stage.say(f"          a clerk pays back {_shown(refund['amount'])} for goodwill")
     await _follow(stage, order, until=("refund.succeeded",), seen=seen)
 
@@ -209,7 +225,7 @@ async def _post(stage: Stage, path: str, body: Json, who: dict[str, str]) -> Jso
 
 
 async def _order(stage: Stage, order: str) -> Json:
-    return _checked(await stage.http.get(f"/v1/orders/{order}", headers=_SHOP))
+    return _checked(await stage.http.get(f"/v1/orders/{order}", headers=stage.shop))
 
 
 async def _finish(stage: Stage, order_id: str) -> None:

@@ -33,6 +33,7 @@ class Ports:
     worker: int = 8080
     api: int = 8000
     api_metrics: int = 8001
+    issuer: int = 9000
     traces: int = 4317
     traces_page: int = 4318
     prometheus: int = 9090

@@ -12,6 +12,12 @@ from typing import Annotated, Any
 import httpx2
 import typer
 
+from devstack.acting import by_header
+
+TOKEN_VARIABLE = "DEV_TOKEN"  # noqa: S105
+STOREKEEPER = ("dev-stack", "catalogue:write", "stock:write")
+"""Who loads them, and what that takes."""
+
 LOCATION = "berlin"
 SECOND_LOCATION = "leipzig"
 CURRENCY = "EUR"
@@ -32,14 +38,8 @@ STOCK = {
 }
 
 
-def acting_as(user: str, *scopes: str) -> dict[str, str]:
-    """The headers by which the API, without an issuer, is told who calls."""
-    return {"X-Dev-User": user, "X-Dev-Scopes": " ".join(scopes)}
-
-
-async def load_products(api: str) -> None:
+async def load_products(api: str, headers: dict[str, str]) -> None:
     """Create the products and receive the stock. Raises `httpx2.HTTPStatusError`."""
-    headers = acting_as("dev-stack", "catalogue:write", "stock:write")
     async with httpx2.AsyncClient(
         base_url=api, headers=headers, trust_env=False, timeout=15
     ) as client:
@@ -78,9 +78,11 @@ def _checked(response: httpx2.Response) -> None:
 
 def load(
     api: Annotated[str, typer.Option(help="Base address of the API.")],
+    token: Annotated[str | None, typer.Option(envvar=TOKEN_VARIABLE)] = None,
 ) -> None:
     """Load the demo products and their stock."""
-    asyncio.run(load_products(api))
+    headers = {"Authorization": f"Bearer {token}"} if token else by_header(*STOREKEEPER)
+    asyncio.run(load_products(api, headers))
 
 
 if __name__ == "__main__":

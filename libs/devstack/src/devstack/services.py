@@ -9,10 +9,13 @@ from pathlib import Path
 
 import httpx2
 
+from devstack.acting import AUDIENCE
+from devstack.issuer.signer import Signer
 from devstack.ports import HOST, Ports
 from devstack.postgres import database_url
 from devstack.probe import answers
 from devstack.process import Command
+from devstack.products import STOREKEEPER, TOKEN_VARIABLE
 from devstack.temporal import NAMESPACE
 
 # Secrets in form only: everything listens on loopback and forgets no customer's money.
@@ -26,7 +29,10 @@ _API_STOP_SECONDS = 4.0
 _WORKER_STOP_SECONDS = 5.0
 _SIMULATOR_STOP_SECONDS = 2.5
 # What a shell may have set for another system must not reach this one.
-_FOREIGN = ("TEMPORAL_", "STRIPE_", "DATABASE_", "CARRIER", "SMTP_", "OIDC_", "API_")
+_FOREIGN = (
+    *("TEMPORAL_", "STRIPE_", "DATABASE_", "CARRIER", "SMTP_", "OIDC_", "API_"),
+    TOKEN_VARIABLE,
+)
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,11 @@ class Addresses:
     @property
     def mail(self) -> str:
         return _http(self.ports.mail)
+
+    @property
+    def issuer(self) -> str:
+        """With the slash at its end, as tokens have it in `iss`."""
+        return f"{_http(self.ports.issuer)}/"
 
     @property
     def traces(self) -> str:
@@ -117,6 +128,16 @@ def tracing(at: Addresses) -> dict[str, str]:
     }
 
 
+def known_callers(at: Addresses) -> dict[str, str]:
+    """What makes the API ask for tokens of our issuer."""
+    return {
+        "API_AUTH": "oidc",
+        "OIDC_ISSUER": at.issuer,
+        "OIDC_AUDIENCE": AUDIENCE,
+        "OIDC_DOCS_CLIENT_ID": "docs",
+    }
+
+
 class Services:
     """Builds the commands of the services and simulators of one stack."""
 
@@ -126,11 +147,14 @@ class Services:
         data: Path,
         http: httpx2.AsyncClient,
         extra: Mapping[str, str],
+        signer: Signer | None = None,
     ) -> None:
+        """With a `signer` the API asks for tokens, and our own people have some."""
         self._at = at
         self._data = data
         self._http = http
         self._extra = extra
+        self._signer = signer
 
     def migrations(self) -> Command:
         return self._python("migrations", "shared.database.migrations")
@@ -151,6 +175,18 @@ class Services:
             health=f"{self._at.api}/ready",
             metrics_port=self._at.ports.api_metrics,
             stop_seconds=_API_STOP_SECONDS,
+        )
+
+    def issuer(self) -> Command:
+        key = self._data / "issuer-key.pem"
+        if self._signer is not None:
+            self._signer.save(key)
+        return self._python(
+            "issuer",
+            "devstack.issuer",
+            *("--port", str(self._at.ports.issuer)),
+            *("--key", str(key)),
+            health=f"{self._at.issuer}keys",
         )
 
     def payments(self) -> Command:
@@ -175,10 +211,14 @@ class Services:
             *("--auto", "--orders-api", self._at.api),
             *("--step-seconds", str(step_seconds)),
             health=f"{self._at.carrier}/_sim/health",
+            acts=("carrier-simulator", "orders:read"),
         )
 
     def products(self) -> Command:
-        return self._python("products", "devstack.products", "--api", self._at.api)
+        return self._python(
+            *("products", "devstack.products", "--api", self._at.api),
+            acts=STOREKEEPER,
+        )
 
     def mail(self) -> Command:
         return self._python(
@@ -207,17 +247,26 @@ class Services:
         health: str | None = None,
         metrics_port: int | None = None,
         stop_seconds: float = _SIMULATOR_STOP_SECONDS,
+        acts: tuple[str, ...] = (),
     ) -> Command:
         http = self._http
         return Command(
             name=name,
             # -P: a file in the current directory must not stand in for a package.
             argv=(sys.executable, "-P", "-m", module, *arguments),
-            environment=self._environment(metrics_port),
+            environment=self._environment(metrics_port) | self._token(acts),
             log=self._data / "logs" / f"{name}.log",
             ready=(lambda: answers(http, health)) if health else None,
             stop_seconds=stop_seconds,
         )
+
+    def _token(self, acts: tuple[str, ...]) -> dict[str, str]:
+        """For one who calls the API: by what name, and with which scopes."""
+        if self._signer is None or not acts:
+            return {}
+        user, *scopes = acts
+        token = self._signer.token(user, AUDIENCE, scope=" ".join(scopes))
+        return {TOKEN_VARIABLE: token}
 
     def _environment(self, metrics_port: int | None) -> dict[str, str]:
         inherited = {

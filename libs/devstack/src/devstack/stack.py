@@ -11,20 +11,22 @@ from typing import Self
 
 import httpx2
 
+from devstack.issuer.people import tokens
+from devstack.issuer.signer import Signer
 from devstack.leftovers import Guard, Record, stop_leftovers
 from devstack.lock import only_one
 from devstack.ports import Ports, check_free
 from devstack.postgres import postgres
 from devstack.process import Command, Process
 from devstack.seeing.prometheus import prometheus
-from devstack.services import Addresses, Services, tracing
+from devstack.services import Addresses, Services, known_callers, tracing
 from devstack.temporal import search_attributes, temporal
 
 PARTS = ("postgres", "temporal", "payments", "carrier", "mail", "worker", "api")
 """What runs until it is stopped."""
 
-EXTRAS = ("traces", "prometheus")
-"""What runs only when it is asked for, to see the rest."""
+EXTRAS = ("traces", "prometheus", "issuer")
+"""What runs only when it is asked for: to see the rest, and to know who calls."""
 
 _ERRANDS = {"migrations": "postgres", "products": "api"}
 """What runs once and ends, and the part it prepares."""
@@ -33,7 +35,8 @@ _AFTER = {
     "migrations": ("postgres",),
     "worker": ("migrations", "temporal"),
     "api": ("migrations",),
-    "products": ("api",),
+    # With the first token that it sees, the API asks the issuer for its keys.
+    "products": ("api", "issuer"),
 }
 
 # First nothing new comes in, then what runs is finished, then what that needed goes.
@@ -53,6 +56,7 @@ _OUR_FILES = (
     "logs.previous",
     "bytecode",
     "prometheus",
+    "issuer-key.pem",
 )
 
 
@@ -100,6 +104,7 @@ class Stack:
     ) -> None:
         self.options = options
         self.at = Addresses(options.ports)
+        self.signer = Signer(self.at.issuer) if "issuer" in options.parts else None
         self._changed = changed
         self._record = Record(options.data / "processes.json")
         self._processes: dict[str, Process] = {}
@@ -148,10 +153,12 @@ class Stack:
             "mail": {"mail": at.mail},
             "traces": {"traces": at.traces, "otlp": at.otlp},
             "prometheus": {"prometheus": at.prometheus},
+            "issuer": {"issuer": at.issuer},
         }
         running = [part for part in addresses if part in self._processes]
         known = {name: url for part in running for name, url in addresses[part].items()}
-        return known | {"pids": {part: self[part].pid for part in running}}
+        who = {"tokens": tokens(self.signer)} if self.signer else {}
+        return known | who | {"pids": {part: self[part].pid for part in running}}
 
     async def _claim(self, resources: AsyncExitStack) -> None:
         """Own the data directory, and tidy up after an owner that was killed."""
@@ -169,7 +176,9 @@ class Stack:
     def _commands(self, http: httpx2.AsyncClient) -> list[Command]:
         o, logs = self.options, self.options.data / "logs"
         seen = tracing(self.at) if "traces" in o.parts else {}
-        services = Services(self.at, o.data, http, {**seen, **o.environment})
+        known = known_callers(self.at) if self.signer else {}
+        extra = {**seen, **known, **o.environment}
+        services = Services(self.at, o.data, http, extra, self.signer)
         build: dict[str, Callable[[], Command]] = {
             "postgres": lambda: postgres(
                 o.data / "postgres",
@@ -194,6 +203,7 @@ class Stack:
             "api": services.api,
             "products": services.products,
             "traces": services.traces,
+            "issuer": services.issuer,
             "prometheus": lambda: prometheus(o.ports, o.data, o.project, http=http),
         }
         return [build[name]() for name in build if name in o.parts]

@@ -39,6 +39,7 @@ from api.orders.routes import (
 )
 from api.services import Services
 from api.settings import ApiSettings
+from api.signing_in import describe_issuer, page_options
 
 DESCRIPTION = """
 Orders from placement to delivery. Amounts are integers in the currency's minor unit,
@@ -77,6 +78,7 @@ def create_app(
         version="1",
         description=DESCRIPTION,
         lifespan=lifespan,
+        swagger_ui_init_oauth=page_options(settings),
         generate_unique_id_function=_operation_id,
         telemetry={
             "meter_provider": meter_provider,
@@ -95,7 +97,7 @@ def create_app(
     for subject in _SUBJECTS:
         app.include_router(subject.router, dependencies=[Depends(_only_json)])
     app.include_router(webhooks.router)
-    _describe_problems(app)
+    _describe(app, settings)
     return app
 
 
@@ -152,8 +154,9 @@ def _is_probe(scope: MutableMapping[str, Any]) -> bool:
     return scope.get("path") in ("/health", "/ready")
 
 
-def _describe_problems(app: FastAPI) -> None:
-    """Put the problem document where the routes' `$ref` looks for it."""
+def _describe(app: FastAPI, settings: ApiSettings) -> None:
+    """Put the problem document where the routes' `$ref` looks for it, and say where
+    tokens come from."""
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -163,6 +166,7 @@ def _describe_problems(app: FastAPI) -> None:
         )
         parts = {**schema.pop("$defs", {}), "ProblemDocument": schema}
         document.setdefault("components", {}).setdefault("schemas", {}).update(parts)
+        describe_issuer(document, settings)
         return document
 
     # FastAPI's documented way.

@@ -32,6 +32,10 @@ class ApiSettings(DatabaseSettings, TemporalSettings, ObservabilitySettings):
     """Their `aud`."""
     oidc_jwks_url: str | None = None
     """Where the issuer's keys are; asked of the issuer itself when not set."""
+    oidc_docs_client_id: str | None = None
+    """The issuer's public client by which people sign in on the page under /docs."""
+    oidc_docs_scope: str = "openid orders"
+    """What that page asks for."""
 
     stripe_webhook_secret: SecretStr | None = None
     """Signs the payment provider's webhooks; without it they are refused."""

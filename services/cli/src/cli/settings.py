@@ -7,7 +7,9 @@ from cli.problems import CliError
 
 
 class CliSettings(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix="ORDERS_", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="ORDERS_", env_ignore_empty=True, frozen=True
+    )
 
     api_url: str = Field("http://127.0.0.1:8000", pattern="^https?://")
     token: SecretStr | None = None

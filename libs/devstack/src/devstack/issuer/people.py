@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-API_AUDIENCE = "orders"
+from devstack.acting import AUDIENCE
+from devstack.issuer.signer import Signer
 
 ROLES = {
     "storefront": "orders:write orders:read",
@@ -31,6 +32,14 @@ class Account:
 def people() -> dict[str, Account]:
     """By client id. The secrets are in form only, as is all on a development stack."""
     return {
-        name: Account(f"{name}-dev", API_AUDIENCE, {"scope": scopes})
+        name: Account(f"{name}-dev", AUDIENCE, {"scope": scopes})
         for name, scopes in ROLES.items()
+    }
+
+
+def tokens(signer: Signer) -> dict[str, str]:
+    """One for each, good for a day of work."""
+    return {
+        name: signer.token(name, account.audience, **account.claims)
+        for name, account in people().items()
     }

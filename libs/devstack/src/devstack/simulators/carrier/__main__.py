@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 
 from devstack.simulators.carrier.app import carrier_simulator
 from devstack.simulators.carrier.courier import Round
@@ -18,7 +19,11 @@ def main() -> None:
         help="collect and deliver what the orders API lists as shipped",
     )
     parser.add_argument("--orders-api", metavar="URL", help="needed by --auto")
-    parser.add_argument("--token", help="bearer token for the orders API")
+    parser.add_argument(
+        "--token",
+        default=os.environ.get("DEV_TOKEN"),
+        help="bearer token for the orders API (or $DEV_TOKEN)",
+    )
     parser.add_argument(
         "--step-seconds",
         type=float,

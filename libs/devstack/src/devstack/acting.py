@@ -1,0 +1,28 @@
+"""How the stack's own people tell the API who they are."""
+
+from typing import Protocol
+
+from devstack.issuer.signer import Signer
+
+AUDIENCE = "orders"
+
+
+class Acting(Protocol):
+    """Headers for somebody with these scopes."""
+
+    def __call__(self, user: str, *scopes: str) -> dict[str, str]: ...
+
+
+def by_header(user: str, *scopes: str) -> dict[str, str]:
+    """As the API believes it without an issuer."""
+    return {"X-Dev-User": user, "X-Dev-Scopes": " ".join(scopes)}
+
+
+def by_token(signer: Signer) -> Acting:
+    """As the API wants it with `dev --auth`."""
+
+    def acting(user: str, *scopes: str) -> dict[str, str]:
+        token = signer.token(user, AUDIENCE, scope=" ".join(scopes))
+        return {"Authorization": f"Bearer {token}"}
+
+    return acting
