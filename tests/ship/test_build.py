@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import psutil
 import pytest
 from devstack.ports import HOST, free_ports
 from devstack.postgres import create_database, drop_database
@@ -24,6 +25,15 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 BASE = "python:3.13-slim-trixie"
 PORT = free_ports().worker
+# What a container is to its process, without an engine for it: the image's tree,
+# read-only but for /tmp, and nobody else; the process is number 1.
+CONTAIN = """
+set -e
+mount --bind "$0" "$0" && mount --bind /dev "$0/dev" && mount -t proc proc "$0/proc"
+mount -t tmpfs -o mode=1777 tmpfs "$0/tmp" && mount -o remount,bind,ro "$0"
+user=$1 && shift
+exec chroot --userspec="$user" "$0" /usr/bin/env --ignore-environment "$@"
+"""
 AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
 
 
@@ -74,6 +84,7 @@ def buildah(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Buildah]:
     tool = Buildah(store)
     _make_base(tool)
     yield tool
+    tool("umount", "--all")
     tool("rm", "--all")
     # The overlay driver leaves its own folder mounted on itself.
     subprocess.run(["umount", "--recursive", store / "graph/overlay"], check=False)
@@ -130,6 +141,22 @@ async def database(services: Services) -> AsyncIterator[str]:
     await drop_database(services.postgres, name)
 
 
+def contained(
+    buildah: Buildah, image: str, settings: dict[str, str], *command: str
+) -> tuple[str, ...]:
+    """`command` as the only process of a new container of `image`."""
+    config = buildah.configuration(image)["config"]
+    environment = [*config["Env"], *(f"{k}={v}" for k, v in settings.items())]
+    tree = buildah("mount", buildah("from", image))
+    apart = ("unshare", "--mount", "--pid", "--fork", "--kill-child")
+    return (*apart, "sh", "-c", CONTAIN, tree, config["User"], *environment, *command)
+
+
+async def is_ready() -> bool:
+    async with httpx2.AsyncClient() as http:
+        return await answers(http, f"http://{HOST}:{PORT}/ready")
+
+
 def test_the_image_says_what_it_is_and_runs_as_nobody(
     buildah: Buildah, source: Path, image: str
 ) -> None:
@@ -157,7 +184,7 @@ def test_built_twice_the_layers_are_the_same(
     assert once == twice
 
 
-async def test_the_worker_becomes_ready_in_its_image(
+async def test_the_worker_serves_and_stops_as_process_1_of_a_read_only_tree(
     buildah: Buildah, image: str, database: str, services: Services, tmp_path: Path
 ) -> None:
     settings = {
@@ -168,24 +195,29 @@ async def test_the_worker_becomes_ready_in_its_image(
         "METRICS_HOST": HOST,
         "METRICS_PORT": str(PORT),
     }
-    container = buildah("from", image)
-    run = ("run", *(f"--env={name}={value}" for name, value in settings.items()))
-    buildah(*run, container, "--", "python", "-m", "shared.database.migrations")
-
-    async def ready() -> bool:
-        async with httpx2.AsyncClient() as http:
-            return await answers(http, f"http://{HOST}:{PORT}/ready")
-
-    process = Process(
-        Command(
-            name="container",
-            argv=("buildah", *run, container, "--", "python", "-m", "worker"),
-            environment=buildah.environment,
-            log=tmp_path / "container.log",
-            ready=ready,
+    migrations, worker = (
+        Process(
+            Command(
+                name=module,
+                argv=contained(buildah, image, settings, "python", "-m", module),
+                environment=buildah.environment,
+                log=tmp_path / f"{module}.log",
+                ready=ready,
+                stop_seconds=20,
+            )
+        )
+        for module, ready in (
+            ("shared.database.migrations", None),
+            ("worker", is_ready),
         )
     )
-    try:
-        await process.start()
-    finally:
-        await process.stop()
+    await migrations.run_to_end()
+    await worker.start()
+
+    (first,) = psutil.Process(worker.pid).children()
+    assert first.uids().real == 10001
+    # To the process itself: unshare, its parent, passes no signal on.
+    first.terminate()
+    await worker.stop()
+
+    assert worker.exit_code == 0
