@@ -13,8 +13,11 @@ from urllib.parse import urlsplit
 
 import httpx2
 from opentelemetry import trace
+from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import Span as SdkSpan
+from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from temporalio.client import Plugin
@@ -50,6 +53,7 @@ def start_tracing(
     exporter = OTLPSpanExporter(
         endpoint=endpoint, timeout=EXPORT_TIMEOUT.total_seconds()
     )
+    provider.add_span_processor(_Reticence())
     provider.add_span_processor(BatchSpanProcessor(exporter))
     # It would warn of each try; the error that follows them comes once a minute.
     logging.getLogger("opentelemetry.exporter.otlp").setLevel(logging.ERROR)
@@ -62,6 +66,15 @@ def start_tracing(
         last.join(LAST_WORDS.total_seconds())
 
     return stop
+
+
+class _Reticence(SpanProcessor):
+    """Of a request's address FastAPI tells the query too, and who looks for an order
+    may write a name into it."""
+
+    def on_start(self, span: SdkSpan, parent_context: Context | None = None) -> None:
+        if span.attributes and "url.query" in span.attributes:
+            span.set_attribute("url.query", "REDACTED")
 
 
 def describe_process(settings: ObservabilitySettings, *, service: str) -> Resource:
