@@ -35,7 +35,7 @@ def released(tmp_path: Path) -> Path:
         pytest.skip("no uv")
     at = working_tree(
         *(tmp_path / "repository", "pyproject.toml", "uv.lock"),
-        *("libs/*/pyproject.toml", "services/*/pyproject.toml"),
+        *("libs/*/pyproject.toml", "services/*/pyproject.toml", ".gitlab/*.j2"),
     )
     poe(at, "bump", "1.0.0", "--yes")
     return at
@@ -61,11 +61,14 @@ def test_a_feature_raises_the_minor_version_everywhere(released: Path) -> None:
 
 def test_the_notes_of_a_release_say_what_it_brings(released: Path) -> None:
     commit(released, "fix(api): count pages from one")
+    commit(released, "fix(tests): count them, too")
     poe(released, "bump")
 
     notes = poe(released, "release-notes", "1.0.1")
 
+    assert "### Fixed" in notes
     assert "count pages from one" in notes
+    assert "count them, too" not in notes
     assert "1.0.0" not in notes
     assert notes.strip() in (released / "CHANGELOG.md").read_text()
 
