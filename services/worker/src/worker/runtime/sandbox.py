@@ -1,5 +1,7 @@
 """What a workflow may see from inside the sandbox."""
 
+from pathlib import Path
+
 from temporalio.worker.workflow_sandbox import (
     SandboxedWorkflowRunner,
     SandboxRestrictions,
@@ -8,10 +10,17 @@ from temporalio.worker.workflow_sandbox import (
 
 def sandbox() -> SandboxedWorkflowRunner:
     """Workflow modules are loaded anew for each workflow, and guarded. The contracts
-    alone pass through: they hold no state and reach no I/O (import-linter), and
-    building their pydantic models for every workflow would take most of its time."""
+    and the policies pass through: they hold no state and reach no I/O (import-linter,
+    and ruff's banned API), and loading them took five sixths of a workflow's start
+    (docs/adr/0036)."""
     return SandboxedWorkflowRunner(
         restrictions=SandboxRestrictions.default.with_passthrough_modules(
-            "shared.contracts"
+            "shared.contracts", *_policies()
         )
     )
+
+
+def _policies() -> list[str]:
+    """The rules of every business process: `worker.<process>.policy`."""
+    processes = Path(__file__).parents[1]
+    return [f"worker.{p.parent.name}.policy" for p in processes.glob("*/policy.py")]
