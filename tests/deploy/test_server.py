@@ -29,6 +29,8 @@ SERVICES = {
     "temporal-system-worker": "worker",
 }
 
+HOW_TO = "docs/how-to/production-topology.md"
+
 VALUES = {
     "POD_IP": "10.1.2.3",
     "SQL_USER": "temporal",
@@ -240,7 +242,9 @@ def test_the_real_server_keeps_every_key(name: str, tmp_path: Path) -> None:
     """Unknown keys are ignored silently, so the server's own reading is compared."""
     server = shutil.which("temporal-server")
     if server is None:
-        pytest.skip("temporal-server is not installed (docs/deployment.md says how)")
+        pytest.skip(
+            "temporal-server is not installed: docs/how-to/production-topology.md"
+        )
     made = environment(name)
     given = environment_of(cluster(made), "temporal-frontend")
     folder = tmp_path / "config"
@@ -263,7 +267,9 @@ def test_the_real_server_keeps_every_key(name: str, tmp_path: Path) -> None:
 def test_the_real_server_knows_every_dynamic_key() -> None:
     server = shutil.which("temporal-server")
     if server is None:
-        pytest.skip("temporal-server is not installed (docs/deployment.md says how)")
+        pytest.skip(
+            "temporal-server is not installed: docs/how-to/production-topology.md"
+        )
     path = KUSTOMIZE / "base/temporal-backend/server/config/dynamic.yaml"
     done = subprocess.run(
         [server, "validate-dynamic-config", str(path)],

@@ -7,7 +7,7 @@ import typer
 import uvicorn
 
 from devstack.issuer.app import Issuer, issuer_app
-from devstack.issuer.people import people
+from devstack.issuer.people import people, services
 from devstack.issuer.signer import A_DAY_OF_WORK, Signer
 from devstack.ports import HOST
 
@@ -18,7 +18,7 @@ def serve(
 ) -> None:
     """Hand out tokens to the people of the development stack."""
     signer = Signer.load(f"http://{HOST}:{port}/", key)
-    app = issuer_app(Issuer(signer, people(), lives=A_DAY_OF_WORK))
+    app = issuer_app(Issuer(signer, people() | services(), A_DAY_OF_WORK))
     uvicorn.run(app, host=HOST, port=port, log_level="info", access_log=False)
 
 

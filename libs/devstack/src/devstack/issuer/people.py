@@ -29,12 +29,22 @@ class Account:
     claims: Mapping[str, Any]
 
 
+_SERVICES = ("temporal-worker", "fastapi-service")
+TEMPORAL = {"permissions": ["orders:write"]}
+"""What a service may at Temporal, as the server reads it."""
+
+
 def people() -> dict[str, Account]:
     """By client id. The secrets are in form only, as is all on a development stack."""
     return {
         name: Account(f"{name}-dev", AUDIENCE, {"scope": scopes})
         for name, scopes in ROLES.items()
     }
+
+
+def services() -> dict[str, Account]:
+    """Their tokens are for Temporal; the development server asks for none."""
+    return {name: Account(f"{name}-dev", "temporal", TEMPORAL) for name in _SERVICES}
 
 
 def tokens(signer: Signer) -> dict[str, str]:
