@@ -184,6 +184,8 @@ def open_shop(
             stripe_webhook_secret=SecretStr(STRIPE_SECRET),
             carrier_webhook_secret=SecretStr(CARRIER_SECRET),
             easypost_webhook_secret=SecretStr(EASYPOST_SECRET),
+            # The double of EasyPost is a peer, and its labels with it.
+            label_base=host.url,
             # A machine that is busy with other tests is not down.
             api_command_timeout=timedelta(seconds=20),
             api_start_timeout=timedelta(seconds=10),

@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 
 import httpx2
 import uvicorn
+from api.connections import Connection
+from api.middleware import MAX_HEAD_BYTES
 from api.server import DrainingServer
 from fastapi import FastAPI
 
@@ -16,7 +18,14 @@ from tests.api.shop import Json
 @asynccontextmanager
 async def serving(app: FastAPI) -> AsyncIterator[tuple[DrainingServer, str]]:
     """The server and its address. It has stopped when the block is left."""
-    config = uvicorn.Config(app, port=0, log_config=None, lifespan="on")
+    config = uvicorn.Config(
+        app,
+        port=0,
+        http=Connection,
+        h11_max_incomplete_event_size=MAX_HEAD_BYTES,
+        log_config=None,
+        lifespan="on",
+    )
     server = DrainingServer(config, app, drain=0)
     running = asyncio.create_task(server._serve())
     while not server.started:

@@ -6,9 +6,7 @@ from datetime import timedelta
 import httpx2
 import pytest
 from api.app import create_app
-from fastapi import FastAPI
 from shared.contracts.orders.names import order_workflow_id
-from shared.database.ids import new_id
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
@@ -276,51 +274,3 @@ async def test_a_shipment_that_is_not_there_is_not_found(shop: Shop) -> None:
 def _with_card(method: str, **more: str) -> dict[str, object]:
 
     return an_order(2, payment={"method": method} | more)
-
-
-async def test_a_label_is_fetched_from_the_carrier(
-    shop: Shop, app: FastAPI, engine: AsyncEngine
-) -> None:
-    def carrier(request: httpx2.Request) -> httpx2.Response:
-        assert request.url == "http://carrier/v1/labels/lab_1.pdf"
-        return httpx2.Response(200, content=b"%PDF-1.7")
-
-    shipment_id = await _labelled(shop, engine)
-    path = f"/v1/shipments/{shipment_id}/label"
-    app.state.services.settings = app.state.settings.model_copy(
-        update={"carrier_api_base": "http://carrier/"}
-    )
-    app.state.services.http = httpx2.AsyncClient(
-        transport=httpx2.MockTransport(carrier)
-    )
-    label = await shop.client.get(path)
-    assert label.headers["content-type"] == "application/pdf"
-    assert label.content == b"%PDF-1.7"
-
-
-async def test_a_carrier_that_is_down_is_no_fault_of_the_caller(
-    shop: Shop, app: FastAPI, engine: AsyncEngine
-) -> None:
-    shipment_id = await _labelled(shop, engine)
-    app.state.services.settings = app.state.settings.model_copy(
-        update={"carrier_api_base": "http://127.0.0.1:1"}
-    )
-    answer = await shop.client.get(f"/v1/shipments/{shipment_id}/label")
-    assert (answer.status_code, code(answer)) == (503, "unavailable")
-
-
-async def _labelled(shop: Shop, engine: AsyncEngine) -> str:
-    """A parcel as a worker with a carrier leaves it."""
-    await shop.sell()
-    order = await shop.order()
-    shipment_id = new_id("shp")
-    async with engine.begin() as connection:
-        await connection.execute(
-            text(
-                "INSERT INTO shipments (id, order_id, location, status, captured_at,"
-                " label_ref) VALUES (:id, :order_id, 'berlin', 'packed', now(),"
-                " 'lab_1')"
-            ),
-            {"id": shipment_id, "order_id": order["id"]},
-        )
-    return shipment_id

@@ -5,17 +5,20 @@ import hashlib
 import hmac
 import json
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx2
 import pytest
 from api.app import create_app
 from api.middleware import MAX_BODY_BYTES
+from api.orders.webhooks import OLDEST_EVENT
 from shared.database.engine import connector
 from shared.database.listen import Listener
 from shared.platform.settings import DatabaseSettings
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
+from worker.orders.retaining import WEBHOOKS_LIVE
 
 from tests.api.conftest import MakeSettings, running
 from tests.api.shop import (
@@ -38,7 +41,7 @@ INTENT = {
         }
     },
 }
-SCAN = {
+SCAN: Json = {
     "type": "tracker.updated",
     "data": {
         "tracking": "T-1",
@@ -47,8 +50,10 @@ SCAN = {
         "signed_by": "Ada Example",
     },
 }
-TRACKER = {
+HOUR = timedelta(hours=1)
+TRACKER: Json = {
     "id": "evt_9",
+    "created_at": datetime.now(UTC).isoformat(),
     "description": "tracker.updated",
     "result": {
         "tracking_code": "T-2",
@@ -190,6 +195,58 @@ async def test_an_old_signature_is_refused(
     assert (answer.status_code, code(answer)) == (400, "invalid-signature")
 
 
+@pytest.mark.parametrize("field", ["id", "timestamp"])
+async def test_a_signature_covers_what_it_is_sent_with(
+    client: httpx2.AsyncClient, engine: AsyncEngine, field: str
+) -> None:
+    """So that nothing of a recording can be made new."""
+    now = int(time.time())
+    changed = {"id": "msg_2", "timestamp": str(now + 1)}[field]
+    headers = signed("carrier", SCAN, at=now) | {f"webhook-{field}": changed}
+    answer = await send(client, "carrier", SCAN, headers)
+    assert (answer.status_code, code(answer)) == (400, "invalid-signature")
+    assert await inbox(engine) == []
+
+
+async def test_an_old_event_whose_signature_has_no_time_is_refused(
+    client: httpx2.AsyncClient, engine: AsyncEngine
+) -> None:
+    assert OLDEST_EVENT < WEBHOOKS_LIVE, "what is younger is known by its id"
+    for age, expected in ((OLDEST_EVENT, 400), (OLDEST_EVENT - HOUR, 200)):
+        made = (datetime.now(UTC) - age).isoformat()
+        event = TRACKER | {"created_at": made}
+        answer = await send(client, "easypost", event, signed("easypost", event))
+        assert answer.status_code == expected
+    assert len(await inbox(engine)) == 1
+
+
+@pytest.mark.parametrize("at", ["2026-01-02T03:04:05", "0001-01-01T00:00:00Z", "now"])
+@pytest.mark.parametrize("source", ["carrier", "easypost"])
+async def test_a_scan_has_a_time_that_can_be_stored(
+    client: httpx2.AsyncClient, source: str, at: str
+) -> None:
+    event: Json = {
+        "carrier": SCAN | {"data": SCAN["data"] | {"occurred_at": at}},
+        "easypost": TRACKER | {"result": TRACKER["result"] | {"updated_at": at}},
+    }[source]
+    answer = await send(client, source, event, signed(source, event))
+    assert (answer.status_code, code(answer)) == (400, "malformed")
+
+
+@pytest.mark.parametrize("source", ["stripe", "carrier", "easypost"])
+@pytest.mark.parametrize(
+    "kind", ["", "text/plain", "application/x-www-form-urlencoded"]
+)
+async def test_a_webhook_is_json(
+    client: httpx2.AsyncClient, engine: AsyncEngine, source: str, kind: str
+) -> None:
+    event = {"stripe": INTENT, "carrier": SCAN, "easypost": TRACKER}[source]
+    headers = signed(source, event) | {"Content-Type": kind}
+    answer = await send(client, source, event, headers)
+    assert (answer.status_code, code(answer)) == (415, "unsupported-media-type")
+    assert await inbox(engine) == []
+
+
 @pytest.mark.parametrize(
     "headers",
     [
@@ -247,7 +304,7 @@ async def test_only_configured_sources_are_known(make_settings: MakeSettings) ->
     app = create_app(make_settings(easypost_webhook_secret=None))
     async with running(app) as client:
         for source in ("easypost", "paypal", "%00"):
-            answer = await client.post(f"/v1/webhooks/{source}", content=b"{}")
+            answer = await client.post(f"/v1/webhooks/{source}", json={})
             assert (answer.status_code, code(answer)) == (404, "unknown-source")
 
 

@@ -169,6 +169,7 @@ async def tell(shop: Shop, number: str, status: str) -> None:
     event = {
         "id": f"evt_{number}_{status}",
         "object": "Event",
+        "created_at": datetime.now(UTC).isoformat(),
         "description": "tracker.updated",
         "result": {
             "tracking_code": number,
@@ -181,6 +182,9 @@ async def tell(shop: Shop, number: str, status: str) -> None:
     answer = await shop.http.post(
         "/v1/webhooks/easypost",
         content=body,
-        headers={"X-Hmac-Signature": f"hmac-sha256-hex={digest}"},
+        headers={
+            "Content-Type": "application/json",
+            "X-Hmac-Signature": f"hmac-sha256-hex={digest}",
+        },
     )
     assert answer.is_success, answer.text

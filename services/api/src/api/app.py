@@ -13,13 +13,14 @@ from shared.database.kernel.change import CHANNEL
 from shared.database.listen import Listener
 from shared.platform.connection import Connection
 from shared.platform.telemetry import TracedTransport
+from starlette.middleware.cors import CORSMiddleware
 from temporalio.runtime import Runtime
 
 from api import catalogue, health
 from api.auth import Authenticator, DeveloperHeaders
 from api.errors import Problem, ProblemDocument, install_error_handlers
 from api.lookout import Lookout
-from api.middleware import Edge
+from api.middleware import Edge, Guard
 from api.oidc import IssuerKeys, OidcTokens
 from api.orders.commands import Commands
 from api.orders.routes import (
@@ -37,6 +38,7 @@ from api.orders.routes import (
     timeline,
     webhooks,
 )
+from api.rates import Rates
 from api.services import Services
 from api.settings import ApiSettings
 from api.signing_in import describe_issuer, page_options
@@ -79,6 +81,10 @@ def create_app(
         description=DESCRIPTION,
         lifespan=lifespan,
         swagger_ui_init_oauth=page_options(settings),
+        # One page is enough, and the other one asks for more of foreign scripts.
+        redoc_url=None,
+        # It would lead to wherever the Host header says.
+        redirect_slashes=False,
         generate_unique_id_function=_operation_id,
         telemetry={
             "meter_provider": meter_provider,
@@ -90,15 +96,40 @@ def create_app(
         },
     )
     app.state.settings = settings
-    app.add_middleware(Edge)
+    _add_layers(app, settings)
     install_error_handlers(app)
     app.include_router(health.router)
     app.include_router(catalogue.router)
     for subject in _SUBJECTS:
         app.include_router(subject.router, dependencies=[Depends(_only_json)])
-    app.include_router(webhooks.router)
+    app.include_router(webhooks.router, dependencies=[Depends(_only_json)])
     _describe(app, settings)
     return app
+
+
+def _add_layers(app: FastAPI, settings: ApiSettings) -> None:
+    """From the innermost to the outermost."""
+    app.add_middleware(Guard, patience=settings.api_client_timeout.total_seconds())
+    if settings.api_cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.api_cors_origins,
+            allow_methods=("GET", "POST", "PUT", "PATCH"),
+            allow_headers=_ASKED_WITH,
+            expose_headers=_ANSWERED_WITH,
+            max_age=3600,
+        )
+    app.add_middleware(Edge, issuer=settings.oidc_issuer)
+
+
+_ASKED_WITH = (
+    *("Authorization", "Content-Type", "Idempotency-Key", "Prefer", "Last-Event-ID"),
+    *("If-Match", "If-None-Match"),
+)
+_ANSWERED_WITH = (
+    *("Location", "ETag", "Link", "Retry-After", "WWW-Authenticate", "X-Request-Id"),
+    *("Idempotency-Replayed", "Preference-Applied", "RateLimit", "RateLimit-Policy"),
+)
 
 
 async def build_services(settings: ApiSettings, runtime: Runtime | None) -> Services:
@@ -126,6 +157,7 @@ async def build_services(settings: ApiSettings, runtime: Runtime | None) -> Serv
         http=http,
         database=Lookout(greet_database, settings.api_patience),
         authenticate=_authenticator(settings, http),
+        rates=Rates(settings.rate_limit),
     )
 
 
@@ -139,9 +171,12 @@ def _authenticator(settings: ApiSettings, http: httpx2.AsyncClient) -> Authentic
 async def _only_json(
     request: Request,
     content_type: Annotated[str | None, Header(include_in_schema=False)] = None,
+    content_encoding: Annotated[str, Header(include_in_schema=False)] = "identity",
 ) -> None:
     if request.method == "GET" or not await request.body():
         return
+    if content_encoding.strip().lower() != "identity":
+        raise Problem("unsupported-media-type", "Send it without an encoding.")
     if (content_type or "").partition(";")[0].strip().lower() != "application/json":
         raise Problem("unsupported-media-type", "Send application/json.")
 

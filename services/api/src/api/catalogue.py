@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 from shared.contracts.errors import NotFound
 
+from api.documents import open_problems
 from api.errors import PROBLEMS
 from api.schemas import Page, View
 
@@ -20,7 +21,7 @@ async def list_problems() -> Page[ProblemKind]:
     return Page[ProblemKind](data=[_kind(code) for code in PROBLEMS])
 
 
-@router.get("/{code}")
+@router.get("/{code}", responses=open_problems("not-found"))
 async def get_problem(code: str) -> ProblemKind:
     if code not in PROBLEMS:
         raise NotFound("such problem")

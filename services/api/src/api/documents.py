@@ -5,20 +5,30 @@ from typing import Any
 
 from api.errors import PROBLEMS, ProblemDocument
 
-_ALWAYS = ("unauthenticated", "insufficient-scope", "validation", "unavailable")
+_ALWAYS = (
+    *("unauthenticated", "insufficient-scope", "validation", "too-many-requests"),
+    "unavailable",
+)
+_OF_BODIES = ("malformed", "too-large", "unsupported-media-type")
 
 
 def problems(*codes: str) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route that may answer with these codes."""
-    return _documented(*codes, *_ALWAYS)
+    return open_problems(*codes, *_ALWAYS)
+
+
+def problems_of_bodies(*codes: str) -> dict[int | str, dict[str, Any]]:
+    """The same for a route that takes a body."""
+    return problems(*codes, *_OF_BODIES)
 
 
 def webhook_problems(*codes: str) -> dict[int | str, dict[str, Any]]:
     """The same for a route that knows its callers by their signatures."""
-    return _documented(*codes, "too-large", "unavailable")
+    return open_problems(*codes, *_OF_BODIES, "unavailable")
 
 
-def _documented(*codes: str) -> dict[int | str, dict[str, Any]]:
+def open_problems(*codes: str) -> dict[int | str, dict[str, Any]]:
+    """The same for a route that is open to everybody."""
     by_status: dict[int, list[str]] = defaultdict(list)
     for code in dict.fromkeys(codes):
         by_status[PROBLEMS[code][0]].append(code)
@@ -38,8 +48,8 @@ def _documented(*codes: str) -> dict[int | str, dict[str, Any]]:
 
 def keyed(*codes: str) -> dict[int | str, dict[str, Any]]:
     """The same for a route that takes an Idempotency-Key."""
-    return problems(
-        *codes, "idempotency-key-missing", "idempotency-key-reused", "malformed"
+    return problems_of_bodies(
+        *codes, "idempotency-key-missing", "idempotency-key-reused"
     )
 
 

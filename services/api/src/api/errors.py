@@ -37,6 +37,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "unknown-source": (404, "No webhooks are taken from there"),
     "method-not-allowed": (405, "The method does not fit"),
     "not-acceptable": (406, "Not available in the wanted form"),
+    "request-timeout": (408, "The request did not come in time"),
     "already-cancelled": (409, "Already cancelled"),
     "already-on-hold": (409, "Already waits for a decision"),
     "already-packed": (409, "Already packed"),
@@ -64,6 +65,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "validation": (422, "The request does not fit its description"),
     "precondition-required": (428, "The If-Match header is missing"),
     "too-many-requests": (429, "Too many requests"),
+    "head-too-large": (431, "Address and headers are too large"),
     "internal": (500, "Something went wrong here"),
     "unavailable": (503, "Not available right now"),
 }
@@ -76,6 +78,7 @@ _BY_STATUS = {
     404: "not-found",
     405: "method-not-allowed",
     406: "not-acceptable",
+    408: "request-timeout",
     413: "too-large",
     415: "unsupported-media-type",
     429: "too-many-requests",
@@ -148,24 +151,27 @@ def from_refusal(refusal: ApplicationError) -> Problem:
 
 
 def problem_response(request: Request, problem: Problem) -> Response:
-    status, title = PROBLEMS[problem.code]
     base = request.app.state.settings.public_url
+    return Response(
+        problem_document(base, problem, instance=request.scope["path"]),
+        problem.status_code,
+        media_type="application/problem+json",
+        headers=problem.headers,
+    )
+
+
+def problem_document(base: str, problem: Problem, *, instance: str) -> bytes:
+    status, title = PROBLEMS[problem.code]
     document: dict[str, Any] = {
         "type": f"{base}/problems/{problem.code}",
         "title": title,
         "status": status,
         "detail": problem.detail,
-        "instance": request.url.path,
+        "instance": instance,
         "trace_id": trace_id(),
     }
     # The members that all problems have mean the same in each of them.
-    document = problem.extra | document
-    return Response(
-        to_json(document, inf_nan_mode="null"),
-        status,
-        media_type="application/problem+json",
-        headers=problem.headers,
-    )
+    return to_json(problem.extra | document, inf_nan_mode="null")
 
 
 def install_error_handlers(app: FastAPI) -> None:

@@ -1,13 +1,18 @@
-"""What happens to every request: limits, headers, one log line, and no naked 500."""
+"""What happens to every request: headers, one log line, limits, and no naked 500."""
 
 import asyncio
 import logging
+import re
 import time
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
 from fastapi import Request
+from shared.contracts.base import ID_BODY
 from starlette.datastructures import MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import Problem, Unavailable, problem_response
@@ -16,87 +21,65 @@ from api.tracing import begin_trace
 
 log = logging.getLogger("api.access")
 
+MAX_HEAD_BYTES = 16 * 1024
+"""Of the request line and all headers; a token of some kilobytes fits."""
 MAX_BODY_BYTES = 1024 * 1024
+SAFE_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+# The page is FastAPI's: a script in it, and Swagger's own from where it is published.
+_PAGE_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'unsafe-inline' https://cdn.jsdelivr.net",
+        "style-src 'unsafe-inline' https://cdn.jsdelivr.net",
+        "img-src data: https://fastapi.tiangolo.com",
+        "connect-src 'self' {issuer}",
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+    )
+)
+_PAGES = ("/docs",)
 _QUIET = ("/health", "/ready")
-_PAGES = ("/docs", "/redoc")
+_ID = re.compile(f"[a-z]{{3}}_{ID_BODY}")
 
 
 class Edge:
     """Pure ASGI, and the outermost layer of ours: what it sees is what is sent."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, issuer: str | None) -> None:
         self._app = app
+        # The page asks there for tokens.
+        scheme, host, *_ = urlsplit(issuer or "")
+        origin = f"{scheme}://{host}" if host else "'self'"
+        self._page_policy = _PAGE_POLICY.format(issuer=origin)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange = _Exchange(scope, receive, send)
+        exchange = _Exchange(scope, send, self._page_policy)
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(trace_id=exchange.trace_id)
         try:
-            await exchange.serve(self._app)
+            await self._app(scope, receive, exchange.send)
         finally:
             exchange.log()
 
 
 class _Exchange:
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, scope: Scope, send: Send, page_policy: str) -> None:
         self._scope = scope
-        self._receive = receive
         self._send = send
+        self._page_policy = page_policy
         self._began = time.perf_counter()
         self._status: int | None = None
-        self._received = 0
         self._placed: str | None = None
-        self._given_up = False
         self.trace_id = begin_trace()
-
-    async def serve(self, app: ASGIApp) -> None:
-        try:
-            if self._declared_length() > MAX_BODY_BYTES:
-                raise _too_large()
-            await self._serve_or_give_up(app)
-        except Problem as problem:
-            await self._answer(problem)
-        except Exception:
-            logging.getLogger(__name__).exception("a request failed")
-            if self._status is not None:
-                raise
-            await self._answer(Problem("internal", "Something went wrong here."))
-
-    async def _serve_or_give_up(self, app: ASGIApp) -> None:
-        """Raises `Unavailable` when the database has fallen silent: who still waits
-        for it then is left to the time-outs on the way, and answers nobody."""
-        answer: Any = app(self._scope, self.receive, self._send_answer)
-        serving: asyncio.Task[None] = asyncio.create_task(answer)
-        try:
-            while await self._takes_long(serving):
-                if await self._services.database.is_silent() and self._status is None:
-                    self._given_up = True
-                    self._services.abandon(serving)
-                    raise Unavailable("The database does not answer.")
-            await serving
-        except asyncio.CancelledError:
-            serving.cancel()
-            raise
-
-    async def _takes_long(self, serving: asyncio.Task[None]) -> bool:
-        patience = self._services.database.patience_seconds
-        await asyncio.wait({serving}, timeout=patience)
-        return self._status is None and not serving.done()
-
-    async def receive(self) -> Message:
-        message = await self._receive()
-        if message["type"] == "http.request":
-            self._received += len(message.get("body", b""))
-            if self._received > MAX_BODY_BYTES:
-                raise _too_large()
-        return message
-
-    async def _send_answer(self, message: Message) -> None:
-        if not self._given_up:
-            await self.send(message)
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -124,39 +107,152 @@ class _Exchange:
             },
         )
 
+    def _subjects(self) -> dict[str, str]:
+        """The ids in the path, and that of an order which was just placed. What only
+        stands where an id should be is anybody's text, and is not told."""
+        known: dict[str, str] = self._scope.get("path_params", {})
+        ids = {
+            name: value
+            for name, value in known.items()
+            if name.endswith("_id") and _ID.fullmatch(value)
+        }
+        return ids | ({"order_id": self._placed} if self._placed else {})
+
+    def _add_headers(self, headers: MutableHeaders) -> None:
+        headers.setdefault("Cache-Control", "no-store")
+        headers["X-Request-Id"] = self.trace_id
+        headers.update(SAFE_HEADERS)
+        if self._scope["path"].startswith(_PAGES):
+            headers["Content-Security-Policy"] = self._page_policy
+        told: Mapping[str, str] = self._scope.get("state", {}).get("told", {})
+        headers.update(told)
+
+
+class Guard:
+    """How large and how slow a request may be; and whatever fails is a problem.
+
+    Inside of CORS, so that a browser's script may read these problems as well.
+    """
+
+    def __init__(self, app: ASGIApp, patience: float) -> None:
+        self._app = app
+        self._patience = patience
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        await _Served(scope, receive, send, self._patience).by(self._app)
+
+
+class _Served:
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, patience: float
+    ) -> None:
+        self._scope = scope
+        self._incoming = _Incoming(scope, receive, patience)
+        self._receive = receive
+        self._send = send
+        self._begun = False
+        self._given_up = False
+
+    async def by(self, app: ASGIApp) -> None:
+        try:
+            self._incoming.check()
+            await self._serve_or_give_up(app)
+        except Problem as problem:
+            await self._answer(problem)
+        except ClientDisconnect:
+            # Nobody is there to be answered.
+            return
+        except Exception:
+            logging.getLogger(__name__).exception("a request failed")
+            if self._begun:
+                raise
+            await self._answer(Problem("internal", "Something went wrong here."))
+
+    async def _serve_or_give_up(self, app: ASGIApp) -> None:
+        """Raises `Unavailable` when the database has fallen silent: who still waits
+        for it then is left to the time-outs on the way, and answers nobody."""
+        answer: Any = app(self._scope, self._incoming.receive, self._send_answer)
+        serving: asyncio.Task[None] = asyncio.create_task(answer)
+        try:
+            while await self._takes_long(serving):
+                if await self._services.database.is_silent() and not self._begun:
+                    self._given_up = True
+                    self._services.abandon(serving)
+                    raise Unavailable("The database does not answer.")
+            await serving
+        except asyncio.CancelledError:
+            serving.cancel()
+            raise
+
+    async def _takes_long(self, serving: asyncio.Task[None]) -> bool:
+        patience = self._services.database.patience_seconds
+        await asyncio.wait({serving}, timeout=patience)
+        return not self._begun and not serving.done()
+
+    async def _send_answer(self, message: Message) -> None:
+        if not self._given_up:
+            self._begun = True
+            await self._send(message)
+
     @property
     def _services(self) -> Services:
         services: Services = self._scope["app"].state.services
         return services
 
-    def _subjects(self) -> dict[str, str]:
-        """The ids in the path, and that of an order which was just placed."""
-        known: dict[str, str] = self._scope.get("path_params", {})
-        ids = {name: value for name, value in known.items() if name.endswith("_id")}
-        return ids | ({"order_id": self._placed} if self._placed else {})
+    async def _answer(self, problem: Problem) -> None:
+        if not self._begun:
+            response = problem_response(Request(self._scope), problem)
+            await response(self._scope, self._receive, self._send)
+
+
+class _Incoming:
+    def __init__(self, scope: Scope, receive: Receive, patience: float) -> None:
+        self._headers: list[tuple[bytes, bytes]] = scope["headers"]
+        self._target = len(scope.get("raw_path") or b"") + len(scope["query_string"])
+        self._receive = receive
+        self._patience = patience
+        self._until = asyncio.get_running_loop().time() + patience
+        self._received = 0
+        self._complete = False
+
+    def check(self) -> None:
+        head = self._target + sum(len(n) + len(v) + 4 for n, v in self._headers)
+        if head > MAX_HEAD_BYTES:
+            raise Problem(
+                "head-too-large",
+                f"Address and headers have at most {MAX_HEAD_BYTES} bytes.",
+            )
+        if self._declared_length() > MAX_BODY_BYTES:
+            raise _too_large()
+
+    async def receive(self) -> Message:
+        if self._complete:
+            # Only the end of the connection is awaited, however long that takes.
+            return await self._receive()
+        try:
+            async with asyncio.timeout_at(self._until):
+                message = await self._receive()
+        except TimeoutError:
+            raise Problem(
+                "request-timeout",
+                f"The body has not come within {self._patience:g} s.",
+                headers={"Connection": "close"},
+            ) from None
+        if message["type"] == "http.request":
+            self._complete = not message.get("more_body", False)
+            self._received += len(message.get("body", b""))
+            if self._received > MAX_BODY_BYTES:
+                raise _too_large()
+        return message
 
     def _declared_length(self) -> int:
-        for name, value in self._scope["headers"]:
+        for name, value in self._headers:
             if name == b"content-length":
                 return int(value) if value.isdigit() else 0
         return 0
-
-    def _add_headers(self, headers: MutableHeaders) -> None:
-        headers.setdefault("Cache-Control", "no-store")
-        headers["X-Content-Type-Options"] = "nosniff"
-        headers["X-Request-Id"] = self.trace_id
-        headers["Referrer-Policy"] = "no-referrer"
-        if self._services.draining:
-            # The next request finds a process that stays; an idle connection that is
-            # closed under it would break it.
-            headers["Connection"] = "close"
-        if not self._scope["path"].startswith(_PAGES):
-            policy = "default-src 'none'; frame-ancestors 'none'"
-            headers["Content-Security-Policy"] = policy
-
-    async def _answer(self, problem: Problem) -> None:
-        response = problem_response(Request(self._scope), problem)
-        await response(self._scope, self._receive, self.send)
 
 
 def _too_large() -> Problem:

@@ -6,6 +6,8 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
+from api.connections import Connection
+from api.middleware import MAX_HEAD_BYTES
 from api.services import Services
 from api.settings import ApiSettings
 
@@ -49,6 +51,8 @@ async def serve(app: FastAPI, settings: ApiSettings) -> bool:
         app,
         host=settings.bind_host,
         port=settings.api_port,
+        http=Connection,
+        h11_max_incomplete_event_size=MAX_HEAD_BYTES,
         log_config=None,
         access_log=False,
         server_header=False,

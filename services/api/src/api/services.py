@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from api.auth import Authenticator
 from api.lookout import Lookout
 from api.orders.commands import Commands
+from api.rates import Rates
 from api.settings import ApiSettings
 
 
@@ -28,6 +29,7 @@ class Services:
     http: httpx2.AsyncClient
     database: Lookout
     authenticate: Authenticator
+    rates: Rates
     draining: bool = False
     """Asked to stop: streams end, and readiness says no."""
     reads: AsyncEngine = field(init=False)

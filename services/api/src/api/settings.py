@@ -3,8 +3,17 @@
 import base64
 from datetime import timedelta
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+import limits
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import NoDecode
 from shared.platform.settings import (
     DatabaseSettings,
     Duration,
@@ -14,6 +23,12 @@ from shared.platform.settings import (
 )
 
 LOOPBACK = "127.0.0.1"
+LONGEST_WINDOW_SECONDS = 60
+"""All subjects of a window are remembered."""
+
+
+def _words(value: object) -> object:
+    return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
 
 
 class ApiSettings(DatabaseSettings, TemporalSettings, ObservabilitySettings):
@@ -45,7 +60,18 @@ class ApiSettings(DatabaseSettings, TemporalSettings, ObservabilitySettings):
     """Signs EasyPost's webhooks."""
     carrier_api_base: str | None = None
     """Where labels are fetched from."""
+    label_base: str = "https://easypost-files.s3.us-west-2.amazonaws.com"
+    """Where EasyPost keeps its labels; one that is said to be elsewhere is not
+    fetched."""
 
+    api_cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = ()
+    """Web pages of these origins (`https://shop.example.com`), with blanks between
+    them, may call this API."""
+    api_rate_limit: str | None = None
+    """Requests of one subject to one process, such as `50/second`; unset: any
+    number."""
+    api_client_timeout: Duration = timedelta(seconds=30)
+    """How long a client may take to send a request, and to read what it was sent."""
     api_command_timeout: Duration = timedelta(seconds=5)
     """How long a caller waits for a worker before hearing 503, or 202 for a parcel
     whose packing has begun."""
@@ -58,7 +84,7 @@ class ApiSettings(DatabaseSettings, TemporalSettings, ObservabilitySettings):
     """Between the request to stop and the end of accepting connections: time for a
     load balancer to look elsewhere."""
 
-    @field_validator("public_url", "carrier_api_base")
+    @field_validator("public_url", "carrier_api_base", "label_base")
     @classmethod
     def _is_http(cls, url: str | None) -> str | None:
         if url is not None and not url.startswith(("https://", "http://")):
@@ -69,6 +95,24 @@ class ApiSettings(DatabaseSettings, TemporalSettings, ObservabilitySettings):
     @classmethod
     def _cannot_be_forged(cls, url: str | None) -> str | None:
         return url if url is None else only_https(url)
+
+    @field_validator("api_cors_origins")
+    @classmethod
+    def _are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            scheme, host, *rest = urlsplit(origin)
+            if scheme not in ("https", "http") or not host or any(rest) or "*" in host:
+                raise ValueError("must be origins such as https://shop.example.com")
+        return origins
+
+    @field_validator("api_rate_limit")
+    @classmethod
+    def _is_rate(cls, rate: str | None) -> str | None:
+        if rate is not None and (
+            limits.parse(rate).get_expiry() > LONGEST_WINDOW_SECONDS
+        ):
+            raise ValueError("must be a number a second or a minute")
+        return rate
 
     @field_validator("carrier_webhook_secret")
     @classmethod
@@ -89,6 +133,10 @@ class ApiSettings(DatabaseSettings, TemporalSettings, ObservabilitySettings):
                 " own, API_AUTH=disabled-loopback-only lets callers say who they are"
             )
         return self
+
+    @property
+    def rate_limit(self) -> limits.RateLimitItem | None:
+        return limits.parse(self.api_rate_limit) if self.api_rate_limit else None
 
     @property
     def bind_host(self) -> str:

@@ -42,7 +42,7 @@ def _default(field: FieldInfo) -> str:
     value = field.default
     if value is PydanticUndefined:
         return "required"
-    if value is None:
+    if value is None or value == ():
         return "unset"
     if isinstance(value, timedelta):
         return f"{value.total_seconds():g} s"

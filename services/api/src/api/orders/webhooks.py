@@ -12,7 +12,7 @@ import time
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from shared.contracts.orders.webhooks import HEARD
@@ -21,6 +21,9 @@ from api.errors import Problem
 
 TOLERANCE_SECONDS = 300
 """An older signature may be a recording that somebody plays again."""
+OLDEST_EVENT = timedelta(days=30)
+"""EasyPost's signature has no time, but the event that it covers has. A younger one
+that is played again is known by its id: the inbox remembers those for longer."""
 
 Headers = Mapping[str, str]
 
@@ -58,11 +61,12 @@ def stripe(secret: str, headers: Headers, body: bytes) -> Received | None:
     if "id" not in found:
         return None  # such as a balance: nothing that an order knows by its id
     own_id = _text(found, "id")
-    is_intent = found.get("object") == "payment_intent"
+    what = _optional(found, "object")
+    is_intent = what == "payment_intent"
     payload = {
         "object_id": own_id,
-        "object": found.get("object"),
-        "payment_intent": own_id if is_intent else found.get("payment_intent"),
+        "object": what,
+        "payment_intent": own_id if is_intent else _optional(found, "payment_intent"),
     }
     return Received(_text(event, "id"), kind, payload)
 
@@ -88,11 +92,13 @@ def carrier(secret: str, headers: Headers, body: bytes) -> Received | None:
 
 
 def easypost(secret: str, headers: Headers, body: bytes) -> Received | None:
-    """`X-Hmac-Signature: hmac-sha256-hex=…` over the body alone: it has no time."""
+    """`X-Hmac-Signature: hmac-sha256-hex=…` over the body alone."""
     key = unicodedata.normalize("NFKD", secret).encode()
     expected = "hmac-sha256-hex=" + _hmac(key, body).hex()
     _check(expected, [headers.get("x-hmac-signature", "")])
     event = _document(body)
+    if datetime.now(UTC) - _moment(event, "created_at") > OLDEST_EVENT:
+        raise _invalid()
     kind = _text(event, "description")
     if not kind.startswith("tracker."):
         return None
@@ -106,16 +112,19 @@ def easypost(secret: str, headers: Headers, body: bytes) -> Received | None:
 
 
 def _scan(data: Mapping[str, Any]) -> Mapping[str, object]:
-    occurred_at = _text(data, "occurred_at")
+    _moment(data, "occurred_at")
+    return {name: _text(data, name) for name in ("tracking", "status", "occurred_at")}
+
+
+def _moment(document: Mapping[str, Any], name: str) -> datetime:
+    """A time that means the same everywhere, and that PostgreSQL can store."""
     try:
-        datetime.fromisoformat(occurred_at)
+        moment = datetime.fromisoformat(_text(document, name))
     except ValueError:
         raise _malformed() from None
-    return {
-        "tracking": _text(data, "tracking"),
-        "status": _text(data, "status"),
-        "occurred_at": occurred_at,
-    }
+    if moment.tzinfo is None or not 1970 <= moment.year <= 2999:
+        raise _malformed()
+    return moment
 
 
 def _standard_key(secret: str) -> bytes:
@@ -167,6 +176,11 @@ def _text(document: Mapping[str, Any], name: str) -> str:
     if not value.isprintable():
         raise _malformed()
     return value
+
+
+def _optional(document: Mapping[str, Any], name: str) -> str | None:
+    """An id, and not the whole object that may stand in its place."""
+    return _text(document, name) if isinstance(document.get(name), str) else None
 
 
 def _invalid() -> Problem:

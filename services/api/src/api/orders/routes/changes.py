@@ -18,7 +18,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.auth import Principal, allowed
-from api.documents import keyed, problems
+from api.documents import keyed, problems_of_bodies
 from api.errors import Problem
 from api.idempotency import Answer, Command, OnceOnly
 from api.orders import reading
@@ -178,7 +178,7 @@ def _cancelled(done: models.Cancelled, order: OrderSnapshot) -> Cancelled:
 @router.patch(
     "/contact",
     response_model=Order,
-    responses=problems(
+    responses=problems_of_bodies(
         "not-found", "already-packed", "version-mismatch", "precondition-required"
     ),
 )

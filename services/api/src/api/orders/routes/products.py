@@ -8,7 +8,7 @@ from shared.contracts.errors import NotFound
 from sqlalchemy import text
 
 from api.auth import Principal, allowed
-from api.documents import problems
+from api.documents import problems, problems_of_bodies
 from api.errors import invalid
 from api.orders.paths import SkuPath
 from api.orders.schemas.stock import HIGHEST_PRICE, Product, ProductBody
@@ -20,7 +20,7 @@ from api.services import ApiServices
 router = APIRouter(prefix="/v1/products", tags=["products"])
 
 
-@router.put("/{sku}", response_model=Product, responses=problems("not-found"))
+@router.put("/{sku}", response_model=Product, responses=problems_of_bodies("not-found"))
 async def put_product(
     caller: Annotated[Principal, allowed("catalogue:write")],
     sku: SkuPath,

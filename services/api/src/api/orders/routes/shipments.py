@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-import httpx2
 from fastapi import APIRouter, Query, Request, Response
 from shared.contracts.base import LineQuantity
 from shared.contracts.errors import Refusal
@@ -12,9 +11,9 @@ from shared.database.orders.snapshot import OrderSnapshot
 
 from api.auth import Principal, allowed
 from api.documents import keyed, problems
-from api.errors import Unavailable
 from api.idempotency import Answer, Command, OnceOnly
 from api.orders.commands import Ended, NoAnswer
+from api.orders.labels import fetch_label
 from api.orders.paths import ShipmentPath
 from api.orders.schemas import shipments as shown
 from api.orders.shipments import (
@@ -29,8 +28,6 @@ from api.schemas import Page
 from api.services import ApiServices, Services
 
 router = APIRouter(prefix="/v1/shipments", tags=["shipments"])
-
-LABEL_TIMEOUT_SECONDS = 5.0
 
 
 @router.get("", response_model=Page[shown.Shipment], responses=problems())
@@ -182,24 +179,8 @@ async def get_shipment_label(
     services: ApiServices,
 ) -> Response:
     shipment = await read_shipment(services, shipment_id)
-    if shipment.label_ref is None:
-        raise Refusal("no-label", "The parcel is not packed and paid yet.")
-    carrier = services.settings.carrier_api_base
-    if shipment.label_url is not None:
-        return await _fetch_label(services.http, shipment.label_url)
-    if carrier is None:
-        raise Refusal("no-label", "The carrier is given its parcels by hand.")
-    url = f"{carrier.rstrip('/')}/v1/labels/{shipment.label_ref}.pdf"
-    return await _fetch_label(services.http, url)
-
-
-async def _fetch_label(http: httpx2.AsyncClient, url: str) -> Response:
-    try:
-        label = await http.get(url, timeout=LABEL_TIMEOUT_SECONDS)
-        label.raise_for_status()
-    except httpx2.HTTPError as error:
-        raise Unavailable("The carrier does not hand out the label now.") from error
-    return Response(label.content, media_type="application/pdf")
+    label = await fetch_label(services.http, services.settings, shipment)
+    return Response(label, media_type="application/pdf")
 
 
 async def _answer(services: Services, shipment_id: str) -> Answer:

@@ -20,7 +20,7 @@ INBOX = "inbox"
 
 @router.post(
     "/{source}",
-    responses=webhook_problems("unknown-source", "invalid-signature", "malformed"),
+    responses=webhook_problems("unknown-source", "invalid-signature"),
     openapi_extra={
         "requestBody": {
             "required": True,
