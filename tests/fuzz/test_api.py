@@ -25,7 +25,7 @@ from tests.support.peers import Host
 
 __all__ = ["make_settings"]
 
-FEW = 3
+FEW = 2
 OPEN = ("/problems", "/v1/webhooks")
 
 

@@ -1,12 +1,16 @@
 """No secret and nobody's data in what is logged, shown or thrown."""
 
 import json
+import re
 import subprocess
 import sys
 import traceback
 
 import pytest
+from api.settings import ApiSettings
+from cli.settings import CliSettings
 from pydantic import SecretStr
+from pydantic_settings import BaseSettings
 from shared.database.engine import connector, create_engine
 from shared.platform.settings import DatabaseSettings
 from sqlalchemy import text
@@ -92,6 +96,21 @@ def test_an_address_that_is_none_is_refused_without_its_password(url: str) -> No
     with pytest.raises(ValueError, match=r"port|postgresql") as refused:
         connector(DatabaseSettings(database_url=SecretStr(url)), application="test")
     assert SECRET not in "".join(traceback.format_exception(refused.value))
+
+
+@pytest.mark.parametrize("settings", [WorkerSettings, ApiSettings, CliSettings])
+def test_whatever_is_named_like_a_secret_is_one(settings: type[BaseSettings]) -> None:
+    """A path to one is none, and a key's name is told with what it sealed."""
+    secret = re.compile("secret|password|token|_keys?$|database_url")
+    told = re.compile("_file$|_path$|_url$|active_key$")
+    named = {
+        name: field.annotation
+        for name, field in settings.model_fields.items()
+        if name == "database_url" or (secret.search(name) and not told.search(name))
+    }
+    assert named
+    for name, kind in named.items():
+        assert kind in (SecretStr, SecretStr | None), name
 
 
 def test_settings_show_no_secret() -> None:
