@@ -114,17 +114,19 @@ class Shop:
         ship_to: Mapping[str, str] = ADDRESS,
         bill_to: Mapping[str, str] | None = None,
         shipping: int = SHIPPING,
+        copies: int = 1,
         **units: int,
     ) -> str:
-        """Place an order of `units` by SKU, and return its id."""
-        lines = units or {"TEA": 1}
-        for sku in lines:
+        """Place an order of `units` by SKU, each of them `copies` times on a line of
+        its own, and return its id."""
+        lines = [*(units or {"TEA": 1}).items()] * copies
+        for sku, _ in lines:
             await self._know(sku, backorder=False)
-        total = shipping + sum(PRICES[sku] * n for sku, n in lines.items())
+        total = shipping + sum(PRICES[sku] * n for sku, n in lines)
         order = {
             "customer_id": customer or f"customer-{uuid.uuid4()}",
             "currency": "EUR",
-            "lines": [{"sku": sku, "quantity": n} for sku, n in lines.items()],
+            "lines": [{"sku": sku, "quantity": n} for sku, n in lines],
             "shipping": {"method": "standard", "amount": _eur(shipping)},
             "expected_total": _eur(total),
             "contact": {name: PERSONAL[name] for name in ("name", "email", "phone")},

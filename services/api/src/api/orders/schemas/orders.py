@@ -110,12 +110,7 @@ class NewContact(Request):
     name: Line
     email: Email
     phone: Phone | None = None
-    locale: (
-        Annotated[
-            str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")
-        ]
-        | None
-    ) = None
+    locale: Locale | None = None
 
 
 class NewPayment(Request):
