@@ -20,7 +20,10 @@ DEV = [sys.executable, "-m", "devstack", "--ports", "auto"]
 pytestmark = pytest.mark.timeout(300)
 
 
-@pytest.mark.parametrize("story", ["short", "full"])
+# The full story begins with the short one.
+@pytest.mark.parametrize(
+    "story", [pytest.param("short", marks=pytest.mark.slow), "full"]
+)
 def test_the_demo_ends_with_a_delivered_order(tmp_path: Path, story: str) -> None:
     demo = subprocess.run(
         [*DEV, "--data", str(tmp_path / "dev"), "--demo", story, "--exit"],
