@@ -13,7 +13,13 @@ from devstack.issuer.people import Account
 from devstack.issuer.signer import Signer
 from fastapi import FastAPI
 from pydantic import SecretStr, ValidationError
-from shared.platform.connection import IS_REFUSED, REFUSED, TOKEN_FAILURES, Connection
+from shared.platform.connection import (
+    IS_REFUSED,
+    REFUSED,
+    TOKEN_FAILURES,
+    Connection,
+    connect_once,
+)
 from shared.platform.settings import TemporalSettings
 from temporalio.client import Client
 from worker.settings import WorkerSettings
@@ -144,6 +150,11 @@ async def test_a_token_that_ended_while_the_issuer_was_away_heals(
     assert IS_REFUSED._value.get() == 0
 
 
+async def test_a_tool_that_ends_soon_has_one_token(access: dict[str, Any]) -> None:
+    client = await connect_once(TemporalSettings(**access))
+    assert [w async for w in client.list_workflows()] == []
+
+
 async def test_a_token_that_is_refused_is_replaced_long_before_its_end(
     issuer: tuple[Issuer, Peer], doorman: Doorman, access: dict[str, Any]
 ) -> None:
@@ -206,6 +217,32 @@ async def test_a_new_authority_is_trusted_once_its_file_says_so(
         await until_trouble(connection, None)
         assert told == [connection.client]
         assert connection.client is not first
+
+
+async def test_a_certificate_of_ours_is_shown_and_the_server_s_name_is_checked(
+    doorman: Doorman, access: dict[str, Any], certificates: Path
+) -> None:
+    name = "temporal.example.com"
+    server, first, second = (Authority(a).issue(name) for a in ("server", "a", "b"))
+    server.write(certificates)
+    own = certificates / "own"
+    first.write(own)
+    paths = {
+        "temporal_tls_client_cert_path": own / "tls.crt",
+        "temporal_tls_client_key_path": own / "tls.key",
+    }
+    await doorman.leave()
+    await doorman.stand(server, clients=first.authority)
+    named = access | {"temporal_tls_server_name": name}
+    for lacking in (named, access | paths):
+        async with connected(lacking, lazy=True) as connection:
+            assert await connection.trouble(5) is not None
+    async with connected(named | paths) as connection:
+        assert await connection.trouble(5) is None
+        await doorman.leave()
+        await doorman.stand(server, clients=second.authority)
+        second.write(own)
+        await until_trouble(connection, None)
 
 
 async def test_certificates_that_do_not_work_replace_none_that_do(

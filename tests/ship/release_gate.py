@@ -10,10 +10,10 @@ from itertools import chain
 
 from pydantic import SecretStr
 from shared.database.engine import create_engine
+from shared.platform.connection import connect_once
 from shared.platform.converter import DATA_CONVERTER
 from shared.platform.process import run_main
 from shared.platform.settings import TemporalSettings, load_settings
-from shared.platform.temporal import connect
 from temporalio.client import Client
 from temporalio.worker import Replayer, WorkflowReplayResult
 from worker.__main__ import PROCESSES
@@ -47,7 +47,7 @@ def all_workflows(client: Client) -> list[type]:
 
 
 async def judge(at_most: int) -> int:
-    client = await connect(load_settings(TemporalSettings))
+    client = await connect_once(load_settings(TemporalSettings))
     looked_at = failed = 0
     async for result in replay_open(client, all_workflows(client), at_most):
         looked_at += 1

@@ -30,11 +30,14 @@ class Doorman(grpc.GenericRpcHandler):  # type: ignore[misc]
     def address(self) -> str:
         return f"localhost:{self.port}"
 
-    async def stand(self, pair: Pair) -> None:
-        """Take calls, on the port of before if there was one."""
+    async def stand(self, pair: Pair, clients: bytes | None = None) -> None:
+        """Take calls, on the port of before if there was one; with `clients` only of
+        those who have a certificate of that authority."""
         self._channel = grpc.aio.insecure_channel(self.behind, _LIMITS)
         self._server = grpc.aio.server(handlers=[self], options=_LIMITS)
-        credentials = grpc.ssl_server_credentials([(pair.key, pair.certificate)])
+        credentials = grpc.ssl_server_credentials(
+            [(pair.key, pair.certificate)], clients, clients is not None
+        )
         address = f"127.0.0.1:{self.port}"
         self.port = self._server.add_secure_port(address, credentials)
         await self._server.start()

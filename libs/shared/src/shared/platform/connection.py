@@ -200,6 +200,19 @@ class Connection:
             log.info("connected anew with the certificates that have changed")
 
 
+async def connect_once(settings: TemporalSettings) -> Client:
+    """For a tool that is done before its token ends. Raises `NoToken`, or
+    `RuntimeError` when the server is not there."""
+    credentials = _credentials(settings)
+    if credentials is None:
+        return await connect(settings)
+    try:
+        token = await credentials.fetch()
+    finally:
+        await credentials.close()
+    return await connect(settings, api_key=token.value)
+
+
 class _Pauses:
     """Each longer than the one before, and none as long as another process's."""
 
