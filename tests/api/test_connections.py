@@ -64,6 +64,7 @@ def is_problem(answer: tuple[int, dict[str, str], Json], status: int) -> bool:
     return (
         told == problem["status"] == status
         and headers["content-type"] == "application/problem+json"
+        and headers["x-request-id"] == problem["trace_id"] != ""
         and headers["x-content-type-options"] == "nosniff"
         and "default-src 'none'" in headers["content-security-policy"]
     )
@@ -184,6 +185,23 @@ async def test_what_is_not_http_is_a_problem(
         assert status in (400, 501)
         assert problem["type"].endswith("/problems/malformed")
         assert headers["connection"] == "close"
+
+
+async def test_a_body_that_makes_no_sense_is_a_problem(
+    patient_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with connected(patient_url) as client:
+        client.say(
+            "POST /v1/webhooks/stripe HTTP/1.1",
+            "Host: x",
+            "Content-Type: application/json",
+            "Transfer-Encoding: chunked",
+            "",
+            "no length",
+            "",
+        )
+        assert is_problem(await client.heard(), 400)
+    assert not [r for r in caplog.records if r.levelname == "ERROR"]
 
 
 async def test_a_client_that_leaves_while_it_sends_is_no_error(

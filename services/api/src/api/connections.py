@@ -16,6 +16,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from api.errors import Problem, problem_document
 from api.middleware import MAX_HEAD_BYTES, SAFE_HEADERS
 from api.settings import ApiSettings
+from api.tracing import begin_trace
 
 log = logging.getLogger(__name__)
 
@@ -85,15 +86,19 @@ class Connection(H11Protocol):
     def _refuse(self, problem: Problem) -> None:
         if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             return
+        trace_id = begin_trace()
+        status = problem.status_code
+        log.info("refused unread", extra={"status": status, "trace_id": trace_id})
         body = problem_document(self._settings.public_url, problem, instance="")
         headers = SAFE_HEADERS | {
             "Content-Type": "application/problem+json",
             "Content-Length": str(len(body)),
             "Cache-Control": "no-store",
             "Connection": "close",
+            "X-Request-Id": trace_id,
         }
         for event in (
-            h11.Response(status_code=problem.status_code, headers=[*headers.items()]),
+            h11.Response(status_code=status, headers=[*headers.items()]),
             h11.Data(data=body),
             h11.EndOfMessage(),
         ):
@@ -102,6 +107,10 @@ class Connection(H11Protocol):
     def _close(self) -> None:
         """After an answer: whoever still sends would lose it if we closed at once."""
         self._is_over = True
+        if self.cycle is not None and not self.cycle.response_complete:
+            # Whoever works on the request learns that nobody is there any more.
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
         if self.transport.can_write_eof():
             self.transport.write_eof()
         else:
