@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from api.settings import ApiSettings
+from api.settings import ApiSettings, CodecSettings
 from shared.platform.settings import Settings
 from shared.platform.settings_help import variables
 from worker.settings import WorkerSettings
@@ -25,6 +25,7 @@ def page() -> str:
         INTRODUCTION
         + _table("The worker: `python -m worker`", WorkerSettings)
         + _table("The API: `python -m api`", ApiSettings)
+        + _table("The codec server: `python -m api codec`", CodecSettings)
     )
 
 

@@ -22,11 +22,15 @@ pytestmark = pytest.mark.timeout(300)
 
 # The full story begins with the short one.
 @pytest.mark.parametrize(
-    "story", [pytest.param("short", marks=pytest.mark.slow), "full"]
+    "story",
+    [pytest.param(("short", "--encrypt"), marks=pytest.mark.slow), ("full",)],
+    ids="".join,
 )
-def test_the_demo_ends_with_a_delivered_order(tmp_path: Path, story: str) -> None:
+def test_the_demo_ends_with_a_delivered_order(
+    tmp_path: Path, story: tuple[str, ...]
+) -> None:
     demo = subprocess.run(
-        [*DEV, "--data", str(tmp_path / "dev"), "--demo", story, "--exit"],
+        [*DEV, "--data", str(tmp_path / "dev"), "--demo", *story, "--exit"],
         capture_output=True,
         text=True,
         timeout=240,

@@ -67,8 +67,15 @@ def _parts(only: str | None) -> tuple[str, ...]:
     return with_errands(name for name in PARTS if name in chosen)
 
 
-def _extras(*, traces: bool, observe: bool, auth: bool) -> tuple[str, ...]:
-    wanted = {"traces": traces, "prometheus": observe, "issuer": auth}
+def _extras(
+    *, traces: bool, observe: bool, auth: bool, encrypt: bool
+) -> tuple[str, ...]:
+    wanted = {
+        "traces": traces,
+        "prometheus": observe,
+        "issuer": auth,
+        "codec": encrypt,
+    }
     return tuple(name for name in EXTRAS if wanted[name])
 
 
@@ -138,6 +145,13 @@ def dev(
             "--auth", help="Run an issuer, and print an access token for each role."
         ),
     ] = False,
+    encrypt: Annotated[
+        bool,
+        typer.Option(
+            "--encrypt",
+            help="Encrypt payloads, and run a codec server that the UI asks.",
+        ),
+    ] = False,
     carrier_step_seconds: Annotated[
         float, typer.Option(min=0, help="How long each scan of a parcel takes.")
     ] = 0.5,
@@ -150,7 +164,10 @@ def dev(
     options = Options(
         data=(data or _project() / ".dev").resolve(),
         ports=free_ports() if ports is PortChoice.auto else Ports(),
-        parts=(*_parts(only), *_extras(traces=traces, observe=observe, auth=auth)),
+        parts=(
+            *_parts(only),
+            *_extras(traces=traces, observe=observe, auth=auth, encrypt=encrypt),
+        ),
         project=_project(),
         fresh=fresh,
         carrier_step_seconds=carrier_step_seconds,
@@ -273,6 +290,7 @@ def _links(at: Addresses) -> dict[str, str]:
         "traces": at.traces,
         "prometheus": f"{at.prometheus}/alerts",
         "issuer": at.issuer,
+        "codec": at.codec,
         "worker": f"{at.worker}/metrics",
         "api": at.api,
     }
@@ -283,6 +301,7 @@ def _overview(at: Addresses, options: Options) -> str:
         "traces": at.traces,
         "prometheus": f"{at.prometheus}/alerts",
         "issuer": at.issuer,
+        "codec": at.codec,
     }
     return "\n".join(
         (

@@ -34,6 +34,8 @@ class Ports:
     api: int = 8000
     api_metrics: int = 8001
     issuer: int = 9000
+    codec: int = 8081
+    codec_metrics: int = 8082
     traces: int = 4317
     traces_page: int = 4318
     prometheus: int = 9090

@@ -4,7 +4,7 @@ import base64
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx2
@@ -21,6 +21,7 @@ from devstack.temporal import NAMESPACE
 # Secrets in form only: everything listens on loopback and forgets no customer's money.
 STRIPE_API_KEY = "sk_test_dev"
 STRIPE_WEBHOOK_SECRET = "whsec_dev"  # noqa: S105
+PAYLOAD_KEY = "dev:" + base64.b64encode(b"known to all, of the dev stack..").decode()
 CARRIER_WEBHOOK_SECRET = "whsec_" + base64.b64encode(b"dev stack, on loopback").decode()
 
 # Everything together has 15 s to stop, one stage after the other: 4 + 5 + 2.5 + 3.
@@ -83,6 +84,10 @@ class Addresses:
         return f"{_http(self.ports.issuer)}/"
 
     @property
+    def codec(self) -> str:
+        return _http(self.ports.codec)
+
+    @property
     def traces(self) -> str:
         return _http(self.ports.traces_page)
 
@@ -138,6 +143,14 @@ def known_callers(at: Addresses) -> dict[str, str]:
     }
 
 
+def encryption() -> dict[str, str]:
+    """What has the services encrypt their payloads."""
+    return {
+        "TEMPORAL_PAYLOAD_KEYS": PAYLOAD_KEY,
+        "TEMPORAL_PAYLOAD_ACTIVE_KEY": PAYLOAD_KEY.partition(":")[0],
+    }
+
+
 class Services:
     """Builds the commands of the services and simulators of one stack."""
 
@@ -188,6 +201,18 @@ class Services:
             *("--key", str(key)),
             health=f"{self._at.issuer}keys",
         )
+
+    def codec(self) -> Command:
+        command = self._python(
+            "codec",
+            "api",
+            "codec",
+            health=f"{self._at.codec}/health",
+            metrics_port=self._at.ports.codec_metrics,
+            stop_seconds=_API_STOP_SECONDS,
+        )
+        port = {"API_PORT": str(self._at.ports.codec), "PUBLIC_URL": self._at.codec}
+        return replace(command, environment={**command.environment, **port})
 
     def payments(self) -> Command:
         return self._python(

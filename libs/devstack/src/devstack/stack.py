@@ -19,14 +19,21 @@ from devstack.ports import Ports, check_free
 from devstack.postgres import postgres
 from devstack.process import Command, Process
 from devstack.seeing.prometheus import prometheus
-from devstack.services import Addresses, Services, known_callers, tracing
+from devstack.services import (
+    Addresses,
+    Services,
+    encryption,
+    known_callers,
+    tracing,
+)
 from devstack.temporal import search_attributes, temporal
 
 PARTS = ("postgres", "temporal", "payments", "carrier", "mail", "worker", "api")
 """What runs until it is stopped."""
 
-EXTRAS = ("traces", "prometheus", "issuer")
-"""What runs only when it is asked for: to see the rest, and to know who calls."""
+EXTRAS = ("traces", "prometheus", "issuer", "codec")
+"""What runs only when it is asked for: to see the rest, to know who calls, and to read
+payloads, which are encrypted then."""
 
 _ERRANDS = {"migrations": "postgres", "products": "api"}
 """What runs once and ends, and the part it prepares."""
@@ -154,6 +161,7 @@ class Stack:
             "traces": {"traces": at.traces, "otlp": at.otlp},
             "prometheus": {"prometheus": at.prometheus},
             "issuer": {"issuer": at.issuer},
+            "codec": {"codec": at.codec},
         }
         running = [part for part in addresses if part in self._processes]
         known = {name: url for part in running for name, url in addresses[part].items()}
@@ -177,7 +185,8 @@ class Stack:
         o, logs = self.options, self.options.data / "logs"
         seen = tracing(self.at) if "traces" in o.parts else {}
         known = known_callers(self.at) if self.signer else {}
-        extra = {**seen, **known, **o.environment}
+        sealed = encryption() if "codec" in o.parts else {}
+        extra = {**seen, **known, **sealed, **o.environment}
         services = Services(self.at, o.data, http, extra, self.signer)
         build: dict[str, Callable[[], Command]] = {
             "postgres": lambda: postgres(
@@ -194,6 +203,7 @@ class Stack:
                 namespaces=o.namespaces,
                 search_attributes=search_attributes(),
                 ui=o.ui,
+                codec=self.at.codec if "codec" in o.parts else None,
             ),
             "payments": services.payments,
             "carrier": lambda: services.carrier(o.carrier_step_seconds),
@@ -204,6 +214,7 @@ class Stack:
             "products": services.products,
             "traces": services.traces,
             "issuer": services.issuer,
+            "codec": services.codec,
             "prometheus": lambda: prometheus(o.ports, o.data, o.project, http=http),
         }
         return [build[name]() for name in build if name in o.parts]

@@ -25,20 +25,31 @@ def temporal(
     search_attributes: Mapping[str, str] | None = None,
     dynamic_config: Mapping[str, str] | None = None,
     ui: bool = True,
+    codec: str | None = None,
 ) -> Command:
     """A Temporal server with everything in one process.
 
     `database` keeps its state between runs; without, it lives in memory. `default` and
     `namespaces` all get the `search_attributes` (name to type, such as `Keyword`).
-    Values of `dynamic_config` are JSON. Ready once the last namespace can be used.
+    The UI has payloads decoded at `codec`. Values of `dynamic_config` are JSON. Ready
+    once the last namespace can be used.
     """
     names = tuple(namespaces)
     argv = [
-        *(_binary(), "server", "start-dev", "--ip", HOST, "--log-level", "warn"),
+        *(
+            temporal_binary(),
+            "server",
+            "start-dev",
+            "--ip",
+            HOST,
+            "--log-level",
+            "warn",
+        ),
         *("--port", str(ports.temporal), "--http-port", str(ports.temporal_http)),
         *("--metrics-port", str(ports.temporal_metrics)),
         *(("--ui-port", str(ports.temporal_ui)) if ui else ("--headless",)),
         "--ui-disable-news-fetch",
+        *(("--ui-codec-endpoint", codec) if codec else ()),
         *(("--db-filename", str(database)) if database else ()),
         *_repeated("--namespace", names),
         *_repeated("--search-attribute", _pairs(search_attributes)),
@@ -80,7 +91,7 @@ def _environment() -> dict[str, str]:
     return {k: v for k, v in os.environ.items() if not k.startswith("TEMPORAL_")}
 
 
-def _binary() -> str:
+def temporal_binary() -> str:
     # The wheel puts it beside the interpreter, which need not be on the PATH.
     beside = Path(sys.executable).parent
     path = shutil.which("temporal", path=f"{beside}{os.pathsep}{os.environ['PATH']}")

@@ -1,9 +1,12 @@
-"""`python -m api`: the HTTP API. `python -m api openapi` prints its description."""
+"""`python -m api`: the HTTP API. `… openapi` prints its description, and `… codec` is
+the codec server."""
 
 import argparse
 import asyncio
 import json
+from collections.abc import Callable
 
+from fastapi import FastAPI
 from pydantic import SecretStr
 from shared.platform.logging import configure_logging
 from shared.platform.metrics import ProcessMetrics, watch_event_loop
@@ -14,21 +17,39 @@ from shared.platform.telemetry import start_tracing
 from shared.platform.version import version
 
 from api.app import create_app
+from api.codec import create_codec
 from api.server import serve
-from api.settings import ApiSettings
+from api.settings import ApiSettings, CodecSettings
 from api.telemetry import create_meter_provider, serve_metrics
 
 
 async def run_api() -> int:
     settings = load_settings(ApiSettings)
-    configure_logging(settings, service="api")
-    stop_tracing = start_tracing(settings, service="api")
+
+    def build(metrics: ProcessMetrics) -> FastAPI:
+        return create_app(
+            settings,
+            meter_provider=create_meter_provider(settings),
+            runtime=metrics.runtime,
+        )
+
+    return await run(settings, "api", build)
+
+
+async def run_codec() -> int:
+    settings = load_settings(CodecSettings)
+    return await run(settings, "codec", lambda _: create_codec(settings))
+
+
+async def run(
+    settings: ApiSettings | CodecSettings,
+    service: str,
+    build: Callable[[ProcessMetrics], FastAPI],
+) -> int:
+    configure_logging(settings, service=service)
+    stop_tracing = start_tracing(settings, service=service)
     metrics = ProcessMetrics()
-    app = create_app(
-        settings,
-        meter_provider=create_meter_provider(settings),
-        runtime=metrics.runtime,
-    )
+    app = build(metrics)
     stop_metrics = serve_metrics(settings, metrics)
     watching = asyncio.create_task(watch_event_loop())
     try:
@@ -61,14 +82,16 @@ def main() -> None:
     parser.add_argument(
         "command",
         nargs="?",
-        choices=("serve", "openapi"),
+        choices=("serve", "codec", "openapi"),
         default="serve",
-        help="serve (default), or print the OpenAPI document",
+        help="serve (default), decode payloads for Temporal's UI, or print the OpenAPI"
+        " document",
     )
-    if parser.parse_args().command == "openapi":
+    command = parser.parse_args().command
+    if command == "openapi":
         print(openapi_document(), end="")
         return
-    run_main(run_api())
+    run_main(run_codec() if command == "codec" else run_api())
 
 
 if __name__ == "__main__":

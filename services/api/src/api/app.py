@@ -17,11 +17,10 @@ from starlette.middleware.cors import CORSMiddleware
 from temporalio.runtime import Runtime
 
 from api import catalogue, health
-from api.auth import Authenticator, DeveloperHeaders
 from api.errors import Problem, ProblemDocument, install_error_handlers
 from api.lookout import Lookout
 from api.middleware import Edge, Guard
-from api.oidc import IssuerKeys, OidcTokens
+from api.oidc import authenticator
 from api.orders.commands import Commands
 from api.orders.routes import (
     changes,
@@ -156,16 +155,9 @@ async def build_services(settings: ApiSettings, runtime: Runtime | None) -> Serv
         ),
         http=http,
         database=Lookout(greet_database, settings.api_patience),
-        authenticate=_authenticator(settings, http),
+        authenticate=authenticator(settings, http),
         rates=Rates(settings.rate_limit),
     )
-
-
-def _authenticator(settings: ApiSettings, http: httpx2.AsyncClient) -> Authenticator:
-    if settings.oidc_issuer is None or settings.api_auth != "oidc":
-        return DeveloperHeaders()
-    keys = IssuerKeys(http, settings.oidc_issuer, settings.oidc_jwks_url)
-    return OidcTokens(keys, settings.oidc_issuer, settings.oidc_audience or "")
 
 
 async def _only_json(

@@ -15,7 +15,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from api.errors import Problem, problem_document
 from api.middleware import MAX_HEAD_BYTES, SAFE_HEADERS
-from api.settings import ApiSettings
+from api.settings import AccessSettings
 from api.tracing import begin_trace
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ class Connection(H11Protocol):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         app = cast(FastAPI, self.config.app)
-        self._settings: ApiSettings = app.state.settings
+        self._settings: AccessSettings = app.state.settings
         self._patience = self._settings.api_client_timeout.total_seconds()
         self._awaits_input: asyncio.TimerHandle | None = None
         self._awaits_reader: asyncio.TimerHandle | None = None

@@ -9,8 +9,15 @@ from typing import Any
 import httpx2
 import jwt
 
-from api.auth import Principal, is_subject, principal
+from api.auth import (
+    Authenticator,
+    DeveloperHeaders,
+    Principal,
+    is_subject,
+    principal,
+)
 from api.errors import Problem, Unavailable
+from api.settings import AccessSettings
 
 log = logging.getLogger(__name__)
 
@@ -157,3 +164,11 @@ class OidcTokens:
 def _refused(detail: str, *, error: str | None = "invalid_token") -> Problem:
     challenge = "Bearer" if error is None else f'Bearer error="{error}"'
     return Problem("unauthenticated", detail, headers={"WWW-Authenticate": challenge})
+
+
+def authenticator(settings: AccessSettings, http: httpx2.AsyncClient) -> Authenticator:
+    """How callers are known, by the settings."""
+    if settings.oidc_issuer is None or settings.api_auth != "oidc":
+        return DeveloperHeaders()
+    keys = IssuerKeys(http, settings.oidc_issuer, settings.oidc_jwks_url)
+    return OidcTokens(keys, settings.oidc_issuer, settings.oidc_audience or "")

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from api.connections import Connection
 from api.middleware import MAX_HEAD_BYTES
 from api.services import Services
-from api.settings import ApiSettings
+from api.settings import AccessSettings
 
 KEEP_ALIVE_SECONDS = 65
 """Longer than a load balancer keeps an idle connection, so that it is who closes."""
@@ -45,7 +45,7 @@ class DrainingServer(uvicorn.Server):
         self.should_exit = True
 
 
-async def serve(app: FastAPI, settings: ApiSettings) -> bool:
+async def serve(app: FastAPI, settings: AccessSettings) -> bool:
     """Serve until asked to stop. False if it could not start."""
     config = uvicorn.Config(
         app,

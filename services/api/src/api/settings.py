@@ -18,6 +18,8 @@ from shared.platform.settings import (
     DatabaseSettings,
     Duration,
     ObservabilitySettings,
+    PayloadSettings,
+    Settings,
     TemporalSettings,
     only_https,
 )
@@ -31,14 +33,21 @@ def _words(value: object) -> object:
     return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
 
 
-class ApiSettings(DatabaseSettings, TemporalSettings, ObservabilitySettings):
+def _http(url: str) -> str:
+    if not url.startswith(("https://", "http://")):
+        raise ValueError("must begin with https:// or http://")
+    return url
+
+
+class AccessSettings(Settings):
+    """Who may call, and where. Of whatever serves HTTP to others."""
+
     api_host: str = "0.0.0.0"  # noqa: S104 - a pod's port; the dev stack narrows it
     """The address to listen on; always loopback without an issuer."""
     api_port: Annotated[int, Field(ge=0, le=65535)] = 8000
     """Its port."""
     public_url: str = "https://api.example.com"
     """Where callers reach this API: the base of the problem types."""
-
     api_auth: Literal["oidc", "disabled-loopback-only"] = "oidc"
     """Without an issuer the API starts only when told so in these many words."""
     oidc_issuer: str | None = None
@@ -47,6 +56,39 @@ class ApiSettings(DatabaseSettings, TemporalSettings, ObservabilitySettings):
     """Their `aud`."""
     oidc_jwks_url: str | None = None
     """Where the issuer's keys are; asked of the issuer itself when not set."""
+    api_client_timeout: Duration = timedelta(seconds=30)
+    """How long a client may take to send a request, and to read what it was sent."""
+    api_drain: Duration = timedelta(seconds=1)
+    """Between the request to stop and the end of accepting connections: time for a
+    load balancer to look elsewhere."""
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_reachable(cls, url: str) -> str:
+        return _http(url)
+
+    @field_validator("oidc_issuer", "oidc_jwks_url")
+    @classmethod
+    def _cannot_be_forged(cls, url: str | None) -> str | None:
+        return url if url is None else only_https(url)
+
+    @model_validator(mode="after")
+    def _callers_are_known(self) -> Self:
+        if self.api_auth == "oidc" and not (self.oidc_issuer and self.oidc_audience):
+            raise ValueError(
+                "OIDC_ISSUER and OIDC_AUDIENCE must be set. Only on a machine of your"
+                " own, API_AUTH=disabled-loopback-only lets callers say who they are"
+            )
+        return self
+
+    @property
+    def bind_host(self) -> str:
+        return self.api_host if self.api_auth == "oidc" else LOOPBACK
+
+
+class ApiSettings(
+    DatabaseSettings, TemporalSettings, AccessSettings, ObservabilitySettings
+):
     oidc_docs_client_id: str | None = None
     """The issuer's public client by which people sign in on the page under /docs."""
     oidc_docs_scope: str = "openid orders"
@@ -70,8 +112,6 @@ class ApiSettings(DatabaseSettings, TemporalSettings, ObservabilitySettings):
     api_rate_limit: str | None = None
     """Requests of one subject to one process, such as `50/second`; unset: any
     number."""
-    api_client_timeout: Duration = timedelta(seconds=30)
-    """How long a client may take to send a request, and to read what it was sent."""
     api_command_timeout: Duration = timedelta(seconds=5)
     """How long a caller waits for a worker before hearing 503, or 202 for a parcel
     whose packing has begun."""
@@ -80,21 +120,11 @@ class ApiSettings(DatabaseSettings, TemporalSettings, ObservabilitySettings):
     api_patience: Duration = timedelta(seconds=1.25)
     """An answer that takes longer has the database or Temporal asked whether it is
     there. If that says nothing for as long again, the caller hears 503."""
-    api_drain: Duration = timedelta(seconds=1)
-    """Between the request to stop and the end of accepting connections: time for a
-    load balancer to look elsewhere."""
 
-    @field_validator("public_url", "carrier_api_base", "label_base")
+    @field_validator("carrier_api_base", "label_base")
     @classmethod
     def _is_http(cls, url: str | None) -> str | None:
-        if url is not None and not url.startswith(("https://", "http://")):
-            raise ValueError("must begin with https:// or http://")
-        return url
-
-    @field_validator("oidc_issuer", "oidc_jwks_url")
-    @classmethod
-    def _cannot_be_forged(cls, url: str | None) -> str | None:
-        return url if url is None else only_https(url)
+        return url if url is None else _http(url)
 
     @field_validator("api_cors_origins")
     @classmethod
@@ -125,19 +155,21 @@ class ApiSettings(DatabaseSettings, TemporalSettings, ObservabilitySettings):
                 raise ValueError("must be whsec_ and base64") from None
         return secret
 
-    @model_validator(mode="after")
-    def _callers_are_known(self) -> Self:
-        if self.api_auth == "oidc" and not (self.oidc_issuer and self.oidc_audience):
-            raise ValueError(
-                "OIDC_ISSUER and OIDC_AUDIENCE must be set. Only on a machine of your"
-                " own, API_AUTH=disabled-loopback-only lets callers say who they are"
-            )
-        return self
-
     @property
     def rate_limit(self) -> limits.RateLimitItem | None:
         return limits.parse(self.api_rate_limit) if self.api_rate_limit else None
 
-    @property
-    def bind_host(self) -> str:
-        return self.api_host if self.api_auth == "oidc" else LOOPBACK
+
+class CodecSettings(PayloadSettings, AccessSettings, ObservabilitySettings):
+    temporal_namespace: str = "default"
+    """The namespace whose payloads are shown; those of others are not."""
+    temporal_ui_url: str | None = None
+    """Where the UI is: scripts in a browser may ask from there, and nowhere else."""
+
+    @model_validator(mode="after")
+    def _there_are_keys(self) -> Self:
+        if not self.read_payload_keys():
+            raise ValueError(
+                "TEMPORAL_PAYLOAD_KEYS or TEMPORAL_PAYLOAD_KEYS_FILE must be set"
+            )
+        return self

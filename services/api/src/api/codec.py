@@ -1,0 +1,100 @@
+"""The codec server: shows people in Temporal's UI and command line what payloads hold.
+
+A process of its own, and not a part of the API: it has keys and no database, is asked
+by browsers from the UI's origin, and is only there where payloads are encrypted. It
+lives beside the API because it asks for the same tokens. Nothing is encoded here: who
+could have payloads written could write what workflows believe.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import httpx2
+from fastapi import FastAPI, Header, Request, Response
+from google.protobuf import json_format
+from shared.platform.encryption import Unreadable, data_converter
+from shared.platform.telemetry import TracedTransport
+from starlette.middleware.cors import CORSMiddleware
+from temporalio.api.common.v1 import Payload, Payloads
+from temporalio.converter import PayloadCodec
+
+from api.auth import Authenticator
+from api.errors import Problem, install_error_handlers
+from api.middleware import Edge
+from api.oidc import authenticator
+from api.settings import CodecSettings
+
+SCOPE = "orders:operate"
+"""Of those who may see an order's process by the API as well."""
+
+LARGEST_BODY = 8 * 1024 * 1024
+"""Bytes. A page of a history is at most 4 MiB, and base64 makes it a third larger."""
+
+
+def create_codec(settings: CodecSettings) -> FastAPI:
+    codec = data_converter(settings).payload_codec
+    assert codec is not None  # noqa: S101 - the settings have keys
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with httpx2.AsyncClient(
+            transport=TracedTransport(), trust_env=False
+        ) as http:
+            app.state.authenticate = authenticator(settings, http)
+            yield
+
+    app = FastAPI(
+        title="Codec", lifespan=lifespan, openapi_url=None, max_body_size=LARGEST_BODY
+    )
+    app.state.settings = settings
+    if settings.temporal_ui_url is not None:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=[_origin(settings.temporal_ui_url)],
+            allow_methods=["POST"],
+            allow_headers=["authorization", "content-type", "x-namespace"],
+        )
+    app.add_middleware(Edge, issuer=None)
+    install_error_handlers(app)
+
+    @app.get("/health")
+    async def health() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.post("/decode")
+    async def decode(
+        request: Request,
+        x_namespace: Annotated[str, Header()] = settings.temporal_namespace,
+    ) -> Response:
+        authenticate: Authenticator = request.app.state.authenticate
+        (await authenticate(request.headers)).require(SCOPE)
+        if x_namespace != settings.temporal_namespace:
+            raise Problem("not-found", "Payloads of that namespace are not shown here.")
+        asked = _payloads(await request.body())
+        shown = Payloads(payloads=[await _shown(codec, p) for p in asked.payloads])
+        return Response(json_format.MessageToJson(shown), media_type="application/json")
+
+    return app
+
+
+def _payloads(body: bytes) -> Payloads:
+    try:
+        return json_format.Parse(body, Payloads())
+    except (json_format.ParseError, UnicodeDecodeError):
+        raise Problem("malformed", "Send payloads as Temporal writes them.") from None
+
+
+async def _shown(codec: PayloadCodec, payload: Payload) -> Payload:
+    """One that no key here opens stays as it is, and the rest of the page is shown."""
+    try:
+        (decoded,) = await codec.decode([payload])
+    except Unreadable:
+        return payload
+    return decoded
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
