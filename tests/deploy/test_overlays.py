@@ -1,6 +1,9 @@
 """What is in Git would be accepted by a cluster and would find all it names."""
 
 import pytest
+from api.settings import ApiSettings, CodecSettings
+from pydantic_settings import BaseSettings
+from worker.settings import WorkerSettings
 
 from tests.deploy import pods, ports, references, waves
 from tests.deploy.cluster import Cluster, cluster
@@ -13,6 +16,7 @@ from tests.deploy.rendering import (
     of_kind,
     overlay,
 )
+from tests.deploy.settings import differences, environment_of
 
 
 @pytest.fixture(params=ENVIRONMENTS)
@@ -94,3 +98,29 @@ def test_a_versioned_worker_is_the_same_pod() -> None:
     assert "temporal-worker" not in names
     namespace = worker["workerOptions"]["temporalNamespace"]
     assert {"name": "TEMPORAL_NAMESPACE", "value": namespace} in container["env"]
+
+
+def encrypted() -> Cluster:
+    """Production's services with keys for their payloads."""
+    components = ("tls", "external-secrets", "sso", "payload-encryption")
+    around = (overlay("production", s) for s in ("security", "temporal-backend"))
+    made = [m for system in around for m in system]
+    return cluster([*made, *base_with("temporal-product", components)])
+
+
+def test_encrypted_payloads_bring_all_they_name() -> None:
+    assert references.missing_names(encrypted()) == []
+    assert references.unselected(encrypted()) == []
+
+
+def test_everybody_who_reads_payloads_is_given_the_keys() -> None:
+    readers: dict[str, tuple[type[BaseSettings], bool]] = {
+        "temporal-worker": (WorkerSettings, True),
+        "fastapi-service": (ApiSettings, True),
+        "codec-server": (CodecSettings, False),
+    }
+    for name, (cls, writes) in readers.items():
+        given = environment_of(encrypted(), name)
+        assert given["TEMPORAL_PAYLOAD_KEYS_FILE"] == "/etc/orders/payload-keys/keys"
+        assert ("TEMPORAL_PAYLOAD_ACTIVE_KEY" in given) is writes
+        assert list(differences(given, cls)) == []
