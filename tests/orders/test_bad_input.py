@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from shared.contracts.orders.names import ORDERS
+from shared.contracts.orders.names import ORDERS, PAYMENTS
 from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
@@ -20,13 +20,21 @@ def cause_of(failed: WorkflowFailureError | WorkflowUpdateFailedError) -> Any:
     return cause.details[0]
 
 
-@pytest.mark.parametrize("workflow", ["Order", "Shipment", "Refund", "Return"])
+@pytest.mark.parametrize(
+    ("workflow", "queue"),
+    [
+        ("Order", ORDERS),
+        ("Shipment", PAYMENTS),
+        ("Refund", ORDERS),
+        ("Return", ORDERS),
+    ],
+)
 async def test_a_workflow_that_is_started_with_nonsense_fails_at_once(
-    shop: Shop, workflow: str
+    shop: Shop, workflow: str, queue: str
 ) -> None:
     with pytest.raises(WorkflowFailureError) as failed:
         await shop.client.execute_workflow(
-            workflow, {"order_id": SECRET}, id="nonsense", task_queue=ORDERS
+            workflow, {"order_id": SECRET}, id="nonsense", task_queue=queue
         )
     fields = {tuple(detail["loc"]) for detail in cause_of(failed.value)}
     assert ("order_id",) in fields
