@@ -17,7 +17,7 @@ from tests.api.conftest import MakeSettings
 from tests.api.serving import serving
 from tests.api.shop import Json, eventually
 
-SOON = timedelta(seconds=0.2)
+SOON = timedelta(seconds=0.5)
 
 
 @asynccontextmanager
