@@ -1,4 +1,4 @@
-"""`python -m worker`: run the Temporal worker of the order services."""
+"""`worker`, or `python -m worker`: the Temporal worker, and what a release needs."""
 
 import argparse
 
@@ -9,13 +9,15 @@ from shared.platform.settings_help import help_text
 from shared.platform.telemetry import start_tracing
 from shared.platform.version import version
 
+from worker.orders import process as orders
 from worker.orders.figures import FIGURES
-from worker.orders.process import orders_process
+from worker.releasing import release_command, replay_command
 from worker.runtime.postgresql import POSTGRESQL
 from worker.runtime.service import WorkerService
 from worker.settings import WorkerSettings
 
-PROCESSES = [orders_process]
+PROCESSES = [orders.orders_process]
+WORKFLOWS = [*orders.WORKFLOWS]
 
 
 async def work() -> int:
@@ -30,6 +32,17 @@ async def work() -> int:
 
 
 def main() -> None:
+    arguments = parser().parse_args()
+    match arguments.command:
+        case "replay":
+            run_main(replay_command.run(arguments, WORKFLOWS))
+        case "release":
+            run_main(release_command.run(arguments))
+        case _:
+            run_main(work())
+
+
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="worker",
         description="Run the Temporal worker of the order services.",
@@ -37,8 +50,11 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=version())
-    parser.parse_args()
-    run_main(work())
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    commands.add_parser("run", help="work until told to stop; the default")
+    replay_command.add_to(commands)
+    release_command.add_to(commands)
+    return parser
 
 
 if __name__ == "__main__":

@@ -7,11 +7,21 @@ from pydantic import Field, SecretStr, model_validator
 from shared.platform.settings import (
     DatabaseSettings,
     ObservabilitySettings,
+    Settings,
     TemporalSettings,
 )
 
 
-class WorkerSettings(DatabaseSettings, TemporalSettings, ObservabilitySettings):
+class VersioningSettings(Settings):
+    temporal_deployment_name: str | None = None
+    """Worker versioning: the deployment. Only together with the build id."""
+    temporal_worker_build_id: str | None = None
+    """Worker versioning: this build, which somebody has to make current."""
+
+
+class WorkerSettings(
+    DatabaseSettings, TemporalSettings, ObservabilitySettings, VersioningSettings
+):
     stripe_api_key: SecretStr
     """The secret key of the payment provider."""
     stripe_api_base: str | None = None
@@ -52,10 +62,6 @@ class WorkerSettings(DatabaseSettings, TemporalSettings, ObservabilitySettings):
     """What runs at SIGTERM may finish for so long. The pod's grace period is longer."""
     max_concurrent_steps: int = Field(100, ge=1)
     """Activities at once on each task queue."""
-    temporal_deployment_name: str | None = None
-    """Worker versioning: the deployment. Only together with the build id."""
-    temporal_worker_build_id: str | None = None
-    """Worker versioning: this build, which somebody has to make current."""
 
     @model_validator(mode="after")
     def _carrier_is_reachable(self) -> Self:

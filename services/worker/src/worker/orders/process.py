@@ -1,6 +1,6 @@
 """Order fulfilment as the worker sees it: everything concrete is built here."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from shared.contracts.orders.names import CARRIERS, ORDERS, PAYMENTS
 from shared.contracts.orders.workflows import Reconcile, Retention, Sweep
@@ -47,6 +47,18 @@ from worker.orders.workflows.shipment import ShipmentWorkflow
 from worker.runtime.registry import MessageHandler, Process, Queue, Schedule
 from worker.settings import WorkerSettings
 
+ON_ORDERS: Sequence[type] = (
+    OrderWorkflow,
+    RefundWorkflow,
+    ReturnWorkflow,
+    AllocateStockWorkflow,
+    SweepWorkflow,
+    ReconcileWorkflow,
+    RetentionWorkflow,
+)
+ON_PAYMENTS: Sequence[type] = (ShipmentWorkflow,)
+WORKFLOWS = (*ON_ORDERS, *ON_PAYMENTS)
+
 
 def orders_process(
     settings: WorkerSettings, engine: AsyncEngine, client: CurrentClient
@@ -88,15 +100,7 @@ def orders_process(
         queues=[
             Queue(
                 ORDERS,
-                workflows=[
-                    OrderWorkflow,
-                    RefundWorkflow,
-                    ReturnWorkflow,
-                    AllocateStockWorkflow,
-                    SweepWorkflow,
-                    ReconcileWorkflow,
-                    RetentionWorkflow,
-                ],
+                workflows=ON_ORDERS,
                 activities=[
                     *(orders.look, orders.reserve, orders.confirm),
                     *(orders.plan_shipments, orders.remind, orders.expire_hold),
@@ -117,7 +121,7 @@ def orders_process(
             ),
             Queue(
                 PAYMENTS,
-                workflows=[ShipmentWorkflow],
+                workflows=ON_PAYMENTS,
                 activities=[
                     *(shipments.look_at_shipment, shipments.begin_packing),
                     *(shipments.ship, shipments.cancel_shipment, shipments.miss_scan),

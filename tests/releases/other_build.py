@@ -1,0 +1,35 @@
+"""`python -m tests.releases.other_build`: the worker of a release with other steps.
+
+With arguments it is `worker …` of that release.
+"""
+
+from dataclasses import replace
+
+import worker.__main__ as main
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
+from worker.orders.process import orders_process
+from worker.orders.workflows.order import OrderWorkflow
+from worker.runtime.registry import Process
+from worker.settings import WorkerSettings
+
+from tests.releases.another_order import AnotherOrderWorkflow
+
+
+def changed(workflows: object) -> list[type]:
+    assert isinstance(workflows, list | tuple)
+    return [AnotherOrderWorkflow if w is OrderWorkflow else w for w in workflows]
+
+
+def other_process(
+    settings: WorkerSettings, engine: AsyncEngine, client: Client
+) -> Process:
+    process = orders_process(settings, engine, client)
+    queues = [replace(q, workflows=changed(q.workflows)) for q in process.queues]
+    return replace(process, queues=queues)
+
+
+if __name__ == "__main__":
+    main.PROCESSES[:] = [other_process]
+    main.WORKFLOWS[:] = changed(main.WORKFLOWS)
+    main.main()
