@@ -73,11 +73,19 @@ async def test_it_is_not_ready_without_its_database(
     assert answer.json()["database"] == "unreachable"
 
 
-async def test_it_is_not_ready_for_another_schema(
+async def test_it_stays_ready_when_a_later_release_migrates(
     client: httpx2.AsyncClient, engine: AsyncEngine
 ) -> None:
     async with engine.begin() as connection:
-        await connection.execute(text("UPDATE alembic_version SET version_num = '0'"))
+        await connection.execute(text("UPDATE alembic_version SET version_num = '9'"))
+    assert (await client.get("/ready")).status_code == 200
+
+
+async def test_it_is_not_ready_before_the_migrations(
+    client: httpx2.AsyncClient, engine: AsyncEngine
+) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(text("DROP TABLE alembic_version"))
     answer = await client.get("/ready")
     assert answer.status_code == 503
     assert answer.json()["database"] == "migrations missing"

@@ -1,10 +1,23 @@
 """Orders' lives that are recorded: tests/histories holds what each left behind."""
 
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 
-from shared.contracts.orders.states import HoldReason
+from shared.contracts.orders.names import ORDERS, allocation_workflow_id
+from shared.contracts.orders.states import HoldReason, OrderStatus, ShipmentStatus
+from shared.contracts.orders.workflows import (
+    Order,
+    Reconcile,
+    Retention,
+    Return,
+    Shipment,
+    Sweep,
+)
+from shared.database.orders.snapshot import Return as Goods
 
-from tests.support.shop import Shop
+from tests.orders.test_backorders import has_renewed, six_days_later
+from tests.support.goods_back import arrived, decide, give_back, receive, send_back
+from tests.support.shop import Shop, has_parcel, has_status
 
 
 async def delivered(shop: Shop) -> str:
@@ -46,6 +59,166 @@ async def approved(shop: Shop) -> str:
     return order_id
 
 
+# ── what is missing, and money that is held for long ────────────────────────────────
+
+
+async def backordered(shop: Shop) -> str:
+    await shop.stock(TEA=1, backorder=True)
+    order_id = await shop.place(TEA=2)
+    await shop.delivered(order_id)
+    await shop.stock(TEA=1)
+    await shop.delivered(order_id)
+    await shop.client.get_workflow_handle(allocation_workflow_id("TEA")).result()
+    return order_id
+
+
+async def renewed(shop: Shop) -> str:
+    await shop.stock(TEA=0, backorder=True)
+    order_id = await shop.place(TEA=1)
+    await shop.until(order_id, has_status(OrderStatus.CONFIRMED))
+    await six_days_later(shop, order_id)
+    await shop.until(order_id, has_renewed)
+    await shop.stock(TEA=1)
+    await shop.delivered(order_id)
+    return order_id
+
+
+async def expired(shop: Shop) -> str:
+    await shop.stock(TEA=1)
+    order_id = await shop.place(TEA=2)
+    await shop.held(order_id, HoldReason.STOCK)
+    await shop.fetch("UPDATE holds SET remind_at = now()")
+    await shop.workflow(order_id).signal(Order.nudge)
+    await shop.until(order_id, lambda order: order.holds[0].reminded_at)
+    await shop.fetch("UPDATE holds SET due_at = now()")
+    await shop.workflow(order_id).signal(Order.nudge)
+    await shop.delivered(order_id)
+    return order_id
+
+
+# ── people and parcels ──────────────────────────────────────────────────────────────
+
+
+async def held(shop: Shop) -> str:
+    order_id = await shop.confirmed(TEA=2)
+    await shop.hold_up(order_id, by="ann")
+    await shop.decide(order_id, HoldReason.MANUAL, "release", by="bob")
+    await shop.cancel(order_id, lines={1: 1})
+    await shop.delivered(order_id)
+    return order_id
+
+
+async def stopped(shop: Shop) -> str:
+    order_id = await shop.confirmed(TEA=1)
+    await shop.workflow(order_id).cancel()
+    return order_id
+
+
+async def repacked(shop: Shop) -> str:
+    order_id = await shop.confirmed(TEA=2)
+    shipment_id = await shop.pack(order_id)
+    await shop.post(f"/v1/shipments/{shipment_id}/cancel", {})
+    await shop.delivered(order_id)
+    return order_id
+
+
+async def unseen(shop: Shop) -> str:
+    order_id = await shop.confirmed(TEA=1)
+    shipment_id = await shop.shipped(order_id)
+    await shop.fetch("UPDATE shipments SET shipped_at = now() - interval '3 days'")
+    await shop.parcel(shipment_id).signal(Shipment.nudge)
+    await shop.held(order_id, HoldReason.DELIVERY)
+    await shop.scan(order_id, shipment_id, "delivered")
+    return order_id
+
+
+# ── goods and money that go back ────────────────────────────────────────────────────
+
+
+async def returned(shop: Shop) -> str:
+    order_id = await arrived(shop, TEA=2)
+    asked = await send_back(shop, order_id, {1: 1})
+    await until_return(shop, order_id, asked["id"], awaited)
+    await shop.fetch("UPDATE returns SET remind_at = now()")
+    await nudge_return(shop, asked["id"])
+    await until_return(shop, order_id, asked["id"], reminded)
+    await receive(shop, asked["id"], {1: 1})
+    return order_id
+
+
+async def allowed(shop: Shop) -> str:
+    """Two returns that a person decides about, of goods that never come."""
+    await shop.stock(GONG=2)
+    order_id = await shop.place(GONG=2)
+    await shop.decide(order_id, HoldReason.APPROVAL, "approve")
+    await shop.delivered(order_id)
+    await shop.until(order_id, has_parcel(ShipmentStatus.DELIVERED))
+    refused, allowed = [
+        (await send_back(shop, order_id, {1: 1}))["id"] for _ in range(2)
+    ]
+    await decide(shop, refused, "reject")
+    await shop.fetch("UPDATE holds SET due_at = now()")
+    await nudge_return(shop, allowed)
+    await shop.until(order_id, lambda o: o.holds and o.holds[0].escalated_at)
+    await decide(shop, allowed, "approve")
+    await until_return(shop, order_id, allowed, awaited)
+    await shop.fetch("UPDATE returns SET due_at = now()")
+    await nudge_return(shop, allowed)
+    return order_id
+
+
+async def refunded(shop: Shop) -> str:
+    order_id = await arrived(shop, MUG=11)
+    refund = await give_back(shop, order_id, amount=10_001)
+    await decide(shop, refund["id"], "approve")
+    return order_id
+
+
+# ── by the clock ────────────────────────────────────────────────────────────────────
+
+
+async def routine(shop: Shop) -> str:
+    order_id = await shop.confirmed(TEA=1)
+    await shop.delivered(order_id)
+    for workflow in (Sweep, Reconcile, Retention):
+        await shop.client.execute_workflow(
+            workflow.run, id=workflow.__name__.lower(), task_queue=ORDERS
+        )
+    return order_id
+
+
 STORIES: dict[str, Callable[[Shop], Awaitable[str]]] = {
-    story.__name__: story for story in (delivered, cancelled, declined, split, approved)
+    story.__name__: story
+    for story in (
+        *(delivered, cancelled, declined, split, approved),
+        *(backordered, renewed, expired),
+        *(held, stopped, repacked, unseen),
+        *(returned, allowed, refunded, routine),
+    )
 }
+ALSO = {
+    "backordered": {"allocation": allocation_workflow_id("TEA")},
+    "routine": {name: name for name in ("sweep", "reconcile", "retention")},
+}
+"""Workflows of a story that are not its order's."""
+
+
+# ── small steps ─────────────────────────────────────────────────────────────────────
+
+
+async def nudge_return(shop: Shop, return_id: str) -> None:
+    await shop.return_(return_id).signal(Return.nudge)
+
+
+async def until_return(
+    shop: Shop, order_id: str, return_id: str, when: Callable[[Goods], bool]
+) -> None:
+    await shop.until(order_id, lambda order: when(order.return_(return_id)))
+
+
+def awaited(goods: Goods) -> bool:
+    return goods.due_at is not None
+
+
+def reminded(goods: Goods) -> bool:
+    return goods.remind_at is not None and goods.remind_at > datetime.now(UTC)

@@ -1,10 +1,13 @@
 """Code that changes goes on with what older code began.
 
-`uv run poe record` writes the histories anew. That is right for a release's first
-recordings only: a history that no longer replays belongs to an order that is stuck.
+`uv run poe record` writes the histories anew, of every workflow and every branch
+(`stories`). That is right for a release's first recordings only: a history that no
+longer replays belongs to an order that is stuck.
 """
 
+import asyncio
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +18,20 @@ from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 from worker.runtime.sandbox import sandbox
 
-from tests.architecture.contracts import registered
-from tests.orders.stories import STORIES
+from tests.architecture.contracts import (
+    promised_activities,
+    promised_workflows,
+    registered,
+)
+from tests.orders.stories import ALSO, STORIES
 from tests.support.audits import personal_data_in
-from tests.support.shop import Shop
+from tests.support.shop import PATIENCE_SECONDS, Shop
+
+Life = WorkflowHandle[Any, Any]
 
 HISTORIES = Path(__file__).parent.parent / "histories"
 RECORDED = sorted(HISTORIES.glob("*.json"))
+TAKEN_BY_NO_WORKFLOW: set[str] = set()
 MOST_EVENTS = 120
 """The server warns at 10,240 events; an everyday order is far from it."""
 
@@ -43,8 +53,55 @@ async def replayer(temporal: Client) -> Replayer:
     )
 
 
+# ── what is recorded ────────────────────────────────────────────────────────────────
+
+
 def test_every_story_is_recorded() -> None:
-    assert {path.stem.partition("-")[0] for path in RECORDED} >= set(STORIES)
+    assert {path.stem.partition("-")[0] for path in RECORDED} == set(STORIES)
+
+
+def test_every_workflow_is_recorded() -> None:
+    recorded = {type_of(read(path)) for path in RECORDED}
+    assert recorded == set(promised_workflows())
+
+
+def test_every_step_of_a_workflow_is_recorded() -> None:
+    recorded = "".join(path.read_text() for path in RECORDED)
+    missing = {name for name in promised_activities() if f'"{name}"' not in recorded}
+    assert missing == TAKEN_BY_NO_WORKFLOW
+
+
+def test_every_command_is_recorded() -> None:
+    """Updates and signals, by the workflow they are for."""
+    recorded = {command for path in RECORDED for command in commands(read(path))}
+    promised = {
+        (name, command)
+        for name, workflow in promised_workflows().items()
+        for command in promised_commands(workflow)
+    }
+    assert promised - recorded == set()
+
+
+def type_of(history: WorkflowHistory) -> str:
+    begun = history.events[0].workflow_execution_started_event_attributes
+    return begun.workflow_type.name
+
+
+def commands(history: WorkflowHistory) -> Iterator[tuple[str, str]]:
+    for event in history.events:
+        update = event.workflow_execution_update_accepted_event_attributes
+        signal = event.workflow_execution_signaled_event_attributes
+        name = update.accepted_request.input.name or signal.signal_name
+        if name:
+            yield type_of(history), name
+
+
+def promised_commands(workflow: type) -> Iterator[str]:
+    definition = vars(workflow)["__temporal_workflow_definition"]
+    yield from (*definition.updates, *definition.signals)
+
+
+# ── that it goes on ─────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("recording", RECORDED, ids=lambda path: path.stem)
@@ -73,21 +130,32 @@ async def test_a_story_leaves_a_history_that_replays(
     shop: Shop, replayer: Replayer, name: str, pytestconfig: pytest.Config
 ) -> None:
     order_id = await STORIES[name](shop)
-    order = await shop.ended(order_id)
-    lives: dict[str, WorkflowHandle[Any, Any]] = {"order": shop.workflow(order_id)}
-    lives |= {
-        f"shipment-{n}": shop.parcel(parcel.id)
-        for n, parcel in enumerate(order.shipments, start=1)
-    }
-    lives |= {
-        f"refund-{n}": shop.refund(refund.id)
-        for n, refund in enumerate(order.refunds, start=1)
-    }
-    for kind, handle in lives.items():
-        history = await handle.fetch_history()
+    for kind, handle in (await lives(shop, order_id, name)).items():
+        history = await ended(handle)
         await replayer.replay_workflow(history)
         if pytestconfig.getoption("--record-histories"):
             write(HISTORIES / f"{name}-{kind}.json", history)
+
+
+async def lives(shop: Shop, order_id: str, name: str) -> dict[str, Life]:
+    """Every workflow that had a part in a story, once its order has ended."""
+    order = await shop.ended(order_id)
+    known: dict[str, Life] = {"order": shop.workflow(order_id)}
+    for n, parcel in enumerate(order.shipments, start=1):
+        known[f"shipment-{n}"] = shop.parcel(parcel.id)
+    for n, refund in enumerate(order.refunds, start=1):
+        known[f"refund-{n}"] = shop.refund(refund.id)
+    for n, goods in enumerate(order.returns, start=1):
+        known[f"return-{n}"] = shop.return_(goods.id)
+    for kind, id in ALSO.get(name, {}).items():
+        known[kind] = shop.client.get_workflow_handle(id)
+    return known
+
+
+async def ended(handle: Life) -> WorkflowHistory:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await handle.result()
+    return await handle.fetch_history()
 
 
 def write(recording: Path, history: WorkflowHistory) -> None:

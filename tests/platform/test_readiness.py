@@ -108,13 +108,21 @@ async def test_it_is_not_ready_without_the_database(
     assert problem[1].startswith("no answer")
 
 
-async def test_it_is_not_ready_for_another_schema(
+async def test_it_is_not_ready_before_the_migrations(
     readiness: Readiness, engine: AsyncEngine
 ) -> None:
     async with engine.begin() as connection:
-        await connection.execute(text("UPDATE alembic_version SET version_num = '0'"))
+        await connection.execute(text("DROP TABLE alembic_version"))
     (problem,) = (await readiness.problems()).values()
-    assert problem.startswith("at migration 0")
+    assert problem.startswith("at migration None")
+
+
+async def test_it_stays_ready_when_a_later_release_migrates(
+    readiness: Readiness, engine: AsyncEngine
+) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '9'"))
+    assert await readiness.problems() == {}
 
 
 async def test_missing_search_attributes_are_named(services: Services) -> None:

@@ -51,9 +51,9 @@ async def test_a_rollback_stops_the_ramp_first_then_leaves_the_build(
         await builds.make_current("a")
         await builds.make_current("b")
         await builds.ramp("a", 10)
-        await roll_back(builds, None, restart=False)
+        await roll_back(builds, None)
         assert await shares(builds) == {"a": 0, "b": 100}
-        await roll_back(builds, None, restart=False)
+        await roll_back(builds, None)
         assert await shares(builds) == {"a": 100, "b": 0}
 
 
@@ -96,10 +96,10 @@ async def test_there_is_nothing_to_go_back_to_before_the_second_build(
     async with build_of_patience(temporal, "a"):
         await known(builds, "a")
         with pytest.raises(Refused, match="nothing to leave"):
-            await roll_back(builds, None, restart=False)
+            await roll_back(builds, None)
         await builds.make_current("a")
         with pytest.raises(Refused, match="No build was current before a"):
-            await roll_back(builds, None, restart=False)
+            await roll_back(builds, None)
 
 
 async def test_the_command_shows_and_refuses_in_sentences(

@@ -15,10 +15,11 @@ from shared.contracts.orders import models
 from shared.contracts.orders.names import (
     order_workflow_id,
     refund_workflow_id,
+    return_workflow_id,
     shipment_workflow_id,
 )
 from shared.contracts.orders.states import HoldReason, OrderStatus, ShipmentStatus
-from shared.contracts.orders.workflows import Order, Refund, Shipment
+from shared.contracts.orders.workflows import Order, Refund, Return, Shipment
 from shared.database.kernel.change import CHANNEL
 from shared.database.listen import Listener
 from shared.database.orders.snapshot import Hold, OrderSnapshot, read_order
@@ -287,6 +288,11 @@ class Shop:
     def refund(self, refund_id: str) -> WorkflowHandle[Refund, Any]:
         return self.client.get_workflow_handle_for(
             Refund.run, refund_workflow_id(refund_id)
+        )
+
+    def return_(self, return_id: str) -> WorkflowHandle[Return, Any]:
+        return self.client.get_workflow_handle_for(
+            Return.run, return_workflow_id(return_id)
         )
 
     # ── HTTP ────────────────────────────────────────────────────────────────────

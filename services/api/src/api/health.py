@@ -3,7 +3,7 @@
 import asyncio
 
 from fastapi import APIRouter, Response
-from shared.database.migrations.upgrade import database_revision, head_revision
+from shared.database.migrations.upgrade import database_revision, fits
 from shared.platform.connection import REFUSED
 from shared.platform.version import version
 from sqlalchemy.exc import SQLAlchemyError
@@ -36,7 +36,7 @@ async def _database(services: Services) -> str:
             revision = await database_revision(services.engine)
     except (OSError, SQLAlchemyError):
         return "unreachable"
-    return "ready" if revision == head_revision() else "migrations missing"
+    return "ready" if fits(revision) else "migrations missing"
 
 
 async def _temporal(services: Services) -> str:

@@ -20,7 +20,7 @@ Which build of the worker begins new orders. An order stays on the build it bega
                                                     more every ten minutes, then all
   worker release current --build B                  all at once; also the first build
   worker release rollback                           back to where it was
-  worker release rollback --restart                 and take along what began meanwhile
+  worker release restart --build B                  and take along what began on B
 
 --deployment and --build stand for TEMPORAL_DEPLOYMENT_NAME and
 TEMPORAL_WORKER_BUILD_ID, which the workers must have been started with. TEMPORAL_HOST
@@ -77,10 +77,10 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     back.add_argument(
         "--to", metavar="BUILD", help="default: the one that was current before"
     )
-    back.add_argument(
-        "--restart",
-        action="store_true",
-        help="end what began on the build that is left; the sweep begins it anew",
+    actions.add_parser(
+        "restart",
+        parents=[build],
+        help="end what runs on a build that was left; the sweep begins it anew",
     )
 
 
@@ -109,7 +109,9 @@ async def run(arguments: argparse.Namespace) -> int:
                     arguments.pause,
                 )
             case "rollback":
-                await roll_back(builds, arguments.to, restart=arguments.restart)
+                await roll_back(builds, arguments.to)
+            case "restart":
+                await restart(builds, _build(arguments, settings))
         await show(builds)
     except Refused as why:
         print(why, file=sys.stderr)
@@ -150,7 +152,7 @@ async def _go_on_or_back(builds: Builds, id: str) -> None:
         )
 
 
-async def roll_back(builds: Builds, to: str | None, *, restart: bool) -> None:
+async def roll_back(builds: Builds, to: str | None) -> None:
     known = await builds.all()
     ramping = next((build for build in known if build.state == "ramping"), None)
     left = ramping or next((b for b in known if b.state == "current"), None)
@@ -160,9 +162,19 @@ async def roll_back(builds: Builds, to: str | None, *, restart: bool) -> None:
         await builds.stop_ramp()
     else:
         await builds.make_current(to or _before(left, known))
-    if restart:
-        ended = await builds.restart(left.id)
-        print(f"ended {ended} workflows of build {left.id}; the sweep begins them anew")
+    if left.open:
+        print(
+            f"{left.open} workflows stay on build {left.id}: keep its workers, or"
+            f" `worker release restart --build {left.id}`"
+        )
+
+
+async def restart(builds: Builds, id: str) -> None:
+    build = await builds.one(id)
+    if build.share:
+        raise Refused(f"New orders begin on build {id}: roll back first.")
+    ended = await builds.restart(id)
+    print(f"ended {ended} workflows of build {id}; the sweep begins them anew")
 
 
 def _before(current: Build, known: Sequence[Build]) -> str:

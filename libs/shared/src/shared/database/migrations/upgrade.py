@@ -1,5 +1,6 @@
 """Runs Alembic's migrations and says which revision the code expects."""
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -21,12 +22,29 @@ def alembic_config() -> Config:
     return config
 
 
+@cache
 def head_revision() -> str:
     """The revision that this code was written for."""
     head = ScriptDirectory.from_config(alembic_config()).get_current_head()
     if head is None:
         raise LookupError("there is no migration beside this file")
     return head
+
+
+@cache
+def _known_revisions() -> frozenset[str]:
+    scripts = ScriptDirectory.from_config(alembic_config()).walk_revisions()
+    return frozenset(script.revision for script in scripts)
+
+
+def fits(revision: str | None) -> bool:
+    """Whether this code can run on a database at `revision`: its own newest, or one it
+    does not know. A later release has made that one, and takes nothing away that this
+    one uses (docs/how-to/migrate-the-database.md): while pods are replaced, and after a
+    rollback, older code runs on the newer schema."""
+    if revision is None:
+        return False
+    return revision == head_revision() or revision not in _known_revisions()
 
 
 def _upgrade(connection: Connection) -> None:
