@@ -1,5 +1,6 @@
 """Orders' lives that are recorded: tests/histories holds what each left behind."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
@@ -16,7 +17,14 @@ from shared.contracts.orders.workflows import (
 from shared.database.orders.snapshot import Return as Goods
 
 from tests.orders.test_backorders import has_renewed, six_days_later
-from tests.support.goods_back import arrived, decide, give_back, receive, send_back
+from tests.support.goods_back import (
+    FINANCE,
+    arrived,
+    decide,
+    give_back,
+    receive,
+    send_back,
+)
 from tests.support.shop import Shop, has_parcel, has_status
 
 
@@ -122,6 +130,25 @@ async def repacked(shop: Shop) -> str:
     return order_id
 
 
+async def resumed(shop: Shop) -> str:
+    """Begun anew while a parcel is being paid for, and the carrier is away."""
+    order_id = await shop.confirmed(TEA=1)
+    await shop.carrier.strike("down", "POST /v1/labels")
+    with shop.payments.gate("POST .*/capture$", after_effect=True) as provider:
+        packing = asyncio.create_task(shop.pack(order_id))
+        await provider.reached.wait()
+        await shop.workflow(order_id).terminate()
+        await shop.fetch("UPDATE orders SET created_at = now() - interval '1 hour'")
+        await shop.client.execute_workflow(Sweep.run, id="sweep", task_queue=ORDERS)
+    await shop.until(order_id, lambda order: order.shipments[0].captured_at)
+    await shop.carrier.recover()
+    await asyncio.gather(packing, return_exceptions=True)
+    order = await shop.until(order_id, has_parcel(ShipmentStatus.PACKED))
+    await shop.ship(order.shipments[0].id)
+    await shop.scan(order_id, order.shipments[0].id, "delivered")
+    return order_id
+
+
 async def unseen(shop: Shop) -> str:
     order_id = await shop.confirmed(TEA=1)
     shipment_id = await shop.shipped(order_id)
@@ -156,7 +183,7 @@ async def allowed(shop: Shop) -> str:
     refused, allowed = [
         (await send_back(shop, order_id, {1: 1}))["id"] for _ in range(2)
     ]
-    await decide(shop, refused, "reject")
+    await shop.post(f"/v1/returns/{refused}/reject", {}, **FINANCE)
     await shop.fetch("UPDATE holds SET due_at = now()")
     await nudge_return(shop, allowed)
     await shop.until(order_id, lambda o: o.holds and o.holds[0].escalated_at)
@@ -171,6 +198,16 @@ async def refunded(shop: Shop) -> str:
     order_id = await arrived(shop, MUG=11)
     refund = await give_back(shop, order_id, amount=10_001)
     await decide(shop, refund["id"], "approve")
+    return order_id
+
+
+async def owed(shop: Shop) -> str:
+    """A refund that the provider takes two hours for."""
+    order_id = await shop.confirmed("pm_card_pendingRefund", TEA=1)
+    await shop.pack(order_id)
+    await shop.cancel(order_id)
+    await shop.until(order_id, lambda order: order.payments[0].ledger[-1].provider_ref)
+    await shop.payments.advance(2 * 3600)
     return order_id
 
 
@@ -192,8 +229,8 @@ STORIES: dict[str, Callable[[Shop], Awaitable[str]]] = {
     for story in (
         *(delivered, cancelled, declined, split, approved),
         *(backordered, renewed, expired),
-        *(held, stopped, repacked, unseen),
-        *(returned, allowed, refunded, routine),
+        *(held, stopped, repacked, resumed, unseen),
+        *(returned, allowed, refunded, owed, routine),
     )
 }
 ALSO = {

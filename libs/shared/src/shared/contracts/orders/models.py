@@ -332,6 +332,13 @@ class Window(Payload):
     until: datetime
 
 
+class LookAgain(Payload):
+    """Also at what was looked at before, from `since` on: after a restore the ledger
+    may know less than the last run did."""
+
+    since: datetime
+
+
 class Reconciled(Payload):
     """Payments that were compared until `until`; of these `healed` were put right by
     themselves, and `found` are new discrepancies."""

@@ -18,6 +18,7 @@ from shared.contracts.orders.models import (
     Cancelled,
     CancelShipment,
     DecideReturn,
+    LookAgain,
     OrderEnd,
     OrderRef,
     Pack,
@@ -190,7 +191,7 @@ class Reconcile(ABC):
 
     @workflow.run
     @abstractmethod
-    async def run(self) -> Reconciled: ...
+    async def run(self, again: LookAgain | None = None) -> Reconciled: ...
 
 
 @workflow.defn(name="Retention")

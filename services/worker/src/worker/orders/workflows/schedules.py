@@ -8,7 +8,7 @@ from shared.contracts.orders.activities import (
     RetentionSteps,
     SweepSteps,
 )
-from shared.contracts.orders.models import Reconciled, Window
+from shared.contracts.orders.models import LookAgain, Reconciled, Window
 from shared.contracts.orders.workflows import Reconcile, Retention, Sweep
 from temporalio import workflow
 
@@ -45,11 +45,12 @@ class SweepWorkflow(Sweep):
 @workflow.defn(name="Reconcile")
 class ReconcileWorkflow(Reconcile):
     @workflow.run
-    async def run(self) -> Reconciled:
+    async def run(self, again: LookAgain | None = None) -> Reconciled:
         until = workflow.now() - STILL_MOVING
+        since = _since(until) if again is None else again.since
         return await workflow.execute_activity_method(
             ReconcileSteps.reconcile,
-            Window(since=_since(until), until=until),
+            Window(since=max(since, until - PROVIDER_REMEMBERS), until=until),
             **options.RECONCILE,
         )
 
@@ -57,8 +58,7 @@ class ReconcileWorkflow(Reconcile):
 def _since(until: datetime) -> datetime:
     """Where the last run ended, so that an hour that was missed is not lost."""
     last = workflow.get_last_completion_result(Reconciled)
-    since = until - FIRST_LOOK if last is None else last.until
-    return max(since, until - PROVIDER_REMEMBERS)
+    return until - FIRST_LOOK if last is None else last.until
 
 
 @workflow.defn(name="Retention")
