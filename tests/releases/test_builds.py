@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import pytest
 from shared.contracts.orders.names import order_workflow_id, shipment_workflow_id
 from shared.contracts.orders.states import OrderStatus
 from temporalio.api.enums.v1 import EventType
@@ -11,6 +12,8 @@ from tests.releases.commands import Ended, at, worker
 from tests.releases.conftest import DEPLOYMENT, OTHER, Start
 from tests.support.shop import Shop, has_status
 
+# Two workers and a few commands, each a process of its own.
+pytestmark = pytest.mark.timeout(300)
 CONFIRMED = has_status(OrderStatus.CONFIRMED)
 
 
