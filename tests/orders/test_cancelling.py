@@ -32,6 +32,19 @@ async def test_a_placed_order_is_cancelled_while_its_card_is_asked(shop: Shop) -
     assert await shop.stock_of("TEA") == (1, 0)
 
 
+async def test_a_card_that_is_declined_after_the_cancellation_asks_nobody(
+    shop: Shop,
+) -> None:
+    await shop.stock(TEA=1)
+    with shop.payments.gate(AUTHORIZE, after_effect=True) as provider:
+        order_id = await shop.place("pm_card_chargeDeclined", TEA=1)
+        await provider.reached.wait()
+        await shop.cancel(order_id)
+    order = await shop.ended(order_id)
+    assert order.status is OrderStatus.CANCELLED
+    assert "hold.placed" not in await shop.events(order_id)
+
+
 async def test_an_authorised_order_gives_the_authorisation_back(shop: Shop) -> None:
     order_id = await shop.confirmed(TEA=1)
     await shop.cancel(order_id)

@@ -126,6 +126,9 @@ async def settle(
             await _action_required(change, payment, answer)
         case "declined" | "cancelled":
             await _declined(change, payment, row_id, answer)
+            # Cancelled meanwhile: nothing is left to pay for.
+            if not order.status.final:
+                await ask_for_payment(change, _why(answer), payment_id=payment.id)
     return Done()
 
 
@@ -167,12 +170,11 @@ async def _declined(
         row_id,
         MoneyStatus.FAILED,
         provider_ref=answer.ref,
-        failure=answer.failure or answer.status,
+        failure=_why(answer),
     )
     await ledger.describe(change, payment.id, next_action=None)
-    change.event(
-        "payment.declined", payment_id=payment.id, code=answer.failure or answer.status
-    )
-    await ask_for_payment(
-        change, answer.failure or answer.status, payment_id=payment.id
-    )
+    change.event("payment.declined", payment_id=payment.id, code=_why(answer))
+
+
+def _why(answer: ProviderPayment) -> str:
+    return answer.failure or answer.status
