@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx2
 import jwt
 import pytest
+from devstack.__main__ import _people
 from devstack.issuer.app import Issuer, issuer_app
 from devstack.issuer.people import ROLES, people
 from devstack.issuer.signer import A_DAY_OF_WORK, Signer
@@ -127,3 +128,11 @@ def test_the_key_is_for_its_owner_alone(signer: Signer, tmp_path: Path) -> None:
     signer.save(path)
     assert path.stat().st_mode & 0o077 == 0
     assert Signer.load(signer.issuer, path).keys() == signer.keys()
+
+
+def test_every_token_is_printed_on_a_line_of_its_own(signer: Signer) -> None:
+    lines = _people(signer).splitlines()
+    printed = {name: lines[lines.index(f"{name}: {ROLES[name]}") + 1] for name in ROLES}
+    assert {n: claims(signer, token)["sub"] for n, token in printed.items()} == {
+        name: name for name in ROLES
+    }
