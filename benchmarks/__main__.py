@@ -7,9 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
+from benchmarks import api_alone, growth, load, open_load, startup
 from benchmarks import cost as costs
 from benchmarks import limit as limits
 from benchmarks import throughput as throughputs
+from benchmarks.plotting import plot
 from benchmarks.reporting import save, show
 
 Json = dict[str, Any]
@@ -44,6 +46,78 @@ def limit(quick: Quick = False, out: Out = RESULTS) -> None:
     """The smallest workflow with four empty steps, on the same server."""
     workflows, runs = (150, 1) if quick else (500, 5)
     _run("limit", limits.measure(workflows, 16, runs), out)
+
+
+@app.command(name="open-load")
+def open_load_command(quick: Quick = False, out: Out = RESULTS) -> None:
+    """Orders at a fixed rate that grows until it breaks."""
+    rates, seconds = ((5, 10, 20, 40), 8.0) if quick else (range(5, 105, 5), 30.0)
+    _run("open-load", open_load.measure(list(rates), seconds), out)
+
+
+@app.command(name="growth")
+def growth_command(quick: Quick = False, out: Out = RESULTS) -> None:
+    """With more finished orders, open orders, workers and lines."""
+    _run(
+        "growth",
+        growth.measure(
+            finished=(1_000, 10_000) if quick else (1_000, 10_000, 100_000),
+            opened=300 if quick else 10_000,
+            workers=(1, 2) if quick else (1, 2, 4),
+            lines=(1, 10, 100) if quick else (1, 10, 100, 500),
+            orders=60 if quick else 300,
+            concurrency=16,
+        ),
+        out,
+    )
+
+
+@app.command()
+def api(quick: Quick = False, out: Out = RESULTS) -> None:
+    """The API alone, against bare calls; server-sent events to many listeners."""
+    requests, listeners = (150, 200) if quick else (1_000, 1_000)
+    _run("api", api_alone.measure(requests, listeners), out)
+
+
+@app.command(name="startup")
+def startup_command(quick: Quick = False, out: Out = RESULTS) -> None:
+    """Until the services are ready; processor time and memory while nobody orders."""
+    starts, seconds = (1, 15.0) if quick else (5, 60.0)
+    _run("startup", startup.measure(starts, seconds), out)
+
+
+@app.command(name="plot")
+def plot_command(out: Out = RESULTS) -> None:
+    """Draw what was measured, beside the results."""
+    for path in plot(out):
+        print(path)
+
+
+@app.command(name="load")
+def load_command(
+    api: Annotated[str, typer.Option(help="The API's address.")],
+    token: Annotated[str | None, typer.Option(envvar="TOKEN")] = None,
+    sku: Annotated[str, typer.Option(help="A product that is in stock.")] = "MUG-BLUE",
+    method: Annotated[
+        str, typer.Option(help="A payment method of the provider's test mode.")
+    ] = "pm_card_visa",
+    rate: Annotated[float, typer.Option(help="Orders a second.")] = 5.0,
+    seconds: Annotated[float, typer.Option(help="For how long.")] = 60.0,
+    until: Annotated[
+        str, typer.Option(help="confirmed, shipped, or completed.")
+    ] = "shipped",
+    out: Out = RESULTS,
+) -> None:
+    """Load a system that runs somewhere. Its orders are real there."""
+    measuring = load.measure(
+        *(api, token),
+        sku=sku,
+        method=method,
+        rate=rate,
+        seconds=seconds,
+        until=until,
+    )
+    _run("load", measuring, out)
 
 
 def _run(name: str, measuring: Coroutine[Any, Any, Json], out: Path) -> None:

@@ -23,6 +23,10 @@ Story = Callable[[Shop], Awaitable[Sequence[str]]]
 """Plays one order, and names the workflows that it had beside the order's own."""
 
 
+THINKING_SECONDS = 0.5
+"""Nobody packs a parcel at the moment in which it is planned."""
+
+
 async def one_line(shop: Shop) -> tuple[str, ...]:
     return (f"order/{await shop.completed()}",)
 
@@ -79,6 +83,7 @@ class Cost:
 async def measure(orders: int, stories: Sequence[str] = tuple(STORIES)) -> Json:
     """What an order of each story costs on average of so many."""
     async with running() as stack, open_shop(stack.at) as shop:
+        shop.thinking_seconds = THINKING_SECONDS
         client = await Client.connect(stack.at.temporal, namespace=NAMESPACE)
         log = SqlLog(stack.at.database, stack.options.data / "logs" / "postgres.log")
         await log.start()

@@ -2,12 +2,13 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
 import httpx2
+from devstack.temporal import NAMESPACE
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowHistory
 
@@ -18,6 +19,8 @@ _LABEL = re.compile(r'(\w+)="([^"]*)"')
 
 BY_THE_CLOCK = frozenset(
     {
+        *("PollWorkflowExecutionHistory", "GetCurrentClusterMetadata"),
+        *("ListClusterMetadata", "ListNexusEndpoints", "GetNamespace"),
         *("GetSystemInfo", "DescribeNamespace", "ListNamespaces", "GetClusterInfo"),
         *("DescribeTaskQueue", "RecordWorkerHeartbeat", "ShutdownWorker"),
         *("ListWorkflowExecutions", "GetWorkflowExecutionHistory", "Check"),
@@ -26,25 +29,33 @@ BY_THE_CLOCK = frozenset(
         *("DescribeWorkflowExecution", "CountWorkflowExecutions"),
     }
 )
-"""Requests to the frontend that no order asks for: ours, start-up's and the clock's."""
+"""Requests that no order asks for: ours, start-up's and the clock's."""
 
 
 async def temporal_requests(http: httpx2.AsyncClient, metrics: str) -> "Requests":
+    """Polls count where they were answered: an empty one says only that a minute is
+    over. Nor do the server's own workers count."""
     page = (await http.get(metrics)).text
     frontend, persistence = Counter[str](), Counter[str]()
+    for name, labels, value in _samples(page):
+        if name == "persistence_requests":
+            persistence[labels["operation"]] += value
+        elif labels.get("namespace") != NAMESPACE:
+            continue
+        elif name == "service_requests" and labels["service_name"] == "frontend":
+            frontend[labels["operation"]] += value
+        elif name == "poll_timeouts":
+            frontend["polls without an answer"] -= value
+    for operation in BY_THE_CLOCK:
+        del frontend[operation], persistence[operation]
+    return Requests(frontend, persistence)
+
+
+def _samples(page: str) -> Iterator[tuple[str, dict[str, str], int]]:
     for line in page.splitlines():
         sample = _SAMPLE.match(line)
-        if sample is None:
-            continue
-        labels = dict(_LABEL.findall(sample[2]))
-        operation, value = labels.get("operation", ""), int(float(sample[3]))
-        if sample[1] == "service_requests" and labels["service_name"] == "frontend":
-            frontend[operation] += value
-        elif sample[1] == "persistence_requests":
-            persistence[operation] += value
-    for operation in BY_THE_CLOCK:
-        del frontend[operation]
-    return Requests(frontend, persistence)
+        if sample is not None:
+            yield sample[1], dict(_LABEL.findall(sample[2])), int(float(sample[3]))
 
 
 @dataclass(frozen=True)
@@ -56,8 +67,14 @@ class Requests:
 
     def since(self, before: "Requests") -> "Requests":
         return Requests(
-            self.frontend - before.frontend, self.persistence - before.persistence
+            _difference(self.frontend, before.frontend),
+            _difference(self.persistence, before.persistence),
         )
+
+
+def _difference(after: Counter[str], before: Counter[str]) -> Counter[str]:
+    # Not `-`: that would leave out what is below zero.
+    return Counter({name: n - before[name] for name, n in after.items()})
 
 
 # ── PostgreSQL ──────────────────────────────────────────────────────────────────────

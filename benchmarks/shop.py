@@ -49,6 +49,8 @@ class Shop:
     listener: Listener
     seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     """How long what took, in the order in which it ended."""
+    thinking_seconds: float = 0.0
+    """Between a parcel's planning and its packing."""
 
     # ── goods ───────────────────────────────────────────────────────────────────
 
@@ -141,6 +143,7 @@ class Shop:
         """From POST to completed, all parcels at once."""
         with self._timed("order"):
             order_id = await self.confirmed(*skus, quantity=quantity)
+            await asyncio.sleep(self.thinking_seconds)
             parcels = await self.parcels(order_id)
             await asyncio.gather(*(self._delivered(*parcel) for parcel in parcels))
             await self.until(order_id, "order.completed")

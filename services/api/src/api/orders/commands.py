@@ -146,15 +146,20 @@ class Commands:
         """Command a shipment. Its order starts it, so it may be there in a moment."""
         workflow_id = shipment_workflow_id(shipment_id)
         deadline = time.monotonic() + self._timeout.total_seconds()
+        waited = False
         while True:
             try:
                 return await self._update(workflow_id, update, command)
             except _NoWorkflow:
-                await self._revive(command.order_id, ended)
+                await self._require_open(command.order_id, ended)
+            if waited:
+                # It does not just begin: somebody has terminated its order.
+                await self._revive(command.order_id)
             if time.monotonic() > deadline:
                 raise NoAnswer()
             # Nothing tells that a child workflow has begun.
             await asyncio.sleep(CHILD_BEGINS_SECONDS)
+            waited = True
 
     async def refund(self, refund_id: str, update: Update[C, T], command: C) -> T:
         """Command a refund that stands alone, and start it where it does not run."""
@@ -248,10 +253,12 @@ class Commands:
             )
         return bool(done)
 
-    async def _revive(self, order_id: str, ended: Ended) -> None:
+    async def _require_open(self, order_id: str, ended: Ended) -> None:
         order = await self._read(order_id)
         if order.status.final and not order.holds:
             raise ended(order)
+
+    async def _revive(self, order_id: str) -> None:
         if not await self.start(order_id, again=True):
             raise NoAnswer()
         await self.nudge(order_id)

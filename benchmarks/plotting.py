@@ -1,0 +1,63 @@
+"""What the results look like. Needs the dependency group `benchmarks`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+Json = dict[str, Any]
+
+_COUNTS = ("events", "workflow_tasks", "frontend_requests", "sql_statements")
+
+
+def plot(results: Path) -> list[Path]:
+    """Draw what is in `results` beside it, as SVG. Returns what was drawn."""
+    drawings = {"cost": _cost, "throughput": _throughput, "growth": _growth}
+    drawn = []
+    for name, draw in drawings.items():
+        source = results / f"{name}.json"
+        if source.exists():
+            draw(json.loads(source.read_text()), source.with_suffix(".svg"))
+            drawn.append(source.with_suffix(".svg"))
+    return drawn
+
+
+def _cost(result: Json, to: Path) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    axes = figure.subplots(1, len(_COUNTS))
+    for each, name in zip(axes, _COUNTS, strict=True):
+        stories = result["cost"]
+        each.bar(list(stories), [cost[name] for cost in stories.values()])
+        each.set_title(name.replace("_", " "))
+        each.tick_params("x", rotation=60)
+    figure.savefig(to)
+
+
+def _throughput(result: Json, to: Path) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.subplots()
+    used = result["runs"][-1]["cpu_ms_per_order"]
+    axes.barh(list(used), list(used.values()))
+    axes.set_xlabel("ms of processor time per order")
+    figure.savefig(to)
+
+
+def _growth(result: Json, to: Path) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    grown = result["finished"]
+    counts = [run["finished_orders"] for run in grown]
+    left.semilogx(counts, [run["cpu_ms_per_order"]["services"] for run in grown], "o-")
+    left.set(xlabel="finished orders", ylabel="ms of processor time per order")
+    for page in grown[0]["reads"]:
+        right.semilogx(counts, [run["reads"][page]["p50"] for run in grown], "o-")
+    right.legend(list(grown[0]["reads"]))
+    right.set(xlabel="finished orders", ylabel="ms for a request, median")
+    for axes in (left, right):
+        axes.set_ylim(bottom=0)
+    figure.savefig(to)
