@@ -43,7 +43,7 @@ def postgres(
     disk, which is faster and safe against everything but a crash of the machine.
     `binaries` is another installation's folder, for what the wheel's was built without.
     """
-    folder = binaries or _embedded()
+    folder = binaries or embedded()
     settings = {
         "listen_addresses": HOST,
         "port": str(port),
@@ -142,7 +142,7 @@ def _initdb(directory: Path, log: Path, folder: Path, *, durable: bool) -> Proce
         *("--username", _OWNER, "--auth", "trust"),
         *("--encoding", "UTF8", "--locale", "C"),
         # The one locale that is the same on every machine; older ones have none.
-        *(_BUILTIN_LOCALE if folder == _embedded() else ()),
+        *(_BUILTIN_LOCALE if folder == embedded() else ()),
         *(() if durable else ("--no-sync",)),
     )
     return Process(
@@ -188,7 +188,8 @@ def _user(data: Path) -> str | None:
 
 
 @cache
-def _embedded() -> Path:
+def embedded() -> Path:
+    """The folder of the wheel's programs."""
     with warnings.catch_warnings():
         # It complains of a missing XDG_RUNTIME_DIR, which only its server class needs.
         warnings.simplefilter("ignore")
