@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, Phase, seed, settings
 T = TypeVar("T", bound=Callable[..., object])
 
 SEED = 2026
-LONG_FORM = 20
+LONG_FORM = 10
 """How many times as many examples the long form tries."""
 
 

@@ -76,6 +76,19 @@ async def history(
         )
 
 
+@pytest.fixture
+async def at_work(
+    app: FastAPI, history: None, work: Work, host: Host, tmp_path: Path
+) -> AsyncIterator[str]:
+    """The API's address, where a worker and the provider's webhooks come as well."""
+    async with (
+        serving(app) as (_, url),
+        host.peer(app, f"{tmp_path.name}-api"),
+        work(carrier="manual"),
+    ):
+        yield url
+
+
 def needs_a_token(operation: Operation) -> bool:
     return not operation.path.startswith(OPEN)
 
@@ -92,28 +105,26 @@ async def test_without_a_worker_nothing_changes_by_a_request_that_is_refused(
         attack = Attack(schema, url, engine, as_user("eve", "admin"), alone=True)
         await attack.run(FEW, every)
     told = Counter(status // 100 for status in attack.answers)
-    assert told[2] > 20, "and some are served"
-    assert told[4] > 100
+    assert told[2] > 50, "some are served"
+    assert told[4] > 50, "and some are not"
     await assert_books_balance(database)
 
 
 async def test_with_a_worker_the_books_balance_whatever_is_asked(
-    app: FastAPI, history: None, engine: AsyncEngine, database: str, work: Work
+    at_work: str, engine: AsyncEngine, database: str
 ) -> None:
     schema = load_schema(await known_ids(engine))
-    async with serving(app) as (_, url), work(carrier="manual"):
-        attack = Attack(schema, url, engine, as_user("eve", "admin"), alone=False)
-        await attack.run(FEW, every)
+    attack = Attack(schema, at_work, engine, as_user("eve", "admin"), alone=False)
+    await attack.run(FEW, every)
     await assert_books_balance(database)
 
 
 async def test_one_thing_leads_to_another_and_the_books_balance(
-    app: FastAPI, history: None, engine: AsyncEngine, database: str, work: Work
+    at_work: str, engine: AsyncEngine, database: str
 ) -> None:
     schema = load_schema(await known_ids(engine))
-    async with serving(app) as (_, url), work(carrier="manual"):
-        attack = Attack(schema, url, engine, as_user("eve", "admin"), alone=False)
-        await attack.run_stories(FEW, steps=15)
+    attack = Attack(schema, at_work, engine, as_user("eve", "admin"), alone=False)
+    await attack.run_stories(FEW, steps=15)
     await assert_books_balance(database)
 
 
