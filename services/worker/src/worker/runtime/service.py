@@ -157,6 +157,13 @@ class WorkerService:
         running = [asyncio.create_task(worker.run()) for worker in workers]
         self._readiness.workers = workers
         log.info("working", extra={"task_queues": [queue.name for queue in queues]})
+        if _deployment(self._settings) is not None:
+            # Else the first versioned rollout waits in silence.
+            log.info(
+                "versioned: new orders begin on this build once it is current"
+                " (`worker release status`)",
+                extra={"build": self._settings.temporal_worker_build_id},
+            )
         try:
             await self._ensure_schedules(client, processes)
             stopped = asyncio.create_task(stop.wait())
