@@ -3,6 +3,7 @@ whatever they are."""
 
 import asyncio
 import json
+import traceback
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
@@ -67,6 +68,13 @@ def _documented() -> list[Check]:
     return cast(list[Check], CHECKS.get_by_names(_AS_DOCUMENTED))
 
 
+def _is_python_s(finding: Exception) -> bool:
+    """Until 3.11.8 two threads may disturb each other in `ast`, which Hypothesis reads
+    sources with (CPython's gh-106905). It says so before a request is sent."""
+    told = "".join(traceback.format_exception(finding))
+    return "SystemError: AST constructor recursion depth mismatch" in told
+
+
 class Attack:
     """One caller's requests to the API at `url`, sent from a thread of their own."""
 
@@ -102,7 +110,8 @@ class Attack:
                     try:
                         self._explore(operation, mode, few)
                     except Exception as finding:
-                        findings.append(finding)
+                        if not _is_python_s(finding):
+                            findings.append(finding)
         print("answers by status:", Counter(self.answers))
         if findings:
             raise ExceptionGroup(f"seed {SEED}, unless another is given", findings)
