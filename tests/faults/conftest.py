@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.faults.people import Town
+from tests.faults.people import Town, stock_up
 from tests.faults.run import town_of
 from tests.faults.system import System, running_system
 
@@ -17,5 +17,7 @@ async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Syst
 
 @pytest.fixture
 async def town(system: System) -> AsyncIterator[Town]:
+    """With goods for everybody."""
     async with town_of(system, seed=1) as town:
+        await stock_up(town)
         yield town

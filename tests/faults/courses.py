@@ -2,16 +2,16 @@
 
 import itertools
 
-from tests.faults.plan import one_kill_each, pauses, troubles
+from tests.faults.plan import each_part_once, pauses, troubles
 from tests.faults.run import Course
 
 
 def short(seed: int) -> Course:
-    """A few dozen orders, and every part killed once."""
+    """A few dozen orders, and every part killed once, ours stopped as well."""
     return Course(
         seed=seed,
         orders=range(1, 25),
-        troubles=one_kill_each(seed),
+        troubles=each_part_once(seed),
         pauses=itertools.repeat(1.0),
         seconds=600,  # a bound only: it ends with its orders and troubles
         at_once=15,

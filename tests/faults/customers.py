@@ -1,24 +1,41 @@
 """Customers who want nothing but their goods."""
 
+import time
 import uuid
-from dataclasses import replace
 
+import asyncpg
 from shared.database.kernel.change import CHANNEL
+from temporalio.client import Client
+from worker.orders.sweeping import GRACE
 
 from tests.faults.people import Town, order_of
-from tests.faults.plan import Json, wish
+from tests.faults.plan import Json, Wish
+from tests.faults.run import sweep
+from tests.faults.system import System
 
-_PLAIN = replace(
-    wish(seed=0, number=0),
+SWEEP_AGAIN_SECONDS = 5.0
+
+PLAIN = Wish(
+    number=0,
     lines={"TEA-ASSAM": 1},
     card="pm_card_visa",
+    second_card=None,
     ships_abroad=False,
+    approved=True,
+    cancel_at=None,
+    cancel_all=False,
+    short_pick=False,
+    left_unpacked=False,
+    scan=None,
+    reship=False,
+    sends_back=False,
+    goodwill=0,
 )
+"""In stock, with a card that pays, and nothing that anybody has to decide."""
 
 
 def an_order() -> Json:
-    """In stock, with a card that pays, and with nothing that anybody has to decide."""
-    return order_of(0, _PLAIN) | {
+    return order_of(0, PLAIN) | {
         "customer_id": f"customer-{uuid.uuid4()}",
         "external_ref": str(uuid.uuid4()),
     }
@@ -41,8 +58,30 @@ async def look(town: Town, order_id: str) -> Json:
     return order
 
 
-async def until_none_is(town: Town, status: str) -> None:
-    path = f"/v1/orders?status={status}&limit=1"
+async def until_none_is_placed(system: System, town: Town) -> None:
+    """Every order is confirmed or cancelled. Those whose start was missed are found by
+    the sweep, which is made to come early."""
+    client = await Client.connect(system.stack.at.temporal)
+    swept = -SWEEP_AGAIN_SECONDS
     with town.listener.subscribe(CHANNEL) as wake:
-        while (await town.ask("GET", path)).json()["data"]:
-            await wake.wait(2)
+        while await _any_is_placed(town):
+            if time.monotonic() - swept > SWEEP_AGAIN_SECONDS:
+                await _grow_old_enough_for_the_sweep(system)
+                await sweep(client)
+                swept = time.monotonic()
+            await wake.wait(1)
+
+
+async def _any_is_placed(town: Town) -> bool:
+    found = await town.ask("GET", "/v1/orders?status=placed&limit=1")
+    return bool(found.json()["data"])
+
+
+async def _grow_old_enough_for_the_sweep(system: System) -> None:
+    connection = await asyncpg.connect(system.stack.at.database)
+    await connection.execute(
+        "UPDATE orders SET created_at = created_at - $1::interval"
+        " WHERE created_at > now() - $1::interval",
+        GRACE,
+    )
+    await connection.close()

@@ -3,6 +3,7 @@
 Read past every proxy and, but for `waiting`, past the product's own words.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from shared.contracts.orders.names import order_workflow_id
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
+from tests.faults.people import COME_AGAIN
 from tests.faults.plan import Json
 
 Row = Mapping[str, Any]
@@ -123,7 +125,9 @@ async def _tables(database: str) -> dict[str, Rows]:
 
 
 async def _json(http: httpx2.AsyncClient, url: str) -> Any:
-    answer = await http.get(url)
+    # As it says itself; no event tells when it may.
+    while (answer := await http.get(url)).status_code in COME_AGAIN:  # noqa: ASYNC110
+        await asyncio.sleep(float(answer.headers["retry-after"]))
     answer.raise_for_status()
     return answer.json()
 

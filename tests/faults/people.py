@@ -223,6 +223,7 @@ class Story:
         )
 
     async def _ship(self, parcel: Json) -> None:
+        await self._town.ask("GET", f"/v1/shipments/{parcel['id']}/label")
         path = f"/v1/shipments/{parcel['id']}/ship"
         await self._command(f"ship-{parcel['id']}", path, {})
 

@@ -23,6 +23,7 @@ class Part(StrEnum):
     TEMPORAL = "temporal"
     PAYMENTS = "payments"
     CARRIER = "carrier"
+    MAIL = "mail"
 
 
 @dataclass(frozen=True, order=True)
@@ -44,8 +45,10 @@ LINKS = tuple(
             (Part.WORKER, Part.TEMPORAL),
             (Part.WORKER, Part.PAYMENTS),
             (Part.WORKER, Part.CARRIER),
+            (Part.WORKER, Part.MAIL),
             (Part.API, Part.POSTGRES),
             (Part.API, Part.TEMPORAL),
+            (Part.API, Part.CARRIER),
             (Part.PAYMENTS, Part.API),
             (Part.CARRIER, Part.API),
         ],
@@ -137,6 +140,16 @@ class Kill:
 
 
 @dataclass(frozen=True)
+class Stop:
+    """SIGTERM, and once it has drained it is started again, as by a release."""
+
+    part: Part
+
+    def __str__(self) -> str:
+        return f"stop {self.part}"
+
+
+@dataclass(frozen=True)
 class Freeze:
     """SIGSTOP and, later, SIGCONT."""
 
@@ -159,16 +172,21 @@ class Disturb:
         return f"{self.how} {self.link} for {self.seconds:.1f} s"
 
 
-Fault = Kill | Freeze | Disturb
+Fault = Kill | Stop | Freeze | Disturb
 Trouble = tuple[Fault, ...]
 """What goes wrong at the same time."""
 
 
-def one_kill_each(seed: int) -> Sequence[Trouble]:
-    """Every part once, in an order of the seed's choice."""
-    parts = list(Part)
-    Random(f"{seed}/kills").shuffle(parts)
-    return [(Kill(part),) for part in parts]
+RELEASED = (Part.WORKER, Part.API)
+"""Ours: what a release replaces, and what must drain."""
+
+
+def each_part_once(seed: int) -> Sequence[Trouble]:
+    """Every part is killed, and every part of ours is stopped, in an order of the
+    seed's choice."""
+    faults: list[Fault] = [*map(Kill, Part), *map(Stop, RELEASED)]
+    Random(f"{seed}/each").shuffle(faults)
+    return [(fault,) for fault in faults]
 
 
 def troubles(seed: int) -> Iterator[Trouble]:
@@ -183,9 +201,11 @@ def troubles(seed: int) -> Iterator[Trouble]:
 
 def _fault(dice: Random) -> Fault:
     seconds = dice.uniform(2, 12)
-    match dice.choice(("kill", "freeze", "disturb")):
+    match dice.choice(("kill", "stop", "freeze", "disturb")):
         case "kill":
             return Kill(dice.choice(tuple(Part)))
+        case "stop":
+            return Stop(dice.choice(RELEASED))
         case "freeze":
             return Freeze(dice.choice(tuple(Part)), seconds)
     how: Literal["delay", "drop", "black-hole"] = dice.choice(

@@ -22,6 +22,7 @@ class Proxy:
         self._delay_seconds = 0.0
         self._dropping = False
         self.port = 0
+        self.was_used = False
         self.heal()
 
     @asynccontextmanager
@@ -95,6 +96,7 @@ class Proxy:
         self, source: asyncio.StreamReader, sink: asyncio.StreamWriter
     ) -> None:
         while chunk := await source.read(_CHUNK):
+            self.was_used = True
             await asyncio.sleep(self._delay_seconds)
             await self._passing.wait()
             sink.write(chunk)

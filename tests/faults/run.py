@@ -190,7 +190,12 @@ class Run:
         report.requests_lost = town.unanswered
         ids = Counter(mail["message_id"] for mail in evidence.mails)
         report.mails_repeated = sum(ids.values()) - len(ids)
-        report.findings += [*stuck, *town.broken, *findings(evidence)]
+        bypassed = [
+            f"nobody went by the proxy {link}"
+            for link, proxy in self._system.proxies.items()
+            if not proxy.was_used
+        ]
+        report.findings += [*stuck, *town.broken, *bypassed, *findings(evidence)]
 
     def _tell(self, what: str) -> None:
         seconds = time.monotonic() - self._began

@@ -55,24 +55,28 @@ class _Rerouted(Stack):
     def _rerouted(self, command: Command) -> Command:
         for link, proxy in self._proxies.items():
             if link.caller == command.name:
-                direct = f"{HOST}:{_port(self.options.ports, link.callee)}"
-                command = _with(command, direct, f"{HOST}:{proxy.port}")
+                direct = _port(self.options.ports, link.callee)
+                command = _with(command, direct, proxy.port)
         return command
 
 
-def _with(command: Command, direct: str, proxied: str) -> Command:
-    """The same command with another address in its arguments and environment."""
-    # A service's address for others stays its own: only its peers' are replaced.
+def _with(command: Command, direct: int, proxied: int) -> Command:
+    """The same command with another port in the addresses of its peers. Its own stay
+    what they are."""
+
+    def told(value: str) -> str:
+        if value == str(direct):
+            return str(proxied)
+        return value.replace(f"{HOST}:{direct}", f"{HOST}:{proxied}")
+
     return replace(
         command,
-        argv=tuple(part.replace(direct, proxied) for part in command.argv),
-        environment={
-            name: value.replace(direct, proxied)
-            for name, value in command.environment.items()
-        },
+        argv=tuple(map(told, command.argv)),
+        environment={name: told(value) for name, value in command.environment.items()},
     )
 
 
 def _port(ports: Ports, part: Part) -> int:
-    port: int = getattr(ports, part)
+    """Where its peers call it."""
+    port: int = ports.smtp if part is Part.MAIL else getattr(ports, part)
     return port

@@ -3,15 +3,11 @@
 from collections.abc import Iterable
 from typing import Any
 
-import asyncpg
 import pytest
-from temporalio.client import Client
-from worker.orders.sweeping import GRACE
 
-from tests.faults.customers import an_order, confirmed, until_none_is
+from tests.faults.customers import an_order, confirmed, until_none_is_placed
 from tests.faults.gone import How, Request, Told, ask_all, gone
 from tests.faults.people import Town
-from tests.faults.run import sweep
 from tests.faults.system import System
 
 AT_ONCE_SECONDS = 3.0
@@ -57,14 +53,6 @@ async def requests(town: Town) -> tuple[list[Request], list[Request], list[Reque
     return facts, commands, [Request("GET", "/ready")]
 
 
-async def grow_old_enough_for_the_sweep(system: System) -> None:
-    connection = await asyncpg.connect(system.stack.at.database)
-    await connection.execute(
-        "UPDATE orders SET created_at = created_at - $1::interval", GRACE
-    )
-    await connection.close()
-
-
 @pytest.mark.parametrize(("how", "seconds"), [*SHORT, for_minutes(5)])
 async def test_without_temporal_only_commands_are_told_to_come_again(
     system: System, town: Town, how: How, seconds: float
@@ -75,9 +63,7 @@ async def test_without_temporal_only_commands_are_told_to_come_again(
     assert not late(told)
     assert not not_answered(t for t in told if t.request not in commands)
     assert not not_told_to_come_again(t for t in told if t.request in commands)
-    await grow_old_enough_for_the_sweep(system)
-    await sweep(await Client.connect(system.stack.at.temporal))
-    await until_none_is(town, "placed")
+    await until_none_is_placed(system, town)
 
 
 @pytest.mark.parametrize(("how", "seconds"), [*SHORT, for_minutes(1)])

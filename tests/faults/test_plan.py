@@ -2,7 +2,7 @@
 
 import itertools
 
-from tests.faults.plan import Part, misbehaviour, one_kill_each, pauses, troubles, wish
+from tests.faults.plan import Part, each_part_once, misbehaviour, pauses, troubles, wish
 
 
 def decisions(seed: int) -> list[object]:
@@ -10,7 +10,7 @@ def decisions(seed: int) -> list[object]:
         [wish(seed, number) for number in range(50)],
         list(itertools.islice(troubles(seed), 50)),
         list(itertools.islice(pauses(seed), 50)),
-        list(one_kill_each(seed)),
+        list(each_part_once(seed)),
         misbehaviour(seed, Part.PAYMENTS),
     ]
 

@@ -6,7 +6,16 @@ from contextlib import suppress
 import httpx2
 from devstack.process import PartFailed, Process
 
-from tests.faults.plan import Disturb, Fault, Freeze, Kill, Part, Trouble, misbehaviour
+from tests.faults.plan import (
+    Disturb,
+    Fault,
+    Freeze,
+    Kill,
+    Part,
+    Stop,
+    Trouble,
+    misbehaviour,
+)
 from tests.faults.system import System
 
 PATIENCE = 4
@@ -26,10 +35,20 @@ async def _inflict(system: System, fault: Fault) -> None:
     match fault:
         case Kill(part):
             await system.stack[part].kill()
+        case Stop(part):
+            await _stop(system.stack[part])
         case Freeze(part, seconds):
             await _freeze(system.stack[part], seconds)
         case Disturb():
             await _disturb(system, fault)
+
+
+async def _stop(process: Process) -> None:
+    await process.stop(PATIENCE * process.command.stop_seconds)
+    status = process.exit_code
+    await process.start()
+    if status != 0:
+        raise PartFailed(process.report(f"did not drain: exit status {status}"))
 
 
 async def _freeze(process: Process, seconds: float) -> None:

@@ -1,0 +1,22 @@
+"""A worker dies with many orders in its hands."""
+
+import pytest
+
+from tests.faults.run import town_of
+from tests.faults.survivors import play
+from tests.faults.system import System
+
+
+# How much longer they wait is told by `poe survivors`; here only that they end.
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    ("rounds", "each"), [(1, 12), pytest.param(5, 60, marks=pytest.mark.slow)]
+)
+async def test_everybody_gets_what_they_ordered_from_a_worker_that_died(
+    system: System, rounds: int, each: int
+) -> None:
+    async with town_of(system, seed=each) as town:
+        report = await play(system, town, rounds, each, print)
+    assert report.placed == (rounds + 1) * each
+    assert report.completed == report.placed
+    assert report.findings == []
