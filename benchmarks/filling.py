@@ -18,19 +18,19 @@ _TABLES: dict[str, dict[str, str]] = {
     "payments": {
         "id": "'pay_' || copy",
         "order_id": "'ord_' || copy",
-        "provider_ref": "provider_ref || n",
+        "provider_ref": "provider_ref || '-' || n",
     },
     "ledger": {
         "id": "'led_' || copy || kind",
         "payment_id": "'pay_' || copy",
         "ref": "CASE kind WHEN 'authorize' THEN 'ord_' ELSE 'shp_' END || copy",
-        "provider_ref": "provider_ref || n",
+        "provider_ref": "provider_ref || '-' || n",
     },
     "shipments": {
         "id": "'shp_' || copy",
         "order_id": "'ord_' || copy",
         "capture_id": "'led_' || copy || 'capture'",
-        "tracking": "tracking || n",
+        "tracking": "tracking || '-' || n",
         "created_at": "created_at - n * interval '7 seconds'",
     },
     "shipment_lines": {"shipment_id": "'shp_' || copy", "order_id": "'ord_' || copy"},
@@ -41,7 +41,7 @@ _TABLES: dict[str, dict[str, str]] = {
         "subject": "'ord_' || copy",
     },
     "stock_movements": {
-        "key": "key || n",
+        "key": "key || '-' || n",
         "ref": "'ord_' || copy",
     },
 }
