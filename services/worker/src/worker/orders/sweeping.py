@@ -25,20 +25,21 @@ GRACE = timedelta(minutes=1)
 # An order that was placed a moment ago is about to be started by the API itself.
 OPEN_ORDERS = text(
     """
-    SELECT o.id FROM orders o
+    SELECT o.id FROM orders o JOIN (
+      SELECT id FROM orders WHERE status IN ('placed', 'confirmed')
+      UNION
+      SELECT order_id FROM payments WHERE authorized > captured + released
+      UNION
+      SELECT order_id FROM shipments
+      WHERE status = 'shipped' OR status = 'cancelled' AND label_ref IS NOT NULL
+      UNION
+      SELECT root FROM holds WHERE released_at IS NULL AND subject !~ '^(ref|ret)_'
+      UNION
+      SELECT p.order_id FROM ledger l JOIN payments p ON p.id = l.payment_id
+      JOIN refunds r ON r.id = l.ref AND r.reason = 'cancellation'
+      WHERE l.kind = 'refund' AND l.status = 'pending'
+    ) unfinished ON unfinished.id = o.id
     WHERE o.created_at < now() - cast(:grace AS interval)
-      AND (o.status IN ('placed', 'confirmed')
-        OR EXISTS (SELECT FROM payments p WHERE p.order_id = o.id
-                   AND p.authorized > p.captured + p.released)
-        OR EXISTS (SELECT FROM shipments s WHERE s.order_id = o.id
-                   AND (s.status = 'shipped'
-                     OR s.status = 'cancelled' AND s.label_ref IS NOT NULL))
-        OR EXISTS (SELECT FROM holds h WHERE h.root = o.id AND h.released_at IS NULL
-                   AND h.subject !~ '^(ref|ret)_')
-        OR EXISTS (SELECT FROM payments p
-                   JOIN ledger l ON l.payment_id = p.id AND l.kind = 'refund'
-                   JOIN refunds r ON r.id = l.ref AND r.reason = 'cancellation'
-                   WHERE p.order_id = o.id AND l.status = 'pending'))
     """
 )
 """Orders with work left, also after their end: money to give back, a parcel that left
