@@ -109,9 +109,11 @@ ERASURE = HeartbeatOptions(
     retry_policy=RetryPolicy(maximum_attempts=10),
 )
 
-# The next sweep comes anyway: a few tries, then it is its turn.
-SWEEP = ActivityOptions(
+# The next sweep comes anyway: a few tries, then it is its turn; but not before this one
+# has ended, so that one whose worker was lost must not be waited for.
+SWEEP = HeartbeatOptions(
     task_queue=ORDERS,
     start_to_close_timeout=timedelta(minutes=4),
+    heartbeat_timeout=LOST_AFTER,
     retry_policy=RetryPolicy(maximum_attempts=3),
 )
