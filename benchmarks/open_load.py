@@ -10,9 +10,8 @@ from benchmarks.system import running
 from benchmarks.throughput import WARM_UP, complete, percentiles
 
 Json = dict[str, Any]
-KEPT_UP = 0.9
-"""The share of orders that must be complete when the last has come, or it breaks: one
-in ten is what may be under way."""
+MOST_SECONDS_BEHIND = 5.0
+"""It breaks where more orders are under way than come in this time."""
 
 
 async def measure(rates: Sequence[float], seconds: float) -> Json:
@@ -44,7 +43,7 @@ async def _at_rate(shop: Shop, rate: float, seconds: float) -> Json:
         "orders": coming,
         "done_when_the_last_came": done,
         "seconds_to_finish": time.perf_counter() - last,
-        "kept_up": done >= coming * KEPT_UP,
+        "kept_up": (coming - done) / rate <= MOST_SECONDS_BEHIND,
         "milliseconds": {
             name: percentiles(values) for name, values in shop.seconds.items() if values
         },

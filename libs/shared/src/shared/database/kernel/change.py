@@ -9,11 +9,13 @@ listens hears of it after it is true.
 
 import json
 from collections.abc import Awaitable, Callable
+from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.sql import TextClause
 
 from shared.contracts.errors import NotFound
 from shared.database.engine import retry_serialization, single_statements
@@ -79,19 +81,57 @@ async def change(
     return await retry_serialization(once)
 
 
+# SQLAlchemy parses a statement's text where it is made: once, not with every step.
+_ANSWER = text("SELECT result::text FROM applied WHERE key = :key")
+_ANNOUNCE = text(
+    "SELECT pg_notify(channel, :subject)"
+    " FROM unnest(cast(:channels AS text[])) AS channel"
+)
+
+
+@cache
+def _locking(table: str) -> TextClause:
+    return text(
+        f"""
+        SELECT version, cast(extract(epoch FROM now() - created_at) AS float8) AS age
+        FROM {table} WHERE id = :subject FOR UPDATE
+        """  # noqa: S608 - our own name
+    )
+
+
+@cache
+def _recording(table: str) -> TextClause:
+    return text(
+        f"""
+        WITH told AS (
+            INSERT INTO events (subject, seq, type, actor, data)
+            SELECT :subject, :version + e.n, e.event ->> 'type', :actor,
+                   e.event -> 'data'
+            FROM jsonb_array_elements(cast(:events AS jsonb))
+                 WITH ORDINALITY AS e (event, n)
+        ), message AS (
+            INSERT INTO messages (subject, seq, type)
+            SELECT :subject, :version + e.n, e.event ->> 'type'
+            FROM jsonb_array_elements(cast(:events AS jsonb))
+                 WITH ORDINALITY AS e (event, n)
+            WHERE e.event ->> 'type' = ANY(cast(:told_types AS text[]))
+        ), done AS (
+            INSERT INTO applied (key, subject, result)
+            SELECT :key, :subject, cast(:result AS jsonb)
+            WHERE cast(:key AS text) IS NOT NULL
+        )
+        UPDATE {table}
+        SET version = :version + :count, updated_at = now() WHERE id = :subject
+        """  # noqa: S608 - our own name
+    )
+
+
 async def _lock(
     connection: AsyncConnection, subjects: type[Base], subject: str
 ) -> tuple[int, float]:
     """The subject's version, and its age in seconds."""
     locked = await connection.execute(
-        text(
-            f"""
-            SELECT version,
-              cast(extract(epoch FROM now() - created_at) AS float8) AS age
-            FROM {subjects.__tablename__} WHERE id = :subject FOR UPDATE
-            """  # noqa: S608 - our own name
-        ),
-        {"subject": subject},
+        _locking(subjects.__tablename__), {"subject": subject}
     )
     row = locked.one_or_none()
     if row is None:
@@ -102,9 +142,7 @@ async def _lock(
 async def _answer(connection: AsyncConnection, key: str | None) -> str | None:
     if key is None:
         return None
-    stored = await connection.scalar(
-        text("SELECT result::text FROM applied WHERE key = :key"), {"key": key}
-    )
+    stored = await connection.scalar(_ANSWER, {"key": key})
     return None if stored is None else str(stored)
 
 
@@ -116,29 +154,7 @@ async def _record(
     answer: BaseModel,
 ) -> None:
     await change.connection.execute(
-        text(
-            f"""
-            WITH told AS (
-                INSERT INTO events (subject, seq, type, actor, data)
-                SELECT :subject, :version + e.n, e.event ->> 'type', :actor,
-                       e.event -> 'data'
-                FROM jsonb_array_elements(cast(:events AS jsonb))
-                     WITH ORDINALITY AS e (event, n)
-            ), message AS (
-                INSERT INTO messages (subject, seq, type)
-                SELECT :subject, :version + e.n, e.event ->> 'type'
-                FROM jsonb_array_elements(cast(:events AS jsonb))
-                     WITH ORDINALITY AS e (event, n)
-                WHERE e.event ->> 'type' = ANY(cast(:told_types AS text[]))
-            ), done AS (
-                INSERT INTO applied (key, subject, result)
-                SELECT :key, :subject, cast(:result AS jsonb)
-                WHERE cast(:key AS text) IS NOT NULL
-            )
-            UPDATE {subjects.__tablename__}
-            SET version = :version + :count, updated_at = now() WHERE id = :subject
-            """  # noqa: S608 - our own name
-        ),
+        _recording(subjects.__tablename__),
         {
             "subject": change.subject,
             "version": version,
@@ -158,10 +174,7 @@ async def announce(engine: AsyncEngine, subject: str, *, told: bool = False) -> 
     all such commits queue for."""
     async with single_statements(engine).connect() as connection:
         await connection.execute(
-            text(
-                "SELECT pg_notify(channel, :subject)"
-                " FROM unnest(cast(:channels AS text[])) AS channel"
-            ),
+            _ANNOUNCE,
             {
                 "channels": [CHANNEL, MESSAGES] if told else [CHANNEL],
                 "subject": subject,
