@@ -6,10 +6,13 @@ from datetime import timedelta
 import httpx2
 import pytest
 from api.app import create_app
-from shared.contracts.orders.names import order_workflow_id
+from shared.contracts.orders.names import order_workflow_id, shipment_workflow_id
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
 
 from tests.api.conftest import MakeSettings, running
 from tests.api.shop import (
@@ -212,6 +215,47 @@ async def test_a_terminated_workflow_is_started_again(
     await temporal.get_workflow_handle(order_workflow_id(order["id"])).terminate()
     answer = await stocked.post(f"/v1/orders/{order['id']}/cancellations", CANCEL)
     assert answer["order"]["status"] == "cancelled"
+
+
+@pytest.mark.parametrize("order_goes_on", [False, True])
+async def test_a_lost_answer_is_given_again_when_the_parcel_is_over(
+    stocked: Shop, temporal: Client, engine: AsyncEngine, order_goes_on: bool
+) -> None:
+    order = await stocked.confirmed_order(2)
+    shipment = await stocked.shipment(order)
+    if order_goes_on:
+        await stocked.post(f"/v1/orders/{order['id']}/holds", {"note": "Ask first."})
+    path, same = f"/v1/shipments/{shipment['id']}/cancel", key()
+    done(await stocked.client.post(path, headers=same))
+    await forget_answers(engine, temporal, shipment_workflow_id(shipment["id"]))
+    again = done(await stocked.client.post(path, headers=same))
+    assert again["status"] == "cancelled"
+    another = await stocked.client.post(path, headers=key())
+    assert (another.status_code, code(another)) == (409, "wrong-state")
+
+
+async def forget_answers(
+    engine: AsyncEngine, temporal: Client, workflow_id: str
+) -> None:
+    """As if Temporal and the API had been killed before they wrote them down."""
+    await temporal.get_workflow_handle(workflow_id).result()
+    async with engine.begin() as connection:
+        await connection.execute(text("DELETE FROM idempotency_keys"))
+    await temporal.workflow_service.delete_workflow_execution(
+        DeleteWorkflowExecutionRequest(
+            namespace=temporal.namespace,
+            workflow_execution=WorkflowExecution(workflow_id=workflow_id),
+        )
+    )
+
+    async def gone() -> bool:
+        try:
+            await temporal.get_workflow_handle(workflow_id).describe()
+        except RPCError as error:
+            return error.status is RPCStatusCode.NOT_FOUND
+        return False
+
+    await eventually(gone)
 
 
 async def test_the_address_may_change_until_it_is_packed(stocked: Shop) -> None:

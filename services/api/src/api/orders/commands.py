@@ -142,16 +142,24 @@ class Commands:
 
     async def shipment(
         self, shipment_id: str, update: Update[C, T], command: C, ended: Ended
-    ) -> T:
-        """Command a shipment. Its order starts it, so it may be there in a moment."""
+    ) -> None:
+        """Command a shipment. Its order starts it, so it may be there in a moment; and
+        when it is over, a command that was carried out may be repeated for its
+        answer."""
         workflow_id = shipment_workflow_id(shipment_id)
         deadline = time.monotonic() + self._timeout.total_seconds()
         waited = False
         while True:
             try:
-                return await self._update(workflow_id, update, command)
+                await self._update(workflow_id, update, command)
+                return
             except _NoWorkflow:
-                await self._require_open(command.order_id, ended)
+                order = await self._read(command.order_id)
+            parcel = order.shipment(shipment_id)
+            if parcel.status.final or (order.status.final and not order.holds):
+                if await self._done(command):
+                    return
+                raise ended(order)
             if waited:
                 # It does not just begin: somebody has terminated its order.
                 await self._revive(command.order_id)
@@ -252,11 +260,6 @@ class Commands:
                 {"key": f"{command.order_id}:{command.key}"},
             )
         return bool(done)
-
-    async def _require_open(self, order_id: str, ended: Ended) -> None:
-        order = await self._read(order_id)
-        if order.status.final and not order.holds:
-            raise ended(order)
 
     async def _revive(self, order_id: str) -> None:
         if not await self.start(order_id, again=True):
