@@ -85,6 +85,7 @@ async def test_without_builds_the_same_change_is_stopped_before_its_release(
     assert "workflow.patched" in other.said
 
 
+@pytest.mark.slow
 async def test_a_ramp_is_rolled_back_and_takes_along_what_began_meanwhile(
     closed_shop: Shop, temporal: Client, start: Start
 ) -> None:
