@@ -252,7 +252,7 @@ class Services:
             *("--smtp-port", str(self._at.ports.smtp)),
             *("--http-port", str(self._at.ports.mail)),
             *("--data", str(self._data / "mail")),
-            health=f"{self._at.mail}/messages",
+            health=f"{self._at.mail}/health",
         )
 
     def traces(self) -> Command:
