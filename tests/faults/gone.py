@@ -3,7 +3,7 @@
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -36,7 +36,8 @@ async def gone(process: Process, how: How) -> AsyncIterator[None]:
 class Request:
     method: str
     path: str
-    body: Json | None = None
+    body: Json | Callable[[], Json] | None = None
+    """A callable where each time asks for something else."""
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -82,7 +83,6 @@ async def _timed(
 ) -> tuple[httpx2.Response, float]:
     began = time.monotonic()
     key = {"Idempotency-Key": str(uuid.uuid4())}
-    answer = await http.request(
-        request.method, request.path, json=request.body, headers=key
-    )
+    body = request.body() if callable(request.body) else request.body
+    answer = await http.request(request.method, request.path, json=body, headers=key)
     return answer, time.monotonic() - began

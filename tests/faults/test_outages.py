@@ -38,7 +38,7 @@ async def requests(town: Town) -> tuple[list[Request], list[Request], list[Reque
     path = f"/v1/orders/{order['id']}"
     (parcel,) = order["shipments"]
     facts = [
-        Request("POST", "/v1/orders", an_order()),
+        Request("POST", "/v1/orders", an_order),
         Request("GET", path),
         Request("GET", f"{path}/events"),
         Request("GET", f"{path}/process"),
