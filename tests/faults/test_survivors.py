@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.faults.customers import until_none_is_placed
 from tests.faults.run import town_of
 from tests.faults.survivors import play
 from tests.faults.system import System
@@ -16,6 +17,8 @@ async def test_everybody_gets_what_they_ordered_from_a_worker_that_died(
     system: System, rounds: int, each: int
 ) -> None:
     async with town_of(system, seed=each) as town:
+        # The proof is of every order there is, also of those of the tests before.
+        await until_none_is_placed(system, town)
         report = await play(system, town, rounds, each, print)
     assert report.placed == (rounds + 1) * each
     assert report.completed == report.placed
