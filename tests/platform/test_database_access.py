@@ -9,11 +9,8 @@ import pytest
 from devstack.ports import free_ports
 from pydantic import SecretStr
 from shared.database.engine import create_engine
-from shared.database.migrations.upgrade import (
-    database_revision,
-    head_revision,
-    upgrade,
-)
+from shared.database.migrations.upgrade import upgrade
+from shared.database.revision import HEAD, database_revision
 from shared.platform.settings import DatabaseSettings
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -168,7 +165,7 @@ async def test_a_rotated_password_needs_no_restart(
     # The one in the URL is that of the first day, as in the Secret of a running pod.
     engine = engine_of(store.services, rotate("of-the-services"))
     try:
-        assert await database_revision(engine) == head_revision()
+        assert await database_revision(engine) == HEAD
         await store.server.set_password(role["name"], "rotated")
         async with engine.connect() as connection:
             await connection.execute(text("SELECT 'an open one lives on'"))
@@ -178,7 +175,7 @@ async def test_a_rotated_password_needs_no_restart(
             f" WHERE usename = '{role['name']}'"
         )
         await engine.dispose()
-        assert await database_revision(engine) == head_revision()
+        assert await database_revision(engine) == HEAD
     finally:
         await engine.dispose()
         await store.server.set_password(role["name"], "of-the-services")

@@ -5,15 +5,20 @@ from types import ModuleType
 import pytest
 from alembic import op
 from alembic.script import ScriptDirectory
+from shared.database import revision
 from shared.database.migrations.upgrade import alembic_config
 from sqlalchemy import Column, Text
 
 from tests.platform.migrations import contracting, objections, releases
 
-MIGRATIONS = [
-    script.module
-    for script in ScriptDirectory.from_config(alembic_config()).walk_revisions()
-]
+SCRIPTS = ScriptDirectory.from_config(alembic_config())
+MIGRATIONS = [script.module for script in SCRIPTS.walk_revisions()]
+
+
+def test_the_files_names_tell_the_revisions() -> None:
+    ordered = [migration.revision for migration in reversed(MIGRATIONS)]
+    assert tuple(ordered) == revision.KNOWN
+    assert SCRIPTS.get_current_head() == revision.HEAD
 
 
 @pytest.mark.parametrize("migration", MIGRATIONS, ids=lambda m: str(m.revision))

@@ -8,12 +8,9 @@ from alembic.runtime.migration import MigrationContext
 from pydantic import SecretStr
 from shared.database.engine import create_engine
 from shared.database.kernel.tables import Base
-from shared.database.migrations.upgrade import (
-    database_revision,
-    head_revision,
-    upgrade,
-)
+from shared.database.migrations.upgrade import upgrade
 from shared.database.orders import tables as _tables  # noqa: F401 - fills the metadata
+from shared.database.revision import HEAD, database_revision
 from shared.platform.settings import DatabaseSettings
 from sqlalchemy import CheckConstraint, Column, Connection, MetaData, Table, Text, text
 from sqlalchemy.exc import IntegrityError
@@ -63,7 +60,7 @@ async def test_migrating_again_changes_nothing(
     database: str, engine: AsyncEngine
 ) -> None:
     await upgrade(DatabaseSettings(database_url=SecretStr(database)))
-    assert await database_revision(engine) == head_revision()
+    assert await database_revision(engine) == HEAD
 
 
 async def test_an_empty_database_has_no_revision(database: str) -> None:

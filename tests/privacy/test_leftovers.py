@@ -213,7 +213,7 @@ async def mails_are_out(day: Day) -> None:
 
 
 async def _unsent(shop: Shop) -> list[Any]:
-    return await shop.fetch("SELECT FROM messages WHERE status = 'open'")
+    return await shop.fetch("SELECT 1 FROM messages WHERE status = 'open'")
 
 
 async def people_are_planted(day: Day) -> None:

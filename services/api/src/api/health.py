@@ -3,7 +3,7 @@
 import asyncio
 
 from fastapi import APIRouter, Response
-from shared.database.migrations.upgrade import database_revision, fits
+from shared.database.revision import database_revision, fits
 from shared.platform.connection import REFUSED
 from shared.platform.version import version
 from sqlalchemy.exc import SQLAlchemyError

@@ -62,6 +62,8 @@ class WorkerSettings(
     """What runs at SIGTERM may finish for so long. The pod's grace period is longer."""
     max_concurrent_steps: int = Field(100, ge=1)
     """Activities at once on each task queue."""
+    max_cached_workflows: int = Field(250, ge=0)
+    """Workflows that each task queue keeps in memory between their tasks."""
 
     @model_validator(mode="after")
     def _carrier_is_reachable(self) -> Self:

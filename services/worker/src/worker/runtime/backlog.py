@@ -49,7 +49,7 @@ class Backlog(ABC):
         with self._listener.subscribe(self.channel) as wake:
             while True:
                 try:
-                    while await self.work_off_batch():
+                    while await self.work_off_batch() == BATCH:
                         pass
                 except Exception:
                     log.exception("%s cannot be worked off right now", self.table)

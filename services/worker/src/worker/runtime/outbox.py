@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from shared.database.kernel.change import MESSAGES
@@ -19,12 +19,6 @@ log = logging.getLogger(__name__)
 TOO_LATE = timedelta(days=3)
 """News of that age only confuses; mail servers give up after 4 to 5 days (RFC 5321)."""
 
-EVENT = text(
-    """
-    SELECT data::text AS data, at, at < now() - cast(:too_late AS interval) AS too_late
-    FROM events WHERE subject = :subject AND seq = :seq
-    """
-)
 END = text(
     """
     UPDATE messages SET status = :status, error = :error,
@@ -41,7 +35,10 @@ class OutboxRunner(Backlog):
     key = "subject, seq"
     # Of a kind that is not known here, a newer worker may know how to tell.
     open = "status = 'open' AND type = ANY(:kinds)"
-    columns = key + ", type"
+    columns = """subject, seq, type, (
+        SELECT json_build_object('at', at, 'data', data)::text FROM events e
+        WHERE e.subject = messages.subject AND e.seq = messages.seq
+      ) AS event"""
     # A second mail at once would be a nuisance: longer than sending one may take.
     first_pause = timedelta(minutes=1)
 
@@ -63,19 +60,26 @@ class OutboxRunner(Backlog):
         return 0
 
     async def work_off(self, row: Row[Any]) -> None:
-        name = {"subject": row.subject, "seq": row.seq}
-        async with self._engine.connect() as connection:
-            event = (
-                await connection.execute(EVENT, name | {"too_late": TOO_LATE})
-            ).one()
+        event = json.loads(row.event)
         message = Message(
-            row.subject, row.seq, row.type, event.at, json.loads(event.data)
+            *(row.subject, row.seq, row.type),
+            at=datetime.fromisoformat(event["at"]),
+            data=event["data"],
         )
+        too_late = datetime.now(UTC) - message.at > TOO_LATE
         status, error = (
-            ("failed", "too late") if event.too_late else await self._send(message)
+            ("failed", "too late") if too_late else await self._send(message)
         )
         async with self._engine.connect() as connection:
-            await connection.execute(END, name | {"status": status, "error": error})
+            await connection.execute(
+                END,
+                {
+                    "subject": message.subject,
+                    "seq": message.seq,
+                    "status": status,
+                    "error": error,
+                },
+            )
 
     async def _send(self, message: Message) -> tuple[str, str | None]:
         try:

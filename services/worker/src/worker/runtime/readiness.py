@@ -4,11 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from shared.contracts.search_attributes import SEARCH_ATTRIBUTES
-from shared.database.migrations.upgrade import (
-    database_revision,
-    fits,
-    head_revision,
-)
+from shared.database.revision import HEAD, database_revision, fits
 from shared.platform.connection import Connection
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -71,5 +67,5 @@ class Readiness:
         except (OSError, SQLAlchemyError, TimeoutError) as error:
             return f"no answer: {type(error).__name__}"
         if not fits(revision):
-            return f"at migration {revision}, this code needs {head_revision()}"
+            return f"at migration {revision}, this code needs {HEAD}"
         return None

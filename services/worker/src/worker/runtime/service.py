@@ -207,6 +207,7 @@ def build_worker(client: Client, queue: Queue, settings: WorkerSettings) -> Work
         activities=queue.activities,
         workflow_runner=sandbox(),
         interceptors=[Heartbeats()],
+        max_cached_workflows=settings.max_cached_workflows,
         max_concurrent_activities=queue.steps,
         max_concurrent_local_activities=queue.steps,
         graceful_shutdown_timeout=settings.graceful_shutdown,
