@@ -6,6 +6,7 @@ import hmac
 import json
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -13,6 +14,7 @@ import pytest
 from api.app import create_app
 from api.middleware import MAX_BODY_BYTES
 from api.orders.webhooks import OLDEST_EVENT
+from shared.contracts.orders.webhooks import HEARD
 from shared.database.engine import connector
 from shared.database.listen import Listener
 from shared.platform.settings import DatabaseSettings
@@ -328,3 +330,8 @@ async def test_whoever_works_off_the_inbox_is_woken(
             assert await wake.wait(20)
     finally:
         await listener.stop()
+
+
+def test_the_operator_is_told_what_to_subscribe_to() -> None:
+    page = Path(__file__).parents[2].joinpath("docs/deployment.md").read_text()
+    assert [event for event in HEARD if f"`{event}`" not in page] == []

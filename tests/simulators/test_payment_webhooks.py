@@ -1,9 +1,12 @@
 """What the provider tells the shop, and how it can be trusted."""
 
+from pathlib import Path
+
 import pytest
 import stripe
 
 from tests.simulators.conftest import WEBHOOK_SECRET
+from tests.simulators.process import running
 from tests.simulators.receiver import Received, Receiver
 from tests.simulators.shop import Shop, metadata_of
 
@@ -53,6 +56,23 @@ async def test_an_order_that_is_paid_and_refunded_tells_its_story(
     ]
     got = await receiver.wait_for(lambda r: r.is_about(intent.id), count=len(story))
     assert [_type(r) for r in got] == story
+
+
+async def test_only_what_was_subscribed_to_is_sent(
+    receiver: Receiver, tmp_path: Path
+) -> None:
+    async with (
+        running(
+            *("payments", tmp_path / "payments.sqlite"),
+            *("--webhook-url", receiver.url, "--webhook-secret", WEBHOOK_SECRET),
+            *("--enabled-events", "charge.succeeded", "charge.captured"),
+        ) as simulator,
+        Shop.open(simulator.url) as shop,
+    ):
+        intent = await shop.intent()
+        await shop.capture(intent)
+        got = await receiver.wait_for(lambda r: r.is_about(intent.id), count=2)
+    assert [_type(r) for r in got] == ["charge.succeeded", "charge.captured"]
 
 
 async def test_a_webhook_that_is_not_taken_comes_again(

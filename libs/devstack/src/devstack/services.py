@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx2
+from shared.contracts.orders.webhooks import HEARD
 
 from devstack.acting import AUDIENCE
 from devstack.issuer.signer import Signer
@@ -222,6 +223,7 @@ class Services:
             *("--data", str(self._data / "payments.sqlite")),
             *("--webhook-url", f"{self._at.api}/v1/webhooks/stripe"),
             *("--webhook-secret", STRIPE_WEBHOOK_SECRET),
+            *("--enabled-events", *sorted(HEARD)),
             health=f"{self._at.payments}/_sim/health",
         )
 

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 import time
+from collections.abc import Collection
 from itertools import groupby
 
 import httpx2
@@ -36,22 +37,30 @@ class Webhooks:
     """Delivers at least once, in order within a lane while all goes well.
 
     url: the receiver; None keeps the simulator silent.
+    topics: what the receiver has subscribed to; None is everything.
     """
 
     def __init__(
-        self, database: Database, faults: Faults, url: str | None, sign: Signer
+        self,
+        database: Database,
+        faults: Faults,
+        url: str | None,
+        sign: Signer,
+        topics: Collection[str] | None = None,
     ) -> None:
         self._database = database
         self._faults = faults
         self._url = url
         self._sign = sign
+        self._topics = topics
         self._alarm = Alarm()
         self._turning_point = 0.0
         database.define(SCHEMA)
 
     def send(self, event_id: str, topic: str, lane: str, body: str) -> None:
         """Queue an event, in the caller's transaction."""
-        if self._url is None:
+        unheard = self._topics is not None and topic not in self._topics
+        if self._url is None or unheard:
             return
         faults = self._faults.strike(topic, WEBHOOK)
         kinds = {fault.kind for fault in faults}

@@ -22,12 +22,19 @@ def main() -> None:
         default=2.0,
         help="until a refund that settles later does (default 2)",
     )
+    parser.add_argument(
+        "--enabled-events",
+        nargs="+",
+        metavar="TYPE",
+        help="the events that the receiver subscribes to (default all)",
+    )
     options = parser.parse_args()
     simulator = payment_simulator(
         Database(options.data),
         Terms(options.expiring_seconds, options.refund_seconds),
         options.webhook_url,
         options.webhook_secret,
+        options.enabled_events,
     )
     serve(simulator, options.host, options.port)
 

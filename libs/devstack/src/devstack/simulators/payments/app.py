@@ -1,5 +1,6 @@
 """The payment provider as an HTTP application."""
 
+from collections.abc import Collection
 from functools import partial
 
 from fastapi import APIRouter, FastAPI, Request
@@ -38,12 +39,18 @@ class Time(BaseModel):
 
 
 def payment_simulator(
-    database: Database, terms: Terms, webhook_url: str | None, webhook_secret: str
+    database: Database,
+    terms: Terms,
+    webhook_url: str | None,
+    webhook_secret: str,
+    enabled_events: Collection[str] | None = None,
 ) -> Simulator:
-    """Wire the provider together."""
+    """Wire the provider together. `enabled_events` is what a webhook endpoint at Stripe
+    has under that name; `None` is `*`."""
     clock = Clock(database)
     faults = Faults(database)
-    webhooks = Webhooks(database, faults, webhook_url, stripe_signer(webhook_secret))
+    signer = stripe_signer(webhook_secret)
+    webhooks = Webhooks(database, faults, webhook_url, signer, enabled_events)
     agenda = Agenda(database, clock)
     provider = Provider(Objects(database), agenda, clock, webhooks, terms)
     agenda.knows(
