@@ -17,8 +17,13 @@ from shared.contracts.errors import Refusal
 from shared.contracts.money import share
 from shared.contracts.orders.states import MoneyStatus, OrderStatus
 from shared.database.orders.snapshot import Line, OrderSnapshot, Payment, Refund
-from worker.orders import policy
 from worker.orders.credits import Credit, owed, undone, wished
+from worker.orders.policy.screening import (
+    ReturnLimits,
+    ReturnScreening,
+    needs_second_person,
+    screen_return,
+)
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -264,10 +269,10 @@ def test_a_return_of_everything_gives_back_everything(
 def test_a_costly_return_or_one_of_many_is_looked_at(
     value: int, recent: int, findings: tuple[str, ...]
 ) -> None:
-    asked = policy.ReturnScreening(value=value, recent_returns=recent)
-    assert policy.screen_return(asked, policy.ReturnLimits()) == findings
+    asked = ReturnScreening(value=value, recent_returns=recent)
+    assert screen_return(asked, ReturnLimits()) == findings
 
 
 @pytest.mark.parametrize(("amount", "needed"), [(10_000, False), (10_001, True)])
 def test_a_large_refund_needs_a_second_person(amount: int, needed: bool) -> None:
-    assert policy.needs_second_person(amount, 10_000) is needed
+    assert needs_second_person(amount, 10_000) is needed

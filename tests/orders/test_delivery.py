@@ -11,8 +11,8 @@ from shared.contracts.orders.states import (
 )
 from shared.contracts.orders.workflows import Shipment
 from shared.database.orders.snapshot import OrderSnapshot
-from worker.orders import policy
 from worker.orders.nudging import Nudger
+from worker.orders.policy.shipment import LOST_AFTER, SCAN_DUE, is_news
 
 from tests.support.shop import (
     PRICES,
@@ -50,7 +50,7 @@ NOON = MORNING + timedelta(hours=4)
 def test_a_scan_is_news_when_it_is_later_or_further(
     status: str, at: datetime, seen: str | None, seen_at: datetime | None, news: bool
 ) -> None:
-    assert policy.is_news(status, at, seen, seen_at) is news
+    assert is_news(status, at, seen, seen_at) is news
 
 
 async def test_a_late_scan_moves_nothing_back(shop: Shop) -> None:
@@ -79,7 +79,7 @@ async def test_a_parcel_that_is_scanned_has_left(shop: Shop) -> None:
 async def test_two_days_without_a_scan_are_somebodys_business(shop: Shop) -> None:
     order_id = await shop.confirmed(TEA=1)
     shipment_id = await shop.shipped(order_id)
-    await unseen_for(shop, shipment_id, policy.SCAN_DUE)
+    await unseen_for(shop, shipment_id, SCAN_DUE)
     hold = await shop.held(order_id, DELIVERY)
     assert (hold.subject, hold.detail["cause"]) == (shipment_id, "no-scan")
 
@@ -87,7 +87,7 @@ async def test_two_days_without_a_scan_are_somebodys_business(shop: Shop) -> Non
 async def test_a_scan_answers_the_question_where_the_parcel_is(shop: Shop) -> None:
     order_id = await shop.confirmed(TEA=1)
     shipment_id = await shop.shipped(order_id)
-    await unseen_for(shop, shipment_id, policy.SCAN_DUE)
+    await unseen_for(shop, shipment_id, SCAN_DUE)
     await shop.held(order_id, DELIVERY)
     await shop.scan(order_id, shipment_id, "in_transit")
     await shop.until(order_id, has_no_hold)
@@ -96,9 +96,9 @@ async def test_a_scan_answers_the_question_where_the_parcel_is(shop: Shop) -> No
 async def test_two_weeks_without_a_scan_mean_lost(shop: Shop) -> None:
     order_id = await shop.confirmed(TEA=1)
     shipment_id = await shop.shipped(order_id)
-    await unseen_for(shop, shipment_id, policy.SCAN_DUE)
+    await unseen_for(shop, shipment_id, SCAN_DUE)
     await shop.held(order_id, DELIVERY)
-    await unseen_for(shop, shipment_id, policy.LOST_AFTER)
+    await unseen_for(shop, shipment_id, LOST_AFTER)
     order = await shop.until(order_id, is_asked_about("lost"))
     assert order.shipment(shipment_id).status is ShipmentStatus.LOST
     assert order.status is OrderStatus.CONFIRMED
@@ -107,7 +107,7 @@ async def test_two_weeks_without_a_scan_mean_lost(shop: Shop) -> None:
 async def test_waiting_asks_again_later(shop: Shop) -> None:
     order_id = await shop.confirmed(TEA=1)
     shipment_id = await shop.shipped(order_id)
-    await unseen_for(shop, shipment_id, policy.SCAN_DUE)
+    await unseen_for(shop, shipment_id, SCAN_DUE)
     first = await shop.held(order_id, DELIVERY)
     await shop.decide(order_id, DELIVERY, "wait")
     again = await shop.held(order_id, DELIVERY)

@@ -7,8 +7,10 @@ import pytest
 from shared.contracts.orders.models import LiveShipment, OpenHold, OrderFacts
 from shared.contracts.orders.states import HoldReason, OrderStatus, ShipmentStatus
 from shared.database.ids import new_id
-from worker.orders import policy
-from worker.orders.policy import Limits, Screening
+from worker.orders.policy import steps
+from worker.orders.policy.holds import approval_due
+from worker.orders.policy.order import next_step
+from worker.orders.policy.screening import Limits, Screening, screen
 
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -45,33 +47,33 @@ CANCELLED = OrderStatus.CANCELLED
 @pytest.mark.parametrize(
     ("known", "step"),
     [
-        (facts(allocated=False, uncovered=100), policy.Reserve()),
-        (facts(uncovered=100), policy.Authorize()),
-        (facts(authorizing=PAYMENT), policy.Authorize()),
-        (facts(), policy.Confirm()),
-        (facts(uncovered=100, holds=(hold(HoldReason.STOCK),)), policy.Wait()),
-        (facts(uncovered=100, holds=(hold(HoldReason.PAYMENT),)), policy.Wait()),
-        (facts(uncovered=100, holds=(hold(HoldReason.MANUAL),)), policy.Authorize()),
-        (facts(holds=(hold(HoldReason.APPROVAL),)), policy.Wait()),
+        (facts(allocated=False, uncovered=100), steps.Reserve()),
+        (facts(uncovered=100), steps.Authorize()),
+        (facts(authorizing=PAYMENT), steps.Authorize()),
+        (facts(), steps.Confirm()),
+        (facts(uncovered=100, holds=(hold(HoldReason.STOCK),)), steps.Wait()),
+        (facts(uncovered=100, holds=(hold(HoldReason.PAYMENT),)), steps.Wait()),
+        (facts(uncovered=100, holds=(hold(HoldReason.MANUAL),)), steps.Authorize()),
+        (facts(holds=(hold(HoldReason.APPROVAL),)), steps.Wait()),
     ],
 )
 def test_a_placed_order_is_reserved_then_paid_then_confirmed(
-    known: OrderFacts, step: policy.Step
+    known: OrderFacts, step: steps.OrderStep
 ) -> None:
-    assert policy.next_step(known, (), NOW) == step
+    assert next_step(known, (), NOW) == step
 
 
 @pytest.mark.parametrize(
     ("known", "step"),
     [
-        (facts(CONFIRMED, unplanned=1), policy.PlanShipments()),
-        (facts(CONFIRMED, unplanned=1, holds=(hold(HoldReason.STOCK),)), policy.Wait()),
-        (facts(CONFIRMED, uncovered=1), policy.Authorize()),
-        (facts(CONFIRMED, uncovered=1, holds=(hold(HoldReason.STOCK),)), policy.Wait()),
-        (facts(CONFIRMED, surplus_payments=(PAYMENT,)), policy.Release(PAYMENT)),
+        (facts(CONFIRMED, unplanned=1), steps.PlanShipments()),
+        (facts(CONFIRMED, unplanned=1, holds=(hold(HoldReason.STOCK),)), steps.Wait()),
+        (facts(CONFIRMED, uncovered=1), steps.Authorize()),
+        (facts(CONFIRMED, uncovered=1, holds=(hold(HoldReason.STOCK),)), steps.Wait()),
+        (facts(CONFIRMED, surplus_payments=(PAYMENT,)), steps.Release(PAYMENT)),
         (
             facts(CONFIRMED, shipments=parcel(ShipmentStatus.READY)),
-            policy.StartShipments((PARCEL,)),
+            steps.StartShipments((PARCEL,)),
         ),
         (
             facts(
@@ -79,77 +81,79 @@ def test_a_placed_order_is_reserved_then_paid_then_confirmed(
                 unplanned=1,
                 holds=(hold(HoldReason.DELIVERY, subject=PARCEL),),
             ),
-            policy.PlanShipments(),
+            steps.PlanShipments(),
         ),
-        (facts(CONFIRMED), policy.Wait()),
+        (facts(CONFIRMED), steps.Wait()),
         (
             facts(CONFIRMED, open_units=0, holds=(hold(HoldReason.DELIVERY, PARCEL),)),
-            policy.Wait(),
+            steps.Wait(),
         ),
-        (facts(CONFIRMED, open_units=0), policy.Complete()),
+        (facts(CONFIRMED, open_units=0), steps.Complete()),
     ],
 )
 def test_a_confirmed_order_is_shipped_then_completed(
-    known: OrderFacts, step: policy.Step
+    known: OrderFacts, step: steps.OrderStep
 ) -> None:
-    assert policy.next_step(known, (), NOW) == step
+    assert next_step(known, (), NOW) == step
 
 
 @pytest.mark.parametrize(
     ("known", "step"),
     [
-        (facts(COMPLETED), policy.End()),
-        (facts(COMPLETED, surplus_payments=(PAYMENT,)), policy.Release(PAYMENT)),
-        (facts(COMPLETED, holds=(hold(HoldReason.REFUND, REFUND),)), policy.Wait()),
-        (facts(CANCELLED), policy.End()),
-        (facts(CANCELLED, surplus_payments=(PAYMENT,)), policy.Release(PAYMENT)),
-        (facts(CANCELLED, pending_refunds=(REFUND,)), policy.StartRefunds((REFUND,))),
+        (facts(COMPLETED), steps.End()),
+        (facts(COMPLETED, surplus_payments=(PAYMENT,)), steps.Release(PAYMENT)),
+        (facts(COMPLETED, holds=(hold(HoldReason.REFUND, REFUND),)), steps.Wait()),
+        (facts(CANCELLED), steps.End()),
+        (facts(CANCELLED, surplus_payments=(PAYMENT,)), steps.Release(PAYMENT)),
+        (facts(CANCELLED, pending_refunds=(REFUND,)), steps.StartRefunds((REFUND,))),
         # What became of it must be known before it can be given back.
         (
             facts(CANCELLED, authorizing=PAYMENT, surplus_payments=(PAYMENT,)),
-            policy.Authorize(),
+            steps.Authorize(),
         ),
     ],
 )
 def test_an_order_that_is_over_ends_once_all_is_given_back(
-    known: OrderFacts, step: policy.Step
+    known: OrderFacts, step: steps.OrderStep
 ) -> None:
-    assert policy.next_step(known, (), NOW) == step
+    assert next_step(known, (), NOW) == step
 
 
 def test_what_is_under_way_is_not_started_again() -> None:
     shipping = facts(CONFIRMED, shipments=parcel(ShipmentStatus.SHIPPED), open_units=0)
     refunding = facts(CANCELLED, pending_refunds=(REFUND,))
-    assert policy.next_step(shipping, {PARCEL}, NOW) == policy.Wait()
-    assert policy.next_step(refunding, {REFUND}, NOW) == policy.Wait()
+    assert next_step(shipping, {PARCEL}, NOW) == steps.Wait()
+    assert next_step(refunding, {REFUND}, NOW) == steps.Wait()
 
 
 @pytest.mark.parametrize(
     ("times", "step"),
     [
-        ({"remind_at": NOW, "due_at": NOW + HOUR}, policy.Remind(HOLD)),
-        ({"remind_at": NOW - HOUR, "due_at": NOW}, policy.ExpireHold(HOLD)),
+        ({"remind_at": NOW, "due_at": NOW + HOUR}, steps.Remind(HOLD)),
+        ({"remind_at": NOW - HOUR, "due_at": NOW}, steps.ExpireHold(HOLD)),
         (
             {"remind_at": NOW + HOUR, "due_at": NOW + 2 * HOUR},
-            policy.Wait(NOW + HOUR),
+            steps.Wait(NOW + HOUR),
         ),
         (
             {"remind_at": NOW - HOUR, "reminded": True, "due_at": NOW + HOUR},
-            policy.Wait(NOW + HOUR),
+            steps.Wait(NOW + HOUR),
         ),
-        ({"due_at": NOW, "escalated": True}, policy.Wait()),
+        ({"due_at": NOW, "escalated": True}, steps.Wait()),
     ],
 )
-def test_a_hold_reminds_and_then_ends(times: dict[str, Any], step: policy.Step) -> None:
+def test_a_hold_reminds_and_then_ends(
+    times: dict[str, Any], step: steps.OrderStep
+) -> None:
     waiting = facts(holds=(hold(HoldReason.APPROVAL, **times),))
-    assert policy.next_step(waiting, (), NOW) == step
+    assert next_step(waiting, (), NOW) == step
 
 
 def test_an_order_wakes_to_renew_its_authorisation() -> None:
     ahead = facts(CONFIRMED, renew_at=NOW + HOUR)
     past = facts(CONFIRMED, renew_at=NOW - HOUR)
-    assert policy.next_step(ahead, (), NOW) == policy.Wait(NOW + HOUR)
-    assert policy.next_step(past, (), NOW) == policy.Wait()
+    assert next_step(ahead, (), NOW) == steps.Wait(NOW + HOUR)
+    assert next_step(past, (), NOW) == steps.Wait()
 
 
 @pytest.mark.parametrize(
@@ -181,7 +185,7 @@ def test_an_order_wakes_to_renew_its_authorisation() -> None:
     ],
 )
 def test_an_order_is_screened(order: Screening, findings: tuple[str, ...]) -> None:
-    assert policy.screen(order, Limits()) == findings
+    assert screen(order, Limits()) == findings
 
 
 @pytest.mark.parametrize(
@@ -191,4 +195,4 @@ def test_an_order_is_screened(order: Screening, findings: tuple[str, ...]) -> No
 def test_an_approval_comes_a_day_before_the_authorisation_ends(
     capture_before: datetime | None, due_in_hours: int
 ) -> None:
-    assert policy.approval_due(NOW, capture_before) == NOW + due_in_hours * HOUR
+    assert approval_due(NOW, capture_before) == NOW + due_in_hours * HOUR

@@ -25,7 +25,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
-from worker.orders import policy
+from worker.orders.policy import steps
+from worker.orders.policy.order import next_step
 from worker.orders.process import orders_process
 from worker.runtime.registry import InboxEvent, Process
 from worker.settings import WorkerSettings
@@ -171,22 +172,22 @@ class Actors:
         ref = models.OrderRef(order_id=order_id)
         facts: models.OrderFacts = await self.act("look", ref)
         running = [parcel.shipment_id for parcel in facts.shipments]
-        match policy.next_step(facts, running, datetime.now(UTC)):
-            case policy.Reserve():
+        match next_step(facts, running, datetime.now(UTC)):
+            case steps.Reserve():
                 await self.act("reserve", ref)
-            case policy.Authorize():
+            case steps.Authorize():
                 await self.act("authorize", ref)
-            case policy.Confirm():
+            case steps.Confirm():
                 await self.act("confirm", ref)
-            case policy.PlanShipments():
+            case steps.PlanShipments():
                 await self.act("plan_shipments", ref)
-            case policy.StartRefunds(refunds):
+            case steps.StartRefunds(refunds):
                 for refund_id in refunds:
                     await self.refund(order_id, refund_id)
-            case policy.Release(payment):
+            case steps.Release(payment):
                 command = models.PaymentRef(order_id=order_id, payment_id=payment)
                 await self.act("release", command)
-            case policy.Complete():
+            case steps.Complete():
                 await self.act("complete", ref)
             case _:
                 return False

@@ -26,7 +26,8 @@ from shared.database.orders.snapshot import (
     Shipment,
 )
 
-from worker.orders.policy import LOST_AFTER, RENEW_BEFORE, SCAN_DUE
+from worker.orders.policy.order import RENEW_BEFORE
+from worker.orders.policy.shipment import LOST_AFTER, SCAN_DUE
 
 KEY_SPENT = "key-spent"
 """Why an attempt failed whose key the provider answers with a stored error: the money

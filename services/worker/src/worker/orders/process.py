@@ -24,7 +24,7 @@ from worker.orders.adapters.stripe import StripePayments
 from worker.orders.erasing import ErasureActivities
 from worker.orders.messages.telling import Customers
 from worker.orders.nudging import Nudger
-from worker.orders.policy import Limits, ReturnLimits
+from worker.orders.policy.screening import Limits, ReturnLimits
 from worker.orders.ports import Carrier
 from worker.orders.reconciling import ReconcileActivities
 from worker.orders.retaining import RetentionActivities

@@ -22,9 +22,11 @@ def sandbox() -> SandboxedWorkflowRunner:
 
 
 def _policies() -> list[str]:
-    """The rules of every business process: `worker.<process>.policy`."""
+    """The rules of every business process: `worker.<process>.policy`, and with a
+    package all that is in it."""
     processes = Path(__file__).parents[1]
-    return [f"worker.{p.parent.name}.policy" for p in processes.glob("*/policy.py")]
+    found = (*processes.glob("*/policy"), *processes.glob("*/policy.py"))
+    return [f"worker.{policy.parent.name}.policy" for policy in found]
 
 
 class _Sandbox(SandboxedWorkflowRunner):

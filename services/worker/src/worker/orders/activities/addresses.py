@@ -17,7 +17,7 @@ from shared.database.orders.snapshot import Hold, OrderSnapshot
 from shared.database.orders.tables import Contact
 from sqlalchemy import text, update
 
-from worker.orders import policy
+from worker.orders.policy.holds import ADDRESS_DUE
 from worker.orders.ports import Address
 
 OUR_NAMES = {
@@ -74,7 +74,7 @@ async def ask_for_address(change: Change, cause: str, **detail: object) -> None:
     await place_hold(
         change,
         HoldReason.ADDRESS,
-        due_in=policy.ADDRESS_DUE,
+        due_in=ADDRESS_DUE,
         detail={"cause": cause, **detail},
     )
 

@@ -20,9 +20,10 @@ from shared.database.orders.snapshot import Hold, OrderSnapshot, Shipment, read_
 from shared.database.orders.tables import Shipment as ShipmentTable
 from sqlalchemy import text, update
 
-from worker.orders import credits, policy
+from worker.orders import credits
 from worker.orders.activities import refunding
 from worker.orders.activities.stock import add_to_line, move_stock, reserve_missing
+from worker.orders.policy.holds import DELIVERY_DUE
 
 NO_SCAN = "no-scan"
 ATTEMPT_FAILED = "attempt-failed"
@@ -67,7 +68,7 @@ async def ask(
         change,
         HoldReason.DELIVERY,
         subject=shipment.id,
-        due_in=policy.DELIVERY_DUE,
+        due_in=DELIVERY_DUE,
         detail=detail,
     )
     return True
@@ -101,7 +102,7 @@ async def wait(change: Change, order: OrderSnapshot, hold: Hold) -> None:
         change,
         HoldReason.DELIVERY,
         subject=hold.subject,
-        due_in=policy.DELIVERY_DUE,
+        due_in=DELIVERY_DUE,
         detail={**hold.detail, "waiting": True},
         placed_by=hold.placed_by,
     )

@@ -18,10 +18,10 @@ from shared.database.orders.snapshot import Hold, OrderSnapshot, Refund
 from shared.database.orders.tables import Order, Payment
 from sqlalchemy import insert, text, update
 
-from worker.orders import policy
 from worker.orders.activities import addresses, delivering, refunding, returning
 from worker.orders.activities.cancelling import cancel_units, cancellable
 from worker.orders.activities.store import Done, utc_now
+from worker.orders.policy.holds import PAYMENT_DUE, STOCK_DUE, approval_due
 
 Effect = Callable[[Change, OrderSnapshot, Hold], Awaitable[None]]
 RefundEffect = Callable[[Change, OrderSnapshot, Refund], Awaitable[None]]
@@ -44,7 +44,7 @@ async def miss_stock(change: Change, order_id: str) -> None:
     if back_order:
         await _allow_partial(change)
     else:
-        await place_hold(change, HoldReason.STOCK, due_in=policy.STOCK_DUE)
+        await place_hold(change, HoldReason.STOCK, due_in=STOCK_DUE)
 
 
 async def ask_for_approval(
@@ -57,7 +57,7 @@ async def ask_for_approval(
     await place_hold(
         change,
         HoldReason.APPROVAL,
-        due_at=policy.approval_due(utc_now(), ends),
+        due_at=approval_due(utc_now(), ends),
         detail={"findings": list(findings)},
     )
 
@@ -66,7 +66,7 @@ async def ask_for_payment(change: Change, why: str, **detail: object) -> None:
     await place_hold(
         change,
         HoldReason.PAYMENT,
-        due_in=policy.PAYMENT_DUE,
+        due_in=PAYMENT_DUE,
         detail={"cause": why, **detail},
     )
 
@@ -171,7 +171,7 @@ async def _wait_for_stock(change: Change, order: OrderSnapshot, hold: Hold) -> N
     await place_hold(
         change,
         HoldReason.STOCK,
-        due_in=policy.STOCK_DUE,
+        due_in=STOCK_DUE,
         detail={"waiting": True},
         placed_by=hold.placed_by,
     )

@@ -30,7 +30,7 @@ from shared.database.orders.tables import Order
 from sqlalchemy import text, update
 from temporalio import activity
 
-from worker.orders import facts, policy
+from worker.orders import facts
 from worker.orders.activities import holding
 from worker.orders.activities.addresses import (
     ask_for_address,
@@ -42,12 +42,13 @@ from worker.orders.activities.planning import plan
 from worker.orders.activities.stock import reserve_missing
 from worker.orders.activities.store import Apply, Done, OrderStore, utc_now
 from worker.orders.nudging import Nudger
+from worker.orders.policy import steps
+from worker.orders.policy.order import next_step
+from worker.orders.policy.screening import Limits, Screening, screen
 
 
 class OrderActivities(OrderSteps):
-    def __init__(
-        self, store: OrderStore, limits: policy.Limits, nudger: Nudger
-    ) -> None:
+    def __init__(self, store: OrderStore, limits: Limits, nudger: Nudger) -> None:
         self._store = store
         self._limits = limits
         self._nudger = nudger
@@ -145,7 +146,7 @@ async def _reserve(change: Change, order: OrderSnapshot) -> Done:
     return Done()
 
 
-async def _confirm(limits: policy.Limits, change: Change, order: OrderSnapshot) -> Done:
+async def _confirm(limits: Limits, change: Change, order: OrderSnapshot) -> Done:
     if order.status is not OrderStatus.PLACED or order.holds:
         return Done()
     findings, wrong = await _screen(limits, change, order)
@@ -162,7 +163,7 @@ async def _confirm(limits: policy.Limits, change: Change, order: OrderSnapshot) 
 
 
 async def _screen(
-    limits: policy.Limits, change: Change, order: OrderSnapshot
+    limits: Limits, change: Change, order: OrderSnapshot
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What a person should look at, and which fields of the address are wrong."""
     known = await change.connection.execute(
@@ -189,8 +190,8 @@ async def _screen(
         },
     )
     row = known.one()
-    findings = policy.screen(
-        policy.Screening(
+    findings = screen(
+        Screening(
             total=order.total,
             customers_orders=row.earlier,
             recent_orders=row.recent,
@@ -212,7 +213,7 @@ async def _complete(change: Change, order: OrderSnapshot) -> Done:
     now = utc_now()
     known = facts.order_facts(order, now)
     attended = {shipment.shipment_id for shipment in known.shipments}
-    if policy.next_step(known, attended, now) == policy.Complete():
+    if next_step(known, attended, now) == steps.Complete():
         await _set_status(change, OrderStatus.COMPLETED)
         change.event("order.completed")
     return Done()

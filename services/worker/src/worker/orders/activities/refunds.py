@@ -10,11 +10,12 @@ from shared.database.kernel.holds import place_hold
 from shared.database.orders.snapshot import OrderSnapshot
 from temporalio import activity
 
-from worker.orders import policy
 from worker.orders.activities import refunding
 from worker.orders.activities.store import Done, OrderStore
 from worker.orders.credits import wished
 from worker.orders.facts import refund_facts
+from worker.orders.policy.holds import REFUND_DUE
+from worker.orders.policy.screening import needs_second_person
 
 NOBODYS_WISH = (RefundReason.CANCELLATION, RefundReason.RETURN)
 """Due for goods, whoever had them cancelled or received: no clerk's limit counts it."""
@@ -59,12 +60,12 @@ async def _request(
         change, order, credit, reason=command.reason, refund_id=command.refund_id
     )
     alone = credit.amount + _given_alone(order, change.actor)
-    if policy.needs_second_person(alone, limit):
+    if needs_second_person(alone, limit):
         await place_hold(
             change,
             HoldReason.REFUND,
             subject=command.refund_id,
-            due_in=policy.REFUND_DUE,
+            due_in=REFUND_DUE,
             detail={"refund_id": command.refund_id, "cause": "over-limit"},
         )
     return Done()

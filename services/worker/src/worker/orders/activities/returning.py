@@ -17,9 +17,15 @@ from shared.database.orders.tables import Return as ReturnTable
 from shared.database.orders.tables import ReturnLine
 from sqlalchemy import insert, text, update
 
-from worker.orders import policy
 from worker.orders.activities.store import Done, utc_now
 from worker.orders.credits import owed
+from worker.orders.policy.holds import APPROVAL_DUE
+from worker.orders.policy.return_ import (
+    RETURN_DUE,
+    RETURN_REMINDED_EVERY,
+    RETURN_WINDOW,
+)
+from worker.orders.policy.screening import ReturnLimits, ReturnScreening, screen_return
 
 # ── what may come back ──────────────────────────────────────────────────────────
 
@@ -73,11 +79,11 @@ async def _check(
     keep = await _not_returnable(change, order, wanted)
     if keep:
         raise Refusal("not-returnable", "This is sold for good.", lines=keep)
-    in_time = returnable(order, utc_now() - policy.RETURN_WINDOW)
+    in_time = returnable(order, utc_now() - RETURN_WINDOW)
     if any(units > in_time.get(line, 0) for line, units in wanted.items()):
         raise Refusal(
             "window-closed",
-            f"Returns are taken for {policy.RETURN_WINDOW.days} days after delivery.",
+            f"Returns are taken for {RETURN_WINDOW.days} days after delivery.",
             returnable=as_units(in_time),
         )
 
@@ -105,13 +111,13 @@ async def request(
     order: OrderSnapshot,
     *,
     command: RequestReturn,
-    limits: policy.ReturnLimits,
+    limits: ReturnLimits,
 ) -> Done:
     """Raises `Refusal` quantity-exceeded, not-returnable, window-closed."""
     wanted = {item.line: item.quantity for item in command.lines}
     await _check(change, order, wanted)
-    findings = policy.screen_return(
-        policy.ReturnScreening(
+    findings = screen_return(
+        ReturnScreening(
             value=owed(order, wanted).goods,
             recent_returns=await _recent(change, order, limits.recent_window),
         ),
@@ -123,7 +129,7 @@ async def request(
             change,
             HoldReason.APPROVAL,
             subject=command.return_id,
-            due_in=policy.APPROVAL_DUE,
+            due_in=APPROVAL_DUE,
             detail={"return_id": command.return_id, "findings": list(findings)},
         )
     return Done()
@@ -202,8 +208,8 @@ async def expect(
             return_id,
             label_ref=label_ref,
             tracking=tracking,
-            due_at=now + policy.RETURN_DUE,
-            remind_at=now + policy.RETURN_REMINDED_EVERY,
+            due_at=now + RETURN_DUE,
+            remind_at=now + RETURN_REMINDED_EVERY,
         )
         change.event("return.approved", return_id=return_id, tracking=tracking)
     elif label_ref is not None and return_.label_ref is None:
@@ -217,7 +223,7 @@ async def remind(change: Change, order: OrderSnapshot, *, return_id: str) -> Don
     at, due = return_.remind_at, return_.due_at
     if return_.status is not ReturnStatus.APPROVED or at is None or at > utc_now():
         return Done()
-    again = at + policy.RETURN_REMINDED_EVERY
+    again = at + RETURN_REMINDED_EVERY
     await set_return(
         change, return_id, remind_at=again if due is None or again < due else None
     )

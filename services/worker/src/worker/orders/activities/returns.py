@@ -17,14 +17,14 @@ from shared.database.kernel.change import Change
 from shared.database.orders.snapshot import OrderSnapshot
 from temporalio import activity
 
-from worker.orders import policy
 from worker.orders.activities import holding, receiving, returning
 from worker.orders.activities.store import Apply, Done, OrderStore
 from worker.orders.facts import return_facts
+from worker.orders.policy.screening import ReturnLimits
 
 
 class ReturnActivities(ReturnSteps):
-    def __init__(self, store: OrderStore, limits: policy.ReturnLimits) -> None:
+    def __init__(self, store: OrderStore, limits: ReturnLimits) -> None:
         self._store = store
         self._limits = limits
 

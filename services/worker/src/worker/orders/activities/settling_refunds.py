@@ -8,11 +8,11 @@ from shared.database.orders.snapshot import LedgerRow, OrderSnapshot, Payment
 from shared.database.orders.tables import LedgerRow as LedgerTable
 from sqlalchemy import update
 
-from worker.orders import policy
 from worker.orders.activities import ledger, refunding
 from worker.orders.activities.asking import Asked, again
 from worker.orders.activities.store import Done
 from worker.orders.facts import pending_refunds
+from worker.orders.policy.holds import REFUND_DUE
 from worker.orders.ports import ProviderRefund
 
 
@@ -116,7 +116,7 @@ async def _fail(
         change,
         HoldReason.REFUND,
         subject=refund_id,
-        due_in=policy.REFUND_DUE,
+        due_in=REFUND_DUE,
         placed_by=order.refund(refund_id).requested_by,
         detail={"refund_id": refund_id, "cause": answer.failure or "failed"},
     )

@@ -10,11 +10,11 @@ from shared.database.orders.snapshot import OrderSnapshot, Shipment, read_order
 from shared.database.orders.tables import Shipment as ShipmentTable
 from sqlalchemy import update
 
-from worker.orders import policy
 from worker.orders.activities import delivering
 from worker.orders.activities.leaving import leave_after_all
 from worker.orders.activities.shipments import send_off
 from worker.orders.activities.store import OrderStore
+from worker.orders.policy.shipment import is_news, is_under_way
 from worker.orders.ports import Tracking
 
 CAUSES = {
@@ -50,9 +50,7 @@ async def _move(
     change: Change, order: OrderSnapshot, *, shipment_id: str, now: Tracking
 ) -> Moved:
     shipment = order.shipment(shipment_id)
-    if not policy.is_news(
-        now.status, now.at, shipment.tracking_status, shipment.tracking_at
-    ):
+    if not is_news(now.status, now.at, shipment.tracking_status, shipment.tracking_at):
         # Told again: perhaps because it broke off before the workflows were told.
         again = (now.status, now.at) == (shipment.tracking_status, shipment.tracking_at)
         over = order.status.final and not order.holds
@@ -65,7 +63,7 @@ async def _move(
         eta=now.eta or shipment.eta,
     )
     asks = False
-    if shipment.status in STILL_HERE and policy.is_under_way(now.status):
+    if shipment.status in STILL_HERE and is_under_way(now.status):
         asks = await _leave(change, order, shipment, now)
         order = await read_order(change.connection, order.id)
         shipment = order.shipment(shipment_id)
@@ -125,7 +123,7 @@ async def _ask(
     if cause is None:
         hold = order.hold(HoldReason.DELIVERY, shipment.id)
         missed = hold is not None and hold.detail.get("cause") == delivering.NO_SCAN
-        if missed and policy.is_under_way(now.status):
+        if missed and is_under_way(now.status):
             await delivering.settle(change, shipment)
         return False
     settled = await _settled(change, shipment)

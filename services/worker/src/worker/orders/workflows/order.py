@@ -1,7 +1,7 @@
 """What happens to an order.
 
 Level-triggered: look at the facts, take the next step, wait until something may have
-changed. The rules are in `policy.next_step`; nothing that matters is kept here, so a
+changed. The rules are in `policy/order.py`; nothing that matters is kept here, so a
 fresh run goes on where a terminated one stopped.
 """
 
@@ -43,7 +43,8 @@ from temporalio.exceptions import (
     WorkflowAlreadyStartedError,
 )
 
-from worker.orders import policy
+from worker.orders.policy import steps
+from worker.orders.policy.order import next_step
 from worker.orders.workflows import options
 from worker.orders.workflows.afresh import history_is_long
 from worker.orders.workflows.alarm import Alarm
@@ -75,8 +76,8 @@ class OrderWorkflow(Order):
         while True:
             if self._cancel_requested:
                 facts = await self._shielded(self._cancel_on_request())
-            step = policy.next_step(facts, self._children, workflow.now())
-            if not isinstance(step, policy.End):
+            step = next_step(facts, self._children, workflow.now())
+            if not isinstance(step, steps.End):
                 facts = await self._shielded(self._take(step, facts))
                 continue
             await self._shielded(self._handlers_finished())
@@ -84,40 +85,40 @@ class OrderWorkflow(Order):
                 return OrderEnd(status=facts.status)
             facts = await self._shielded(self._look())
 
-    async def _take(self, step: policy.Step, facts: OrderFacts) -> OrderFacts:
+    async def _take(self, step: steps.OrderStep, facts: OrderFacts) -> OrderFacts:
         match step:
-            case policy.Reserve():
+            case steps.Reserve():
                 return await self._database(OrderSteps.reserve)
-            case policy.Authorize():
+            case steps.Authorize():
                 return await workflow.execute_activity_method(
                     PaymentSteps.authorize, self._ref, **options.PAYMENT
                 )
-            case policy.Confirm():
+            case steps.Confirm():
                 return await self._database(OrderSteps.confirm)
-            case policy.PlanShipments():
+            case steps.PlanShipments():
                 return await self._database(OrderSteps.plan_shipments)
-            case policy.StartShipments(shipments):
+            case steps.StartShipments(shipments):
                 begun = {s.shipment_id for s in facts.shipments if s.begun}
                 for shipment_id in shipments:
                     await self._start_shipment(shipment_id, shipment_id in begun)
                 return await self._unless_nudged(facts)
-            case policy.StartRefunds(refunds):
+            case steps.StartRefunds(refunds):
                 for refund_id in refunds:
                     await self._start_refund(refund_id)
                 return await self._unless_nudged(facts)
-            case policy.Release(payment_id):
+            case steps.Release(payment_id):
                 return await workflow.execute_activity_method(
                     PaymentSteps.release,
                     PaymentRef(order_id=self._ref.order_id, payment_id=payment_id),
                     **options.PAYMENT,
                 )
-            case policy.Remind(hold_id):
+            case steps.Remind(hold_id):
                 return await self._on_hold(OrderSteps.remind, hold_id)
-            case policy.ExpireHold(hold_id):
+            case steps.ExpireHold(hold_id):
                 return await self._on_hold(OrderSteps.expire_hold, hold_id)
-            case policy.Complete():
+            case steps.Complete():
                 return await self._database(OrderSteps.complete)
-            case policy.Wait(until):
+            case steps.Wait(until):
                 return await self._wait(facts, until)
         raise AssertionError(step)
 

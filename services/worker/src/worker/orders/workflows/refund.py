@@ -19,7 +19,8 @@ from shared.contracts.orders.states import MoneyStatus
 from shared.contracts.orders.workflows import Refund
 from temporalio import workflow
 
-from worker.orders import policy
+from worker.orders.policy import steps
+from worker.orders.policy.refund import next_refund_step
 from worker.orders.workflows import options
 from worker.orders.workflows.afresh import history_is_long
 from worker.orders.workflows.uninterrupted import uninterrupted
@@ -40,8 +41,8 @@ class RefundWorkflow(Refund):
         await self._shielded(self._handlers_finished())
         facts = await self._shielded(self._look())
         while facts is not None:
-            step = policy.next_refund_step(facts, workflow.now())
-            if not isinstance(step, policy.End):
+            step = next_refund_step(facts, workflow.now())
+            if not isinstance(step, steps.End):
                 facts = await self._shielded(self._take(step))
                 continue
             await self._shielded(self._handlers_finished())
@@ -50,24 +51,24 @@ class RefundWorkflow(Refund):
             facts = await self._shielded(self._look())
         return RefundEnd(succeeded=False)
 
-    async def _take(self, step: policy.RefundStep) -> RefundFacts | None:
+    async def _take(self, step: steps.RefundStep) -> RefundFacts | None:
         match step:
-            case policy.AskProvider():
+            case steps.AskProvider():
                 asked = await workflow.execute_activity_method(
                     PaymentSteps.refund, self._ref, **options.PAYMENT
                 )
                 if asked.to_settle and not asked.on_hold:
                     return await self._wait(options.ASK_PROVIDER_AGAIN)
                 return asked
-            case policy.Remind(hold_id):
+            case steps.Remind(hold_id):
                 await workflow.execute_local_activity_method(
                     OrderSteps.remind, self._hold(hold_id), **options.DATABASE
                 )
-            case policy.ExpireHold(hold_id):
+            case steps.ExpireHold(hold_id):
                 await workflow.execute_local_activity_method(
                     OrderSteps.expire_hold, self._hold(hold_id), **options.DATABASE
                 )
-            case policy.Wait(until):
+            case steps.Wait(until):
                 return await self._wait(until - workflow.now() if until else None)
         return await self._look()
 

@@ -27,7 +27,8 @@ from temporalio import workflow
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
-from worker.orders import policy
+from worker.orders.policy import steps
+from worker.orders.policy.return_ import next_return_step
 from worker.orders.workflows import options
 from worker.orders.workflows.afresh import history_is_long
 from worker.orders.workflows.uninterrupted import uninterrupted
@@ -50,8 +51,8 @@ class ReturnWorkflow(Return):
         await self._shielded(self._handlers_finished())
         facts = await self._shielded(self._look())
         while facts is not None:
-            step = policy.next_return_step(facts, self._refunding, workflow.now())
-            if not isinstance(step, policy.End):
+            step = next_return_step(facts, self._refunding, workflow.now())
+            if not isinstance(step, steps.End):
                 facts = await self._shielded(self._take(step))
                 continue
             await self._shielded(self._handlers_finished())
@@ -60,26 +61,26 @@ class ReturnWorkflow(Return):
             facts = await self._shielded(self._look())
         return ReturnEnd(status=None)
 
-    async def _take(self, step: policy.ReturnStep) -> ReturnFacts | None:
+    async def _take(self, step: steps.ReturnStep) -> ReturnFacts | None:
         match step:
-            case policy.ArrangeReturn():
+            case steps.ArrangeReturn():
                 return await workflow.execute_activity_method(
                     CarrierSteps.buy_return_label, self._ref, **options.CARRIER
                 )
-            case policy.RemindOfReturn():
+            case steps.RemindOfReturn():
                 return await self._database(ReturnSteps.remind_of_return, self._ref)
-            case policy.ExpireReturn():
+            case steps.ExpireReturn():
                 return await self._database(ReturnSteps.expire_return, self._ref)
-            case policy.StartRefunds(refunds):
+            case steps.StartRefunds(refunds):
                 for refund_id in refunds:
                     await self._start_refund(refund_id)
-            case policy.CloseReturn():
+            case steps.CloseReturn():
                 return await self._database(ReturnSteps.close_return, self._ref)
-            case policy.Remind(hold_id):
+            case steps.Remind(hold_id):
                 await self._on_hold(OrderSteps.remind, hold_id)
-            case policy.ExpireHold(hold_id):
+            case steps.ExpireHold(hold_id):
                 await self._on_hold(OrderSteps.expire_hold, hold_id)
-            case policy.Wait(until):
+            case steps.Wait(until):
                 await self._wait(until)
         return await self._look()
 

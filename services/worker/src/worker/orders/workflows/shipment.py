@@ -29,7 +29,7 @@ from shared.contracts.orders.workflows import Order, Shipment
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
-from worker.orders import policy
+from worker.orders.policy.shipment import shipment_ended
 from worker.orders.workflows import options
 from worker.orders.workflows.afresh import history_is_long
 from worker.orders.workflows.alarm import Alarm
@@ -59,7 +59,7 @@ class ShipmentWorkflow(Shipment):
             facts = ShipmentFacts(
                 shipment_id=start.shipment_id, status=ShipmentStatus.READY
             )
-        while not policy.shipment_ended(facts):
+        while not shipment_ended(facts):
             facts = await self._shielded(self._take(facts))
         await self._shielded(workflow.wait_condition(workflow.all_handlers_finished))
         return ShipmentEnd(status=facts.status)

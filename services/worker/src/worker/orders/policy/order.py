@@ -1,0 +1,112 @@
+"""The next step of an order."""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+from shared.contracts.orders.models import OrderFacts
+from shared.contracts.orders.states import HoldReason, OrderStatus
+
+from worker.orders.policy.holds import overdue_hold, wait_for_people
+from worker.orders.policy.steps import (
+    Authorize,
+    Complete,
+    Confirm,
+    End,
+    OrderStep,
+    PlanShipments,
+    Release,
+    Reserve,
+    StartRefunds,
+    StartShipments,
+    Wait,
+)
+
+RENEW_BEFORE = timedelta(hours=24)
+"""How long before `capture_before` an authorisation is renewed."""
+
+
+def next_step(facts: OrderFacts, running: Collection[str], now: datetime) -> OrderStep:
+    """What an order needs next. `running` are the ids of the shipments and refunds
+    whose workflows are under way."""
+    overdue = overdue_hold(facts.holds, now)
+    if overdue is not None:
+        return overdue
+    refunds = tuple(r for r in facts.pending_refunds if r not in running)
+    if refunds:
+        return StartRefunds(refunds)
+    if facts.status is OrderStatus.CANCELLED:
+        return _undo(facts, running, now)
+    if facts.status is OrderStatus.COMPLETED:
+        return _settle(facts, running, now)
+    if facts.status is OrderStatus.PLACED:
+        return _toward_confirmation(facts, now)
+    return _toward_completion(facts, running, now)
+
+
+def _toward_confirmation(facts: OrderFacts, now: datetime) -> OrderStep:
+    held = {hold.reason for hold in facts.holds}
+    if not facts.allocated:
+        return Reserve()
+    if HoldReason.STOCK in held:
+        return _wait(facts, now)
+    if facts.uncovered or facts.authorizing:
+        return _cover(facts, held, now)
+    if held:
+        return _wait(facts, now)
+    return Confirm()
+
+
+def _toward_completion(
+    facts: OrderFacts, running: Collection[str], now: datetime
+) -> OrderStep:
+    held = {hold.reason for hold in facts.holds if hold.subject == facts.order_id}
+    unattended = _unattended(facts, running)
+    if unattended:
+        return unattended
+    if facts.unplanned and not held:
+        return PlanShipments()
+    if (facts.uncovered or facts.authorizing) and HoldReason.STOCK not in held:
+        return _cover(facts, held, now)
+    if facts.surplus_payments:
+        return Release(facts.surplus_payments[0])
+    if facts.open_units or any(not s.status.final for s in facts.shipments):
+        return _wait(facts, now)
+    if facts.holds:
+        return _wait(facts, now)
+    return Complete()
+
+
+def _cover(facts: OrderFacts, held: Collection[HoldReason], now: datetime) -> OrderStep:
+    if HoldReason.PAYMENT in held:
+        return _wait(facts, now)
+    return Authorize()
+
+
+def _undo(facts: OrderFacts, running: Collection[str], now: datetime) -> OrderStep:
+    if facts.authorizing:
+        return Authorize()  # finds out what became of it, so that it can be released
+    return _settle(facts, running, now)
+
+
+def _settle(facts: OrderFacts, running: Collection[str], now: datetime) -> OrderStep:
+    unattended = _unattended(facts, running)
+    if unattended:
+        return unattended
+    if facts.surplus_payments:
+        return Release(facts.surplus_payments[0])
+    if running or facts.holds:
+        return _wait(facts, now)
+    return End()
+
+
+def _unattended(facts: OrderFacts, running: Collection[str]) -> StartShipments | None:
+    """Parcels to be packed, watched, or whose label is to be given back."""
+    parcels = tuple(
+        s.shipment_id for s in facts.shipments if s.shipment_id not in running
+    )
+    return StartShipments(parcels) if parcels else None
+
+
+def _wait(facts: OrderFacts, now: datetime) -> Wait:
+    ahead = facts.renew_at is not None and facts.renew_at > now
+    return wait_for_people(facts.holds, facts.renew_at if ahead else None)

@@ -1,0 +1,71 @@
+"""When a person must decide."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True)
+class Screening:
+    """What is known about an order when it is screened. Minor units."""
+
+    total: int
+    customers_orders: int
+    """Completed or confirmed orders of the customer before this one."""
+    recent_orders: int
+    """Orders that the customer placed within `Limits.burst_window`."""
+    ships_abroad_of_billing: bool
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Above these an order waits for approval. Minor units of its currency."""
+
+    total: int = 100_000
+    new_customer_total: int = 50_000
+    burst_orders: int = 10
+    burst_window: timedelta = timedelta(hours=1)
+
+
+def screen(order: Screening, limits: Limits) -> tuple[str, ...]:
+    """The reasons why a person should look at an order; none for most orders."""
+    findings = {
+        "total-over-limit": order.total > limits.total,
+        "new-customer-high-value": order.customers_orders == 0
+        and order.total > limits.new_customer_total,
+        "ships-abroad-of-billing": order.ships_abroad_of_billing,
+        "many-orders": order.recent_orders > limits.burst_orders,
+    }
+    return tuple(name for name, found in findings.items() if found)
+
+
+@dataclass(frozen=True)
+class ReturnScreening:
+    """What is known about a return when it is asked for. `value` in minor units."""
+
+    value: int
+    recent_returns: int
+    """Returns of the customer within `ReturnLimits.recent_window`."""
+
+
+@dataclass(frozen=True)
+class ReturnLimits:
+    """Up to these a return is approved at once."""
+
+    value: int = 50_000
+    recent_returns: int = 5
+    recent_window: timedelta = timedelta(days=90)
+
+
+def screen_return(asked: ReturnScreening, limits: ReturnLimits) -> tuple[str, ...]:
+    """The reasons why a person should look at a return; none for most."""
+    findings = {
+        "value-over-limit": asked.value > limits.value,
+        "many-returns": asked.recent_returns >= limits.recent_returns,
+    }
+    return tuple(name for name, found in findings.items() if found)
+
+
+def needs_second_person(amount: int, limit: int) -> bool:
+    """Whether somebody who gives back `amount` needs another one's word. Minor
+    units; a limit of zero means always."""
+    return amount > limit
