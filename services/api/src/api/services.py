@@ -64,7 +64,8 @@ class Services:
         await self.engine.dispose()
 
 
-def _services(request: Request) -> Services:
+# A dependency that is no coroutine would be sent to a thread with every request.
+async def _services(request: Request) -> Services:
     services: Services = request.app.state.services
     return services
 

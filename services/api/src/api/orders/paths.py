@@ -16,33 +16,35 @@ def _is(kind: str, prefix: str, value: str) -> str:
     return value
 
 
-def _order(order_id: Annotated[str, Path(examples=[f"ord_{'0' * 26}"])]) -> str:
+async def _order(order_id: Annotated[str, Path(examples=[f"ord_{'0' * 26}"])]) -> str:
     return _is("such order", "ord", order_id)
 
 
-def _shipment(shipment_id: Annotated[str, Path(examples=[f"shp_{'0' * 26}"])]) -> str:
+async def _shipment(
+    shipment_id: Annotated[str, Path(examples=[f"shp_{'0' * 26}"])],
+) -> str:
     return _is("such shipment", "shp", shipment_id)
 
 
-def _return(return_id: Annotated[str, Path(examples=[f"ret_{'0' * 26}"])]) -> str:
+async def _return(return_id: Annotated[str, Path(examples=[f"ret_{'0' * 26}"])]) -> str:
     return _is("such return", "ret", return_id)
 
 
-def _refund(refund_id: Annotated[str, Path(examples=[f"ref_{'0' * 26}"])]) -> str:
+async def _refund(refund_id: Annotated[str, Path(examples=[f"ref_{'0' * 26}"])]) -> str:
     return _is("such refund", "ref", refund_id)
 
 
-def _hold(hold_id: Annotated[str, Path(examples=[f"hld_{'0' * 26}"])]) -> str:
+async def _hold(hold_id: Annotated[str, Path(examples=[f"hld_{'0' * 26}"])]) -> str:
     return _is("such hold", "hld", hold_id)
 
 
-def _discrepancy(
+async def _discrepancy(
     discrepancy_id: Annotated[str, Path(examples=[f"dis_{'0' * 26}"])],
 ) -> str:
     return _is("such discrepancy", "dis", discrepancy_id)
 
 
-def _sku(sku: Annotated[str, Path(examples=["TEA-ASSAM"])]) -> str:
+async def _sku(sku: Annotated[str, Path(examples=["TEA-ASSAM"])]) -> str:
     if not _SKU.fullmatch(sku):
         raise NotFound("such product")
     return sku
