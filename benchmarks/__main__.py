@@ -1,7 +1,8 @@
 """`uv run python -m benchmarks`: one command for each thing that is measured."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +21,16 @@ Quick = Annotated[
 ]
 Out = Annotated[Path, typer.Option(help="Where the result is written, as JSON.")]
 RESULTS = Path(__file__).parent / "results"
+
+Measuring = Coroutine[Any, Any, Json]
+
+
+class Grown(StrEnum):
+    FINISHED = "finished"
+    OPEN = "open"
+    WORKERS = "workers"
+    LINES = "lines"
+
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
@@ -56,20 +67,27 @@ def open_load_command(quick: Quick = False, out: Out = RESULTS) -> None:
 
 
 @app.command(name="growth")
-def growth_command(quick: Quick = False, out: Out = RESULTS) -> None:
-    """With more finished orders, open orders, workers and lines."""
-    _run(
-        "growth",
-        growth.measure(
-            finished=(1_000, 10_000) if quick else (1_000, 10_000, 100_000),
-            opened=300 if quick else 10_000,
-            workers=(1, 2) if quick else (1, 2, 4),
-            lines=(1, 10, 100) if quick else (1, 10, 100, 500),
-            orders=60 if quick else 300,
-            concurrency=16,
-        ),
-        out,
-    )
+def growth_command(
+    quick: Quick = False,
+    out: Out = RESULTS,
+    only: Annotated[
+        list[Grown] | None, typer.Option(help="Measure this part; may be repeated.")
+    ] = None,
+) -> None:
+    """With more finished orders, open orders, workers and lines; a result for each."""
+    orders, at_once = (60 if quick else 300), 16
+    finished = (1_000, 10_000) if quick else (1_000, 10_000, 100_000)
+    opened = (300,) if quick else (1_000, 10_000)
+    workers = (1, 2) if quick else (1, 2, 4)
+    lines = (1, 10, 100) if quick else (1, 10, 100, 500)
+    parts: dict[Grown, Callable[[], Measuring]] = {
+        Grown.FINISHED: lambda: growth.with_finished(finished, orders, at_once),
+        Grown.OPEN: lambda: growth.with_open(opened),
+        Grown.WORKERS: lambda: growth.with_workers(workers, orders, at_once),
+        Grown.LINES: lambda: growth.with_lines(lines),
+    }
+    for part in only or parts:
+        _run(f"growth-{part}", parts[part](), out)
 
 
 @app.command()
@@ -120,7 +138,7 @@ def load_command(
     _run("load", measuring, out)
 
 
-def _run(name: str, measuring: Coroutine[Any, Any, Json], out: Path) -> None:
+def _run(name: str, measuring: Measuring, out: Path) -> None:
     result = asyncio.run(measuring)
     save(name, result, out)
     show(result)

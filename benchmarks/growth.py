@@ -8,10 +8,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx2
 from devstack.ports import free_ports
 from devstack.process import Process
 from devstack.stack import Stack
 from devstack.temporal import NAMESPACE
+from prometheus_client.parser import text_string_to_metric_families
 from shared.contracts.orders.models import OrderRef
 from shared.contracts.orders.names import ORDERS, order_workflow_id
 from shared.contracts.orders.workflows import Order
@@ -28,29 +30,10 @@ from benchmarks.throughput import WARM_UP, complete, one_run, percentiles
 Json = dict[str, Any]
 
 
-async def measure(
-    *,
-    finished: Sequence[int],
-    opened: int,
-    workers: Sequence[int],
-    lines: Sequence[int],
-    orders: int,
-    concurrency: int,
-) -> Json:
-    return {
-        "finished": await _with_finished(finished, orders, concurrency),
-        "open": await _with_open(opened),
-        "workers": await _with_workers(workers, orders, concurrency),
-        "lines": await _with_lines(lines),
-    }
-
-
 # ── finished orders ─────────────────────────────────────────────────────────────────
 
 
-async def _with_finished(
-    counts: Sequence[int], orders: int, concurrency: int
-) -> list[Json]:
+async def with_finished(counts: Sequence[int], orders: int, concurrency: int) -> Json:
     found, there = [], 0
     async with running() as stack, open_shop(stack.at) as shop:
         await shop.stock(sku(1))
@@ -68,13 +51,13 @@ async def _with_finished(
                     "finished_orders": count,
                     "bytes_per_order": kept,
                     "sweep_ms": await _sweep_ms(shop),
-                    "reads": await _reads(shop, template),
+                    "reads": await _reads(shop, stack.at.api_metrics, template),
                     **run,
                 }
             )
         audits = await shop.database.fetchval(_AUDITS)
     assert audits == 0, "the copies do not add up"
-    return found
+    return {"finished": found}
 
 
 _AUDITS = """
@@ -99,20 +82,44 @@ _PAGES = {
 }
 
 
-async def _reads(shop: Shop, order_id: str) -> Json:
-    """Milliseconds of a whole request, one at a time: HTTP, statement and rendering."""
+async def _reads(shop: Shop, metrics: str, order_id: str) -> Json:
+    """Milliseconds of a whole request, one at a time, and how many of them the API
+    itself counts, on the average: the rest is the caller's and the loopback's."""
     found = {}
-    for name, path in {"detail": f"/v1/orders/{order_id}", **_PAGES}.items():
-        seconds = []
-        for _ in range(30):
-            began = time.perf_counter()
-            (await shop.api.get(path)).raise_for_status()
-            seconds.append(time.perf_counter() - began)
-        found[name] = percentiles(seconds)
+    async with httpx2.AsyncClient(base_url=metrics, trust_env=False) as page:
+        for name, path in {"detail": f"/v1/orders/{order_id}", **_PAGES}.items():
+            seconds = []
+            before = await _time_in_server(page)
+            for _ in range(_READS):
+                began = time.perf_counter()
+                (await shop.api.get(path)).raise_for_status()
+                seconds.append(time.perf_counter() - began)
+            in_server = await _time_in_server(page) - before
+            found[name] = percentiles(seconds) | {
+                "server_ms": round(1000 * in_server / _READS, 2)
+            }
     return found
 
 
+_READS = 30
+
+
+async def _time_in_server(page: httpx2.AsyncClient) -> float:
+    """Seconds that all requests took in the API so far."""
+    told = (await page.get("/metrics")).text
+    return sum(
+        sample.value
+        for family in text_string_to_metric_families(told)
+        for sample in family.samples
+        if sample.name == "http_server_request_duration_seconds_sum"
+    )
+
+
 # ── open orders ─────────────────────────────────────────────────────────────────────
+
+
+async def with_open(counts: Sequence[int]) -> Json:
+    return {"open": [await _with_open(count) for count in counts]}
 
 
 async def _with_open(count: int) -> Json:
@@ -165,9 +172,7 @@ async def _until_waiting(client: Client, count: int) -> None:
 # ── workers ─────────────────────────────────────────────────────────────────────────
 
 
-async def _with_workers(
-    counts: Sequence[int], orders: int, concurrency: int
-) -> list[Json]:
+async def with_workers(counts: Sequence[int], orders: int, concurrency: int) -> Json:
     found = []
     for count in counts:
         async with (
@@ -180,7 +185,7 @@ async def _with_workers(
             pids = pids_of(stack) | more
             run = await one_run(shop, pids, orders, concurrency)
             found.append({"workers": count, **run})
-    return found
+    return {"workers": found}
 
 
 @asynccontextmanager
@@ -207,7 +212,7 @@ async def _more_workers(stack: Stack, count: int) -> AsyncIterator[dict[str, int
 # ── lines ───────────────────────────────────────────────────────────────────────────
 
 
-async def _with_lines(counts: Sequence[int]) -> list[Json]:
+async def with_lines(counts: Sequence[int]) -> Json:
     found = []
     async with running() as stack, open_shop(stack.at) as shop:
         await shop.stock(*map(sku, range(1, max(counts) + 1)))
@@ -223,4 +228,4 @@ async def _with_lines(counts: Sequence[int]) -> list[Json]:
                     "cpu_ms": usage.per_order_ms(1)["services"],
                 }
             )
-    return found
+    return {"lines": found}

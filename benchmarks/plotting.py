@@ -11,7 +11,7 @@ _COUNTS = ("events", "workflow_tasks", "frontend_requests", "sql_statements")
 
 def plot(results: Path) -> list[Path]:
     """Draw what is in `results` beside it, as SVG. Returns what was drawn."""
-    drawings = {"cost": _cost, "throughput": _throughput, "growth": _growth}
+    drawings = {"cost": _cost, "throughput": _throughput, "growth-finished": _growth}
     drawn = []
     for name, draw in drawings.items():
         source = results / f"{name}.json"
