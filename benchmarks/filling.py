@@ -14,6 +14,7 @@ _TABLES: dict[str, dict[str, str]] = {
         "customer": "'customer-' || n / 5",
     },
     "order_lines": {"order_id": "'ord_' || copy"},
+    "reservations": {"order_id": "'ord_' || copy"},
     "contacts": {"order_id": "'ord_' || copy"},
     "payments": {
         "id": "'pay_' || copy",
@@ -29,7 +30,8 @@ _TABLES: dict[str, dict[str, str]] = {
     "shipments": {
         "id": "'shp_' || copy",
         "order_id": "'ord_' || copy",
-        "capture_id": "'led_' || copy || 'capture'",
+        "capture_id": "CASE WHEN capture_id IS NOT NULL"
+        " THEN 'led_' || copy || 'capture' END",
         "tracking": "tracking || '-' || n",
         "created_at": "created_at - n * interval '7 seconds'",
     },
