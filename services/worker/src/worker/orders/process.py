@@ -1,6 +1,7 @@
 """Order fulfilment as the worker sees it: everything concrete is built here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from shared.contracts.orders.names import CARRIERS, ORDERS, PAYMENTS
 from shared.contracts.orders.workflows import Reconcile, Retention, Sweep
@@ -47,6 +48,8 @@ from worker.orders.workflows.shipment import ShipmentWorkflow
 from worker.runtime.registry import MessageHandler, Process, Queue, Schedule
 from worker.settings import WorkerSettings
 
+Activities = Sequence[Callable[..., Any]]
+
 ON_ORDERS: Sequence[type] = (
     OrderWorkflow,
     RefundWorkflow,
@@ -58,6 +61,15 @@ ON_ORDERS: Sequence[type] = (
 )
 ON_PAYMENTS: Sequence[type] = (ShipmentWorkflow,)
 WORKFLOWS = (*ON_ORDERS, *ON_PAYMENTS)
+SCHEDULES = (
+    Schedule("sweep-orders", Sweep.run, ORDERS, every=SWEEP_EVERY),
+    Schedule("reconcile", Reconcile.run, ORDERS, every=RECONCILE_EVERY),
+    Schedule(
+        *("retention", Retention.run, ORDERS),
+        every=RETENTION_EVERY,
+        offset=RETENTION_AT,
+    ),
+)
 
 
 def orders_process(
@@ -70,24 +82,9 @@ def orders_process(
     )
     carrier = _carrier(settings)
     payments = PaymentActivities(store, provider)
-    orders = OrderActivities(
-        store,
-        Limits(
-            total=settings.approval_limit,
-            new_customer_total=settings.approval_limit_new_customer,
-            burst_orders=settings.approval_burst_orders,
-        ),
-        nudger,
-    )
-    shipments = ShipmentActivities(store)
-    refunds = RefundActivities(store, settings.refund_limit)
-    returns = ReturnActivities(store, ReturnLimits())
     parcels = CarrierActivities(store, carrier)
     packing = PackingActivities(payments, parcels, settings.max_concurrent_steps // 10)
-    stock = StockActivities(store, nudger)
-    sweeps = SweepActivities(store, nudger)
     books = ReconcileActivities(store, provider, payments, nudger)
-    retention = RetentionActivities(store, settings.contacts_live)
     erasure = ErasureActivities(engine, provider)
     webhooks = OrderWebhooks(store, payments, carrier, nudger)
 
@@ -101,55 +98,22 @@ def orders_process(
             Queue(
                 ORDERS,
                 workflows=ON_ORDERS,
-                activities=[
-                    *(orders.look, orders.reserve, orders.confirm),
-                    *(orders.plan_shipments, orders.remind, orders.expire_hold),
-                    *(orders.complete, orders.cancel, orders.pay),
-                    *(orders.place_hold, orders.release_hold),
-                    *(refunds.look_at_refund, refunds.request_refund),
-                    *(returns.look_at_return, returns.request_return),
-                    *(returns.decide_return, returns.receive_return),
-                    *(returns.remind_of_return, returns.expire_return),
-                    *(returns.close_return, sweeps.start_missing_returns),
-                    *(sweeps.start_missing_orders, sweeps.nudge_overdue_orders),
-                    *(sweeps.allocate_free_stock, sweeps.audit),
-                    *(stock.find_waiting_orders, stock.serve_waiting_orders),
-                    *(retention.forget_keys, retention.forget_webhooks),
-                    *(retention.forget_steps, retention.erase_contacts),
-                ],
+                activities=_on_orders(settings, store, nudger),
                 steps=settings.max_concurrent_steps,
             ),
             Queue(
                 PAYMENTS,
                 workflows=ON_PAYMENTS,
-                activities=[
-                    *(shipments.look_at_shipment, shipments.begin_packing),
-                    *(shipments.ship, shipments.cancel_shipment, shipments.miss_scan),
-                    packing.pay_and_label,
-                    *(payments.authorize, payments.capture),
-                    *(payments.release, payments.refund),
-                    *(books.reconcile, erasure.erase_at_provider),
-                ],
+                activities=_on_payments(store, payments, packing, books, erasure),
                 steps=settings.max_concurrent_steps,
             ),
             Queue(
                 CARRIERS,
-                activities=[
-                    *(parcels.buy_label, parcels.void_label),
-                    parcels.buy_return_label,
-                ],
+                activities=_on_carriers(parcels),
                 steps=settings.max_concurrent_steps,
             ),
         ],
-        schedules=[
-            Schedule("sweep-orders", Sweep.run, ORDERS, every=SWEEP_EVERY),
-            Schedule("reconcile", Reconcile.run, ORDERS, every=RECONCILE_EVERY),
-            Schedule(
-                *("retention", Retention.run, ORDERS),
-                every=RETENTION_EVERY,
-                offset=RETENTION_AT,
-            ),
-        ],
+        schedules=SCHEDULES,
         inbox={
             "stripe": webhooks.stripe,
             "carrier": webhooks.carrier,
@@ -158,6 +122,58 @@ def orders_process(
         messages=_messages(settings, store),
         close=close,
     )
+
+
+def _on_orders(
+    settings: WorkerSettings, store: OrderStore, nudger: Nudger
+) -> Activities:
+    limits = Limits(
+        total=settings.approval_limit,
+        new_customer_total=settings.approval_limit_new_customer,
+        burst_orders=settings.approval_burst_orders,
+    )
+    orders = OrderActivities(store, limits, nudger)
+    refunds = RefundActivities(store, settings.refund_limit)
+    returns = ReturnActivities(store, ReturnLimits())
+    stock = StockActivities(store, nudger)
+    sweeps = SweepActivities(store, nudger)
+    retention = RetentionActivities(store, settings.contacts_live)
+    return (
+        *(orders.look, orders.reserve, orders.confirm, orders.plan_shipments),
+        *(orders.remind, orders.expire_hold, orders.place_hold, orders.release_hold),
+        *(orders.complete, orders.cancel, orders.pay),
+        *(refunds.look_at_refund, refunds.request_refund),
+        *(returns.look_at_return, returns.request_return, returns.decide_return),
+        *(returns.receive_return, returns.remind_of_return, returns.expire_return),
+        returns.close_return,
+        *(stock.find_waiting_orders, stock.serve_waiting_orders),
+        *(sweeps.start_missing_orders, sweeps.start_missing_returns),
+        *(sweeps.nudge_overdue_orders, sweeps.allocate_free_stock, sweeps.audit),
+        *(retention.forget_keys, retention.forget_webhooks, retention.forget_steps),
+        retention.erase_contacts,
+    )
+
+
+def _on_payments(
+    store: OrderStore,
+    payments: PaymentActivities,
+    packing: PackingActivities,
+    books: ReconcileActivities,
+    erasure: ErasureActivities,
+) -> Activities:
+    shipments = ShipmentActivities(store)
+    return (
+        *(shipments.look_at_shipment, shipments.begin_packing, shipments.ship),
+        *(shipments.cancel_shipment, shipments.miss_scan),
+        packing.pay_and_label,
+        *(payments.authorize, payments.capture, payments.release, payments.refund),
+        books.reconcile,
+        erasure.erase_at_provider,
+    )
+
+
+def _on_carriers(parcels: CarrierActivities) -> Activities:
+    return (parcels.buy_label, parcels.void_label, parcels.buy_return_label)
 
 
 def _carrier(settings: WorkerSettings) -> Carrier:
