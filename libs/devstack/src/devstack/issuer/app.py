@@ -53,22 +53,10 @@ class _Refused(Exception):
 
 def issuer_app(issuer: Issuer) -> FastAPI:
     app = FastAPI(title="Issuer of the development stack", openapi_url=None)
-    base = issuer.signer.issuer.rstrip("/")
 
     @app.get("/.well-known/openid-configuration")
     async def describe() -> dict[str, Any]:
-        return {
-            "issuer": issuer.signer.issuer,
-            "jwks_uri": f"{base}/keys",
-            "token_endpoint": f"{base}/token",
-            "authorization_endpoint": f"{base}/authorize",
-            "response_types_supported": ["code"],
-            "grant_types_supported": ["authorization_code", "client_credentials"],
-            "code_challenge_methods_supported": ["S256"],
-            "subject_types_supported": ["public"],
-            "id_token_signing_alg_values_supported": [ALGORITHM],
-            "scopes_supported": ["openid", "orders"],
-        }
+        return _description(issuer.signer)
 
     @app.get("/keys")
     async def keys() -> dict[str, Any]:
@@ -113,6 +101,22 @@ def issuer_app(issuer: Issuer) -> FastAPI:
         allow_headers=["*"],
     )
     return app
+
+
+def _description(signer: Signer) -> dict[str, Any]:
+    base = signer.issuer.rstrip("/")
+    return {
+        "issuer": signer.issuer,
+        "jwks_uri": f"{base}/keys",
+        "token_endpoint": f"{base}/token",
+        "authorization_endpoint": f"{base}/authorize",
+        "response_types_supported": ["code"],
+        "grant_types_supported": ["authorization_code", "client_credentials"],
+        "code_challenge_methods_supported": ["S256"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": [ALGORITHM],
+        "scopes_supported": ["openid", "orders"],
+    }
 
 
 def _who(issuer: Issuer, form: Form) -> str:
