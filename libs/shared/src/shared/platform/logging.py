@@ -3,6 +3,7 @@
 import logging
 import re
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
@@ -12,6 +13,7 @@ from temporalio import activity, workflow
 from shared.platform.settings import ObservabilitySettings
 
 Line = structlog.typing.EventDict
+Processor = structlog.typing.Processor
 
 _SUBJECTS = frozenset({"order", "shipment", "return", "refund"})
 # Where a terminal would obey: move, colour, begin a line that looks like another.
@@ -33,40 +35,7 @@ def configure_logging(settings: ObservabilitySettings, *, service: str) -> None:
     workflow.logger.workflow_info_on_message = False
     activity.logger.activity_info_on_message = False
 
-    def name_service(_: Any, __: str, line: Line) -> Line:
-        line["service"] = service
-        return line
-
-    common: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.stdlib.ExtraAdder(),
-        _flatten_temporal,
-        _unfold_core,
-        _name_subject,
-        _add_trace_id,
-        name_service,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
-    readable = settings.log_format == "console" or (
-        settings.log_format == "auto" and sys.stdout.isatty()
-    )
-    renderer: list[structlog.typing.Processor] = (
-        [
-            _show_control,
-            # The pretty traceback would print local variables: somebody's data.
-            structlog.dev.ConsoleRenderer(
-                colors=sys.stdout.isatty(),
-                exception_formatter=structlog.dev.plain_traceback,
-            ),
-        ]
-        if readable
-        else [
-            _TRACEBACKS,
-            structlog.processors.JSONRenderer(),
-        ]
-    )
+    common = _facts(service)
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -74,7 +43,7 @@ def configure_logging(settings: ObservabilitySettings, *, service: str) -> None:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 _drop_colours,
-                *renderer,
+                *_rendering(settings),
             ],
         )
     )
@@ -88,6 +57,43 @@ def configure_logging(settings: ObservabilitySettings, *, service: str) -> None:
     # One line per request is written by the API itself.
     for noisy in ("httpx", "httpx2", "httpcore", "uvicorn.access", "stripe", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _facts(service: str) -> Sequence[Processor]:
+    """What every line says, whoever wrote it."""
+
+    def name_service(_: Any, __: str, line: Line) -> Line:
+        line["service"] = service
+        return line
+
+    return (
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.ExtraAdder(),
+        _flatten_temporal,
+        _unfold_core,
+        _name_subject,
+        _add_trace_id,
+        name_service,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    )
+
+
+def _rendering(settings: ObservabilitySettings) -> Sequence[Processor]:
+    in_terminal = sys.stdout.isatty()
+    if settings.log_format == "json" or (
+        settings.log_format == "auto" and not in_terminal
+    ):
+        return (_TRACEBACKS, structlog.processors.JSONRenderer())
+    return (
+        _show_control,
+        # The pretty traceback would print local variables: somebody's data.
+        structlog.dev.ConsoleRenderer(
+            colors=in_terminal,
+            exception_formatter=structlog.dev.plain_traceback,
+        ),
+    )
 
 
 def _drop_colours(_: Any, __: str, line: Line) -> Line:
