@@ -1,7 +1,6 @@
 """`uv run python -m tests.faults`: the long form of a fault run."""
 
 import random
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +9,8 @@ import typer
 from shared.platform.process import run_main
 
 from tests.faults import courses
-from tests.faults.run import Report, play
+from tests.faults.ending import conclude
+from tests.faults.run import play
 
 _EPILOG = """Exit status: 0 when nothing was found, 1 otherwise.
 
@@ -45,27 +45,15 @@ def main(
     """
     seed = random.SystemRandom().randrange(1_000_000) if seed is None else seed
     course = courses.short(seed) if short else courses.long(seed, minutes, at_once)
-    _say(f"seed {seed}")
+    typer.echo(f"seed {seed}")
     data = Path(tempfile.mkdtemp(prefix="faults-"))
 
     async def run() -> int:
-        report = await play(course, data, _say)
-        _say("\n".join(("", *report.lines())))
-        _tidy_up(report, data, keep=keep)
-        return 1 if report.findings else 0
+        report = await play(course, data, typer.echo)
+        failed = bool(report.findings)
+        return conclude(report.lines(), data, failed=failed, keep=keep)
 
     run_main(run())
-
-
-def _tidy_up(report: Report, data: Path, *, keep: bool) -> None:
-    if report.findings or keep:
-        _say(f"logs and databases: {data}")
-    else:
-        shutil.rmtree(data)
-
-
-def _say(line: str) -> None:
-    print(line, flush=True)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ the second wave takes no more memory than the first.
 """
 
 import asyncio
-import shutil
 import tempfile
 import uuid
 from collections import Counter
@@ -20,6 +19,7 @@ import typer
 from shared.platform.process import run_main
 
 from tests.faults.customers import an_order, until_none_is_placed
+from tests.faults.ending import conclude
 from tests.faults.people import COME_AGAIN, Town, stock_up
 from tests.faults.plan import Part
 from tests.faults.run import town_of
@@ -140,12 +140,7 @@ def main(
     async def run() -> int:
         report = await play(orders, waves, data, typer.echo)
         report.findings += grown(report.waves[0], report.waves[-1])
-        typer.echo("\n".join(("", *report.lines())))
-        if report.findings:
-            typer.echo(f"logs and databases: {data}")
-            return 1
-        shutil.rmtree(data)
-        return 0
+        return conclude(report.lines(), data, failed=bool(report.findings))
 
     run_main(run())
 

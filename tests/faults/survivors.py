@@ -7,7 +7,6 @@ than 15 s longer than the longest of a round in which nothing happened.
 
 import asyncio
 import itertools
-import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +21,7 @@ from temporalio.client import Client
 
 from tests.faults.checker import findings
 from tests.faults.customers import PLAIN
+from tests.faults.ending import conclude
 from tests.faults.evidence import gather
 from tests.faults.people import Story, Town, reference, stock_up
 from tests.faults.run import pending, town_of
@@ -111,14 +111,10 @@ def main(
     async def run() -> int:
         async with running_system(data) as system, town_of(system, SEED) as town:
             report = await play(system, town, rounds, each, typer.echo)
-        typer.echo("\n".join(("", *report.lines())))
         lost = report.placed - report.completed
         late = report.longer_seconds > MAY_WAIT_LONGER_SECONDS
-        if lost or late or report.findings:
-            typer.echo(f"logs and databases: {data}")
-            return 1
-        shutil.rmtree(data)
-        return 0
+        failed = bool(lost or late or report.findings)
+        return conclude(report.lines(), data, failed=failed)
 
     run_main(run())
 
