@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from shared.contracts.orders.states import MoneyKind, OrderStatus
 from temporalio.client import Client
 from worker.orders.process import orders_process
@@ -112,6 +113,24 @@ async def test_it_works_until_it_is_told_to_stop(
         assert await worker.end() == 0
     assert "temporal_workflow_task_execution_latency_seconds" in page
     assert "sweep-orders" in schedules
+
+
+async def test_no_more_workflows_stay_in_memory_than_it_is_told(
+    settings: WorkerSettings, closed_shop: Shop
+) -> None:
+    await closed_shop.stock(TEA=3)
+    async with running(settings.model_copy(update={"max_cached_workflows": 1})) as it:
+        for order_id in [await closed_shop.place(TEA=1) for _ in range(3)]:
+            await closed_shop.until(order_id, has_status(OrderStatus.CONFIRMED))
+        page = (await it.http.get("/metrics")).text
+    kept = [
+        sample.value
+        for family in text_string_to_metric_families(page)
+        for sample in family.samples
+        if sample.name == "temporal_sticky_cache_size"
+    ]
+    assert kept
+    assert max(kept) <= 1
 
 
 async def test_what_runs_is_finished_before_the_end(
