@@ -1,5 +1,6 @@
 """What lies where, and why."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -88,24 +89,8 @@ async def receive_stock(
     services: ApiServices,
 ) -> Response:
     """Goods arrived. Orders that wait for them are served, oldest first."""
-
-    async def work(connection: AsyncConnection, command: Command) -> Answer:
-        change = StockChange(
-            key=command.key,
-            location=wanted.location,
-            deltas=summed((line.sku, line.quantity) for line in wanted.lines),
-            reason=wanted.reason,
-            ref=wanted.ref,
-            actor=caller.subject,
-        )
-        data = await change_stock(connection, change)
-        return Answer(201, shown.StockChanged(ref=wanted.ref, data=data))
-
-    response = await once.transaction(caller, wanted, work)
-    if response.status_code == 201:
-        skus = sorted({line.sku for line in wanted.lines})
-        services.in_background(_serve_waiting_orders(services, skus))
-    return response
+    deltas = summed((line.sku, line.quantity) for line in wanted.lines)
+    return await _move(caller, wanted, deltas, once, services)
 
 
 @router.post(
@@ -121,12 +106,22 @@ async def adjust_stock(
     services: ApiServices,
 ) -> Response:
     """Correct the stock. What is reserved cannot be taken away."""
+    deltas = summed((line.sku, line.delta) for line in wanted.lines)
+    return await _move(caller, wanted, deltas, once, services)
 
+
+async def _move(
+    caller: Principal,
+    wanted: shown.Receipt | shown.Adjustment,
+    deltas: Mapping[str, int],
+    once: OnceOnly,
+    services: Services,
+) -> Response:
     async def work(connection: AsyncConnection, command: Command) -> Answer:
         change = StockChange(
             key=command.key,
             location=wanted.location,
-            deltas=summed((line.sku, line.delta) for line in wanted.lines),
+            deltas=deltas,
             reason=wanted.reason,
             ref=wanted.ref,
             actor=caller.subject,
@@ -135,9 +130,9 @@ async def adjust_stock(
         return Answer(201, shown.StockChanged(ref=wanted.ref, data=data))
 
     response = await once.transaction(caller, wanted, work)
-    skus = sorted({line.sku for line in wanted.lines if line.delta > 0})
-    if response.status_code == 201 and skus:
-        services.in_background(_serve_waiting_orders(services, skus))
+    more = [sku for sku, delta in deltas.items() if delta > 0]
+    if response.status_code == 201 and more:
+        services.in_background(_serve_waiting_orders(services, more))
     return response
 
 
