@@ -42,18 +42,6 @@ def test_what_kubectl_is_asked_about_exists(page: Path) -> None:
 
 
 @by_page
-def test_links_lead_to_headings(page: Path) -> None:
-    for target, anchor in re.findall(r"\]\(([^)#]+)#([^)]+)\)", page.read_text()):
-        other = (page.parent / target).read_text()
-        headings = re.findall(r"^#+ (.+)$", other, re.MULTILINE)
-        assert anchor in [_anchor(heading) for heading in headings]
-
-
-def _anchor(heading: str) -> str:
-    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
-
-
-@by_page
 def test_the_command_line_knows_its_commands(page: Path) -> None:
     for words in commands_of_ours(page):
         parse(typer.main.get_command(app), words)

@@ -1,0 +1,40 @@
+"""What a page links to is there: the file, and the heading in it."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FOLDERS = ("benchmarks", "deploy", "docker", "docs", "libs", "services", "tests")
+PAGES = sorted(
+    {*ROOT.glob("*.md"), *(p for f in FOLDERS for p in (ROOT / f).rglob("*.md"))}
+)
+
+
+def anchors(page: Path) -> set[str]:
+    """The headings, as GitLab and GitHub name them in an address."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings}
+
+
+def broken(page: Path, text: str) -> list[str]:
+    """The links of a page with this text that lead nowhere. The web is not asked."""
+    links = re.findall(r"\]\((?!https?:|mailto:)([^)\s]+)\)", text)
+    return [link for link in links if not leads_somewhere(page, link)]
+
+
+def leads_somewhere(page: Path, link: str) -> bool:
+    place, _, anchor = link.partition("#")
+    target = page.parent / place if place else page
+    return target.exists() and (not anchor or anchor in anchors(target))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page: Path) -> None:
+    assert broken(page, page.read_text()) == []
+
+
+def test_a_link_that_does_not_is_found() -> None:
+    text = "[a](#checks), [b](#gone), [c](docs/README.md), [d](gone.md#checks)"
+    assert broken(ROOT / "CONTRIBUTING.md", text) == ["#gone", "gone.md#checks"]
