@@ -197,19 +197,6 @@ def test_namespaces_and_task_queues_of_temporal_exist(page: Path) -> None:
         assert _option(inside, "--task-queue") in ("", "$queue", *TASK_QUEUES)
 
 
-@pytest.mark.parametrize(
-    "page",
-    [*(p for p in PAGES if p.suffix == ".md"), DEPLOY / "README.md"],
-    ids=lambda p: p.name,
-)
-def test_every_file_a_page_names_exists(page: Path) -> None:
-    text = page.read_text()
-    links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text)
-    assert [n for n in links if not (page.parent / n).exists()] == []
-    paths = re.findall(r"`((?:deploy|scripts|docs)/[\w./-]+)`", text)
-    assert [n for n in paths if not (ROOT / n).exists()] == []
-
-
 def test_every_path_in_vault_is_in_the_table() -> None:
     page = (ROOT / "docs/deployment.md").read_text()
     made = [*environment("production"), *environment("staging")]

@@ -38,7 +38,6 @@ def test_what_kubectl_is_asked_about_exists(page: Path) -> None:
     asked = [thing for words in docs.commands(page) for thing in docs.names(words)]
     assert sorted(set(asked) - docs.existing()) == []
     docs.test_namespaces_and_task_queues_of_temporal_exist(page)
-    docs.test_every_file_a_page_names_exists(page)
 
 
 @by_page

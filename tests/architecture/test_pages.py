@@ -1,4 +1,4 @@
-"""What a page links to is there: the file, and the heading in it."""
+"""What a page links to or names is there: the file, and the heading in it."""
 
 import re
 from pathlib import Path
@@ -9,6 +9,14 @@ ROOT = Path(__file__).parents[2]
 FOLDERS = ("benchmarks", "deploy", "docker", "docs", "libs", "services", "tests")
 PAGES = sorted(
     {*ROOT.glob("*.md"), *(p for f in FOLDERS for p in (ROOT / f).rglob("*.md"))}
+    - {ROOT / "CHANGELOG.md"}  # it tells of what was
+)
+
+BELOW = (ROOT, *ROOT.glob("*/*/src"))
+"""Where a path in a text begins: `tests/…`, or `worker/…` as it is imported."""
+NAMED = re.compile(
+    r"`(?:…/)?((?:benchmarks|deploy|docker|docs|libs|scripts|services|tests"
+    r"|api|cli|devstack|shared|worker)/[\w./-]+)`"
 )
 
 
@@ -30,9 +38,33 @@ def leads_somewhere(page: Path, link: str) -> bool:
     return target.exists() and (not anchor or anchor in anchors(target))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def missing(text: str) -> list[str]:
+    """The paths that a text names and that are not there."""
+    return [
+        path
+        for path in NAMED.findall(text)
+        if not any((place / path).exists() for place in BELOW)
+    ]
+
+
+by_page = pytest.mark.parametrize(
+    "page", PAGES, ids=lambda page: str(page.relative_to(ROOT))
+)
+
+
+@by_page
 def test_every_link_leads_somewhere(page: Path) -> None:
     assert broken(page, page.read_text()) == []
+
+
+@by_page
+def test_every_path_that_is_named_exists(page: Path) -> None:
+    assert missing(page.read_text()) == []
+
+
+def test_a_path_that_does_not_is_found() -> None:
+    text = "`worker/orders/policy/`, `worker/orders/policy.py`, `docs/gone.md`"
+    assert missing(text) == ["worker/orders/policy.py", "docs/gone.md"]
 
 
 def test_a_link_that_does_not_is_found() -> None:
