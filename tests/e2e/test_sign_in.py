@@ -1,9 +1,6 @@
 """The whole system as `dev --auth` starts it: nobody says who they are."""
 
 import asyncio
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import asyncpg
@@ -12,7 +9,7 @@ import jwt
 import pytest
 from devstack.issuer.people import ROLES
 
-from tests.e2e.test_newcomer import PROJECT, bash_blocks, running_system
+from tests.e2e.walking import running_system, walk
 
 # A machine that is busy with everything else that the tests start.
 pytestmark = pytest.mark.timeout(300)
@@ -20,30 +17,15 @@ pytestmark = pytest.mark.timeout(300)
 
 def test_an_order_is_walked_from_hand_to_hand_by_token(tmp_path: Path) -> None:
     with running_system(tmp_path / "dev", "--auth") as at:
-        walk = subprocess.run(
-            ["bash", "-euxo", "pipefail", "-c", script()],
-            env={
-                **os.environ,
-                "ORDERS_API_URL": at["api"],
-                "ISSUER": at["issuer"],
-                "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            },
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=200,
+        walked = walk(
+            "sign-in.md", tmp_path, ORDERS_API_URL=at["api"], ISSUER=at["issuer"]
         )
-        assert walk.returncode == 0, walk.stdout[-2000:] + walk.stderr[-4000:]
         refusals = ("(insufficient-scope)", "(unauthenticated)")
-        assert [walk.stderr.count(f"{code}\n") for code in refusals] == [2, 2]
+        assert [walked.stderr.count(f"{code}\n") for code in refusals] == [2, 2]
         assert asyncio.run(actors(at["database_url"])) >= {"anna", "warehouse"}
         with httpx2.Client(base_url=at["api"], trust_env=False) as http:
             assert_each_may_what_their_role_may(http, at["tokens"])
             assert_people_can_sign_in_on_the_page(http, at["issuer"])
-
-
-def script() -> str:
-    return bash_blocks(PROJECT / "docs/how-to/sign-in.md")
 
 
 async def actors(database_url: str) -> set[str]:
