@@ -7,6 +7,7 @@ import httpx2
 import pytest
 from api.app import create_app
 from shared.contracts.orders.names import order_workflow_id, shipment_workflow_id
+from shared.contracts.orders.workflows import Order
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.api.common.v1 import WorkflowExecution
@@ -29,7 +30,9 @@ from tests.api.shop import (
     eventually,
     key,
 )
+from tests.conftest import Work
 from tests.support import infrastructure
+from tests.support.peers import Peer
 
 CANCEL = {"reason": "customer-request"}
 
@@ -215,6 +218,64 @@ async def test_a_terminated_workflow_is_started_again(
     await temporal.get_workflow_handle(order_workflow_id(order["id"])).terminate()
     answer = await stocked.post(f"/v1/orders/{order['id']}/cancellations", CANCEL)
     assert answer["order"]["status"] == "cancelled"
+
+
+async def test_a_parcel_whose_workflow_ends_under_the_hands_is_packed(
+    stocked: Shop, temporal: Client, payments: Peer
+) -> None:
+    shipment = await stocked.shipment(await stocked.confirmed_order())
+    with payments.gate("POST .*/capture") as provider:
+        packing = asyncio.create_task(stocked.pack(shipment))
+        await provider.reached.wait()
+        handle = temporal.get_workflow_handle(shipment_workflow_id(shipment["id"]))
+        await handle.terminate()
+    assert (await packing)["status"] == "packed"
+
+
+async def test_a_command_is_asked_again_when_a_signal_keeps_the_order_from_ending(
+    live_client: httpx2.AsyncClient, work: Work, temporal: Client, engine: AsyncEngine
+) -> None:
+    """Then the server drops the Update of the workflow task that cannot end it."""
+    shop = Shop(live_client)
+    await shop.sell()
+    order = await shop.order()
+    path = f"/v1/orders/{order['id']}/cancellations"
+    async with engine.connect() as somebody:
+        await somebody.execute(
+            text("UPDATE orders SET status = 'cancelled', reason = 'test'")
+        )
+        cancelling = asyncio.create_task(
+            shop.client.post(path, json=CANCEL, headers=key())
+        )
+        await eventually(lambda: is_begun(engine))
+        async with work():
+            # The workflow's own first step, and the command.
+            await eventually(lambda: are_kept_waiting(engine, 2))
+            handle = temporal.get_workflow_handle(order_workflow_id(order["id"]))
+            await handle.signal(Order.nudge)
+            await somebody.commit()
+            answer = await cancelling
+    assert answer.status_code == 409
+    assert code(answer) in ("wrong-state", "already-cancelled")
+
+
+async def is_begun(engine: AsyncEngine) -> bool:
+    async with engine.connect() as connection:
+        begun = await connection.scalar(
+            text("SELECT EXISTS (SELECT FROM idempotency_keys WHERE status IS NULL)")
+        )
+    return bool(begun)
+
+
+async def are_kept_waiting(engine: AsyncEngine, number: int) -> bool:
+    async with engine.connect() as connection:
+        waiting = await connection.scalar(
+            text(
+                "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                " AND datname = current_database() AND application_name = 'test'"
+            )
+        )
+    return bool(waiting == number)
 
 
 @pytest.mark.parametrize("order_goes_on", [False, True])

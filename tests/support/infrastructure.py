@@ -64,6 +64,8 @@ DIRECTORY = "ORDERS_TEST_INFRASTRUCTURE"
 _PARTS = ("postgres", "migrations", "temporal", "payments")
 _ADDRESSES, _FAILURE = "addresses.json", "failure.txt"
 _KEPT_FOR = timedelta(days=1)
+_PROMPTLY = {"history.transferProcessorUpdateAckInterval": '"1s"'}
+"""A workflow is deleted once its end is noted down: by default every 30 seconds."""
 
 
 @dataclass(frozen=True)
@@ -200,6 +202,7 @@ class _Holder:
             parts=_PARTS,
             durable=False,
             ui=False,
+            dynamic_config=_PROMPTLY,
             remove=self.directory,
         )
         try:

@@ -81,6 +81,8 @@ class Options:
     fresh: bool = False
     # Temporal namespaces beside `default`.
     namespaces: tuple[str, ...] = ()
+    # What Temporal's server does otherwise than by default, as JSON by its names.
+    dynamic_config: Mapping[str, str] = field(default_factory=dict)
     ui: bool = True
     # How long the carrier takes for each step from shipped to delivered.
     carrier_step_seconds: float = 0.5
@@ -202,6 +204,7 @@ class Stack:
                 database=o.data / "temporal.sqlite" if o.durable else None,
                 namespaces=o.namespaces,
                 search_attributes=search_attributes(),
+                dynamic_config=o.dynamic_config,
                 ui=o.ui,
                 codec=self.at.codec if "codec" in o.parts else None,
             ),

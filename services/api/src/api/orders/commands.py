@@ -64,6 +64,9 @@ Ended = Callable[[OrderSnapshot], Refusal]
 
 NUDGE_SECONDS = 2.0
 CHILD_BEGINS_SECONDS = 0.2
+ENDED_UNDER_IT = "AcceptedUpdateCompletedWorkflow"
+"""How the server has an Update fail whose workflow was terminated, or began a new run,
+after it had accepted it."""
 
 
 class NoAnswer(Unavailable):
@@ -74,7 +77,7 @@ class NoAnswer(Unavailable):
 
 
 class _NoWorkflow(Exception):
-    pass
+    """There is none, or it ended before it had carried the command out."""
 
 
 class Commands:
@@ -170,7 +173,8 @@ class Commands:
             waited = True
 
     async def refund(self, refund_id: str, update: Update[C, T], command: C) -> T:
-        """Command a refund that stands alone, and start it where it does not run."""
+        """Command a refund that stands alone, and start it where it does not run.
+        Raises as `order` does."""
         ref = RefundRef(order_id=command.order_id, refund_id=refund_id)
         workflow_id = refund_workflow_id(refund_id)
         return await self._start_and_update(
@@ -268,11 +272,15 @@ class Commands:
 
     async def _update(self, workflow_id: str, update: Update[C, T], command: C) -> T:
         execute: Any = self._handle(workflow_id).execute_update
-        async with self._answered():
+
+        async def ask() -> T:
             answer: T = await execute(
                 update, command, id=command.key, rpc_timeout=self._timeout
             )
-        return answer
+            return answer
+
+        async with self._answered():
+            return await _asked_again(ask)
 
     async def _start_and_update(
         self,
@@ -282,16 +290,18 @@ class Commands:
         update: Update[C, T],
         command: C,
     ) -> T:
-        start: Any = WithStartWorkflowOperation(
-            run,
-            ref,
-            id=workflow_id,
-            task_queue=ORDERS,
-            search_attributes=_of_order(command.order_id),
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-        )
         execute: Any = self._client().execute_update_with_start_workflow
-        async with self._answered():
+
+        async def ask() -> T:
+            # Each can be used once.
+            start: Any = WithStartWorkflowOperation(
+                run,
+                ref,
+                id=workflow_id,
+                task_queue=ORDERS,
+                search_attributes=_of_order(command.order_id),
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            )
             answer: T = await execute(
                 update,
                 command,
@@ -299,7 +309,14 @@ class Commands:
                 start_workflow_operation=start,
                 rpc_timeout=self._timeout,
             )
-        return answer
+            return answer
+
+        try:
+            async with self._answered():
+                return await _asked_again(ask)
+        except _NoWorkflow as ended:
+            # At once after its start: whoever repeats it will be told why.
+            raise NoAnswer() from ended
 
     @asynccontextmanager
     async def _answered(self) -> AsyncIterator[None]:
@@ -312,7 +329,7 @@ class Commands:
                 finally:
                     hurrying.cancel()
         except WorkflowUpdateFailedError as failed:
-            raise _refusal(failed) from failed
+            raise _failure(failed) from failed
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
                 raise _NoWorkflow from error
@@ -332,14 +349,29 @@ def _of_order(order_id: str) -> TypedSearchAttributes:
     return TypedSearchAttributes([SearchAttributePair(ORDER_ID, order_id)])
 
 
-def _refusal(failed: WorkflowUpdateFailedError) -> ApplicationError | Unavailable:
+async def _asked_again(ask: Callable[[], Awaitable[T]]) -> T:
+    """Ask once more where the server has dropped the Update together with a workflow
+    task, as it does when a signal comes in while the workflow is about to end. Nothing
+    of it is in the history; the next task will have both."""
+    try:
+        return await ask()
+    except RPCError as error:
+        if error.status is not RPCStatusCode.FAILED_PRECONDITION:
+            raise
+        return await ask()
+
+
+def _failure(
+    failed: WorkflowUpdateFailedError,
+) -> ApplicationError | Unavailable | _NoWorkflow:
     """The rule that said no, from the bottom of the chain of causes."""
     cause: BaseException | None = failed.cause
     while cause is not None and not isinstance(cause, ApplicationError):
         cause = cause.__cause__
-    known = {*PROBLEMS, "PayloadValidationError"}
-    if isinstance(cause, ApplicationError) and cause.type in known:
-        return cause
-    # The workflow ended or was started anew under the update: asking again is safe.
+    if isinstance(cause, ApplicationError):
+        if cause.type in {*PROBLEMS, "PayloadValidationError"}:
+            return cause
+        if cause.type == ENDED_UNDER_IT:
+            return _NoWorkflow()
     log.warning("a command failed in the workflow: %r", failed.cause)
     return NoAnswer()
