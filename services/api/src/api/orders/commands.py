@@ -63,7 +63,9 @@ Ended = Callable[[OrderSnapshot], Refusal]
 """What a caller hears who commands an order that is over."""
 
 NUDGE_SECONDS = 2.0
-CHILD_BEGINS_SECONDS = 0.2
+CHILD_BEGINS_SECONDS = (0.03, 0.07, 0.2)
+"""From one look for a parcel's workflow to the next: most begin at once. One that has
+not begun after these does not just begin."""
 ENDED_UNDER_IT = "AcceptedUpdateCompletedWorkflow"
 """How the server has an Update fail whose workflow was terminated, or began a new run,
 after it had accepted it."""
@@ -151,7 +153,7 @@ class Commands:
         answer."""
         workflow_id = shipment_workflow_id(shipment_id)
         deadline = time.monotonic() + self._timeout.total_seconds()
-        waited = False
+        looks = 0
         while True:
             try:
                 await self._update(workflow_id, update, command)
@@ -163,14 +165,15 @@ class Commands:
                 if await self._done(command):
                     return
                 raise ended(order)
-            if waited:
-                # It does not just begin: somebody has terminated its order.
+            if looks == len(CHILD_BEGINS_SECONDS):
+                # Somebody has terminated its order.
                 await self._revive(command.order_id)
+                looks -= 1
             if time.monotonic() > deadline:
                 raise NoAnswer()
             # Nothing tells that a child workflow has begun.
-            await asyncio.sleep(CHILD_BEGINS_SECONDS)
-            waited = True
+            await asyncio.sleep(CHILD_BEGINS_SECONDS[looks])
+            looks += 1
 
     async def refund(self, refund_id: str, update: Update[C, T], command: C) -> T:
         """Command a refund that stands alone, and start it where it does not run.
