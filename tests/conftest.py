@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from worker.settings import WorkerSettings
 
-from tests.support import infrastructure
+from tests.support import infrastructure, once
 from tests.support.audits import assert_books_balance, assert_no_personal_data
 from tests.support.peers import (
     Host,
@@ -59,6 +59,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in list(os.environ):
         if name.startswith(_OURS):
             del os.environ[name]
+    once.remember()
     if not config.option.collectonly:
         infrastructure.start(config)
 
