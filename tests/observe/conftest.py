@@ -123,9 +123,7 @@ async def _look(services: infrastructure.Services, host: Host, home: Path) -> Se
         )
         shop = Shop(caller, client, engine, listener, payments, payments)
         order_id, trace_id = await _load(shop, traces)
-        await traces.until(
-            lambda: traces.of(trace_id), "RunWorkflow:Order", PATIENCE_SECONDS
-        )
+        await _until(traces, trace_id, "RunWorkflow:Order")
         jobs = {"temporal-worker": ports.worker, "fastapi-service": ports.api_metrics}
         return Seen(
             pages={
@@ -154,14 +152,18 @@ async def _load(shop: Shop, traces: Traces) -> tuple[str, str]:
     await shop.until(order_id, has_status(OrderStatus.CONFIRMED))
     trace_id = str(placed[0].headers["X-Request-Id"])
     # The parcel is on its way to the warehouse, and not just about to be.
-    await traces.until(
-        lambda: traces.of(trace_id), "RunActivity:look_at_shipment", PATIENCE_SECONDS
-    )
+    await _until(traces, trace_id, "StartChildWorkflow:Shipment")
     await shop.cancel(order_id)
     await shop.ended(order_id)
     missing = await shop.http.get(f"/v1/orders/{uuid.uuid4()}")
     assert missing.status_code == httpx2.codes.NOT_FOUND
     return order_id, trace_id
+
+
+async def _until(traces: Traces, trace_id: str, name: str) -> None:
+    await traces.until(lambda: traces.of(trace_id), name, PATIENCE_SECONDS)
+    # Else each run waits for something that no longer happens.
+    assert name in {span.name for span in traces.of(trace_id)}
 
 
 def _lines(log: Path) -> list[dict[str, Any]]:
