@@ -2,10 +2,11 @@
 
 from collections.abc import AsyncIterator, MutableMapping
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import Annotated, Any
 
 import httpx2
-from fastapi import Depends, FastAPI, Header, Request
+from fastapi import APIRouter, Depends, FastAPI, Header, Request
 from fastapi.routing import APIRoute
 from opentelemetry.metrics import MeterProvider
 from shared.database.engine import connector, create_engine
@@ -97,13 +98,23 @@ def create_app(
     app.state.settings = settings
     _add_layers(app, settings)
     install_error_handlers(app)
-    app.include_router(health.router)
-    app.include_router(catalogue.router)
-    for subject in _SUBJECTS:
-        app.include_router(subject.router, dependencies=[Depends(_only_json)])
-    app.include_router(webhooks.router, dependencies=[Depends(_only_json)])
+    app.routes.extend(_routes().routes)
     _describe(app, settings)
     return app
+
+
+@cache
+def _routes() -> APIRouter:
+    """All of them. What FastAPI makes of their signatures belongs to a router that is
+    included: a second of computing that further applications of a process share."""
+    router = APIRouter(
+        redirect_slashes=False, generate_unique_id_function=_operation_id
+    )
+    router.include_router(health.router)
+    router.include_router(catalogue.router)
+    for subject in (*_SUBJECTS, webhooks):
+        router.include_router(subject.router, dependencies=[Depends(_only_json)])
+    return router
 
 
 def _add_layers(app: FastAPI, settings: ApiSettings) -> None:
