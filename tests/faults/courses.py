@@ -12,7 +12,7 @@ def short(seed: int) -> Course:
         seed=seed,
         orders=range(1, 25),
         troubles=each_part_once(seed),
-        pauses=itertools.repeat(1.0),
+        pauses=itertools.repeat(0.5),
         seconds=600,  # a bound only: it ends with its orders and troubles
         at_once=15,
         gap_seconds=0.3,

@@ -74,6 +74,72 @@ NEEDS_A_NUDGE = text(
     """
 )
 
+_AT_REST = """
+    o.updated_at < now() - cast(:grace AS interval)
+    AND NOT EXISTS (SELECT FROM holds h WHERE h.root = o.id AND h.released_at IS NULL)
+    AND NOT EXISTS (SELECT FROM payments p JOIN ledger l ON l.payment_id = p.id
+                    WHERE p.order_id = o.id AND l.status = 'pending')
+"""
+"""Nothing happens to the order, and nobody is asked. With work left, that is a command
+which was carried out unheard: its facts were committed, and then server or worker died
+with the task that would have gone on (docs/adr/0042)."""
+
+UNHEARD_ORDERS = text(
+    f"""
+    SELECT o.id FROM orders o JOIN (
+      SELECT id FROM orders WHERE status = 'placed' AND NOT EXISTS
+        (SELECT FROM order_lines l WHERE l.order_id = orders.id
+           AND l.cancelled + l.reserved + l.shipped < l.qty)
+      UNION
+      SELECT order_id FROM payments WHERE authorized > captured + released
+    ) unfinished ON unfinished.id = o.id
+    WHERE o.status <> 'confirmed' AND {_AT_REST}
+    """  # noqa: S608 - our own condition
+)
+"""All is reserved and may be confirmed, or money is to be given back."""
+
+LINGERING = text(
+    """
+    SELECT id FROM orders
+    WHERE id = ANY(:running) AND status IN ('completed', 'cancelled')
+      AND updated_at < now() - cast(:grace AS interval)
+    """
+)
+"""Over and done by the facts, among those whose workflow runs without work left."""
+
+UNHEARD_PARCELS = text(
+    f"""
+    SELECT s.id FROM shipments s JOIN orders o ON o.id = s.order_id
+    WHERE (s.status = 'ready' AND s.parcel IS NOT NULL
+           OR s.status = 'cancelled' AND s.label_ref IS NOT NULL) AND {_AT_REST}
+    """  # noqa: S608 - our own condition
+)
+"""Picked, and to be paid and labelled; or a label is to be given back."""
+
+UNHEARD_RETURNS = text(
+    f"""
+    SELECT t.id FROM returns t JOIN orders o ON o.id = t.order_id
+    WHERE t.status = 'approved' AND t.due_at IS NULL AND {_AT_REST}
+    UNION
+    SELECT t.id FROM returns t JOIN orders o ON o.id = t.order_id
+    WHERE t.status = 'received' AND o.updated_at < now() - interval '15 minutes'
+      AND NOT EXISTS
+        (SELECT FROM holds h WHERE h.root = o.id AND h.released_at IS NULL)
+    """  # noqa: S608 - our own condition
+)
+"""A label is to be bought, or the refund takes long."""
+
+UNHEARD_REFUNDS = text(
+    """
+    SELECT DISTINCT l.ref FROM ledger l
+    WHERE l.kind = 'refund' AND l.status = 'pending'
+      AND l.created_at < now() - interval '15 minutes'
+      AND NOT EXISTS
+        (SELECT FROM holds h WHERE h.subject = l.ref AND h.released_at IS NULL)
+    """
+)
+"""Nobody has to decide about it, and it takes long."""
+
 ALLOCATABLE = text(
     f"""
     SELECT DISTINCT l.sku FROM order_lines l JOIN orders o ON o.id = l.order_id
@@ -93,13 +159,20 @@ class SweepActivities(SweepSteps):
         async with self._store.engine.connect() as connection:
             rows = await connection.execute(OPEN_ORDERS, {"grace": GRACE})
             wanted = {str(row.id) for row in rows}
-        missing = wanted - await self._running("Order")
+        running = await self._running("Order")
+        missing = wanted - running
         for order_id in sorted(missing):
             await self._nudger.start_order(order_id)
             activity.heartbeat(order_id)
+        await self._end(running - wanted)
         if missing:
             log.warning("started orders that had no workflow: %d", len(missing))
         return Swept(found=len(missing))
+
+    async def _end(self, running: set[str]) -> None:
+        """Wake those that have not heard that they are over."""
+        for order_id in await self._ids(LINGERING, running=sorted(running)):
+            await self._nudge_order_and_parcels(order_id)
 
     @activity.defn(name="start_missing_returns")
     async def start_missing_returns(self) -> Swept:
@@ -136,11 +209,30 @@ class SweepActivities(SweepSteps):
 
     @activity.defn(name="nudge_overdue_orders")
     async def nudge_overdue_orders(self) -> Swept:
+        found = 0
+        for wanted, nudge in (
+            (NEEDS_A_NUDGE, self._nudger.order),
+            (UNHEARD_ORDERS, self._nudge_order_and_parcels),
+            (UNHEARD_PARCELS, self._nudger.shipment),
+            (UNHEARD_RETURNS, self._nudger.return_),
+            (UNHEARD_REFUNDS, self._nudger.refund),
+        ):
+            for subject in await self._ids(wanted):
+                await nudge(subject)
+                activity.heartbeat(subject)
+                found += 1
+        return Swept(found=found)
+
+    async def _ids(self, wanted: TextClause, **values: object) -> list[str]:
         async with self._store.engine.connect() as connection:
-            orders = (await connection.scalars(NEEDS_A_NUDGE)).all()
-        for order_id in orders:
-            await self._nudger.order(order_id)
-        return Swept(found=len(orders))
+            found = await connection.scalars(wanted, {"grace": GRACE} | values)
+            return list(found)
+
+    async def _nudge_order_and_parcels(self, order_id: str) -> None:
+        """A parcel's workflow does not hear from its order that it is cancelled."""
+        await self._nudger.order(order_id)
+        for parcel in (await self._store.read(order_id)).shipments:
+            await self._nudger.shipment(parcel.id)
 
     @activity.defn(name="allocate_free_stock")
     async def allocate_free_stock(self) -> Swept:

@@ -245,7 +245,8 @@ class SweepSteps(ABC):
     @activity.defn(name="start_missing_orders")
     @abstractmethod
     async def start_missing_orders(self) -> Swept:
-        """Start the workflow of every order that has work left and none running."""
+        """Start the workflow of every order that has work left and none running, and
+        wake those that run and have none left."""
 
     @activity.defn(name="start_missing_returns")
     @abstractmethod
@@ -255,7 +256,8 @@ class SweepSteps(ABC):
     @activity.defn(name="nudge_overdue_orders")
     @abstractmethod
     async def nudge_overdue_orders(self) -> Swept:
-        """Wake orders with money pending too long, or a hold past its due time."""
+        """Wake orders with money pending too long, or a hold past its due time, and
+        whatever has work left that nobody is at: a command was carried out unheard."""
 
     @activity.defn(name="allocate_free_stock")
     @abstractmethod

@@ -1,0 +1,205 @@
+"""A command's facts are committed, and the server dies with the task that would have
+gone on: nobody who works on the order hears of it, and nobody asks again. The sweep
+finds it by the facts. docs/adr/0042."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from shared.contracts.base import LineQuantity, Payload
+from shared.contracts.orders.models import (
+    Cancel,
+    Pack,
+    Parcel,
+    ReceivedLine,
+    ReceiveReturn,
+    ReleaseHold,
+)
+from shared.contracts.orders.names import ORDERS
+from shared.contracts.orders.states import (
+    Decision,
+    Disposition,
+    HoldReason,
+    MoneyStatus,
+    OrderStatus,
+    ReturnStatus,
+    ShipmentStatus,
+)
+from shared.contracts.orders.workflows import Sweep
+from temporalio.client import Client
+from worker.orders.process import orders_process
+
+from tests.architecture.contracts import defined
+from tests.conftest import MakeWorkerSettings, Work
+from tests.support.goods_back import (
+    arrived,
+    give_back,
+    refund_waits,
+    refunded,
+    send_back,
+)
+from tests.support.shop import PARCEL, Shop, has_parcel, has_status
+
+Unheard = Callable[[str, Payload], Awaitable[Any]]
+
+
+@pytest.fixture
+async def unheard(
+    worker_settings: MakeWorkerSettings, closed_shop: Shop, temporal: Client
+) -> AsyncIterator[Unheard]:
+    """Carries a command out as its workflow's step would, without the workflow."""
+    process = orders_process(worker_settings(), closed_shop.engine, lambda: temporal)
+    steps = {
+        defined(step, "activity"): step
+        for queue in process.queues
+        for step in queue.activities
+    }
+    yield lambda name, command: steps[name](command)
+    assert process.close is not None
+    await process.close()
+
+
+async def sweep_later(shop: Shop) -> None:
+    """As if all that happened had happened an hour ago."""
+    await shop.fetch("UPDATE orders SET updated_at = updated_at - interval '1 hour'")
+    await shop.fetch("UPDATE ledger SET created_at = created_at - interval '1 hour'")
+    await shop.client.execute_workflow(Sweep.run, id="sweep", task_queue=ORDERS)
+
+
+async def test_a_parcel_that_was_picked_is_paid_and_labelled(
+    shop: Shop, unheard: Unheard
+) -> None:
+    order_id = await shop.confirmed(TEA=1)
+    (parcel,) = (await shop.order(order_id)).shipments
+    picked = Pack(
+        order_id=order_id,
+        key="pick",
+        actor="dock",
+        shipment_id=parcel.id,
+        lines=(LineQuantity(line=1, quantity=1),),
+        parcel=Parcel(**PARCEL),
+    )
+    await unheard("begin_packing", picked)
+    await sweep_later(shop)
+    order = await shop.until(order_id, has_parcel(ShipmentStatus.PACKED))
+    assert order.captured == order.total
+
+
+async def test_the_money_of_a_cancelled_order_is_given_back(
+    shop: Shop, unheard: Unheard
+) -> None:
+    order_id = await shop.confirmed(TEA=1)
+    cancelled = Cancel(
+        order_id=order_id, key="cancel", actor="ada", reason="customer-request"
+    )
+    await unheard("cancel", cancelled)
+    await sweep_later(shop)
+    await shop.ended(order_id)
+    (book,) = await shop.payments.books()
+    assert book["status"] == "canceled"
+
+
+async def test_the_label_of_a_cancelled_parcel_is_given_back(
+    shop: Shop, unheard: Unheard
+) -> None:
+    order_id = await shop.confirmed(TEA=1)
+    await shop.pack(order_id)
+    cancelled = Cancel(
+        order_id=order_id, key="cancel", actor="ada", reason="customer-request"
+    )
+    await unheard("cancel", cancelled)
+    await sweep_later(shop)
+    order = await shop.ended(order_id)
+    assert [parcel.label_ref for parcel in order.shipments] == [None]
+
+
+async def test_an_order_without_money_hears_that_it_is_over(
+    shop: Shop, unheard: Unheard
+) -> None:
+    order_id = await shop.place("pm_card_chargeDeclined", TEA=1)
+    await shop.held(order_id, HoldReason.STOCK)
+    cancelled = Cancel(
+        order_id=order_id, key="cancel", actor="ada", reason="customer-request"
+    )
+    await unheard("cancel", cancelled)
+    await sweep_later(shop)
+    await shop.ended(order_id)
+
+
+async def test_an_order_that_was_approved_is_confirmed(
+    closed_shop: Shop, work: Work, unheard: Unheard
+) -> None:
+    shop = closed_shop
+    async with work(approval_limit=1):
+        await shop.stock(TEA=1)
+        order_id = await shop.place(TEA=1)
+        hold = await shop.held(order_id, HoldReason.APPROVAL)
+        approved = ReleaseHold(
+            order_id=order_id,
+            key="approve",
+            actor="boss",
+            hold_id=hold.id,
+            decision=Decision.APPROVE,
+        )
+        await unheard("release_hold", approved)
+        await sweep_later(shop)
+        await shop.until(order_id, has_status(OrderStatus.CONFIRMED))
+
+
+async def test_a_return_that_was_received_is_paid_back(
+    shop: Shop, unheard: Unheard
+) -> None:
+    order_id = await arrived(shop, TEA=1)
+    return_id = (await send_back(shop, order_id, {1: 1}))["id"]
+    await shop.until(
+        order_id, lambda order: order.return_(return_id).due_at is not None
+    )
+    received = ReceiveReturn(
+        order_id=order_id,
+        key="receive",
+        actor="dock",
+        return_id=return_id,
+        lines=(ReceivedLine(line=1, accepted=1, disposition=Disposition.RESTOCK),),
+    )
+    await unheard("receive_return", received)
+    await sweep_later(shop)
+    order = await shop.until(
+        order_id, lambda order: order.return_(return_id).status is ReturnStatus.CLOSED
+    )
+    assert order.refunded > 0
+
+
+async def test_a_refund_that_was_approved_is_made(shop: Shop, unheard: Unheard) -> None:
+    order_id = await arrived(shop, TEA=10)
+    asked = await give_back(shop, order_id, amount=11_000)
+    refund_id = asked["id"]
+    await shop.until(order_id, refund_waits(refund_id))
+    hold = (await shop.order(order_id)).hold(HoldReason.REFUND, refund_id)
+    assert hold is not None
+    approved = ReleaseHold(
+        order_id=order_id,
+        key="approve",
+        actor="finance",
+        hold_id=hold.id,
+        decision=Decision.APPROVE,
+    )
+    await unheard("release_hold", approved)
+    await sweep_later(shop)
+    await refunded(shop, order_id, refund_id, MoneyStatus.SUCCEEDED)
+
+
+async def test_who_waits_is_let_wait(shop: Shop, unheard: Unheard) -> None:
+    """For stock, for a person, to be packed: a nudge each time would only fill
+    histories."""
+    await shop.stock(TEA=1)
+    packed_some_day = await shop.confirmed(TEA=1)
+    decided_some_day = await shop.place(MUG=1)
+    await shop.held(decided_some_day, HoldReason.STOCK)
+    before = [await _length(shop, o) for o in (packed_some_day, decided_some_day)]
+    await sweep_later(shop)
+    after = [await _length(shop, o) for o in (packed_some_day, decided_some_day)]
+    assert after == before
+
+
+async def _length(shop: Shop, order_id: str) -> int:
+    return (await shop.workflow(order_id).describe()).history_length
