@@ -48,6 +48,8 @@ class Caller:
         ]
         path = f"/v1/shipments/{parcel['id']}"
         await self._post("pack", f"{path}/pack", {"lines": lines, "parcel": PARCEL})
+        # An answer may come before the label does (202).
+        await self._until(path, lambda s: s["status"] != "ready")
         await self._post("ship", f"{path}/ship", {})
 
     def _order(self) -> Json:
@@ -79,7 +81,7 @@ class Caller:
         async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
                 answer = await self._http.post(path, json=body, headers=key)
-                if answer.status_code not in (202, 429, 503):
+                if answer.status_code not in (429, 503):
                     break
                 await asyncio.sleep(float(answer.headers.get("Retry-After", 1)))
         self.seconds[name].append(time.perf_counter() - began)

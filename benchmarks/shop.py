@@ -97,8 +97,14 @@ class Shop:
     # ── the warehouse, and the carrier ──────────────────────────────────────────
 
     async def pack(self, shipment_id: str, lines: list[Json]) -> None:
+        """Until it has its label: an answer may come before that (202)."""
         body = {"lines": lines, "parcel": PARCEL}
-        await self.post("pack", f"/v1/shipments/{shipment_id}/pack", body)
+        packed = await self.post("pack", f"/v1/shipments/{shipment_id}/pack", body)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while packed["status"] == "ready":
+                await asyncio.sleep(0.2)
+                answer = await self.api.get(f"/v1/shipments/{shipment_id}")
+                packed = _checked(answer)
 
     async def ship(self, shipment_id: str) -> None:
         await self.post("ship", f"/v1/shipments/{shipment_id}/ship", {})
@@ -163,7 +169,7 @@ class Shop:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 while True:
                     answer = await self.api.post(path, json=body, headers=key)
-                    if answer.status_code not in (202, 503):
+                    if answer.status_code != 503:
                         return _checked(answer)
                     self.seconds["asked again"].append(0.0)
                     await asyncio.sleep(0.2)
