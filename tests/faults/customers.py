@@ -6,7 +6,7 @@ import uuid
 import asyncpg
 from shared.database.kernel.change import CHANNEL
 from temporalio.client import Client
-from worker.orders.sweeping import GRACE
+from worker.orders.unfinished import GRACE
 
 from tests.faults.people import Town, order_of
 from tests.faults.plan import Json, Wish
