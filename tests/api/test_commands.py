@@ -21,6 +21,7 @@ from tests.api.shop import (
     PARCEL,
     PRICE,
     SHIPPING,
+    SKU,
     Shop,
     an_order,
     as_user,
@@ -56,6 +57,21 @@ async def test_a_parcel_is_packed_shipped_and_paid(stocked: Shop) -> None:
     assert after["payment_status"] == "captured"
     assert after["fulfillment_status"] == "fulfilled"
     assert after["totals"]["captured"] == eur(2 * PRICE + SHIPPING)
+
+
+async def test_a_parcel_shows_what_is_left_to_pack(stocked: Shop) -> None:
+    """A line that was cancelled is refused in a packing: nobody is shown it."""
+    await stocked.sell("SAUCER")
+    await stocked.receive(1, "SAUCER")
+    lines = [{"sku": "SAUCER", "quantity": 1}, {"sku": SKU, "quantity": 2}]
+    order = await stocked.confirmed_order(3, lines=lines)
+    cancelled = CANCEL | {"lines": [{"line": 1, "quantity": 1}]}
+    await stocked.post(f"/v1/orders/{order['id']}/cancellations", cancelled)
+    shipment = await stocked.shipment(order)
+    assert [line["line"] for line in shipment["lines"]] == [2]
+    (seen,) = (await stocked.get(f"/v1/orders/{order['id']}"))["shipments"]
+    assert seen["lines"] == [{"line": 2, "quantity": 2}]
+    assert (await stocked.pack(shipment))["status"] == "packed"
 
 
 async def test_a_repeated_pack_is_one(stocked: Shop) -> None:

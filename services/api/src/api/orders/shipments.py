@@ -104,7 +104,7 @@ SELECT row_to_json(whole)::text FROM (
     (SELECT json_agg(i ORDER BY i.line) FROM (
        SELECT l.line, l.sku, l.name, i.qty
        FROM shipment_lines i JOIN order_lines l USING (order_id, line)
-       WHERE i.shipment_id = s.id) i) AS lines,
+       WHERE i.shipment_id = s.id AND i.qty > 0) i) AS lines,
     (SELECT json_agg(DISTINCT h.reason) FROM holds h
      WHERE h.root = s.order_id AND h.released_at IS NULL
        AND h.subject IN (s.id, s.order_id)) AS on_hold

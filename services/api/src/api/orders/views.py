@@ -95,6 +95,7 @@ def _shipment(shipment: stored.Shipment) -> shown.OrderShipment:
         lines=[
             shown.ShipmentLine(line=line.line, quantity=line.qty)
             for line in shipment.lines
+            if line.qty  # what was cancelled, nobody packs
         ],
     )
 
