@@ -81,7 +81,7 @@ async def test_what_stays_on_its_build_never_meets_this_code(
         await known(builds, "a")
         await builds.make_current("a")
         await wait_patiently(temporal, "pinned")
-    await listed(temporal, 1)
+    await listed(temporal, 1, "TemporalWorkflowVersioningBehavior = 'Pinned'")
     assert await replayed(temporal, Impatience) == []
     (result,) = await replayed(temporal, Impatience, pinned=True)
     assert result.failure is not None

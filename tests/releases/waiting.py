@@ -68,9 +68,9 @@ async def wait_patiently(client: Client, id: str) -> None:
     assert await handle.query(Patience.waits)
 
 
-async def listed(client: Client, count: int) -> None:
+async def listed(client: Client, count: int, which: str = "") -> None:
     # The list follows a moment later, and tells nobody.
-    while (await client.count_workflows()).count < count:  # noqa: ASYNC110
+    while (await client.count_workflows(which)).count < count:  # noqa: ASYNC110
         await asyncio.sleep(0.05)
 
 
