@@ -30,6 +30,10 @@ class Follower:
         while not self.heard or self.heard[-1] < event:
             await self._news.wait(1)
 
+    async def has_opened(self, streams: int) -> None:
+        while self.streams < streams:
+            await self._news.wait(1)
+
     async def _listen(self) -> None:
         headers = {"Accept": "text/event-stream"}
         if self.heard:
