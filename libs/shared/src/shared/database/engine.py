@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 import asyncpg
 from sqlalchemy import event
@@ -81,7 +82,14 @@ def _forget_the_row(failure: ExceptionContext) -> None:
 def single_statements(engine: AsyncEngine) -> AsyncEngine:
     """The same pool without transactions: a statement is one of its own, and one round
     trip and not three."""
-    return engine.execution_options(isolation_level="AUTOCOMMIT")
+    single = _SINGLE.get(engine)
+    if single is None:
+        single = engine.execution_options(isolation_level="AUTOCOMMIT")
+        _SINGLE[engine] = single
+    return single
+
+
+_SINGLE: WeakKeyDictionary[AsyncEngine, AsyncEngine] = WeakKeyDictionary()
 
 
 SERIALIZATION_FAILURES = ("40001", "40P01")

@@ -31,6 +31,7 @@ from shared.contracts.orders.names import (
 )
 from shared.contracts.orders.workflows import AllocateStock, Order, Refund, Return
 from shared.contracts.search_attributes import ORDER_ID
+from shared.database.engine import single_statements
 from shared.database.orders.snapshot import OrderSnapshot, read_order
 from shared.platform.connection import CurrentClient
 from sqlalchemy import text
@@ -71,6 +72,9 @@ ENDED_UNDER_IT = "AcceptedUpdateCompletedWorkflow"
 after it had accepted it."""
 
 
+_DONE = text("SELECT EXISTS (SELECT FROM applied WHERE key = :key)")
+
+
 class NoAnswer(Unavailable):
     """No worker answered in time; the command may still be carried out."""
 
@@ -93,7 +97,7 @@ class Commands:
         patience: timedelta,
     ) -> None:
         self._client = client
-        self._engine = engine
+        self._reads = single_statements(engine)
         self._timeout = timeout
         self._start_timeout = start_timeout
         self._lookout = Lookout(self._greet, patience)
@@ -256,15 +260,14 @@ class Commands:
                 await self._handle(workflow_id).signal(signal)
 
     async def _read(self, order_id: str) -> OrderSnapshot:
-        async with self._engine.connect() as connection:
+        async with self._reads.connect() as connection:
             return await read_order(connection, order_id)
 
     async def _done(self, command: Command) -> bool:
         """Whether a worker has carried it out before."""
-        async with self._engine.connect() as connection:
+        async with self._reads.connect() as connection:
             done = await connection.scalar(
-                text("SELECT EXISTS (SELECT FROM applied WHERE key = :key)"),
-                {"key": f"{command.order_id}:{command.key}"},
+                _DONE, {"key": f"{command.order_id}:{command.key}"}
             )
         return bool(done)
 

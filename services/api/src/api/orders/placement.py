@@ -106,10 +106,7 @@ async def _products(
     connection: AsyncConnection, wanted: NewOrder
 ) -> dict[str, Product]:
     rows = await connection.execute(
-        text(
-            "SELECT sku, name, price, tax_bp FROM products"
-            " WHERE sku = ANY(:skus) AND active AND currency = :currency"
-        ),
+        _SOLD,
         {
             "skus": sorted({line.sku for line in wanted.lines}),
             "currency": wanted.currency,
@@ -196,6 +193,10 @@ def _check_total(wanted: NewOrder, total: int) -> None:
         )
 
 
+_SOLD = text(
+    "SELECT sku, name, price, tax_bp FROM products"
+    " WHERE sku = ANY(:skus) AND active AND currency = :currency"
+)
 _PLACE = text(
     """
     WITH placed AS (

@@ -5,11 +5,12 @@ that repeated, late and reordered ones have one effect.
 """
 
 from datetime import datetime
+from typing import Any
 
 from shared.contracts.orders.models import PaymentRef, RefundRef
 from shared.contracts.orders.states import MoneyKind
 from shared.contracts.orders.webhooks import CANCELED, PAYMENT_EVENTS, REFUND_EVENTS
-from sqlalchemy import text
+from sqlalchemy import Row, TextClause, text
 
 from worker.orders.activities.payments import PaymentActivities
 from worker.orders.activities.store import OrderStore
@@ -43,12 +44,12 @@ class OrderWebhooks:
         return True  # tells nothing that is not read elsewhere
 
     async def _payment_changed(self, type: str, intent: str) -> bool:
-        known = await self._find(
-            "SELECT order_id, id FROM payments WHERE provider_ref = :ref", intent
-        )
+        known = await self._find(_PAYMENT, intent)
         if known is None:
             return False
-        order_id, payment_id = known
+        order_id, payment_id = known.order_id, known.id
+        if not known.pending and type != CANCELED:
+            return True  # it tells what the order has heard already
         order = await self._store.read(order_id)
         payment = order.payment(payment_id)
         if unsettled(payment):
@@ -69,14 +70,10 @@ class OrderWebhooks:
         return True
 
     async def _refund_changed(self, refund: str) -> bool:
-        known = await self._find(
-            "SELECT p.order_id, l.ref FROM ledger l JOIN payments p"
-            " ON p.id = l.payment_id WHERE l.kind = 'refund' AND l.provider_ref = :ref",
-            refund,
-        )
+        known = await self._find(_REFUND, refund)
         if known is None:
             return False
-        order_id, refund_id = known
+        order_id, refund_id = known.order_id, known.ref
         ref = RefundRef(order_id=order_id, refund_id=refund_id)
         await self._payments.recheck_refund(ref, refund)
         order = await self._store.read(order_id)
@@ -88,12 +85,10 @@ class OrderWebhooks:
 
     async def carrier(self, event: InboxEvent) -> bool:
         tracking = str(event.payload["tracking"])
-        known = await self._find(
-            "SELECT order_id, id FROM shipments WHERE tracking = :ref", tracking
-        )
+        known = await self._find(_SHIPMENT, tracking)
         if known is None:
             return await self._is_on_its_way_back(tracking)
-        order_id, shipment_id = known
+        order_id, shipment_id = known.order_id, known.id
         # A carrier that cannot be asked has only told us.
         now = await self._carrier.track(tracking) or _told(event)
         moved = await track(self._store, order_id, shipment_id, now)
@@ -110,13 +105,29 @@ class OrderWebhooks:
 
     async def _is_on_its_way_back(self, tracking: str) -> bool:
         """What comes back counts when it is received, whatever the carrier says."""
-        query = "SELECT order_id, id FROM returns WHERE tracking = :ref"
-        return await self._find(query, tracking) is not None
+        return await self._find(_RETURN, tracking) is not None
 
-    async def _find(self, query: str, ref: str) -> tuple[str, str] | None:
+    async def _find(self, query: TextClause, ref: str) -> Row[Any] | None:
         async with self._store.reads.connect() as connection:
-            row = (await connection.execute(text(query), {"ref": ref})).first()
-        return None if row is None else (row[0], row[1])
+            return (await connection.execute(query, {"ref": ref})).first()
+
+
+# Whose it is, by the name that the other side gives it.
+_PAYMENT = text(
+    """
+    SELECT p.order_id, p.id, EXISTS (SELECT FROM ledger l WHERE l.payment_id = p.id
+      AND l.kind = 'authorize' AND l.status = 'pending') AS pending
+    FROM payments p WHERE p.provider_ref = :ref
+    """
+)
+_REFUND = text(
+    """
+    SELECT p.order_id, l.ref FROM ledger l JOIN payments p ON p.id = l.payment_id
+    WHERE l.kind = 'refund' AND l.provider_ref = :ref
+    """
+)
+_SHIPMENT = text("SELECT order_id, id FROM shipments WHERE tracking = :ref")
+_RETURN = text("SELECT order_id, id FROM returns WHERE tracking = :ref")
 
 
 def _told(event: InboxEvent) -> Tracking:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from shared.database.engine import single_statements
 from shared.database.listen import Listener
-from sqlalchemy import Row, text
+from sqlalchemy import Row, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 log = logging.getLogger(__name__)
@@ -43,6 +43,7 @@ class Backlog(ABC):
         self._engine = single_statements(engine)
         self._listener = listener
         self._kinds = kinds
+        self._claim = self._claiming()
 
     async def run(self) -> None:
         """Runs until cancelled; what was claimed then is tried again later."""
@@ -59,7 +60,7 @@ class Backlog(ABC):
         """Returns how many rows were claimed."""
         async with self._engine.connect() as connection:
             claimed = await connection.execute(
-                self._claim(),
+                self._claim,
                 {
                     "batch": BATCH,
                     "kinds": list(self._kinds),
@@ -75,7 +76,7 @@ class Backlog(ABC):
     async def work_off(self, row: Row[Any]) -> None:
         """Do it and note how it ended; a row that stays open is claimed again."""
 
-    def _claim(self) -> Any:
+    def _claiming(self) -> TextClause:
         # Claiming puts the next try off, so that a crash in between only delays it.
         return text(
             f"""

@@ -26,18 +26,7 @@ async def place_hold(
     It reminds at half of the time it is due in; without one it waits for ever.
     """
     placed = await change.connection.scalar(
-        text(
-            """
-            INSERT INTO holds (id, subject, root, reason, detail, placed_by, due_at,
-                               remind_at)
-            SELECT :id, :subject, :root, :reason, cast(:detail AS jsonb), :placed_by,
-                   due, now() + (due - now()) / 2
-            FROM (SELECT coalesce(cast(:due_at AS timestamptz),
-                                  now() + cast(:due_in AS interval)) AS due) d
-            ON CONFLICT (subject, reason) WHERE released_at IS NULL DO NOTHING
-            RETURNING id
-            """
-        ),
+        _PLACE,
         {
             "id": hold_id or new_id("hld"),
             "subject": subject or change.subject,
@@ -54,6 +43,20 @@ async def place_hold(
     return None if placed is None else str(placed)
 
 
+_PLACE = text(
+    """
+    INSERT INTO holds (id, subject, root, reason, detail, placed_by, due_at,
+                       remind_at)
+    SELECT :id, :subject, :root, :reason, cast(:detail AS jsonb), :placed_by,
+           due, now() + (due - now()) / 2
+    FROM (SELECT coalesce(cast(:due_at AS timestamptz),
+                          now() + cast(:due_in AS interval)) AS due) d
+    ON CONFLICT (subject, reason) WHERE released_at IS NULL DO NOTHING
+    RETURNING id
+    """
+)
+
+
 async def release_holds(
     change: Change,
     decision: str,
@@ -68,18 +71,7 @@ async def release_holds(
     Returns how many there were: a repeat closes none.
     """
     rows = await change.connection.execute(
-        text(
-            """
-            UPDATE holds SET released_at = now(), decision = :decision,
-              decided_by = :actor,
-              note = (SELECT n.text FROM notes n WHERE n.key = :note_key)
-            WHERE root = :root AND released_at IS NULL
-              AND (cast(:hold_id AS text) IS NULL OR id = :hold_id)
-              AND (cast(:reason AS text) IS NULL OR reason = :reason)
-              AND (cast(:subject AS text) IS NULL OR subject = :subject)
-            RETURNING id, reason
-            """
-        ),
+        _RELEASE,
         {
             "decision": decision,
             "actor": change.actor,
@@ -96,3 +88,17 @@ async def release_holds(
             "hold.released", hold_id=row.id, reason=row.reason, decision=decision
         )
     return len(released)
+
+
+_RELEASE = text(
+    """
+    UPDATE holds SET released_at = now(), decision = :decision,
+      decided_by = :actor,
+      note = (SELECT n.text FROM notes n WHERE n.key = :note_key)
+    WHERE root = :root AND released_at IS NULL
+      AND (cast(:hold_id AS text) IS NULL OR id = :hold_id)
+      AND (cast(:reason AS text) IS NULL OR reason = :reason)
+      AND (cast(:subject AS text) IS NULL OR subject = :subject)
+    RETURNING id, reason
+    """
+)

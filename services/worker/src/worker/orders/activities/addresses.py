@@ -15,7 +15,7 @@ from shared.database.kernel.change import Change
 from shared.database.kernel.holds import place_hold
 from shared.database.orders.snapshot import Hold, OrderSnapshot
 from shared.database.orders.tables import Contact
-from sqlalchemy import text, update
+from sqlalchemy import text
 
 from worker.orders.policy.holds import ADDRESS_DUE
 from worker.orders.ports import Address
@@ -95,11 +95,7 @@ async def require_correction(change: Change, order: OrderSnapshot, hold: Hold) -
 
 async def accept(change: Change, order: OrderSnapshot, hold: Hold) -> None:
     """`override`: this address is not checked again; the carrier has the last word."""
-    await change.connection.execute(
-        update(Contact)
-        .where(Contact.order_id == order.id)
-        .values(ship_to_accepted=True)
-    )
+    await change.update(Contact, {"order_id": order.id}, ship_to_accepted=True)
 
 
 # ── where it goes ───────────────────────────────────────────────────────────────

@@ -7,9 +7,8 @@ from shared.contracts.orders.states import Decision, HoldReason, MoneyKind, Mone
 from shared.database.ids import new_id
 from shared.database.kernel.change import Change
 from shared.database.kernel.holds import release_holds
-from shared.database.orders.snapshot import OrderSnapshot, Payment
+from shared.database.orders.snapshot import LedgerRow, OrderSnapshot, Payment
 from shared.database.orders.tables import Payment as PaymentTable
-from sqlalchemy import insert
 
 from worker.orders.activities import ledger
 from worker.orders.activities.asking import Asked, again, ask
@@ -91,15 +90,16 @@ async def _saved(change: Change, order: OrderSnapshot) -> Payment | None:
             copy = payment.model_copy(
                 update={"id": new_id("pay"), "off_session": True, "ledger": ()}
             )
-            await change.connection.execute(
-                insert(PaymentTable).values(
-                    id=copy.id,
-                    order_id=order.id,
-                    provider=copy.provider,
-                    method_ref=copy.method_ref,
-                    customer_ref=copy.customer_ref,
-                    off_session=True,
-                )
+            await change.insert(
+                PaymentTable,
+                {
+                    "id": copy.id,
+                    "order_id": order.id,
+                    "provider": copy.provider,
+                    "method_ref": copy.method_ref,
+                    "customer_ref": copy.customer_ref,
+                    "off_session": True,
+                },
             )
             return copy
     return None
@@ -116,16 +116,13 @@ async def settle(
     payment, row = ledger.find_row(order, row_id)
     if row.status is not MoneyStatus.PENDING:
         return Done()
-    await ledger.describe(
-        change, payment.id, provider_ref=answer.ref, customer_ref=customer_ref
-    )
     match answer.status:
         case "authorized" | "captured":
-            await _authorized(change, payment, row_id, row.amount, answer)
+            await _authorized(change, order, payment, row, customer_ref, answer)
         case "requires_action":
-            await _action_required(change, payment, answer)
+            await _action_required(change, payment, customer_ref, answer)
         case "declined" | "cancelled":
-            await _declined(change, payment, row_id, answer)
+            await _declined(change, payment, row_id, customer_ref, answer)
             # Cancelled meanwhile: nothing is left to pay for.
             if not order.status.final:
                 await ask_for_payment(change, _why(answer), payment_id=payment.id)
@@ -133,29 +130,39 @@ async def settle(
 
 
 async def _authorized(
-    change: Change, payment: Payment, row_id: str, amount: int, answer: ProviderPayment
+    change: Change,
+    order: OrderSnapshot,
+    payment: Payment,
+    row: LedgerRow,
+    customer_ref: str,
+    answer: ProviderPayment,
 ) -> None:
-    await ledger.settle(change, row_id, MoneyStatus.SUCCEEDED, provider_ref=answer.ref)
-    await ledger.add(change, payment.id, authorized=amount)
-    await ledger.describe(
-        change,
+    await ledger.settle(change, row.id, MoneyStatus.SUCCEEDED, provider_ref=answer.ref)
+    await change.update(
+        PaymentTable,
         payment.id,
+        add={"authorized": row.amount},
         capture_before=answer.capture_before,
         multicapture=answer.multicapture,
         next_action=None,
+        provider_ref=answer.ref,
+        customer_ref=customer_ref,
     )
-    await release_holds(change, Decision.SETTLED, reason=HoldReason.PAYMENT)
-    change.event("payment.authorized", payment_id=payment.id, amount=amount)
+    if order.hold(HoldReason.PAYMENT) is not None:
+        await release_holds(change, Decision.SETTLED, reason=HoldReason.PAYMENT)
+    change.event("payment.authorized", payment_id=payment.id, amount=row.amount)
 
 
 async def _action_required(
-    change: Change, payment: Payment, answer: ProviderPayment
+    change: Change, payment: Payment, customer_ref: str, answer: ProviderPayment
 ) -> None:
     if payment.next_action is not None:
         return
-    await ledger.describe(
-        change,
+    await change.update(
+        PaymentTable,
         payment.id,
+        provider_ref=answer.ref,
+        customer_ref=customer_ref,
         next_action={"type": "redirect", "url": answer.redirect_url},
     )
     change.event("payment.action_required", payment_id=payment.id)
@@ -163,7 +170,11 @@ async def _action_required(
 
 
 async def _declined(
-    change: Change, payment: Payment, row_id: str, answer: ProviderPayment
+    change: Change,
+    payment: Payment,
+    row_id: str,
+    customer_ref: str,
+    answer: ProviderPayment,
 ) -> None:
     await ledger.settle(
         change,
@@ -172,7 +183,13 @@ async def _declined(
         provider_ref=answer.ref,
         failure=_why(answer),
     )
-    await ledger.describe(change, payment.id, next_action=None)
+    await change.update(
+        PaymentTable,
+        payment.id,
+        provider_ref=answer.ref,
+        customer_ref=customer_ref,
+        next_action=None,
+    )
     change.event("payment.declined", payment_id=payment.id, code=_why(answer))
 
 

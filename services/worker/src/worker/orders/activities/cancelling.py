@@ -20,7 +20,6 @@ from shared.database.kernel.holds import release_holds
 from shared.database.orders.snapshot import Line, OrderSnapshot, Shipment
 from shared.database.orders.tables import Order, ShipmentLine
 from shared.database.orders.tables import Shipment as ShipmentRow
-from sqlalchemy import update
 
 from worker.orders.activities import refunding
 from worker.orders.activities.stock import add_to_line, give_back, move_stock
@@ -104,11 +103,7 @@ async def _settle_stock_hold(
 
 
 async def _cancel_order(change: Change, order: OrderSnapshot, reason: str) -> None:
-    await change.connection.execute(
-        update(Order)
-        .where(Order.id == order.id)
-        .values(status=OrderStatus.CANCELLED, reason=reason)
-    )
+    await change.update(Order, order.id, status=OrderStatus.CANCELLED, reason=reason)
     for hold in order.holds:
         # What is wrong with a refund is still to be decided.
         if hold.reason is not HoldReason.REFUND:
@@ -179,18 +174,16 @@ async def _take_out(
         await cancel_shipment(change, shipment)
         return
     for line, units in taken.items():
-        await change.connection.execute(
-            update(ShipmentLine)
-            .where(ShipmentLine.shipment_id == shipment.id, ShipmentLine.line == line)
-            .values(qty=ShipmentLine.qty - units)
-        )
+        await take_out(change, shipment, line, units)
+
+
+async def take_out(change: Change, shipment: Shipment, line: int, units: int) -> None:
+    """Leave `units` of a line out of a parcel."""
+    where = {"shipment_id": shipment.id, "line": line}
+    await change.update(ShipmentLine, where, add={"qty": -units})
 
 
 async def cancel_shipment(change: Change, shipment: Shipment) -> None:
-    await change.connection.execute(
-        update(ShipmentRow)
-        .where(ShipmentRow.id == shipment.id)
-        .values(status=ShipmentStatus.CANCELLED)
-    )
+    await change.update(ShipmentRow, shipment.id, status=ShipmentStatus.CANCELLED)
     await release_holds(change, Decision.SETTLED, subject=shipment.id)
     change.event("shipment.cancelled", shipment_id=shipment.id)

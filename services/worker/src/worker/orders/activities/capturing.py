@@ -10,7 +10,6 @@ from shared.database.kernel.change import Change
 from shared.database.orders.snapshot import OrderSnapshot, Shipment
 from shared.database.orders.tables import Order
 from shared.database.orders.tables import Shipment as ShipmentTable
-from sqlalchemy import update
 
 from worker.orders.activities import ledger
 from worker.orders.activities.asking import Asked, again, ask
@@ -148,20 +147,12 @@ async def _mark_paid(
     shipping: int,
 ) -> None:
     for line, n in units.items():
-        if n:
-            await add_to_line(change, order.id, line, captured=n)
-    if shipping:
-        await change.connection.execute(
-            update(Order)
-            .where(Order.id == order.id)
-            .values(shipping_captured=Order.shipping_captured + shipping)
-        )
-    await change.connection.execute(
-        update(ShipmentTable)
-        .where(ShipmentTable.id == shipment.id)
-        .values(
-            captured_at=utc_now(),
-            capture_id=capture_id,
-            amount=_price(order, units) + shipping,
-        )
+        await add_to_line(change, order.id, line, captured=n)
+    await change.update(Order, order.id, add={"shipping_captured": shipping})
+    await change.update(
+        ShipmentTable,
+        shipment.id,
+        captured_at=utc_now(),
+        capture_id=capture_id,
+        amount=_price(order, units) + shipping,
     )

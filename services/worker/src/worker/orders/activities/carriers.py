@@ -15,7 +15,6 @@ from shared.contracts.orders.states import ShipmentStatus
 from shared.database.kernel.change import Change
 from shared.database.orders.snapshot import OrderSnapshot
 from shared.database.orders.tables import Shipment as ShipmentTable
-from sqlalchemy import update
 from temporalio import activity
 
 from worker.orders.activities import returning
@@ -124,18 +123,20 @@ async def _pack(
     change: Change, order: OrderSnapshot, *, shipment_id: str, label: Label
 ) -> Done:
     shipment = order.shipment(shipment_id)
-    columns: dict[str, object] = {
-        "carrier": label.carrier,
-        "tracking": label.tracking,
-        "label_ref": label.ref,
-        "label_url": label.url,
-        "eta": label.eta,
-    }
-    if shipment.status is ShipmentStatus.READY:
-        columns["status"] = ShipmentStatus.PACKED
-        change.event("shipment.packed", shipment_id=shipment_id, carrier=label.carrier)
+    ready = shipment.status is ShipmentStatus.READY
     # Cancelled while the carrier was asked: the label is noted so that it is voided.
-    await _set(change, shipment_id, columns)
+    await change.update(
+        ShipmentTable,
+        shipment_id,
+        status=ShipmentStatus.PACKED if ready else shipment.status,
+        carrier=label.carrier,
+        tracking=label.tracking,
+        label_ref=label.ref,
+        label_url=label.url,
+        eta=label.eta,
+    )
+    if ready:
+        change.event("shipment.packed", shipment_id=shipment_id, carrier=label.carrier)
     return Done()
 
 
@@ -148,12 +149,6 @@ async def _refuse(
 
 
 async def _void(change: Change, order: OrderSnapshot, *, shipment_id: str) -> Done:
-    await _set(change, shipment_id, {"label_ref": None})
+    await change.update(ShipmentTable, shipment_id, label_ref=None)
     change.event("shipment.label_voided", shipment_id=shipment_id)
     return Done()
-
-
-async def _set(change: Change, shipment_id: str, columns: dict[str, object]) -> None:
-    await change.connection.execute(
-        update(ShipmentTable).where(ShipmentTable.id == shipment_id).values(columns)
-    )

@@ -18,7 +18,7 @@ from shared.database.kernel.change import Change
 from shared.database.kernel.holds import place_hold, release_holds
 from shared.database.orders.snapshot import Hold, OrderSnapshot, Shipment, read_order
 from shared.database.orders.tables import Shipment as ShipmentTable
-from sqlalchemy import text, update
+from sqlalchemy import text
 
 from worker.orders import credits
 from worker.orders.activities import refunding
@@ -178,9 +178,5 @@ async def _give_up(
         )
     if shipment.status is ShipmentStatus.SHIPPED:
         end = ShipmentStatus.RETURNED if back else ShipmentStatus.LOST
-        await change.connection.execute(
-            update(ShipmentTable)
-            .where(ShipmentTable.id == shipment.id)
-            .values(status=end)
-        )
+        await change.update(ShipmentTable, shipment.id, status=end)
         change.event(f"shipment.{end}", shipment_id=shipment.id)

@@ -16,7 +16,7 @@ from shared.database.kernel.holds import place_hold, release_holds
 from shared.database.kernel.tables import Hold as HoldRow
 from shared.database.orders.snapshot import Hold, OrderSnapshot, Refund
 from shared.database.orders.tables import Order, Payment
-from sqlalchemy import insert, text, update
+from sqlalchemy import text
 
 from worker.orders.activities import addresses, delivering, refunding, returning
 from worker.orders.activities.cancelling import cancel_units, cancellable
@@ -77,7 +77,7 @@ async def ask_for_payment(change: Change, why: str, **detail: object) -> None:
 async def remind(change: Change, order: OrderSnapshot, *, hold_id: str) -> Done:
     hold = _find(order, hold_id)
     if hold is not None:
-        await _mark(change, hold, reminded_at=utc_now())
+        await change.update(HoldRow, hold.id, reminded_at=utc_now())
         change.event("hold.reminded", hold_id=hold.id, reason=hold.reason)
     return Done()
 
@@ -89,18 +89,12 @@ async def expire(change: Change, order: OrderSnapshot, *, hold_id: str) -> Done:
         return Done()
     silence = silence_means(hold.reason, hold.subject)
     if silence is None:
-        await _mark(change, hold, escalated_at=utc_now())
+        await change.update(HoldRow, hold.id, escalated_at=utc_now())
         change.event("hold.escalated", hold_id=hold.id, reason=hold.reason)
         return Done()
     await release_holds(change, silence, hold_id=hold.id)
     await EFFECTS[hold.reason, silence](change, order, hold)
     return Done()
-
-
-async def _mark(change: Change, hold: Hold, **columns: object) -> None:
-    await change.connection.execute(
-        update(HoldRow).where(HoldRow.id == hold.id).values(columns)
-    )
 
 
 def _find(order: OrderSnapshot, hold_id: str) -> Hold | None:
@@ -182,24 +176,23 @@ async def _ship_partial(change: Change, order: OrderSnapshot, hold: Hold) -> Non
 
 
 async def _allow_partial(change: Change) -> None:
-    await change.connection.execute(
-        update(Order).where(Order.id == change.subject).values(ship_partial=True)
-    )
+    await change.update(Order, change.subject, ship_partial=True)
     change.event("order.partial_allowed")
 
 
 async def _try_card_again(change: Change, order: OrderSnapshot, hold: Hold) -> None:
     last = order.payments[-1]
-    await change.connection.execute(
-        insert(Payment).values(
-            id=new_id("pay"),
-            order_id=order.id,
-            provider=last.provider,
-            method_ref=last.method_ref,
-            customer_ref=last.customer_ref,
-            off_session=last.off_session,
-            return_url=last.return_url,
-        )
+    await change.insert(
+        Payment,
+        {
+            "id": new_id("pay"),
+            "order_id": order.id,
+            "provider": last.provider,
+            "method_ref": last.method_ref,
+            "customer_ref": last.customer_ref,
+            "off_session": last.off_session,
+            "return_url": last.return_url,
+        },
     )
 
 

@@ -13,11 +13,11 @@ from shared.database.kernel.change import Change
 from shared.database.kernel.discrepancies import Finding, report
 from shared.database.orders.snapshot import Line, OrderSnapshot, Shipment
 from shared.database.orders.tables import Shipment as ShipmentTable
-from shared.database.orders.tables import ShipmentLine, Stock
-from sqlalchemy import select, update
+from shared.database.orders.tables import Stock
+from sqlalchemy import select
 
 from worker.orders.activities import delivering
-from worker.orders.activities.cancelling import cancel_shipment
+from worker.orders.activities.cancelling import cancel_shipment, take_out
 from worker.orders.activities.stock import add_to_line, give_back, move_stock
 
 
@@ -41,10 +41,8 @@ async def leave_after_all(
         await _take_from_stock(change, shipment, line, planned_anew, rest)
         if rest:
             settled[line.line] = rest
-    await change.connection.execute(
-        update(ShipmentTable)
-        .where(ShipmentTable.id == shipment.id)
-        .values(status=ShipmentStatus.SHIPPED, shipped_at=at)
+    await change.update(
+        ShipmentTable, shipment.id, status=ShipmentStatus.SHIPPED, shipped_at=at
     )
     change.event("shipment.shipped", shipment_id=shipment.id, after_cancel=True)
     await delivering.ask(
@@ -97,11 +95,7 @@ def _not_packed(
 
 
 async def _shrink(change: Change, shipment: Shipment, line: int, units: int) -> None:
-    await change.connection.execute(
-        update(ShipmentLine)
-        .where(ShipmentLine.shipment_id == shipment.id, ShipmentLine.line == line)
-        .values(qty=ShipmentLine.qty - units)
-    )
+    await take_out(change, shipment, line, units)
     if sum(item.qty for item in shipment.lines) == units:
         await cancel_shipment(change, shipment)
 

@@ -8,7 +8,6 @@ from shared.database.kernel.change import Change
 from shared.database.orders.snapshot import LedgerRow, OrderSnapshot, Payment
 from shared.database.orders.tables import LedgerRow as LedgerTable
 from shared.database.orders.tables import Payment as PaymentTable
-from sqlalchemy import insert, update
 
 PAID_OTHERWISE = "paid-otherwise"
 """Instead of the provider's reference: the money went another way, and the provider's
@@ -27,16 +26,17 @@ async def begin(
     """Write down what will be asked of the provider. Returns the row's id, which is
     the provider's idempotency key."""
     row_id = new_id("led")
-    await change.connection.execute(
-        insert(LedgerTable).values(
-            id=row_id,
-            payment_id=payment_id,
-            kind=kind,
-            amount=amount,
-            status=MoneyStatus.PENDING,
-            ref=ref,
-            attempt=attempt,
-        )
+    await change.insert(
+        LedgerTable,
+        {
+            "id": row_id,
+            "payment_id": payment_id,
+            "kind": kind,
+            "amount": amount,
+            "status": MoneyStatus.PENDING,
+            "ref": ref,
+            "attempt": attempt,
+        },
     )
     return row_id
 
@@ -49,32 +49,19 @@ async def settle(
     provider_ref: str | None = None,
     failure: str | None = None,
 ) -> None:
-    await change.connection.execute(
-        update(LedgerTable)
-        .where(LedgerTable.id == row_id)
-        .values(
-            status=status,
-            provider_ref=provider_ref,
-            failure=failure,
-            settled_at=datetime.now(UTC),
-        )
+    await change.update(
+        LedgerTable,
+        row_id,
+        status=status,
+        provider_ref=provider_ref,
+        failure=failure,
+        settled_at=datetime.now(UTC),
     )
 
 
 async def add(change: Change, payment_id: str, **amounts: int) -> None:
     """Add to counters of a payment, by their column names."""
-    await change.connection.execute(
-        update(PaymentTable)
-        .where(PaymentTable.id == payment_id)
-        .values({name: getattr(PaymentTable, name) + n for name, n in amounts.items()})
-    )
-
-
-async def describe(change: Change, payment_id: str, **columns: object) -> None:
-    """Set what the provider told about a payment."""
-    await change.connection.execute(
-        update(PaymentTable).where(PaymentTable.id == payment_id).values(columns)
-    )
+    await change.update(PaymentTable, payment_id, add=amounts)
 
 
 def find_row(order: OrderSnapshot, row_id: str) -> tuple[Payment, LedgerRow]:

@@ -27,7 +27,7 @@ from shared.database.kernel.change import Change
 from shared.database.kernel.holds import place_hold, release_holds
 from shared.database.orders.snapshot import OrderSnapshot
 from shared.database.orders.tables import Order
-from sqlalchemy import text, update
+from sqlalchemy import text
 from temporalio import activity
 
 from worker.orders import facts
@@ -156,7 +156,7 @@ async def _confirm(limits: Limits, change: Change, order: OrderSnapshot) -> Done
         await ask_for_address(change, "check-failed", fields=wrong)
     if findings or wrong:
         return Done()
-    await _set_status(change, OrderStatus.CONFIRMED)
+    await change.update(Order, order.id, status=OrderStatus.CONFIRMED)
     change.event("order.confirmed", total=order.total)
     await plan(change, order)
     return Done()
@@ -167,21 +167,7 @@ async def _screen(
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What a person should look at, and which fields of the address are wrong."""
     known = await change.connection.execute(
-        text(
-            """
-            SELECT
-              (SELECT count(*) FROM (SELECT FROM orders o
-                WHERE o.customer = :customer AND o.id <> :id
-                  AND o.status IN ('confirmed', 'completed') LIMIT 1) c) AS earlier,
-              (SELECT count(*) FROM (SELECT FROM orders o
-                WHERE o.customer = :customer
-                  AND o.created_at > now() - cast(:window AS interval)
-                LIMIT :burst) r) AS recent,
-              c.bill_to ->> 'country' <> c.ship_to ->> 'country' AS abroad,
-              c.ship_to, c.ship_to_accepted
-            FROM contacts c WHERE c.order_id = :id
-            """
-        ),
+        _KNOWN,
         {
             "customer": order.customer,
             "id": order.id,
@@ -203,6 +189,23 @@ async def _screen(
     return () if order.approved else findings, checked
 
 
+_KNOWN = text(
+    """
+    SELECT
+      (SELECT count(*) FROM (SELECT FROM orders o
+        WHERE o.customer = :customer AND o.id <> :id
+          AND o.status IN ('confirmed', 'completed') LIMIT 1) c) AS earlier,
+      (SELECT count(*) FROM (SELECT FROM orders o
+        WHERE o.customer = :customer
+          AND o.created_at > now() - cast(:window AS interval)
+        LIMIT :burst) r) AS recent,
+      c.bill_to ->> 'country' <> c.ship_to ->> 'country' AS abroad,
+      c.ship_to, c.ship_to_accepted
+    FROM contacts c WHERE c.order_id = :id
+    """
+)
+
+
 async def _plan(change: Change, order: OrderSnapshot) -> Done:
     if order.status is OrderStatus.CONFIRMED:
         await plan(change, order)
@@ -214,15 +217,9 @@ async def _complete(change: Change, order: OrderSnapshot) -> Done:
     known = facts.order_facts(order, now)
     attended = {shipment.shipment_id for shipment in known.shipments}
     if next_step(known, attended, now) == steps.Complete():
-        await _set_status(change, OrderStatus.COMPLETED)
+        await change.update(Order, order.id, status=OrderStatus.COMPLETED)
         change.event("order.completed")
     return Done()
-
-
-async def _set_status(change: Change, status: OrderStatus) -> None:
-    await change.connection.execute(
-        update(Order).where(Order.id == change.subject).values(status=status)
-    )
 
 
 async def _cancel(

@@ -7,7 +7,6 @@ from shared.database.ids import new_id
 from shared.database.kernel.change import Change
 from shared.database.orders.snapshot import OrderSnapshot
 from shared.database.orders.tables import Shipment, ShipmentLine
-from sqlalchemy import insert
 
 
 async def plan(change: Change, order: OrderSnapshot) -> int:
@@ -17,17 +16,18 @@ async def plan(change: Change, order: OrderSnapshot) -> int:
         parcels[reservation.location].append((reservation.line, units))
     for location, lines in sorted(parcels.items()):
         shipment_id = new_id("shp")
-        await change.connection.execute(
-            insert(Shipment).values(
-                id=shipment_id,
-                order_id=order.id,
-                location=location,
-                status=ShipmentStatus.READY,
-            )
+        await change.insert(
+            Shipment,
+            {
+                "id": shipment_id,
+                "order_id": order.id,
+                "location": location,
+                "status": ShipmentStatus.READY,
+            },
         )
-        await change.connection.execute(
-            insert(ShipmentLine),
-            [
+        await change.insert(
+            ShipmentLine,
+            *(
                 {
                     "shipment_id": shipment_id,
                     "order_id": order.id,
@@ -35,7 +35,7 @@ async def plan(change: Change, order: OrderSnapshot) -> int:
                     "qty": units,
                 }
                 for line, units in lines
-            ],
+            ),
         )
         change.event(
             "shipment.ready",

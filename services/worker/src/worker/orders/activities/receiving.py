@@ -12,6 +12,7 @@ from shared.contracts.orders.states import (
 )
 from shared.database.kernel.change import Change
 from shared.database.orders.snapshot import OrderSnapshot, Return, Shipment
+from shared.database.orders.tables import Return as ReturnTable
 from shared.database.orders.tables import ReturnLine
 from sqlalchemy import update
 
@@ -44,7 +45,7 @@ async def receive(
         if item.disposition is Disposition.RESTOCK
     }
     await _restock(change, order, return_.id, restocked)
-    await returning.set_return(change, return_.id, status=ReturnStatus.RECEIVED)
+    await change.update(ReturnTable, return_.id, status=ReturnStatus.RECEIVED)
     change.event(
         "return.received",
         return_id=return_.id,

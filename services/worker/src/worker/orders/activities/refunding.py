@@ -8,7 +8,6 @@ from shared.database.kernel.change import Change
 from shared.database.orders.snapshot import LedgerRow, OrderSnapshot, Payment, Refund
 from shared.database.orders.tables import Order
 from shared.database.orders.tables import Refund as RefundTable
-from sqlalchemy import insert, update
 
 from worker.orders.activities import ledger
 from worker.orders.activities.stock import add_to_line
@@ -31,22 +30,23 @@ async def request(
     if credit.amount == 0:
         return None
     refund_id = refund_id or new_id("ref")
-    await change.connection.execute(
-        insert(RefundTable).values(
-            id=refund_id,
-            order_id=order.id,
-            return_id=return_id,
-            reason=reason,
-            amount=credit.amount,
-            shipping=credit.shipping,
-            goodwill=credit.goodwill,
-            status=MoneyStatus.PENDING,
-            lines=[
+    await change.insert(
+        RefundTable,
+        {
+            "id": refund_id,
+            "order_id": order.id,
+            "return_id": return_id,
+            "reason": reason,
+            "amount": credit.amount,
+            "shipping": credit.shipping,
+            "goodwill": credit.goodwill,
+            "status": MoneyStatus.PENDING,
+            "lines": [
                 {"line": number, "quantity": units}
                 for number, units in credit.lines.items()
             ],
-            requested_by=change.actor,
-        )
+            "requested_by": change.actor,
+        },
     )
     await _set_aside(change, order, credit.amount, refund_id)
     change.event(
@@ -76,7 +76,7 @@ async def reject(change: Change, order: OrderSnapshot, refund: Refund) -> None:
         await ledger.settle(change, row.id, MoneyStatus.FAILED, failure="rejected")
         await ledger.add(change, payment.id, refunding=-row.amount)
     await _add(change, order, undone(order, refund, given_up), sign=-1)
-    await set_status(change, refund.id, MoneyStatus.FAILED)
+    await change.update(RefundTable, refund.id, status=MoneyStatus.FAILED)
     change.event("refund.rejected", refund_id=refund.id, amount=given_up)
 
 
@@ -87,16 +87,16 @@ async def pay_otherwise(change: Change, order: OrderSnapshot, refund: Refund) ->
             change, row.id, MoneyStatus.SUCCEEDED, provider_ref=ledger.PAID_OTHERWISE
         )
         await ledger.add(change, payment.id, refunding=-row.amount, refunded=row.amount)
-    await set_status(change, refund.id, MoneyStatus.SUCCEEDED)
+    await change.update(RefundTable, refund.id, status=MoneyStatus.SUCCEEDED)
     change.event("refund.succeeded", refund_id=refund.id, amount=refund.amount)
 
 
 async def go_on(change: Change, order: OrderSnapshot, refund: Refund) -> None:
     """A second person has looked at it: the provider is asked, or asked again."""
-    await set_status(
-        change,
+    await change.update(
+        RefundTable,
         refund.id,
-        MoneyStatus.PENDING,
+        status=MoneyStatus.PENDING,
         approved_by=refund.approved_by or change.actor,
     )
 
@@ -109,26 +109,16 @@ def _open_rows(order: OrderSnapshot, refund_id: str) -> list[tuple[Payment, Ledg
     return rows
 
 
-async def set_status(
-    change: Change, refund_id: str, status: MoneyStatus, **columns: object
-) -> None:
-    await change.connection.execute(
-        update(RefundTable)
-        .where(RefundTable.id == refund_id)
-        .values(status=status, **columns)
-    )
-
-
 async def _add(
     change: Change, order: OrderSnapshot, credit: Credit, *, sign: int
 ) -> None:
     for number, units in credit.lines.items():
         await add_to_line(change, order.id, number, credited=sign * units)
-    await change.connection.execute(
-        update(Order)
-        .where(Order.id == order.id)
-        .values(
-            shipping_credited=Order.shipping_credited + sign * credit.shipping,
-            goodwill=Order.goodwill + sign * credit.goodwill,
-        )
+    await change.update(
+        Order,
+        order.id,
+        add={
+            "shipping_credited": sign * credit.shipping,
+            "goodwill": sign * credit.goodwill,
+        },
     )

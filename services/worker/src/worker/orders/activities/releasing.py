@@ -6,6 +6,7 @@ from shared.contracts.base import Payload
 from shared.contracts.orders.states import MoneyKind, MoneyStatus
 from shared.database.kernel.change import Change
 from shared.database.orders.snapshot import OrderSnapshot, Payment
+from shared.database.orders.tables import Payment as PaymentTable
 
 from worker.orders.activities import ledger
 from worker.orders.activities.asking import Asked, again, ask
@@ -54,5 +55,5 @@ async def settle(change: Change, order: OrderSnapshot, *, row_id: str) -> Done:
 
 async def _abandon(change: Change, payment: Payment, row_id: str) -> None:
     await ledger.settle(change, row_id, MoneyStatus.FAILED, failure="abandoned")
-    await ledger.describe(change, payment.id, next_action=None)
+    await change.update(PaymentTable, payment.id, next_action=None)
     change.event("payment.abandoned", payment_id=payment.id)

@@ -15,7 +15,7 @@ from shared.database.kernel.holds import place_hold
 from shared.database.orders.snapshot import Hold, OrderSnapshot, Return
 from shared.database.orders.tables import Return as ReturnTable
 from shared.database.orders.tables import ReturnLine
-from sqlalchemy import insert, text, update
+from sqlalchemy import text
 
 from worker.orders.activities.store import Done, utc_now
 from worker.orders.credits import owed
@@ -150,17 +150,18 @@ async def _recent(change: Change, order: OrderSnapshot, window: timedelta) -> in
 async def _write(
     change: Change, order: OrderSnapshot, command: RequestReturn, *, approved: bool
 ) -> None:
-    await change.connection.execute(
-        insert(ReturnTable).values(
-            id=command.return_id,
-            order_id=order.id,
-            status=ReturnStatus.APPROVED if approved else ReturnStatus.REQUESTED,
-            requested_by=change.actor,
-        )
+    await change.insert(
+        ReturnTable,
+        {
+            "id": command.return_id,
+            "order_id": order.id,
+            "status": ReturnStatus.APPROVED if approved else ReturnStatus.REQUESTED,
+            "requested_by": change.actor,
+        },
     )
-    await change.connection.execute(
-        insert(ReturnLine),
-        [
+    await change.insert(
+        ReturnLine,
+        *(
             {
                 "return_id": command.return_id,
                 "order_id": order.id,
@@ -169,7 +170,7 @@ async def _write(
                 "reason": item.reason,
             }
             for item in command.lines
-        ],
+        ),
     )
     change.event(
         "return.requested",
@@ -179,11 +180,11 @@ async def _write(
 
 
 async def approve(change: Change, order: OrderSnapshot, hold: Hold) -> None:
-    await set_return(change, hold.subject, status=ReturnStatus.APPROVED)
+    await change.update(ReturnTable, hold.subject, status=ReturnStatus.APPROVED)
 
 
 async def reject(change: Change, order: OrderSnapshot, hold: Hold) -> None:
-    await set_return(change, hold.subject, status=ReturnStatus.REJECTED)
+    await change.update(ReturnTable, hold.subject, status=ReturnStatus.REJECTED)
     change.event("return.rejected", return_id=hold.subject)
 
 
@@ -203,8 +204,8 @@ async def expect(
     return_ = order.return_(return_id)
     if return_.status is ReturnStatus.APPROVED and return_.due_at is None:
         now = utc_now()
-        await set_return(
-            change,
+        await change.update(
+            ReturnTable,
             return_id,
             label_ref=label_ref,
             tracking=tracking,
@@ -214,7 +215,9 @@ async def expect(
         change.event("return.approved", return_id=return_id, tracking=tracking)
     elif label_ref is not None and return_.label_ref is None:
         # The goods were here before the carrier's answer: it was bought all the same.
-        await set_return(change, return_id, label_ref=label_ref, tracking=tracking)
+        await change.update(
+            ReturnTable, return_id, label_ref=label_ref, tracking=tracking
+        )
     return Done()
 
 
@@ -224,8 +227,8 @@ async def remind(change: Change, order: OrderSnapshot, *, return_id: str) -> Don
     if return_.status is not ReturnStatus.APPROVED or at is None or at > utc_now():
         return Done()
     again = at + RETURN_REMINDED_EVERY
-    await set_return(
-        change, return_id, remind_at=again if due is None or again < due else None
+    await change.update(
+        ReturnTable, return_id, remind_at=again if due is None or again < due else None
     )
     change.event("return.reminded", return_id=return_id)
     return Done()
@@ -235,7 +238,7 @@ async def expire(change: Change, order: OrderSnapshot, *, return_id: str) -> Don
     return_ = order.return_(return_id)
     overdue = return_.due_at is not None and return_.due_at <= utc_now()
     if return_.status is ReturnStatus.APPROVED and overdue:
-        await set_return(change, return_id, status=ReturnStatus.EXPIRED)
+        await change.update(ReturnTable, return_id, status=ReturnStatus.EXPIRED)
         change.event("return.expired", return_id=return_id)
     return Done()
 
@@ -245,7 +248,7 @@ async def expire(change: Change, order: OrderSnapshot, *, return_id: str) -> Don
 
 async def close(change: Change, order: OrderSnapshot, *, return_id: str) -> Done:
     if order.return_(return_id).status is ReturnStatus.RECEIVED:
-        await set_return(change, return_id, status=ReturnStatus.CLOSED)
+        await change.update(ReturnTable, return_id, status=ReturnStatus.CLOSED)
         change.event("return.closed", return_id=return_id)
     return Done()
 
@@ -253,10 +256,4 @@ async def close(change: Change, order: OrderSnapshot, *, return_id: str) -> Done
 def wrong_state(return_: Return) -> Refusal:
     return Refusal(
         "wrong-state", f"The return is {return_.status}.", status=return_.status
-    )
-
-
-async def set_return(change: Change, return_id: str, **columns: object) -> None:
-    await change.connection.execute(
-        update(ReturnTable).where(ReturnTable.id == return_id).values(columns)
     )

@@ -6,9 +6,9 @@ from shared.database.kernel.change import Change
 from shared.database.kernel.holds import place_hold, release_holds
 from shared.database.orders.snapshot import LedgerRow, OrderSnapshot, Payment
 from shared.database.orders.tables import LedgerRow as LedgerTable
-from sqlalchemy import update
+from shared.database.orders.tables import Refund as RefundTable
 
-from worker.orders.activities import ledger, refunding
+from worker.orders.activities import ledger
 from worker.orders.activities.asking import Asked, again
 from worker.orders.activities.store import Done
 from worker.orders.facts import pending_refunds
@@ -61,11 +61,7 @@ async def settle(
         return Done()
     match answer.status:
         case "pending":
-            await change.connection.execute(
-                update(LedgerTable)
-                .where(LedgerTable.id == row_id)
-                .values(provider_ref=answer.ref)
-            )
+            await change.update(LedgerTable, row_id, provider_ref=answer.ref)
         case "succeeded":
             await ledger.settle(
                 change, row_id, MoneyStatus.SUCCEEDED, provider_ref=answer.ref
@@ -125,7 +121,7 @@ async def _fail(
 async def _finish(
     change: Change, order: OrderSnapshot, refund_id: str, status: MoneyStatus
 ) -> None:
-    await refunding.set_status(change, refund_id, status)
+    await change.update(RefundTable, refund_id, status=status)
     change.event(
         f"refund.{status}",
         refund_id=refund_id,

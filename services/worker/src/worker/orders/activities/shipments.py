@@ -17,14 +17,12 @@ from shared.contracts.orders.states import HoldReason, ShipmentStatus
 from shared.database.kernel.change import Change
 from shared.database.orders.snapshot import OrderSnapshot, Shipment
 from shared.database.orders.tables import Shipment as ShipmentTable
-from shared.database.orders.tables import ShipmentLine
-from sqlalchemy import update
 from temporalio import activity
 
 from worker.orders.activities import delivering
-from worker.orders.activities.cancelling import cancel_shipment
+from worker.orders.activities.cancelling import cancel_shipment, take_out
 from worker.orders.activities.holding import miss_stock
-from worker.orders.activities.stock import add_to_line, give_back, move_stock
+from worker.orders.activities.stock import give_back, move_stock
 from worker.orders.activities.store import Apply, Done, OrderStore, utc_now
 from worker.orders.facts import paying, shipment_facts, watch_until
 
@@ -88,7 +86,7 @@ async def _pick(change: Change, order: OrderSnapshot, *, command: Pack) -> Done:
     if not picked:
         await cancel_shipment(change, shipment)
         return Done()
-    await _set(change, shipment, parcel=command.parcel.model_dump())
+    await change.update(ShipmentTable, shipment.id, parcel=command.parcel.model_dump())
     change.event(
         "shipment.picked",
         shipment_id=shipment.id,
@@ -131,11 +129,7 @@ async def _pick_short(
     for number, units in missing.items():
         line = order.line(number)
         await give_back(change, order.id, line, shipment.location, units)
-        await change.connection.execute(
-            update(ShipmentLine)
-            .where(ShipmentLine.shipment_id == shipment.id, ShipmentLine.line == number)
-            .values(qty=ShipmentLine.qty - units)
-        )
+        await take_out(change, shipment, number, units)
         moves.append((line.sku, shipment.location, -units, -units))
     await move_stock(change, f"{order.id}:{key}", "adjust", moves)
     change.event(
@@ -176,13 +170,14 @@ async def send_off(
         if item.qty == 0:
             continue
         line = order.line(item.line)
-        await give_back(change, order.id, line, shipment.location, item.qty)
-        await add_to_line(change, order.id, line.line, shipped=item.qty)
+        await give_back(
+            change, order.id, line, shipment.location, item.qty, shipped=item.qty
+        )
         moves.append((line.sku, shipment.location, -item.qty, -item.qty))
     await move_stock(change, shipment.id, "ship", moves)
-    await _set(
-        change,
-        shipment,
+    await change.update(
+        ShipmentTable,
+        shipment.id,
         status=ShipmentStatus.SHIPPED,
         carrier=carrier,
         tracking=tracking,
@@ -213,13 +208,7 @@ async def _miss_scan(change: Change, order: OrderSnapshot, *, shipment_id: str) 
     if order.hold(HoldReason.DELIVERY, shipment_id) is None:
         await delivering.ask(change, order, shipment, delivering.NO_SCAN)
         return Done()
-    await _set(change, shipment, status=ShipmentStatus.LOST)
+    await change.update(ShipmentTable, shipment.id, status=ShipmentStatus.LOST)
     change.event("shipment.lost", shipment_id=shipment_id)
     await delivering.ask(change, order, shipment, delivering.LOST)
     return Done()
-
-
-async def _set(change: Change, shipment: Shipment, **columns: object) -> None:
-    await change.connection.execute(
-        update(ShipmentTable).where(ShipmentTable.id == shipment.id).values(columns)
-    )

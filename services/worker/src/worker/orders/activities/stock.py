@@ -9,13 +9,8 @@ from collections.abc import Iterable, Mapping
 
 from shared.database.kernel.change import Change
 from shared.database.orders.snapshot import Line, OrderSnapshot
-from shared.database.orders.tables import (
-    OrderLine,
-    Reservation,
-    Stock,
-)
-from sqlalchemy import select, text, update
-from sqlalchemy.dialects.postgresql import insert
+from shared.database.orders.tables import OrderLine
+from sqlalchemy import text
 
 Free = dict[tuple[str, str], int]
 
@@ -59,13 +54,14 @@ async def reserve_missing(change: Change, order: OrderSnapshot, key: str) -> int
 
 
 async def _lock_free_stock(change: Change, skus: set[str]) -> Free:
-    rows = await change.connection.execute(
-        select(Stock.sku, Stock.location, Stock.on_hand - Stock.reserved)
-        .where(Stock.sku.in_(sorted(skus)))
-        .order_by(Stock.sku, Stock.location)
-        .with_for_update()
-    )
-    return {(sku, location): units for sku, location, units in rows}
+    rows = await change.connection.execute(_LOCK_STOCK, {"skus": sorted(skus)})
+    return {(row.sku, row.location): row.units for row in rows}
+
+
+_LOCK_STOCK = text(
+    "SELECT sku, location, on_hand - reserved AS units FROM stock"
+    " WHERE sku = ANY(:skus) ORDER BY sku, location FOR UPDATE"
+)
 
 
 async def _claimed_before(
@@ -101,46 +97,65 @@ def _allocate(
 async def _take(
     change: Change, order_id: str, line: Line, location: str, units: int
 ) -> None:
-    row = insert(Reservation).values(
-        order_id=order_id, line=line.line, location=location, sku=line.sku, qty=units
-    )
     await change.connection.execute(
-        row.on_conflict_do_update(
-            index_elements=["order_id", "line", "location"],
-            set_={"qty": Reservation.qty + row.excluded.qty},
-        )
+        _RESERVE,
+        {
+            "order_id": order_id,
+            "line": line.line,
+            "location": location,
+            "sku": line.sku,
+            "units": units,
+        },
     )
     await add_to_line(change, order_id, line.line, reserved=units)
 
 
+_RESERVE = text(
+    """
+    INSERT INTO reservations AS known (order_id, line, location, sku, qty)
+    VALUES (:order_id, :line, :location, :sku, :units)
+    ON CONFLICT (order_id, line, location)
+    DO UPDATE SET qty = known.qty + excluded.qty
+    """
+)
+
+
 async def give_back(
-    change: Change, order_id: str, line: Line, location: str, units: int
+    change: Change,
+    order_id: str,
+    line: Line,
+    location: str,
+    units: int,
+    *,
+    shipped: int = 0,
 ) -> None:
-    """Take `units` out of a reservation. The caller moves the stock itself."""
-    where = (
-        Reservation.order_id == order_id,
-        Reservation.line == line.line,
-        Reservation.location == location,
-    )
-    left = await change.connection.execute(
-        update(Reservation)
-        .where(*where, Reservation.qty > units)
-        .values(qty=Reservation.qty - units)
-    )
+    """Take `units` out of a reservation, of which `shipped` have left the house. The
+    caller moves the stock itself."""
+    reservation = {
+        "order_id": order_id,
+        "line": line.line,
+        "location": location,
+        "units": units,
+    }
+    left = await change.connection.execute(_SHRINK, reservation)
     if left.rowcount == 0:
-        await change.connection.execute(
-            Reservation.__table__.delete().where(*where)  # type: ignore[attr-defined]
-        )
-    await add_to_line(change, order_id, line.line, reserved=-units)
+        await change.connection.execute(_DROP, reservation)
+    await add_to_line(change, order_id, line.line, reserved=-units, shipped=shipped)
+
+
+_SHRINK = text(
+    "UPDATE reservations SET qty = qty - :units WHERE order_id = :order_id"
+    " AND line = :line AND location = :location AND qty > :units"
+)
+_DROP = text(
+    "DELETE FROM reservations WHERE order_id = :order_id"
+    " AND line = :line AND location = :location AND qty <= :units"
+)
 
 
 async def add_to_line(change: Change, order_id: str, line: int, **units: int) -> None:
     """Add to counters of an order line, by their column names."""
-    await change.connection.execute(
-        update(OrderLine)
-        .where(OrderLine.order_id == order_id, OrderLine.line == line)
-        .values({name: getattr(OrderLine, name) + n for name, n in units.items() if n})
-    )
+    await change.update(OrderLine, {"order_id": order_id, "line": line}, add=units)
 
 
 async def move_stock(
@@ -160,19 +175,7 @@ async def move_stock(
         if on_hand == reserved == 0:
             continue
         await change.connection.execute(
-            text(
-                """
-                WITH why AS (
-                  INSERT INTO stock_movements
-                    (key, sku, location, on_hand, reserved, reason, ref, actor)
-                  VALUES (:key, :sku, :location, :on_hand, :reserved, :reason, :ref,
-                          :actor)
-                )
-                UPDATE stock SET on_hand = on_hand + :on_hand,
-                                 reserved = reserved + :reserved
-                WHERE sku = :sku AND location = :location
-                """
-            ),
+            _MOVE,
             {
                 "key": f"{key}:{reason}:{sku}:{location}",
                 "sku": sku,
@@ -184,3 +187,16 @@ async def move_stock(
                 "actor": change.actor,
             },
         )
+
+
+_MOVE = text(
+    """
+    WITH why AS (
+      INSERT INTO stock_movements
+        (key, sku, location, on_hand, reserved, reason, ref, actor)
+      VALUES (:key, :sku, :location, :on_hand, :reserved, :reason, :ref, :actor)
+    )
+    UPDATE stock SET on_hand = on_hand + :on_hand, reserved = reserved + :reserved
+    WHERE sku = :sku AND location = :location
+    """
+)

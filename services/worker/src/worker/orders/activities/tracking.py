@@ -8,7 +8,6 @@ from shared.contracts.orders.states import HoldReason, ShipmentStatus
 from shared.database.kernel.change import Change
 from shared.database.orders.snapshot import OrderSnapshot, Shipment, read_order
 from shared.database.orders.tables import Shipment as ShipmentTable
-from sqlalchemy import update
 
 from worker.orders.activities import delivering
 from worker.orders.activities.leaving import leave_after_all
@@ -55,9 +54,9 @@ async def _move(
         again = (now.status, now.at) == (shipment.tracking_status, shipment.tracking_at)
         over = order.status.final and not order.holds
         return Moved(wakes=again and not over, asks=again and not over)
-    await _set(
-        change,
-        shipment,
+    await change.update(
+        ShipmentTable,
+        shipment.id,
         tracking_status=now.status,
         tracking_at=now.at,
         eta=now.eta or shipment.eta,
@@ -101,7 +100,12 @@ async def _arrive(
     or sent again meanwhile, somebody has to speak with the customer."""
     if shipment.status in (ShipmentStatus.READY, ShipmentStatus.RETURNED):
         return False
-    await _set(change, shipment, status=ShipmentStatus.DELIVERED, delivered_at=now.at)
+    await change.update(
+        ShipmentTable,
+        shipment.id,
+        status=ShipmentStatus.DELIVERED,
+        delivered_at=now.at,
+    )
     change.event("shipment.delivered", shipment_id=shipment.id)
     settled = await _settled(change, shipment)
     if settled:
@@ -128,7 +132,7 @@ async def _ask(
         return False
     settled = await _settled(change, shipment)
     if cause == delivering.LOST and shipment.status is ShipmentStatus.SHIPPED:
-        await _set(change, shipment, status=ShipmentStatus.LOST)
+        await change.update(ShipmentTable, shipment.id, status=ShipmentStatus.LOST)
         change.event("shipment.lost", shipment_id=shipment.id)
     return await delivering.ask(change, order, shipment, cause, settled=settled)
 
@@ -139,9 +143,3 @@ async def _settled(change: Change, shipment: Shipment) -> dict[int, int]:
     if lost and await delivering.was_given_up(change, shipment):
         return {item.line: item.qty for item in shipment.lines}
     return {}
-
-
-async def _set(change: Change, shipment: Shipment, **columns: object) -> None:
-    await change.connection.execute(
-        update(ShipmentTable).where(ShipmentTable.id == shipment.id).values(columns)
-    )
