@@ -36,6 +36,14 @@ def run_main(main: Coroutine[Any, Any, int]) -> NoReturn:
     os._exit(status)
 
 
+def freeze_heap() -> None:
+    """To be called once a service is ready: what is loaded by then stays until the end,
+    and is not looked through again with every full collection, which would stop all
+    requests for a tenth of a second."""
+    gc.collect()
+    gc.freeze()
+
+
 def stop_event() -> asyncio.Event:
     """Set when the process is asked to stop by SIGTERM or Ctrl-C."""
     stop = asyncio.Event()
