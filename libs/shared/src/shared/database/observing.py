@@ -68,6 +68,9 @@ def summarize(text: str) -> tuple[str, str]:
     return (found["verb"], found["table"] or "") if found else ("other", "")
 
 
+_durations = cache(DURATION.labels)
+
+
 class _Statement:
     def __init__(self, text: str) -> None:
         self._began = time.perf_counter()
@@ -90,7 +93,7 @@ class _Statement:
 
     def end(self, outcome: str) -> None:
         seconds = time.perf_counter() - self._began
-        DURATION.labels(self._operation, outcome).observe(seconds)
+        _durations(self._operation, outcome).observe(seconds)
         if self._span is not None:
             if outcome != "ok":
                 self._span.set_status(Status(StatusCode.ERROR))
