@@ -66,6 +66,7 @@ async def measure(requests: int, listeners: int) -> Json:
         "post_to_start_and_commit": found["POST /v1/orders"]["p50"] / floor,
         "fan_out": fan_out,
         "api_peak_mib": usage.peak_mib["api"],
+        "api_own_mib": usage.own_mib["api"],
     }
 
 

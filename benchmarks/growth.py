@@ -139,6 +139,7 @@ async def _with_open(count: int) -> Json:
     return {
         "open_orders": count,
         "peak_mib": usage.peak_mib,
+        "own_mib": usage.own_mib,
         "starts_per_second": count / seconds,
     }
 

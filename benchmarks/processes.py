@@ -13,11 +13,13 @@ MIB = 1024 * 1024
 
 @dataclass
 class Usage:
-    """Over a block, by part: seconds of processor time, and the most memory in MiB
-    that the part ever had. `driver` is the benchmark itself."""
+    """Over a block, by part: seconds of processor time, the most memory in MiB that the
+    part ever had, and what of it at the end is its own and no page of a program's file.
+    `driver` is the benchmark itself."""
 
     cpu_seconds: dict[str, float] = field(default_factory=dict)
     peak_mib: dict[str, float] = field(default_factory=dict)
+    own_mib: dict[str, float] = field(default_factory=dict)
 
     def per_order_ms(self, orders: int) -> dict[str, float]:
         """Without the benchmark's own, and without what only stands for others."""
@@ -37,7 +39,8 @@ def used_by(pids: Mapping[str, int]) -> Iterator[Usage]:
     yield usage
     for part, pid in pids.items():
         usage.cpu_seconds[part] = _cpu_seconds(pid) - before[part]
-        usage.peak_mib[part] = _peak_mib(pid)
+        usage.peak_mib[part] = _memory_mib(pid, "VmHWM")
+        usage.own_mib[part] = _memory_mib(pid, "RssAnon")
 
 
 def pids_of(stack: Stack) -> dict[str, int]:
@@ -62,10 +65,11 @@ def _cpu_seconds(pid: int) -> float:
     return float(total)
 
 
-def _peak_mib(pid: int) -> float:
+def _memory_mib(pid: int, name: str) -> float:
+    """As Linux has it under this name; elsewhere what the process has now."""
     status = Path(f"/proc/{pid}/status")
     if status.exists():
         for line in status.read_text().splitlines():
-            if line.startswith("VmHWM:"):
+            if line.startswith(f"{name}:"):
                 return int(line.split()[1]) / 1024
     return float(psutil.Process(pid).memory_info().rss / MIB)

@@ -36,4 +36,5 @@ async def measure(starts: int, idle_seconds: float) -> Json:
             for part, seconds in usage.cpu_seconds.items()
         },
         "peak_mib": usage.peak_mib,
+        "own_mib": usage.own_mib,
     }

@@ -48,6 +48,7 @@ async def one_run(
         "orders_per_second": orders / seconds,
         "cpu_ms_per_order": usage.per_order_ms(orders),
         "peak_mib": usage.peak_mib,
+        "own_mib": usage.own_mib,
         "milliseconds": latencies(shop.seconds),
     }
 

@@ -38,12 +38,13 @@ async def require_sight(
 ) -> None:
     """The same without reading the whole order."""
     async with services.reads.connect() as connection:
-        customer = await connection.scalar(
-            text("SELECT customer FROM orders WHERE id = :id"), {"id": order_id}
-        )
+        customer = await connection.scalar(_CUSTOMER, {"id": order_id})
     if customer is None:
         raise NotFound(f"order {order_id}")
     caller.require_sight(customer, f"order {order_id}", *scopes)
+
+
+_CUSTOMER = text("SELECT customer FROM orders WHERE id = :id")
 
 
 async def order_when(

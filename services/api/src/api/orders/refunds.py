@@ -18,12 +18,13 @@ async def order_of_refund(
 ) -> OrderSnapshot:
     """Raises `NotFound`, also for another customer's refund."""
     async with services.reads.connect() as connection:
-        order_id = await connection.scalar(
-            text("SELECT order_id FROM refunds WHERE id = :id"), {"id": refund_id}
-        )
+        order_id = await connection.scalar(_ORDER, {"id": refund_id})
     if order_id is None:
         raise NotFound(f"refund {refund_id}")
     return await reading.visible_order(services, caller, order_id, "orders:read")
+
+
+_ORDER = text("SELECT order_id FROM refunds WHERE id = :id")
 
 
 def show_refund(order: OrderSnapshot, refund_id: str) -> shown.Refund:

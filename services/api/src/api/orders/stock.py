@@ -63,12 +63,13 @@ def _check(sku: str, on_hand: int, reserved: int) -> None:
 
 
 async def _check_known(connection: AsyncConnection, skus: Sequence[str]) -> None:
-    found = await connection.scalars(
-        text("SELECT sku FROM products WHERE sku = ANY(:skus)"), {"skus": skus}
-    )
+    found = await connection.scalars(_KNOWN, {"skus": skus})
     unknown = sorted(set(skus) - set(found))
     if unknown:
         raise Refusal("unknown-sku", "Make it a product first.", skus=unknown[:50])
+
+
+_KNOWN = text("SELECT sku FROM products WHERE sku = ANY(:skus)")
 
 
 def _movement_key(wanted: StockChange, sku: str) -> str:

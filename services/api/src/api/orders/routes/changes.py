@@ -106,11 +106,7 @@ async def _offer(
     """Keep the method where the worker finds it: it is no business of Temporal's."""
     async with engine.begin() as connection:
         await connection.execute(
-            text(
-                "INSERT INTO payments (id, order_id, provider, method_ref, return_url)"
-                " VALUES (:id, :order_id, :provider, :method, :return_url)"
-                " ON CONFLICT (id) DO NOTHING"
-            ),
+            _OFFER,
             {
                 "id": payment_id,
                 "order_id": order_id,
@@ -119,6 +115,13 @@ async def _offer(
                 "return_url": wanted.return_url,
             },
         )
+
+
+_OFFER = text(
+    "INSERT INTO payments (id, order_id, provider, method_ref, return_url)"
+    " VALUES (:id, :order_id, :provider, :method, :return_url)"
+    " ON CONFLICT (id) DO NOTHING"
+)
 
 
 @router.post(

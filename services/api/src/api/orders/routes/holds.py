@@ -215,11 +215,7 @@ class _Assigned(BaseModel):
 
 async def _assign(pending: Change, hold_id: str, assignee: str | None) -> _Assigned:
     found = await pending.connection.scalar(
-        text(
-            "UPDATE holds SET assignee = :assignee"
-            " WHERE id = :id AND released_at IS NULL RETURNING id"
-        ),
-        {"id": hold_id, "assignee": assignee},
+        _ASSIGN, {"id": hold_id, "assignee": assignee}
     )
     if found is None:
         raise Refusal("already-released", "The hold is decided already.")
@@ -227,15 +223,21 @@ async def _assign(pending: Change, hold_id: str, assignee: str | None) -> _Assig
     return _Assigned()
 
 
+_ASSIGN = text(
+    "UPDATE holds SET assignee = :assignee"
+    " WHERE id = :id AND released_at IS NULL RETURNING id"
+)
+
+
 async def _hold(services: Services, hold_id: str) -> Hold:
     async with services.reads.connect() as connection:
-        row = await connection.scalar(
-            text("SELECT row_to_json(h)::text FROM holds h WHERE id = :id"),
-            {"id": hold_id},
-        )
+        row = await connection.scalar(_HOLD, {"id": hold_id})
     if row is None:
         raise NotFound(f"hold {hold_id}")
     return Hold.model_validate_json(row)
+
+
+_HOLD = text("SELECT row_to_json(h)::text FROM holds h WHERE id = :id")
 
 
 async def _page(services: Services, query: shown.HoldQuery) -> list[Hold]:

@@ -45,14 +45,13 @@ async def get_product(
     caller: Annotated[Principal, allowed()], sku: SkuPath, services: ApiServices
 ) -> Response:
     async with services.reads.connect() as connection:
-        row = (
-            await connection.execute(
-                text("SELECT * FROM products WHERE sku = :sku"), {"sku": sku}
-            )
-        ).one_or_none()
+        row = (await connection.execute(_ONE, {"sku": sku})).one_or_none()
     if row is None:
         raise NotFound(f"product {sku}")
     return _answer(_show(row._mapping))
+
+
+_ONE = text("SELECT * FROM products WHERE sku = :sku")
 
 
 @router.get("", response_model=Page[Product], responses=problems())

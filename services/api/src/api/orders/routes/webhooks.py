@@ -63,10 +63,10 @@ async def _store(engine: AsyncEngine, source: str, received: Received) -> None:
         if new:
             # After the commit: one with a NOTIFY in it waits for all others of its
             # kind.
-            await connection.execute(
-                text("SELECT pg_notify(:channel, :source)"),
-                {"channel": INBOX, "source": source},
-            )
+            await connection.execute(_WAKE, {"channel": INBOX, "source": source})
+
+
+_WAKE = text("SELECT pg_notify(:channel, :source)")
 
 
 _STORE = text(

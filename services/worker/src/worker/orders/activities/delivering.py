@@ -83,14 +83,14 @@ async def settle(change: Change, shipment: Shipment) -> None:
 
 async def was_given_up(change: Change, shipment: Shipment) -> bool:
     """Whether somebody had this parcel's goods sent again or paid back."""
-    decided = await change.connection.scalar(
-        text(
-            "SELECT EXISTS (SELECT FROM holds WHERE subject = :shipment"
-            " AND reason = 'delivery' AND decision IN ('reship', 'refund'))"
-        ),
-        {"shipment": shipment.id},
-    )
+    decided = await change.connection.scalar(_GIVEN_UP, {"shipment": shipment.id})
     return bool(decided)
+
+
+_GIVEN_UP = text(
+    "SELECT EXISTS (SELECT FROM holds WHERE subject = :shipment"
+    " AND reason = 'delivery' AND decision IN ('reship', 'refund'))"
+)
 
 
 # ── decisions ───────────────────────────────────────────────────────────────────

@@ -32,19 +32,19 @@ RefundEffect = Callable[[Change, OrderSnapshot, Refund], Awaitable[None]]
 async def miss_stock(change: Change, order_id: str) -> None:
     """Stock is missing. Where all of it may be back-ordered the order goes on and
     the rest follows; else a person decides."""
-    back_order = await change.connection.scalar(
-        text(
-            """
-            SELECT bool_and(p.backorder) FROM order_lines l JOIN products p USING (sku)
-            WHERE l.order_id = :id AND l.cancelled + l.reserved + l.shipped < l.qty
-            """
-        ),
-        {"id": order_id},
-    )
+    back_order = await change.connection.scalar(_BACK_ORDER, {"id": order_id})
     if back_order:
         await _allow_partial(change)
     else:
         await place_hold(change, HoldReason.STOCK, due_in=STOCK_DUE)
+
+
+_BACK_ORDER = text(
+    """
+    SELECT bool_and(p.backorder) FROM order_lines l JOIN products p USING (sku)
+    WHERE l.order_id = :id AND l.cancelled + l.reserved + l.shipped < l.qty
+    """
+)
 
 
 async def ask_for_approval(
@@ -128,12 +128,14 @@ async def release(
 
 async def _why_not_open(change: Change, hold_id: str) -> Refusal:
     known = await change.connection.scalar(
-        text("SELECT decision FROM holds WHERE id = :id AND root = :root"),
-        {"id": hold_id, "root": change.subject},
+        _DECISION, {"id": hold_id, "root": change.subject}
     )
     if known is None:
         return NotFound(f"hold {hold_id}")
     return Refusal("already-released", f"This was decided: {known}.", decision=known)
+
+
+_DECISION = text("SELECT decision FROM holds WHERE id = :id AND root = :root")
 
 
 def _caused_by(order: OrderSnapshot, hold: Hold) -> set[str]:

@@ -13,8 +13,7 @@ from shared.database.kernel.change import Change
 from shared.database.kernel.discrepancies import Finding, report
 from shared.database.orders.snapshot import Line, OrderSnapshot, Shipment
 from shared.database.orders.tables import Shipment as ShipmentTable
-from shared.database.orders.tables import Stock
-from sqlalchemy import select
+from sqlalchemy import text
 
 from worker.orders.activities import delivering
 from worker.orders.activities.cancelling import cancel_shipment, take_out
@@ -102,9 +101,11 @@ async def _shrink(change: Change, shipment: Shipment, line: int, units: int) -> 
 
 async def _free(change: Change, sku: str, location: str, units: int) -> int:
     """How many of `units` no order has been promised."""
-    free = await change.connection.scalar(
-        select(Stock.on_hand - Stock.reserved)
-        .where(Stock.sku == sku, Stock.location == location)
-        .with_for_update()
-    )
+    free = await change.connection.scalar(_FREE, {"sku": sku, "location": location})
     return min(units, free or 0)
+
+
+_FREE = text(
+    "SELECT on_hand - reserved FROM stock"
+    " WHERE sku = :sku AND location = :location FOR UPDATE"
+)

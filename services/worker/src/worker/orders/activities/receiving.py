@@ -13,8 +13,7 @@ from shared.contracts.orders.states import (
 from shared.database.kernel.change import Change
 from shared.database.orders.snapshot import OrderSnapshot, Return, Shipment
 from shared.database.orders.tables import Return as ReturnTable
-from shared.database.orders.tables import ReturnLine
-from sqlalchemy import update
+from sqlalchemy import text
 
 from worker.orders.activities import refunding, returning
 from worker.orders.activities.stock import add_to_line, move_stock
@@ -88,12 +87,24 @@ async def _note_line(
     disposition: Disposition | None,
 ) -> None:
     """Without a `line`: all that nothing was said about."""
-    which = ReturnLine.accepted.is_(None) if line is None else ReturnLine.line == line
     await change.connection.execute(
-        update(ReturnLine)
-        .where(ReturnLine.return_id == return_id, which)
-        .values(accepted=accepted, disposition=disposition)
+        _NOTE,
+        {
+            "return_id": return_id,
+            "line": line,
+            "accepted": accepted,
+            "disposition": disposition,
+        },
     )
+
+
+_NOTE = text(
+    """
+    UPDATE return_lines SET accepted = :accepted, disposition = :disposition
+    WHERE return_id = :return_id AND CASE
+      WHEN cast(:line AS int) IS NULL THEN accepted IS NULL ELSE line = :line END
+    """
+)
 
 
 async def _restock(

@@ -92,11 +92,13 @@ async def _not_returnable(
     change: Change, order: OrderSnapshot, wanted: Mapping[int, int]
 ) -> list[int]:
     skus = await change.connection.scalars(
-        text("SELECT sku FROM products WHERE sku = ANY(:skus) AND NOT returnable"),
-        {"skus": [order.line(number).sku for number in wanted]},
+        _FINAL_SALE, {"skus": [order.line(number).sku for number in wanted]}
     )
     found = set(skus)
     return [number for number in wanted if order.line(number).sku in found]
+
+
+_FINAL_SALE = text("SELECT sku FROM products WHERE sku = ANY(:skus) AND NOT returnable")
 
 
 def as_units(lines: Mapping[int, int]) -> list[dict[str, int]]:
@@ -137,14 +139,16 @@ async def request(
 
 async def _recent(change: Change, order: OrderSnapshot, window: timedelta) -> int:
     recent = await change.connection.scalar(
-        text(
-            "SELECT count(*) FROM returns r JOIN orders o ON o.id = r.order_id"
-            " WHERE o.customer = :customer AND r.status <> 'rejected'"
-            " AND r.created_at > now() - cast(:window AS interval)"
-        ),
-        {"customer": order.customer, "window": window},
+        _RECENT, {"customer": order.customer, "window": window}
     )
     return int(recent or 0)
+
+
+_RECENT = text(
+    "SELECT count(*) FROM returns r JOIN orders o ON o.id = r.order_id"
+    " WHERE o.customer = :customer AND r.status <> 'rejected'"
+    " AND r.created_at > now() - cast(:window AS interval)"
+)
 
 
 async def _write(
