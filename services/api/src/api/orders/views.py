@@ -1,5 +1,7 @@
 """From an order as it is stored to an order as it is shown."""
 
+from functools import lru_cache
+
 from shared.contracts.orders.states import HoldReason, MoneyKind, MoneyStatus
 from shared.database.orders import snapshot as stored
 
@@ -53,9 +55,15 @@ def show_attempt(payment: stored.Payment) -> shown.PaymentAttempt:
     )
 
 
+@lru_cache(1024)
+def _money(amount: int, currency: str) -> Money:
+    """The same few amounts are in all parts of an order; frozen, so they are shared."""
+    return Money(amount=amount, currency=currency)
+
+
 def _totals(order: stored.OrderSnapshot) -> shown.Totals:
     def money(amount: int) -> Money:
-        return Money(amount=amount, currency=order.currency)
+        return _money(amount, order.currency)
 
     return shown.Totals(
         goods=money(order.total - order.shipping),
@@ -74,7 +82,7 @@ def _line(line: stored.Line, currency: str) -> shown.OrderLine:
         sku=line.sku,
         name=line.name,
         quantity=line.qty,
-        total=Money(amount=line.total, currency=currency),
+        total=_money(line.total, currency),
         cancelled=line.cancelled,
         reserved=line.reserved,
         shipped=line.shipped,
@@ -102,7 +110,7 @@ def _shipment(shipment: stored.Shipment) -> shown.OrderShipment:
 
 def _payment(payment: stored.Payment, currency: str) -> shown.OrderPayment:
     def money(amount: int) -> Money:
-        return Money(amount=amount, currency=currency)
+        return _money(amount, currency)
 
     return shown.OrderPayment(
         id=payment.id,
@@ -125,7 +133,7 @@ def _refund(refund: stored.Refund, currency: str) -> shown.OrderRefund:
         id=refund.id,
         status=refund.status,
         reason=refund.reason,
-        amount=Money(amount=refund.amount, currency=currency),
+        amount=_money(refund.amount, currency),
     )
 
 
