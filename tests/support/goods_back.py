@@ -73,6 +73,12 @@ async def paid_back(shop: Shop) -> int:
     return sum(book["refunded"] for book in await shop.payments.books())
 
 
+async def provider_let_go(shop: Shop) -> bool:
+    """Of what it held for the only payment."""
+    (book,) = await shop.payments.books()
+    return bool(book["status"] == "canceled")
+
+
 # ── goods ───────────────────────────────────────────────────────────────────────────
 
 
