@@ -118,9 +118,9 @@ async def test_it_works_until_it_is_told_to_stop(
 async def test_no_more_workflows_stay_in_memory_than_it_is_told(
     settings: WorkerSettings, closed_shop: Shop
 ) -> None:
-    await closed_shop.stock(TEA=3)
+    await closed_shop.stock(TEA=2)
     async with running(settings.model_copy(update={"max_cached_workflows": 1})) as it:
-        for order_id in [await closed_shop.place(TEA=1) for _ in range(3)]:
+        for order_id in [await closed_shop.place(TEA=1) for _ in range(2)]:
             await closed_shop.until(order_id, has_status(OrderStatus.CONFIRMED))
         page = (await it.http.get("/metrics")).text
     kept = [

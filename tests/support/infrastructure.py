@@ -64,8 +64,13 @@ DIRECTORY = "ORDERS_TEST_INFRASTRUCTURE"
 _PARTS = ("postgres", "migrations", "temporal", "payments")
 _ADDRESSES, _FAILURE = "addresses.json", "failure.txt"
 _KEPT_FOR = timedelta(days=1)
-_PROMPTLY = {"history.transferProcessorUpdateAckInterval": '"1s"'}
-"""A workflow is deleted once its end is noted down: by default every 30 seconds."""
+_PROMPTLY = {
+    # A workflow is deleted once its end is noted down: by default every 30 seconds.
+    "history.transferProcessorUpdateAckInterval": '"1s"',
+    # A task that failed, or whose worker is gone, is given again: by default after 10.
+    "history.defaultWorkflowTaskTimeout": '"4s"',
+}
+"""What the tests would only wait for."""
 
 
 @dataclass(frozen=True)
