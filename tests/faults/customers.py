@@ -3,17 +3,13 @@
 import time
 import uuid
 
-import asyncpg
 from shared.database.kernel.change import CHANNEL
 from temporalio.client import Client
-from worker.orders.unfinished import GRACE
 
 from tests.faults.people import Town, order_of
 from tests.faults.plan import Json, Wish
-from tests.faults.run import sweep
+from tests.faults.run import SWEEP_AGAIN_SECONDS, sweep
 from tests.faults.system import System
-
-SWEEP_AGAIN_SECONDS = 5.0
 
 PLAIN = Wish(
     number=0,
@@ -66,8 +62,7 @@ async def until_none_is_placed(system: System, town: Town) -> None:
     with town.listener.subscribe(CHANNEL) as wake:
         while await _any_is_placed(town):
             if time.monotonic() - swept > SWEEP_AGAIN_SECONDS:
-                await _grow_old_enough_for_the_sweep(system)
-                await sweep(client)
+                await sweep(system, client)
                 swept = time.monotonic()
             await wake.wait(1)
 
@@ -75,13 +70,3 @@ async def until_none_is_placed(system: System, town: Town) -> None:
 async def _any_is_placed(town: Town) -> bool:
     found = await town.ask("GET", "/v1/orders?status=placed&limit=1")
     return bool(found.json()["data"])
-
-
-async def _grow_old_enough_for_the_sweep(system: System) -> None:
-    connection = await asyncpg.connect(system.stack.at.database)
-    await connection.execute(
-        "UPDATE orders SET created_at = created_at - $1::interval"
-        " WHERE created_at > now() - $1::interval",
-        GRACE,
-    )
-    await connection.close()

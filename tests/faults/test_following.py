@@ -31,8 +31,12 @@ async def following(town: Town, order: Json) -> AsyncIterator[Follower]:
         await asyncio.wait({task})
 
 
-async def hold_up_again_and_again(town: Town, order: Json) -> None:
-    while True:
+async def hold_up_again_and_again(
+    town: Town, order: Json, enough: asyncio.Event
+) -> None:
+    """To the end of what it has begun: a request that is cut off may have its effect
+    after everybody has looked."""
+    while not enough.is_set():
         path, note = f"/v1/orders/{order['id']}/holds", "The customer called."
         hold = await command(town, path, {"note": note}, who="clerk")
         released = {"decision": "release", "note": note}
@@ -62,14 +66,15 @@ async def test_a_restart_of_the_api_neither_loses_nor_repeats_an_event(
 ) -> None:
     order = await confirmed(town)
     async with following(town, order) as follower:
-        changing = asyncio.create_task(hold_up_again_and_again(town, order))
+        enough = asyncio.Event()
+        changing = asyncio.create_task(hold_up_again_and_again(town, order, enough))
         for done in range(RESTARTS):
             # What a dead API had sent is heard after its end: look at the stream, too.
             await follower.has_opened(done + 1)
             await follower.has_heard(follower.heard[-1] + 2)
             await restart(system.stack["api"], how)
-        changing.cancel()
-        await asyncio.wait({changing})
+        enough.set()
+        await changing
         version = (await look(town, order["id"]))["version"]
         await follower.has_opened(RESTARTS + 1)
         await follower.has_heard(version)

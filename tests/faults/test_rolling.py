@@ -17,6 +17,8 @@ from tests.faults.people import Town
 from tests.faults.system import System
 
 CUSTOMERS = 10
+LOOKS = 4
+"""How often each looks for each order: every order is work that outlasts the test."""
 GRACE_SECONDS = 30.0
 """As long as a cluster gives a pod."""
 
@@ -72,7 +74,8 @@ class Customers:
                     "POST", "/v1/orders", json=an_order(), headers=key
                 )
             )
-            await self._ask(self._shop.build_request("GET", "/v1/orders?limit=5"))
+            for _ in range(LOOKS):
+                await self._ask(self._shop.build_request("GET", "/v1/orders?limit=5"))
 
     async def _ask(self, request: httpx2.Request) -> None:
         try:

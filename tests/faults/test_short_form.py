@@ -16,6 +16,7 @@ SEED = 5
 @pytest.mark.timeout(900)
 async def test_no_end_of_any_part_loses_or_repeats_anything(tmp_path: Path) -> None:
     report = await play(courses.short(SEED), tmp_path / "run", print)
+    print("\n".join(report.lines()))
     assert report.placed == 24
     assert report.faults == {"kill": len(Part), "stop": len(RELEASED)}
     assert report.findings == []
