@@ -16,6 +16,7 @@ from shared.database.engine import connector, create_engine
 from shared.database.kernel.change import CHANNEL
 from shared.database.listen import Listener
 from shared.platform.converter import DATA_CONVERTER
+from shared.platform.process import freeze_heap
 from shared.platform.settings import DatabaseSettings
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
@@ -41,6 +42,9 @@ CARRIER_SECRET = "whsec_" + base64.b64encode(b"carrier").decode()
 EASYPOST_SECRET = "easypost"
 _OURS = ("TEMPORAL_", "STRIPE_", "DATABASE_", "CARRIER", "SMTP_", "OIDC_", "API_")
 
+WHOLE_SYSTEMS = ("faults", "e2e")
+"""Folders of tests that take long, each."""
+
 MakeWorkerSettings = Callable[..., WorkerSettings]
 Work = Callable[..., AbstractAsyncContextManager[None]]
 OpenShop = Callable[..., AbstractAsyncContextManager[Shop]]
@@ -62,6 +66,19 @@ def pytest_configure(config: pytest.Config) -> None:
     once.remember()
     if not config.option.collectonly:
         infrastructure.start(config)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # Each of xdist's workers begins with a half and ends with what the other has left.
+    # Whole systems at the beginning of one half are started once for the tests that
+    # share one, and nobody waits for a test of a minute when all others are done.
+    items.sort(key=lambda item: item.path.parent.name not in WHOLE_SYSTEMS)
+
+
+def pytest_collection_finish() -> None:
+    # What every test needs, and pytest knows of them, was looked through again and
+    # again: a tenth of all the time of a process that runs tests.
+    freeze_heap()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
