@@ -62,7 +62,7 @@ def limit(quick: Quick = False, out: Out = RESULTS) -> None:
 @app.command(name="open-load")
 def open_load_command(quick: Quick = False, out: Out = RESULTS) -> None:
     """Orders at a fixed rate that grows until it breaks."""
-    rates, seconds = ((5, 10, 20, 40), 8.0) if quick else (range(5, 105, 5), 30.0)
+    rates, seconds = ((2, 4, 8, 16), 8.0) if quick else (range(1, 101), 30.0)
     _run("open-load", open_load.measure(list(rates), seconds), out)
 
 

@@ -11,7 +11,12 @@ _COUNTS = ("events", "workflow_tasks", "frontend_requests", "sql_statements")
 
 def plot(results: Path) -> list[Path]:
     """Draw what is in `results` beside it, as SVG. Returns what was drawn."""
-    drawings = {"cost": _cost, "throughput": _throughput, "growth-finished": _growth}
+    drawings = {
+        "cost": _cost,
+        "throughput": _throughput,
+        "open-load": _open_load,
+        "growth-finished": _growth,
+    }
     drawn = []
     for name, draw in drawings.items():
         source = results / f"{name}.json"
@@ -42,6 +47,24 @@ def _throughput(result: Json, to: Path) -> None:
     used = result["runs"][-1]["cpu_ms_per_order"]
     axes.barh(list(used), list(used.values()))
     axes.set_xlabel("ms of processor time per order")
+    figure.savefig(to)
+
+
+def _open_load(result: Json, to: Path) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.subplots()
+    rates = [run["per_second"] for run in result["rates"]]
+    for share in ("p50", "p95", "p99"):
+        axes.plot(
+            rates,
+            [run["milliseconds"]["order"][share] for run in result["rates"]],
+            "o-",
+        )
+    axes.legend(["p50", "p95", "p99"])
+    axes.set(xlabel="orders a second", ylabel="ms from POST to completed")
+    axes.set_ylim(bottom=0)
     figure.savefig(to)
 
 
