@@ -1,6 +1,7 @@
 """The one transaction in which facts change: once for a key, all or nothing, told."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import pytest
 from pydantic import BaseModel, SecretStr
@@ -8,7 +9,7 @@ from shared.contracts.errors import NotFound, Refusal
 from shared.database.engine import connector
 from shared.database.kernel.change import CHANNEL, Change, change
 from shared.database.listen import Listener
-from shared.database.orders.tables import Order
+from shared.database.orders.tables import Order, OrderLine
 from shared.platform.settings import DatabaseSettings
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -144,3 +145,66 @@ async def test_a_lost_connection_is_a_reason_to_look(
         await apply_once(engine, subject, None, 1)
         assert await wake.wait(20)
     await listener.stop()
+
+
+# ── rows ────────────────────────────────────────────────────────────────────────────
+
+
+async def after(
+    engine: AsyncEngine, work: Callable[[Change], Awaitable[None]], query: str
+) -> tuple[object, ...]:
+    """What `query` finds after `work`, of which nothing stays."""
+    async with engine.connect() as connection:
+        await work(Change(connection, "ord_1", "test"))
+        return tuple((await connection.execute(text(query))).one())
+
+
+async def test_columns_are_set_and_counters_raised_in_one_update(
+    engine: AsyncEngine, subject: str
+) -> None:
+    async def work(pending: Change) -> None:
+        for _ in range(2):
+            await pending.update(
+                Order,
+                subject,
+                add={"goodwill": 3, "shipping_credited": 0},
+                currency="USD",
+            )
+        await pending.update(Order, subject, add={"goodwill": 0})
+
+    query = "SELECT goodwill, shipping_credited, currency FROM orders"
+    assert await after(engine, work, query) == (6, 0, "USD")
+
+
+async def test_rows_are_inserted_and_found_again_by_their_key(
+    engine: AsyncEngine, subject: str
+) -> None:
+    def line(number: int) -> dict[str, object]:
+        numbers = {"line": number, "qty": 2, "total": 10, "tax": 1}
+        return {"order_id": subject, "sku": "S", "name": "N", **numbers}
+
+    async def work(pending: Change) -> None:
+        await pending.insert(OrderLine, line(1), line(2))
+        await pending.insert(OrderLine)
+        second = {"order_id": subject, "line": 2}
+        await pending.update(OrderLine, second, add={"reserved": 1})
+
+    query = "SELECT array_agg(reserved ORDER BY line) FROM order_lines"
+    assert await after(engine, work, query) == ([0, 1],)
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda pending: pending.update(Order, "ord_1", statsu="placed"),
+        lambda pending: pending.update(Order, "ord_1", add={"goodwil": 1}),
+        lambda pending: pending.update(Order, {"idd": "ord_1"}, status="placed"),
+        lambda pending: pending.insert(Order, {"id": "ord_2", "statsu": "placed"}),
+    ],
+    ids=["set", "added", "key", "inserted"],
+)
+async def test_a_column_that_is_not_there_is_an_error(
+    engine: AsyncEngine, subject: str, work: Callable[[Change], Awaitable[None]]
+) -> None:
+    with pytest.raises(LookupError, match="orders has no"):
+        await after(engine, work, "SELECT")

@@ -43,9 +43,10 @@ class Change:
         self.events.append({"type": type, "data": data})
 
     async def insert(self, table: type[Base], *rows: Mapping[str, object]) -> None:
-        """Rows by their columns, all with the same ones."""
+        """Rows by their columns, all with the same ones. Raises `LookupError` where the
+        table has no such column."""
         if rows:
-            await self.connection.execute(_inserting(table), rows)
+            await self.connection.execute(_inserting(table, tuple(rows[0])), rows)
 
     async def update(
         self,
@@ -56,13 +57,13 @@ class Change:
         **columns: object,
     ) -> None:
         """Set `columns` of one row, and add to its counters. `row` is the row's id, or
-        its key by columns."""
+        its key by columns. Raises `LookupError` where the table has no such column."""
         key = {"id": row} if isinstance(row, str) else row
         amounts = {name: amount for name, amount in (add or {}).items() if amount}
         if not amounts and not columns:
             return
         await self.connection.execute(
-            _updating(table, tuple(key), tuple(amounts)),
+            _updating(table, tuple(key), tuple(columns), tuple(amounts)),
             {
                 **columns,
                 **{f"the_{name}": value for name, value in key.items()},
@@ -119,21 +120,33 @@ _ANNOUNCE = text(
 
 
 @cache
-def _inserting(table: type[Base]) -> Insert:
+def _inserting(table: type[Base], columns: tuple[str, ...]) -> Insert:
+    _check_columns(table, columns)
     return insert(table.__table__)  # type: ignore[arg-type]
 
 
 @cache
 def _updating(
-    table: type[Base], key: tuple[str, ...], added: tuple[str, ...]
+    table: type[Base],
+    key: tuple[str, ...],
+    columns: tuple[str, ...],
+    added: tuple[str, ...],
 ) -> Update:
-    """Which columns are set besides, the parameters tell."""
+    _check_columns(table, (*key, *columns, *added))
     column = table.__table__.c
     statement = update(table.__table__).where(  # type: ignore[arg-type]
         *(column[name] == bindparam(f"the_{name}") for name in key)
     )
     counted = {name: column[name] + bindparam(f"more_{name}") for name in added}
     return statement.values(counted) if counted else statement
+
+
+def _check_columns(table: type[Base], names: tuple[str, ...]) -> None:
+    """SQLAlchemy takes the columns from the parameters, and leaves out in silence what
+    it does not know."""
+    unknown = set(names) - set(table.__table__.c.keys())
+    if unknown:
+        raise LookupError(f"{table.__tablename__} has no {', '.join(sorted(unknown))}")
 
 
 @cache
