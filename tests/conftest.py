@@ -2,6 +2,7 @@
 
 import base64
 import os
+import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
@@ -59,6 +60,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # In the background of a shell: else all that we start would be deaf to Ctrl-C.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     # Settings are what a test gives, not what the shell that started it has.
     for name in list(os.environ):
         if name.startswith(_OURS):

@@ -1,12 +1,10 @@
 """Uvicorn that stops as a cluster wants it: stop being ready, finish, exit 0."""
 
 import asyncio
-from socket import socket
 from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
-from shared.platform.process import freeze_heap
 
 from api.connections import Connection
 from api.middleware import MAX_HEAD_BYTES
@@ -27,10 +25,6 @@ class DrainingServer(uvicorn.Server):
         self._drain_seconds = drain
         self._loop = asyncio.get_running_loop()
         self._asked = False
-
-    async def startup(self, sockets: list[socket] | None = None) -> None:
-        await super().startup(sockets)
-        freeze_heap()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         # Not remembered as uvicorn does: it would raise it again and not exit with 0.

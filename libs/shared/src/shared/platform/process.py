@@ -12,6 +12,8 @@ from typing import Any, NoReturn
 from shared.platform.settings import SettingsError
 
 MISCONFIGURED = 2
+LOADED_AFTER_SECONDS = 10.0
+"""A service has imported and built by then what it works with."""
 
 
 def run_main(main: Coroutine[Any, Any, int]) -> NoReturn:
@@ -22,7 +24,7 @@ def run_main(main: Coroutine[Any, Any, int]) -> NoReturn:
     """
     status = 1
     try:
-        status = asyncio.run(main)
+        status = asyncio.run(_run(main))
     except SettingsError as error:
         print(error, file=sys.stderr)
         status = MISCONFIGURED
@@ -36,10 +38,14 @@ def run_main(main: Coroutine[Any, Any, int]) -> NoReturn:
     os._exit(status)
 
 
+async def _run(main: Coroutine[Any, Any, int]) -> int:
+    asyncio.get_running_loop().call_later(LOADED_AFTER_SECONDS, freeze_heap)
+    return await main
+
+
 def freeze_heap() -> None:
-    """To be called once a service is ready: what is loaded by then stays until the end,
-    and is not looked through again with every full collection, which would stop all
-    requests for a tenth of a second."""
+    """What is loaded by now stays until the end, and is not looked through again with
+    every full collection, which would stop a service for a tenth of a second."""
     gc.collect()
     gc.freeze()
 

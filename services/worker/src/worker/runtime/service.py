@@ -10,7 +10,6 @@ from shared.database.engine import connector, create_engine
 from shared.database.listen import Listener
 from shared.platform.connection import Connection, CurrentClient
 from shared.platform.metrics import watch_event_loop
-from shared.platform.process import freeze_heap
 from shared.platform.version import version
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
@@ -106,7 +105,6 @@ class WorkerService:
                 if process.close is not None:
                     stack.push_async_callback(process.close)
             await self._start_backlogs(stack, processes)
-            freeze_heap()
             await self._run_workers(connection.client, processes, stop)
 
     def _hand_over(self, client: Client) -> None:
