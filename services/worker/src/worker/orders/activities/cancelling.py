@@ -174,10 +174,10 @@ async def _take_out(
         await cancel_shipment(change, shipment)
         return
     for line, units in taken.items():
-        await take_out(change, shipment, line, units)
+        await leave_out(change, shipment, line, units)
 
 
-async def take_out(change: Change, shipment: Shipment, line: int, units: int) -> None:
+async def leave_out(change: Change, shipment: Shipment, line: int, units: int) -> None:
     """Leave `units` of a line out of a parcel."""
     where = {"shipment_id": shipment.id, "line": line}
     await change.update(ShipmentLine, where, add={"qty": -units})

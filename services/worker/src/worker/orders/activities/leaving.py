@@ -16,7 +16,7 @@ from shared.database.orders.tables import Shipment as ShipmentTable
 from sqlalchemy import text
 
 from worker.orders.activities import delivering
-from worker.orders.activities.cancelling import cancel_shipment, take_out
+from worker.orders.activities.cancelling import cancel_shipment, leave_out
 from worker.orders.activities.stock import add_to_line, give_back, move_stock
 
 
@@ -94,7 +94,7 @@ def _not_packed(
 
 
 async def _shrink(change: Change, shipment: Shipment, line: int, units: int) -> None:
-    await take_out(change, shipment, line, units)
+    await leave_out(change, shipment, line, units)
     if sum(item.qty for item in shipment.lines) == units:
         await cancel_shipment(change, shipment)
 

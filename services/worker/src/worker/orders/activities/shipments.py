@@ -20,7 +20,7 @@ from shared.database.orders.tables import Shipment as ShipmentTable
 from temporalio import activity
 
 from worker.orders.activities import delivering
-from worker.orders.activities.cancelling import cancel_shipment, take_out
+from worker.orders.activities.cancelling import cancel_shipment, leave_out
 from worker.orders.activities.holding import miss_stock
 from worker.orders.activities.stock import give_back, move_stock
 from worker.orders.activities.store import Apply, Done, OrderStore, utc_now
@@ -129,7 +129,7 @@ async def _pick_short(
     for number, units in missing.items():
         line = order.line(number)
         await give_back(change, order.id, line, shipment.location, units)
-        await take_out(change, shipment, number, units)
+        await leave_out(change, shipment, number, units)
         moves.append((line.sku, shipment.location, -units, -units))
     await move_stock(change, f"{order.id}:{key}", "adjust", moves)
     change.event(
