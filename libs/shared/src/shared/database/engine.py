@@ -89,6 +89,7 @@ def single_statements(engine: AsyncEngine) -> AsyncEngine:
     return single
 
 
+# Every change announces itself through it, and to make one anew costs a statement.
 _SINGLE: WeakKeyDictionary[AsyncEngine, AsyncEngine] = WeakKeyDictionary()
 
 
