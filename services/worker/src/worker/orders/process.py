@@ -81,6 +81,7 @@ def orders_process(
         settings.stripe_api_key.get_secret_value(), settings.stripe_api_base
     )
     carrier = _carrier(settings)
+    mailer = _mailer(settings)
     payments = PaymentActivities(store, provider)
     parcels = CarrierActivities(store, carrier)
     packing = PackingActivities(payments, parcels, settings.max_concurrent_steps // 10)
@@ -91,6 +92,8 @@ def orders_process(
     async def close() -> None:
         await provider.close()
         await carrier.close()
+        if mailer is not None:
+            await mailer.close()
 
     return Process(
         name="orders",
@@ -119,7 +122,7 @@ def orders_process(
             "carrier": webhooks.carrier,
             "easypost": webhooks.carrier,
         },
-        messages=_messages(settings, store),
+        messages=_messages(settings, store, mailer),
         close=close,
     )
 
@@ -187,13 +190,11 @@ def _carrier(settings: WorkerSettings) -> Carrier:
     return ManualCarrier()
 
 
-def _messages(
-    settings: WorkerSettings, store: OrderStore
-) -> Mapping[str, MessageHandler]:
+def _mailer(settings: WorkerSettings) -> SmtpMailer | None:
     if settings.smtp_host is None or settings.mail_from is None:
-        return {}
+        return None
     password = settings.smtp_password
-    mailer = SmtpMailer(
+    return SmtpMailer(
         settings.smtp_host,
         settings.smtp_port,
         sender=settings.mail_from,
@@ -201,4 +202,11 @@ def _messages(
         username=settings.smtp_username,
         password=password.get_secret_value() if password else None,
     )
+
+
+def _messages(
+    settings: WorkerSettings, store: OrderStore, mailer: SmtpMailer | None
+) -> Mapping[str, MessageHandler]:
+    if mailer is None:
+        return {}
     return Customers(store, mailer, settings.shop_order_url).handlers()

@@ -1,12 +1,16 @@
 """Mail by SMTP."""
 
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from email.errors import HeaderParseError
-from email.headerregistry import Address, HeaderRegistry
+from email.headerregistry import Address, BaseHeader, HeaderRegistry
 from email.message import EmailMessage
 from email.policy import SMTP
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 
 import aiosmtplib
+from aiosmtplib import SMTP as Connection
 
 from worker.orders.ports import Mail
 from worker.runtime.registry import Undeliverable
@@ -14,13 +18,20 @@ from worker.runtime.registry import Undeliverable
 IMPLICIT_TLS_PORT = 465
 TIMEOUT_SECONDS = 20
 """For each step of the dialogue; well below the pause between two attempts."""
+IDLE_SECONDS = 30
+"""Servers wait at least 5 minutes (RFC 5321, 4.5.3.2.7); their places are few."""
 
 
 class _Headers(HeaderRegistry):
-    """The standard one makes a new class for each header of each mail, which took a
-    third of making one."""
+    """The standard one makes a new class for each header of each mail, and parses what
+    is the same in all of them, which together took half of making one."""
 
     __getitem__ = cache(HeaderRegistry.__getitem__)
+    _known = lru_cache(64)(HeaderRegistry.__call__)
+
+    def __call__(self, name: str, value: object) -> BaseHeader:
+        known = isinstance(value, str)
+        return self._known(name, value) if known else super().__call__(name, value)
 
 
 POLICY = SMTP.clone(header_factory=_Headers())
@@ -42,20 +53,24 @@ class SmtpMailer:
     ) -> None:
         self._sender = sender
         self._domain = sender.rpartition("@")[2].rstrip(">")
-        self._send = partial(
-            aiosmtplib.send,
-            hostname=host,
-            port=port,
-            use_tls=tls and port == IMPLICIT_TLS_PORT,
-            start_tls=tls and port != IMPLICIT_TLS_PORT,
-            username=username,
-            password=password,
-            timeout=TIMEOUT_SECONDS,
+        self._connections = _Connections(
+            partial(
+                Connection,
+                hostname=host,
+                port=port,
+                use_tls=tls and port == IMPLICIT_TLS_PORT,
+                start_tls=tls and port != IMPLICIT_TLS_PORT,
+                username=username,
+                password=password,
+                timeout=TIMEOUT_SECONDS,
+            )
         )
 
     async def send(self, mail: Mail) -> None:
+        message = self._message(mail)
         try:
-            await self._send(self._message(mail))
+            async with self._connections.one() as connection:
+                await connection.send_message(message)
         except aiosmtplib.SMTPRecipientsRefused as refused:
             codes = sorted({recipient.code for recipient in refused.recipients})
             if all(code >= 500 for code in codes):
@@ -65,6 +80,9 @@ class SmtpMailer:
             if refused.code >= 500:
                 raise Undeliverable(f"message refused: {refused.code}") from None
             raise
+
+    async def close(self) -> None:
+        await self._connections.close()
 
     def _message(self, mail: Mail) -> EmailMessage:
         message = EmailMessage(policy=POLICY)
@@ -78,6 +96,58 @@ class SmtpMailer:
         message.set_content(mail.text)
         message.add_alternative(mail.html, subtype="html")
         return message
+
+
+class _Connections:
+    """As many as there are mails at once. They are kept for the next ones: to open and
+    to end one takes as long as a mail."""
+
+    def __init__(self, new: Callable[[], Connection]) -> None:
+        self._new = new
+        self._idle: dict[Connection, asyncio.Task[None]] = {}
+
+    @asynccontextmanager
+    async def one(self) -> AsyncIterator[Connection]:
+        connection = await self._kept() or await self._opened()
+        try:
+            yield connection
+        except BaseException:
+            connection.close()  # who knows what it would answer next
+            raise
+        self._idle[connection] = asyncio.create_task(self._retire(connection))
+
+    async def _kept(self) -> Connection | None:
+        while self._idle:
+            connection, retiring = self._idle.popitem()
+            retiring.cancel()
+            # Some servers end it after a number of mails, or lost it unnoticed.
+            with suppress(aiosmtplib.SMTPException):
+                await connection.rset()
+                return connection
+            connection.close()
+        return None
+
+    async def _opened(self) -> Connection:
+        connection = self._new()
+        await connection.connect()
+        return connection
+
+    async def _retire(self, connection: Connection) -> None:
+        await asyncio.sleep(IDLE_SECONDS)
+        del self._idle[connection]
+        await _end(connection)
+
+    async def close(self) -> None:
+        idle, self._idle = self._idle, {}
+        for retiring in idle.values():
+            retiring.cancel()
+        await asyncio.gather(*(_end(connection) for connection in idle))
+
+
+async def _end(connection: Connection) -> None:
+    with suppress(aiosmtplib.SMTPException):
+        await connection.quit()
+    connection.close()
 
 
 def _address(mail: Mail) -> Address:

@@ -1,0 +1,157 @@
+"""Mails over connections that are kept: fewer of them, and no mail less."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import pytest
+from aiosmtpd.smtp import SMTP, Envelope, Session
+from devstack.ports import HOST
+from worker.orders.adapters import smtp
+from worker.orders.adapters.smtp import SmtpMailer
+from worker.orders.ports import Mail
+
+Reset = Callable[[SMTP], Awaitable[str]]
+
+
+async def accepts(server: SMTP) -> str:
+    return "250 go on"
+
+
+async def has_enough(server: SMTP) -> str:
+    return "421 enough for one connection"
+
+
+async def hangs_up(server: SMTP) -> str:
+    assert server.transport is not None
+    server.transport.close()
+    return "421 never sent"
+
+
+@dataclass
+class MailServer:
+    """Aiosmtpd calls these methods. `reset` is what it says between two mails."""
+
+    reset: Reset = accepts
+    connections: set[Session] = field(default_factory=set)
+    mails: list[bytes] = field(default_factory=list)
+    all_ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def handle_MAIL(
+        self,
+        server: SMTP,
+        session: Session,
+        envelope: Envelope,
+        address: str,
+        options: list[str],
+    ) -> str:
+        envelope.mail_from = address
+        self.connections.add(session)
+        return "250 go on"
+
+    async def handle_DATA(self, server: SMTP, _: Session, envelope: Envelope) -> str:
+        assert isinstance(envelope.content, bytes)
+        self.mails.append(envelope.content)
+        return "250 kept"
+
+    async def handle_RSET(self, server: SMTP, _: Session, __: Envelope) -> str:
+        return await self.reset(server)
+
+    async def handle_QUIT(self, server: SMTP, _: Session, __: Envelope) -> str:
+        self.all_ended.set()
+        return "221 bye"
+
+
+@asynccontextmanager
+async def mailing_to(server: MailServer) -> AsyncIterator[SmtpMailer]:
+    loop = asyncio.get_running_loop()
+    listening = await loop.create_server(lambda: SMTP(server), HOST, 0)
+    mailer = SmtpMailer(
+        HOST,
+        listening.sockets[0].getsockname()[1],
+        sender="Tea Shop <orders@example.com>",
+        tls=False,
+        username=None,
+        password=None,
+    )
+    try:
+        yield mailer
+    finally:
+        await mailer.close()
+        listening.close()
+
+
+def a_mail(number: int) -> Mail:
+    return Mail(
+        key=f"ord_1.{number}",
+        name="Ada",
+        address="ada@example.com",
+        at=datetime(2026, 3, 2, 8, tzinfo=UTC),
+        subject=f"News {number}",
+        text="Hello",
+        html="<p>Hello</p>",
+    )
+
+
+async def test_mails_one_after_another_go_over_one_connection() -> None:
+    server = MailServer()
+    async with mailing_to(server) as mailer:
+        for number in range(3):
+            await mailer.send(a_mail(number))
+    assert len(server.connections) == 1
+    assert [b"Subject: News %d\r" % n in server.mails[n] for n in range(3)] == [
+        True
+    ] * 3
+
+
+async def test_mails_at_once_do_not_wait_for_each_other() -> None:
+    server = MailServer()
+    async with mailing_to(server) as mailer:
+        await asyncio.gather(*(mailer.send(a_mail(number)) for number in range(3)))
+    assert len(server.connections) == 3
+
+
+@pytest.mark.parametrize("reset", [has_enough, hangs_up])
+async def test_a_connection_that_the_server_ended_costs_no_mail(reset: Reset) -> None:
+    server = MailServer(reset)
+    async with mailing_to(server) as mailer:
+        for number in range(3):
+            await mailer.send(a_mail(number))
+    assert len(server.connections) == len(server.mails) == 3
+
+
+async def test_a_server_is_told_that_nothing_more_comes() -> None:
+    server = MailServer()
+    async with mailing_to(server) as mailer:
+        await mailer.send(a_mail(1))
+        assert not server.all_ended.is_set()
+    async with asyncio.timeout(5):
+        await server.all_ended.wait()
+
+
+async def test_a_connection_is_not_kept_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(smtp, "IDLE_SECONDS", 0)
+    server = MailServer()
+    async with mailing_to(server) as mailer:
+        await mailer.send(a_mail(1))
+        async with asyncio.timeout(5):
+            await server.all_ended.wait()
+
+
+async def test_mails_differ_in_what_is_their_own() -> None:
+    server = MailServer()
+    async with mailing_to(server) as mailer:
+        await mailer.send(a_mail(1))
+        await mailer.send(a_mail(1))
+        await mailer.send(a_mail(2))
+    first, again, other = (mail.replace(boundary(mail), b"") for mail in server.mails)
+    assert first == again
+    assert first.replace(b"News 1", b"News 2").replace(b"ord_1.1", b"ord_1.2") == other
+
+
+def boundary(mail: bytes) -> bytes:
+    return mail.partition(b'boundary="')[2].partition(b'"')[0]
