@@ -1,5 +1,8 @@
 """Argo CD is let do what the overlays need, from where they are, and no more."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 import yaml
 
@@ -28,8 +31,11 @@ OPERATORS = {
     "kube-prometheus-stack",
     "opentelemetry-operator",
     "plugin-barman-cloud",
+    "prometheus-crds",
     "temporal-worker-controller",
 }
+MONITORS = {"podMonitorEnabled", "podMonitor", "podmonitor", "serviceMonitor"}
+"""How the charts call the values that ask for a kind of Prometheus's."""
 
 
 @pytest.fixture(params=ENVIRONMENTS)
@@ -141,14 +147,71 @@ def test_a_release_may_be_followed_instead_of_a_branch() -> None:
         assert source["path"] == f"deploy/kustomize/overlays/production/{system}"
 
 
-def test_waves_bring_operators_before_those_who_use_them(name: str) -> None:
-    waves = {
+def waves(name: str) -> dict[str, int]:
+    return {
         n: int(a["metadata"]["annotations"]["argocd.argoproj.io/sync-wave"])
         for n, a in applications(name).items()
     }
-    assert max(waves[o] for o in OPERATORS) < waves["security"]
-    order = [waves[s] for s in SYSTEMS]
+
+
+def values(name: str, operator: str) -> Any:
+    chart, _ = applications(name)[operator]["spec"]["sources"]
+    (path,) = chart["helm"]["valueFiles"]
+    return yaml.safe_load((ROOT / path.removeprefix("$values/")).read_text())
+
+
+def found(values: Any, keys: set[str]) -> Iterator[Any]:
+    """What stands under one of these keys, however deep."""
+    if isinstance(values, dict):
+        for key, value in values.items():
+            if key in keys:
+                yield value
+            yield from found(value, keys)
+
+
+def test_waves_bring_operators_before_those_who_use_them(name: str) -> None:
+    made = waves(name)
+    # Prometheus and Grafana serve nobody here; they use what `monitoring` makes.
+    operators = OPERATORS - {"kube-prometheus-stack"}
+    assert max(made[o] for o in operators) < made["security"]
+    order = [made[s] for s in SYSTEMS]
     assert order == sorted(set(order))
+
+
+def test_no_operator_waits_for_what_a_later_wave_brings(name: str) -> None:
+    """Each wave has to be healthy before the next one: such a wait has no end."""
+    made = waves(name)
+    makers = {
+        **{
+            m["spec"]["target"]["name"]: made[system]
+            for system in SYSTEMS
+            for m in of_kind(overlay(name, system), "ExternalSecret")
+        },
+        **{
+            m["metadata"]["name"]: made[system]
+            for system in SYSTEMS
+            for m in of_kind(overlay(name, system), "Namespace")
+        },
+    }
+    for operator in OPERATORS:
+        given = values(name, operator)
+        for need in found(given, {"existingSecret", "namespaceOverride"}):
+            assert makers[need] < made[operator], f"{operator} needs {need}"
+        if any(found(given, MONITORS)):
+            assert made["prometheus-crds"] < made[operator], f"{operator} has a monitor"
+
+
+def test_the_kinds_of_prometheus_are_those_of_its_operator(name: str) -> None:
+    whole, kinds = (
+        applications(name)[each]["spec"]["sources"][0]
+        for each in ("kube-prometheus-stack", "prometheus-crds")
+    )
+    assert (whole["chart"], whole["targetRevision"]) == (
+        kinds["chart"],
+        kinds["targetRevision"],
+    )
+    assert values(name, "kube-prometheus-stack")["crds"] == {"enabled": False}
+    assert values(name, "prometheus-crds")["crds"] == {"enabled": True}
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
