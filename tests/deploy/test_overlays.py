@@ -1,6 +1,7 @@
 """What is in Git would be accepted by a cluster and would find all it names."""
 
 import pytest
+import yaml
 from api.settings import ApiSettings, CodecSettings
 from pydantic_settings import BaseSettings
 from worker.settings import WorkerSettings
@@ -72,6 +73,24 @@ def test_jobs_stand_between_what_they_need_and_what_needs_them(
     built: Cluster, first: tuple[str, str], then: tuple[str, str]
 ) -> None:
     assert waves.wave_of(built, *first) < waves.wave_of(built, *then)
+
+
+def test_nothing_waits_for_a_public_certificate_but_the_gateway_it_comes_through(
+    built: Cluster,
+) -> None:
+    """It waits for DNS, and at each renewal again: no roll-out may wait with it."""
+    doors = ("Gateway", "HTTPRoute", "GRPCRoute", "BackendTLSPolicy", "Ingress")
+    used = yaml.safe_dump(of_kind(built.manifests, "Ingress", "Gateway"))
+    public = [
+        m
+        for m in of_kind(built.manifests, "Certificate")
+        if f": {m['spec']['secretName']}\n" in used
+    ]
+    assert len(public) == 3
+    last = min(waves.wave(m) for m in public)
+    others = [m for m in built.manifests if m not in public]
+    assert all(waves.wave(m) < last for m in others if m["kind"] not in doors)
+    assert all(waves.wave(m) <= last for m in others)
 
 
 def versioned() -> tuple[Manifest, ...]:
