@@ -48,6 +48,9 @@ def _foreign(name: str, *ports: int, **labels: str) -> End:
 
 _WEBHOOK = {NAME: "webhook", "app.kubernetes.io/instance": "cert-manager"}
 _OPERATOR = {"app": "kube-prometheus-stack-operator"}
+_WEBHOOK_JOBS = [
+    {"app": f"kube-prometheus-stack-admission-{job}"} for job in ("create", "patch")
+]
 _SOLVER = {"acme.cert-manager.io/http01-solver": "true"}
 
 OTHERS = [
@@ -63,6 +66,10 @@ OTHERS = [
     _foreign("monitoring/grafana", 3000),
     _foreign("monitoring/kube-state-metrics", 8080),
     End("monitoring/operator", "monitoring", _OPERATOR, frozenset({10250})),
+    *(
+        End(f"monitoring/{job['app'][22:]}", "monitoring", job, frozenset())
+        for job in _WEBHOOK_JOBS
+    ),
     _foreign("security/cert-manager", 9402),
     _foreign("security/cainjector", 9402),
     End(

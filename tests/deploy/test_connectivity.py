@@ -40,7 +40,10 @@ def test_only_the_server_and_its_operators_reach_the_internal_frontend(
         for (source, target), ports in connections(network(name)).items()
         if target == door and 7236 in ports
     }
+    # What the server does by workflows of its own begins there too.
     assert callers == {
+        "temporal-backend/temporal-history",
+        "temporal-backend/temporal-internal-frontend",
         "temporal-backend/temporal-system-worker",
         "temporal-backend/temporal-admin-tools",
         "temporal-backend/temporal-namespace",
@@ -63,3 +66,9 @@ def test_nothing_outside_reaches_a_database_or_the_metrics(name: str) -> None:
         ("temporal-backend/temporal-web", 8080),
         ("temporal-product/fastapi-service", 8000),
     }
+
+
+@pytest.mark.parametrize("job", ["admission-create", "admission-patch"])
+def test_a_chart_s_job_reaches_the_api_server(job: str) -> None:
+    allowed = connections(network("production"))
+    assert allowed[f"monitoring/{job}", "the API server"] == {443, 6443}
