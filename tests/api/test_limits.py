@@ -37,7 +37,7 @@ LARGEST: dict[str, Json] = {
     },
     "metadata": {"metadata": LARGEST_METADATA},
     "external_ref": {"external_ref": "r" * 100},
-    "customer_id": {"customer_id": "c" * 100},
+    "customer_id": {"customer_id": "c" * 200},
     "locale": {
         "contact": {
             "name": "n" * 250,
@@ -57,7 +57,7 @@ TOO_LARGE: dict[str, Json] = {
     f"#/metadata/{'k' * 41}/[key]": with_metadata(**{"k" * 41: ""}),
     "#/metadata/k": with_metadata(k="\N{GOTHIC LETTER AHSA}" * 500 + "."),
     "#/external_ref": {"external_ref": "r" * 101},
-    "#/customer_id": {"customer_id": "c" * 101},
+    "#/customer_id": {"customer_id": "c" * 201},
     "#/contact/locale": {
         "contact": {
             "name": "Ada",

@@ -187,6 +187,15 @@ async def test_stock_is_found_by_what_runs_low(shop: Shop) -> None:
     assert [row["sku"] for row in first["data"] + rest["data"]] == ["A", "B"]
 
 
+async def test_a_page_may_end_anywhere(shop: Shop) -> None:
+    await shop.sell()
+    for location in ("Halle\u00a0A", "Z"):
+        await shop.post("/v1/stock/receipts", receipt(1) | {"location": location})
+    first = await shop.get("/v1/stock", limit=1)
+    rest = await shop.get("/v1/stock", limit=1, cursor=first["next_cursor"])
+    assert [row["location"] for row in rest["data"]] == ["Z"]
+
+
 async def test_movements_come_in_pages(shop: Shop) -> None:
     await shop.sell()
     for quantity in (1, 2, 3):

@@ -267,6 +267,15 @@ async def test_a_signature_that_is_none_is_refused(
     assert (answer.status_code, code(answer)) == (400, "invalid-signature")
 
 
+@pytest.mark.parametrize("event_id", ["", "m" * 3000])
+async def test_an_event_has_an_id_that_can_be_stored(
+    client: httpx2.AsyncClient, event_id: str
+) -> None:
+    headers = signed("carrier", SCAN, event_id=event_id)
+    answer = await send(client, "carrier", SCAN, headers)
+    assert (answer.status_code, code(answer)) == (400, "malformed")
+
+
 async def test_a_key_that_is_being_replaced_signs_twice(
     client: httpx2.AsyncClient,
 ) -> None:

@@ -56,8 +56,9 @@ def moment(value: object) -> datetime:
 
 def text(value: object) -> str:
     """A text in a cursor, such as can be asked of PostgreSQL."""
-    if not isinstance(value, str) or not value.isprintable():
+    if not isinstance(value, str) or "\0" in value:
         raise ValueError("not a text")
+    value.encode()  # refuses half of a surrogate pair
     return value
 
 
@@ -84,9 +85,14 @@ def page_response(
     """A page of `limit` rows; one more among `rows` tells that another follows."""
     shown = [show(row) for row in rows[:limit]]
     following = cursor_after(*position(rows[limit - 1])) if len(rows) > limit else None
+    return page_of(request, shown, following)
+
+
+def page_of(request: Request, shown: Sequence[View], following: str | None) -> Response:
+    """What is shown of a list, with the way to what follows."""
     headers = {}
     if following is not None:
         url = request.url.include_query_params(cursor=following)
         headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
-    body = _ANY_PAGE(data=shown, next_cursor=following).model_dump_json()
+    body = _ANY_PAGE(data=list(shown), next_cursor=following).model_dump_json()
     return Response(body, headers=headers, media_type="application/json")

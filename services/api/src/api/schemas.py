@@ -12,6 +12,7 @@ T = TypeVar("T")
 
 # PostgreSQL stores no NUL, and no name or reference needs a control character.
 _ONE_LINE = r"^[^\x00-\x1f\x7f]*$"
+_IN_EMAIL = r"[^@\s\x00-\x1f\x7f]"
 _LINES = r"^[^\x00-\x08\x0b-\x1f\x7f]*$"
 
 Word = Annotated[
@@ -20,6 +21,13 @@ Word = Annotated[
         strip_whitespace=True, min_length=1, max_length=100, pattern=_ONE_LINE
     ),
 ]
+Subject = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True, min_length=1, max_length=200, pattern=_ONE_LINE
+    ),
+]
+"""A person or service by the `sub` of their tokens: as long as `is_subject` allows."""
 Line = Annotated[
     str,
     StringConstraints(
@@ -45,7 +53,8 @@ LineNumber = Annotated[int, Field(ge=1, le=500)]
 Email = Annotated[
     str,
     StringConstraints(
-        max_length=254, pattern=r"^[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+\.[^@\s]+$"
+        max_length=254,
+        pattern=rf"^{_IN_EMAIL}+@{_IN_EMAIL}+\.{_IN_EMAIL}+$",
     ),
 ]
 Phone = Annotated[str, StringConstraints(pattern=r"^\+?[0-9 ()./-]{3,40}$")]
@@ -55,6 +64,10 @@ class Request(BaseModel):
     """What a caller sends: exact types, and no field that is not known."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class Nothing(Request):
+    """Of a command that its address says all about: more would not be heeded."""
 
 
 class View(BaseModel):

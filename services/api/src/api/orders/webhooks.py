@@ -88,6 +88,9 @@ def carrier(secret: str, headers: Headers, body: bytes) -> Received | None:
     ]
     _check(expected, offered)
     event = _document(body)
+    if not _is_word(event_id):
+        # All events without an id would be taken for one.
+        raise _malformed()
     return Received(event_id, _text(event, "type"), _scan(_member(event, "data")))
 
 
@@ -171,11 +174,13 @@ def _member(document: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
 
 def _text(document: Mapping[str, Any], name: str) -> str:
     value = document.get(name)
-    if not isinstance(value, str) or not 0 < len(value) <= 200:
-        raise _malformed()
-    if not value.isprintable():
+    if not isinstance(value, str) or not _is_word(value):
         raise _malformed()
     return value
+
+
+def _is_word(value: str) -> bool:
+    return 0 < len(value) <= 200 and value.isprintable()
 
 
 def _optional(document: Mapping[str, Any], name: str) -> str | None:

@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field
 from shared.contracts.orders.states import Decision, HoldReason
 
 from api.paging import ListQuery, Moment
-from api.schemas import LineQuantity, Note, Request, View, Word
+from api.schemas import LineQuantity, Note, Request, Subject, View, Word
 
 
 class NewHold(Request):
@@ -24,7 +24,7 @@ class NewHold(Request):
 class Assignment(Request):
     """`null` gives the hold back to everybody."""
 
-    assignee: Word | None
+    assignee: Subject | None
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"assignee": "grace"}]})
 
@@ -53,7 +53,7 @@ class HoldQuery(ListQuery):
     """`overdue=true`: due and not decided. `subject`: an order, shipment or refund."""
 
     reason: HoldReason | None = None
-    assignee: Word | None = None
+    assignee: Subject | None = None
     overdue: bool | None = None
     subject: Word | None = None
 

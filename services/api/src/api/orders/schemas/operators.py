@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 
 from api.paging import ListQuery
-from api.schemas import Note, Request, View, Word
+from api.schemas import Note, Request, Subject, View, Word
 
 
 class WaitingFor(View):
@@ -59,7 +59,7 @@ class NewErasure(Request):
     """By the id that the customer's orders have. In the body, because addresses are
     written down on the way."""
 
-    customer_id: Word
+    customer_id: Subject
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"customer_id": "c-42"}]})
 

@@ -34,12 +34,15 @@ from api.schemas import (
     Quantity,
     Request,
     Sku,
+    Subject,
     View,
     Word,
 )
 
+_NO_BLANK = r"[^\x00-\x20\x7f]"
 Reference = Annotated[
-    str, StringConstraints(pattern=r"^[^\x00-\x20\x7f](.{0,98}[^\x00-\x20\x7f])?$")
+    str,
+    StringConstraints(pattern=rf"^{_NO_BLANK}([^\x00-\x1f\x7f]{{0,98}}{_NO_BLANK})?$"),
 ]
 MetadataKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,40}$")]
 
@@ -124,7 +127,7 @@ class NewPayment(Request):
 class NewOrder(Request):
     """A customer's own token needs no `customer_id`; a service must give one."""
 
-    customer_id: Word | None = None
+    customer_id: Subject | None = None
     external_ref: Reference | None = None
     currency: Currency
     lines: Annotated[list[NewLine], Field(min_length=1, max_length=500)]
@@ -150,6 +153,8 @@ class ContactPatch(Request):
     def _changes_something(self) -> "ContactPatch":
         if not self.model_fields_set:
             raise ValueError("must name at least one field")
+        if any(getattr(self, name) is None for name in self.model_fields_set):
+            raise ValueError("must give each field that it names a value")
         return self
 
     model_config = ConfigDict(
@@ -176,7 +181,7 @@ class OrderQuery(ListQuery):
 
     status: OrderStatus | None = None
     hold: HoldReason | None = None
-    customer: Word | None = None
+    customer: Subject | None = None
     q: Word | None = None
     created_from: Moment | None = None
     created_to: Moment | None = None
