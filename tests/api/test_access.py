@@ -118,6 +118,12 @@ async def test_a_token_of_the_issuer_is_accepted() -> None:
     assert not caller.may("orders:read")
 
 
+async def test_an_old_token_is_told_that_it_is_old() -> None:
+    async with Issuer().authenticator() as authenticate:
+        problem = await refused(authenticate, token(exp=1))
+    assert problem.detail == "The access token has expired."
+
+
 async def test_elliptic_curves_are_accepted() -> None:
     issuer = Issuer(keys=[jwk(EC_KEY, "one")])
     async with issuer.authenticator() as authenticate:

@@ -156,6 +156,8 @@ class OidcTokens:
                 leeway=LEEWAY_SECONDS,
                 options={"require": ["exp", "iss", "aud", "sub"]},
             )
+        except jwt.ExpiredSignatureError as error:
+            raise _refused("The access token has expired.") from error
         except (jwt.PyJWTError, ValueError, TypeError) as error:
             raise _refused("The access token is not valid.") from error
         return claims
