@@ -60,6 +60,10 @@ async def test_what_is_not_json_is_malformed(shop: Shop, content: bytes) -> None
         ({"expected_total": eur(float("nan"))}, "#/expected_total/amount"),  # type: ignore[arg-type]
         ({"contact": {"name": "A", "email": SECRET}}, "#/contact/email"),
         ({"contact": {"name": "\ud800", "email": "a@b.c"}}, "#/contact/name"),
+        ({"contact": {"name": "A", "email": "a@b.c\0d"}}, "#/contact/email"),
+        ({"contact": {"name": "A", "email": "a@b.c\x01"}}, "#/contact/email"),
+        ({"external_ref": "a\0b"}, "#/external_ref"),
+        ({"external_ref": "a\rb"}, "#/external_ref"),
         ({"ship_to": ADDRESS | {"country": "Germany"}}, "#/ship_to/country"),
         ({"ship_to": ADDRESS | {"city": "  "}}, "#/ship_to/city"),
         ({"payment": {"method": "4242 4242 4242 4242"}}, "#/payment/method"),
@@ -86,6 +90,18 @@ async def test_a_field_that_does_not_fit_is_named_without_its_value(
     assert all(
         e.keys() == {"pointer", "code", "detail"} for e in answer.json()["errors"]
     )
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/shipments/shp_{}/cancel", "/v1/orders/ord_{}/resume"]
+)
+async def test_a_command_without_a_body_ignores_none(shop: Shop, path: str) -> None:
+    answer = await shop.client.post(
+        path.format("0" * 26),
+        json={"lines": [{"line": 1, "quantity": 1}]},
+        headers=key(),
+    )
+    assert (answer.status_code, code(answer)) == (422, "validation")
 
 
 async def test_a_request_that_was_not_understood_leaves_its_key_open(
@@ -128,7 +144,22 @@ async def test_an_address_that_does_not_exist_is_a_problem(shop: Shop) -> None:
 async def test_a_method_that_does_not_fit_is_a_problem(shop: Shop) -> None:
     answer = await shop.client.delete("/v1/orders")
     assert (answer.status_code, code(answer)) == (405, "method-not-allowed")
-    assert answer.headers["allow"]
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/v1/orders", "GET, HEAD, POST"),
+        ("/v1/products/TEA", "GET, HEAD, PUT"),
+        ("/v1/stock/receipts", "POST"),
+        ("/health", "GET, HEAD"),
+    ],
+)
+async def test_an_address_names_every_method_that_fits(
+    shop: Shop, path: str, allowed: str
+) -> None:
+    answer = await shop.client.delete(path)
+    assert answer.headers["allow"] == allowed
 
 
 async def test_an_unexpected_failure_shows_a_trace_id_and_nothing_else(

@@ -130,7 +130,9 @@ async def test_what_no_key_opens_stays_closed_beside_the_rest(
     assert [shown[0], json.loads(shown[1].data)] == [both[0], "ours"]
 
 
-@pytest.mark.parametrize("body", ["", "{", '"ord_1"', '{"payloads": [{"data": 1}]}'])
+@pytest.mark.parametrize(
+    "body", ["", "{", '"ord_1"', '{"payloads": [{"data": 1}]}', "[" * 100_000]
+)
 async def test_what_are_no_payloads_is_malformed(
     codec: httpx2.AsyncClient, signer: Signer, body: str
 ) -> None:

@@ -22,6 +22,7 @@ from tests.api.shop import (
     PRICE,
     SHIPPING,
     SKU,
+    Json,
     Shop,
     an_order,
     as_user,
@@ -373,6 +374,43 @@ async def test_the_timeline_names_the_changed_fields_alone(
     async with engine.connect() as connection:
         email = await connection.scalar(text("SELECT email FROM contacts"))
     assert email == "new@example.com"
+
+
+async def corrected(
+    shop: Shop, order: Json, if_match: str, **fields: object
+) -> httpx2.Response:
+    return await shop.client.patch(
+        f"/v1/orders/{order['id']}/contact",
+        json=fields,
+        headers={"If-Match": if_match},
+    )
+
+
+async def test_a_correction_of_any_version_is_none_s_repeat(
+    shop: Shop, engine: AsyncEngine
+) -> None:
+    await shop.sell()
+    order = await shop.order()
+    for email in ("old@example.com", "new@example.com", "old@example.com"):
+        done(await corrected(shop, order, "*", email=email))
+    async with engine.connect() as connection:
+        email = await connection.scalar(text("SELECT email FROM contacts"))
+    assert email == "old@example.com"
+
+
+async def test_one_of_several_versions_is_enough(shop: Shop) -> None:
+    await shop.sell()
+    order = await shop.order()
+    stale = await corrected(shop, order, '"7", W/"1"', phone="+49 30 1234")
+    assert (stale.status_code, code(stale)) == (412, "version-mismatch")
+    fresh = await corrected(shop, order, '"7", "1"', phone="+49 30 1234")
+    assert done(fresh)["version"] == 2
+
+
+async def test_a_contact_is_not_corrected_to_nothing(shop: Shop) -> None:
+    await shop.sell()
+    answer = await corrected(shop, await shop.order(), '"1"', phone=None)
+    assert (answer.status_code, code(answer)) == (422, "validation")
 
 
 async def test_a_parcel_without_a_label_says_so(stocked: Shop) -> None:

@@ -13,6 +13,7 @@ from limits import parse
 from pydantic import ValidationError
 
 from tests.api.conftest import MakeSettings, running
+from tests.api.serving import serving
 from tests.api.shop import Shop, an_order, as_user, code, done, key
 
 ORIGIN = {"Origin": "https://shop.example.com"}
@@ -63,6 +64,32 @@ async def test_nothing_leads_to_where_the_host_header_says(shop: Shop) -> None:
 
 
 # ── size and form ───────────────────────────────────────────────────────────────────
+
+
+async def test_head_is_answered_as_get_without_the_content(shop: Shop) -> None:
+    await shop.sell()
+    path = f"/v1/orders/{(await shop.order())['id']}"
+    whole, head = await shop.client.get(path), await shop.client.head(path)
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["etag"] == whole.headers["etag"]
+    assert head.headers["content-length"] == whole.headers["content-length"]
+    nowhere = await shop.client.head("/v1/stock/receipts")
+    assert (nowhere.status_code, nowhere.headers["allow"]) == (405, "POST")
+
+
+async def test_head_opens_no_stream(make_settings: MakeSettings) -> None:
+    stream = {"Accept": "text/event-stream"}
+    async with (
+        serving(create_app(make_settings())) as (_, url),
+        httpx2.AsyncClient(base_url=url) as client,
+    ):
+        shop = Shop(client)
+        await shop.sell()
+        path = f"/v1/orders/{(await shop.order())['id']}"
+        head = await client.head(f"{path}/events", headers=stream)
+        assert head.headers["content-type"].startswith("text/event-stream")
+        # By the same connection.
+        assert (await client.head(path)).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -218,6 +218,18 @@ async def test_a_customer_orders_for_themselves(shop: Shop) -> None:
     assert (theirs.status_code, code(theirs)) == (403, "insufficient-scope")
 
 
+async def test_a_customer_s_id_may_be_as_long_as_a_subject(shop: Shop) -> None:
+    await shop.sell()
+    subject = "s" * 200
+    order = await shop.order(customer_id=subject)
+    page = await shop.get("/v1/orders", customer=subject)
+    assert [found["id"] for found in page["data"]] == [order["id"]]
+    answer = await shop.client.post(
+        "/v1/erasures", json={"customer_id": subject}, headers=key()
+    )
+    assert code(answer) == "still-needed"
+
+
 async def test_a_service_names_the_customer(shop: Shop) -> None:
     answer = await shop.client.post(
         "/v1/orders", json=an_order(customer_id=None), headers=key()
@@ -255,6 +267,19 @@ async def test_waiting_ends_when_the_order_is_confirmed(live: Shop) -> None:
     again = await live.client.post("/v1/orders", json=an_order(), headers=same)
     assert again.headers["idempotency-replayed"] == "true"
     assert done(again)["id"] == answer.json()["id"]
+
+
+@pytest.mark.parametrize(
+    "prefer", ["Wait=1", "wait=1;why=x", 'wait = "1"', "a, wait=1"]
+)
+async def test_a_preference_is_understood_however_it_is_written(
+    shop: Shop, prefer: str
+) -> None:
+    await shop.sell()
+    answer = await shop.client.post(
+        "/v1/orders", json=an_order(), headers=key() | {"Prefer": prefer}
+    )
+    assert answer.headers["preference-applied"] == "wait=1"
 
 
 async def test_waiting_ends_in_any_case(shop: Shop) -> None:

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sys
+import uuid
 from pathlib import Path
 
 import httpx2
@@ -12,13 +13,13 @@ import pytest
 from api.__main__ import openapi_document
 from api.app import create_app
 from devstack.ports import free_ports
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
 from tests.api.conftest import MakeSettings, running
 from tests.api.serving import events
-from tests.api.shop import Shop
+from tests.api.shop import Shop, code
 from tests.conftest import NOWHERE
 from tests.support import infrastructure
 
@@ -71,6 +72,24 @@ async def test_it_is_not_ready_without_its_database(
         answer = await client.get("/ready")
     assert answer.status_code == 503
     assert answer.json()["database"] == "unreachable"
+
+
+@pytest.mark.parametrize("limit", ["LOGIN CONNECTION LIMIT 0", "NOLOGIN"])
+async def test_a_database_that_lets_nobody_in_makes_it_unavailable(
+    make_settings: MakeSettings, database: str, engine: AsyncEngine, limit: str
+) -> None:
+    role = f"outside_{uuid.uuid4().hex}"
+    async with engine.begin() as connection:
+        await connection.execute(text(f"CREATE ROLE {role} {limit}"))
+    outside = make_url(database).set(username=role).render_as_string(False)
+    async with running(create_app(make_settings(database_url=outside))) as client:
+        ready = await client.get("/ready")
+        read = await client.get("/v1/products")
+    assert (ready.status_code, ready.json()["database"]) == (503, "unreachable")
+    assert (read.status_code, code(read)) == (503, "unavailable")
+    assert read.headers["retry-after"]
+    async with engine.begin() as connection:
+        await connection.execute(text(f"DROP ROLE {role}"))
 
 
 async def test_it_stays_ready_when_a_later_release_migrates(

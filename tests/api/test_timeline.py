@@ -71,6 +71,19 @@ async def test_events_are_listed_after_a_number(
     assert await shop.get(path, cursor=first["next_cursor"]) == rest
 
 
+async def test_a_page_of_events_links_to_the_next(
+    shop: Shop, engine: AsyncEngine
+) -> None:
+    await shop.sell()
+    order = await shop.order()
+    await happens(engine, order, "order.confirmed")
+    first = await shop.client.get(f"/v1/orders/{order['id']}/events?limit=1")
+    link = first.headers["link"].partition(">")[0].removeprefix("<")
+    following = await shop.client.get(link)
+    assert [event["seq"] for event in done(following)["data"]] == [2]
+    assert "link" not in following.headers
+
+
 async def test_a_customer_learns_neither_who_works_on_it_nor_why_it_waits(
     shop: Shop, engine: AsyncEngine
 ) -> None:
@@ -139,6 +152,19 @@ async def test_a_stream_ends_a_while_after_the_order(
     answer = await shop.client.get(f"/v1/orders/{order['id']}/events", headers=STREAM)
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert "id: 1\n" in answer.text
+
+
+async def test_whoever_has_heard_the_end_is_not_made_to_come_again(
+    shop: Shop, engine: AsyncEngine
+) -> None:
+    await shop.sell()
+    order = await shop.order()
+    path = f"/v1/orders/{order['id']}/events"
+    await ended(engine, order, ago=timedelta(seconds=61))
+    missed = await shop.client.get(path, headers=STREAM | {"Last-Event-ID": "0"})
+    assert "id: 1\n" in missed.text
+    heard = await shop.client.get(path, headers=STREAM | {"Last-Event-ID": "1"})
+    assert heard.status_code == 204
 
 
 async def test_a_stream_ends_when_the_server_is_asked_to_stop(

@@ -20,7 +20,7 @@ from temporalio.runtime import Runtime
 from api import catalogue, health
 from api.errors import Problem, ProblemDocument, install_error_handlers
 from api.lookout import Lookout
-from api.middleware import Edge, Guard
+from api.middleware import Edge, Guard, Heads
 from api.oidc import authenticator
 from api.orders.commands import Commands
 from api.orders.routes import (
@@ -119,6 +119,7 @@ def _routes() -> APIRouter:
 
 def _add_layers(app: FastAPI, settings: ApiSettings) -> None:
     """From the innermost to the outermost."""
+    app.add_middleware(Heads)
     app.add_middleware(Guard, patience=settings.api_client_timeout.total_seconds())
     if settings.api_cors_origins:
         app.add_middleware(

@@ -20,6 +20,7 @@ from shared.contracts.errors import Refusal, refusal_extra
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from temporalio.exceptions import ApplicationError
 
 from api.tracing import trace_id
@@ -196,8 +197,24 @@ async def _http_exception(request: Request, error: Exception) -> Response:
     if not isinstance(error, Problem):
         code = _BY_STATUS.get(error.status_code, "malformed")
         detail = HTTPStatus(error.status_code).description or error.detail
-        error = Problem(code, detail, headers=error.headers)
+        headers = dict(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = _allowed(request)
+        error = Problem(code, detail, headers=headers)
     return problem_response(request, error)
+
+
+def _allowed(request: Request) -> str:
+    """Every method of the address: Starlette names those of the first route alone."""
+    found = [
+        method
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
+        if any(
+            route.matches({**request.scope, "method": method})[0] is Match.FULL
+            for route in request.app.routes
+        )
+    ]
+    return ", ".join(found).replace("GET", "GET, HEAD")
 
 
 async def _refusal(request: Request, error: Exception) -> Response:
@@ -247,8 +264,9 @@ async def _database(request: Request, error: Exception) -> Response:
     return problem_response(request, Unavailable("Please try again shortly."))
 
 
-# Connection failures, too many of them, a shutdown, a statement that took too long.
-_OUTAGE_STATES = ("08", "53", "57P", "57014", "40001", "40P01")
+# Connection failures, too many of them, a shutdown, a statement that took too long; and
+# what is no request's fault either: we are not let in, or the database is not there.
+_OUTAGE_STATES = ("08", "53", "57P", "57014", "40001", "40P01", "28", "3D000")
 
 
 def _is_outage(error: DBAPIError) -> bool:

@@ -217,15 +217,18 @@ class _Corrected(BaseModel):
     """The answer is the order itself, as it is by then."""
 
 
-def _contact_key(order_id: str, if_match: str, wanted: ContactPatch) -> str:
-    # The same correction of the same version is a repeat, whoever sends it again.
+def _contact_key(order_id: str, if_match: str, wanted: ContactPatch) -> str | None:
+    """The same correction of the same version is a repeat, whoever sends it again. Of
+    any version it is not: somebody else's may have come in between."""
+    if if_match.strip() == "*":
+        return None
     text_of = json.dumps([if_match, wanted.model_dump(exclude_unset=True)])
     return f"{order_id}:contact:{hashlib.sha256(text_of.encode()).hexdigest()[:32]}"
 
 
 async def _correct(pending: Change, if_match: str, wanted: ContactPatch) -> _Corrected:
     order = await read_order(pending.connection, pending.subject)
-    if if_match.strip() not in ("*", etag(order)):
+    if not _names(if_match, etag(order)):
         raise Problem(
             "version-mismatch", "The order has changed.", version=order.version
         )
@@ -237,6 +240,12 @@ async def _correct(pending: Change, if_match: str, wanted: ContactPatch) -> _Cor
     # The fields' names alone: what is in them is personal.
     pending.event("contact.changed", fields=sorted(wanted.model_fields_set))
     return _Corrected()
+
+
+def _names(if_match: str, current: str) -> bool:
+    """RFC 9110: any version, or one of a list. A weak tag names none."""
+    tags = [tag.strip() for tag in if_match.split(",")]
+    return tags == ["*"] or current in tags
 
 
 def _is_packed(order: OrderSnapshot, parcel: Shipment) -> bool:

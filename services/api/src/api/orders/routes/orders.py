@@ -142,11 +142,13 @@ def _customer(caller: Principal, wanted: NewOrder) -> str:
     return caller.subject
 
 
+_WAIT = re.compile(r"wait\s*=\s*\"?(\d{1,9})\"?", re.ASCII | re.IGNORECASE)
+
+
 def _wait_seconds(prefer: str | None) -> int:
     """RFC 7240: a preference that is not understood is ignored."""
     for preference in (prefer or "").split(","):
-        found = re.fullmatch(r"\s*wait\s*=\s*\"?(\d{1,9})\"?\s*", preference, re.ASCII)
-        if found:
+        if found := _WAIT.fullmatch(preference.partition(";")[0].strip()):
             return min(int(found[1]), LONGEST_WAIT_SECONDS)
     return 0
 

@@ -12,6 +12,7 @@ from api.orders import reading
 from api.orders.paths import OrderPath
 from api.orders.processes import process_of, resume
 from api.orders.schemas.operators import Process, Resumed
+from api.schemas import Nothing
 from api.services import ApiServices
 
 router = APIRouter(prefix="/v1/orders/{order_id}", tags=["operators"])
@@ -40,6 +41,7 @@ async def resume_order(
     order_id: OrderPath,
     once: OnceOnly,
     services: ApiServices,
+    wanted: Nothing | None = None,
 ) -> Response:
     """Start the workflow again if it is lost or was terminated, and have it look at
     the facts in any case. Safe at any moment: what is done is not done again."""

@@ -24,7 +24,7 @@ from api.orders.shipments import (
 )
 from api.paging import moment, page_response
 from api.paging import text as text_of
-from api.schemas import Page
+from api.schemas import Nothing, Page
 from api.services import ApiServices, Services
 
 router = APIRouter(prefix="/v1/shipments", tags=["shipments"])
@@ -144,6 +144,7 @@ async def cancel_shipment(
     shipment_id: ShipmentPath,
     once: OnceOnly,
     services: ApiServices,
+    wanted: Nothing | None = None,
 ) -> Response:
     """Do not send it: its lines are cancelled, and what was paid is given back."""
     shipment = await read_shipment(services, shipment_id)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
 from pydantic import BaseModel, ConfigDict, Field
 from shared.contracts.orders.states import OrderStatus
@@ -17,6 +17,7 @@ from api.documents import problems
 from api.orders import reading
 from api.orders.paths import OrderPath
 from api.orders.schemas.orders import Event
+from api.paging import page_of
 from api.schemas import Page
 from api.services import ApiServices, Services
 
@@ -48,10 +49,12 @@ class EventQuery(BaseModel):
             " text/event-stream`",
             "content": {"text/event-stream": {}},
         },
+        204: {"description": "The stream has ended."},
         **problems("not-found"),
     },
 )
 async def list_order_events(
+    request: Request,
     caller: Annotated[Principal, allowed("orders:own", "orders:read")],
     order_id: OrderPath,
     query: Annotated[EventQuery, Query()],
@@ -60,20 +63,24 @@ async def list_order_events(
     last_event_id: Annotated[Seq | None, Header()] = None,
 ) -> Response:
     """Events with a higher `seq` than `after`, oldest first. A stream goes on after
-    `Last-Event-ID` and ends a minute after the order has."""
+    `Last-Event-ID` and ends a minute after the order has; from then on 204 says that
+    nothing more comes."""
     await reading.require_sight(services, caller, order_id, "orders:read")
     told = Telling(services, caller, order_id)
     after = query.after if query.cursor is None else query.cursor
     if "text/event-stream" in accept:
-        after = after if last_event_id is None else last_event_id
+        if last_event_id is not None:
+            after = last_event_id
+            if await told.is_over(after):
+                # A browser that gets no stream comes again for ever.
+                return Response(status_code=204)
         # No proxy may keep what should be seen at once.
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return EventSourceResponse(told.stream(after), headers=headers)
     events, _ = await told.after(after, query.limit + 1)
     shown = events[: query.limit]
     following = str(shown[-1].seq) if len(events) > query.limit else None
-    body = Page[Event](data=shown, next_cursor=following).model_dump_json()
-    return Response(body, media_type="application/json")
+    return page_of(request, shown, following)
 
 
 class Telling:
@@ -96,6 +103,11 @@ class Telling:
         ended = OrderStatus(row.status).final
         return events, row.updated_at if ended else None
 
+    async def is_over(self, seq: int) -> bool:
+        """Whether nothing came after `seq`, nor is going to."""
+        events, ended = await self.after(seq, 1)
+        return not events and _is_long_ago(ended)
+
     async def stream(self, seq: int) -> AsyncIterator[bytes]:
         """Each event as soon as it is true, until a minute after the end."""
         yield format_sse_event(retry=RECONNECT_MS)
@@ -108,7 +120,7 @@ class Telling:
                     seq = event.seq
                 if events:
                     continue
-                if ended is not None and datetime.now(UTC) - ended > OPEN_AFTER_END:
+                if _is_long_ago(ended):
                     break
                 if not await wake.wait(POLL_SECONDS):
                     yield KEEPALIVE_COMMENT
@@ -125,6 +137,10 @@ class Telling:
         return event.model_copy(
             update={"actor": event.actor if mine else "shop", "data": hidden}
         )
+
+
+def _is_long_ago(ended: datetime | None) -> bool:
+    return ended is not None and datetime.now(UTC) - ended > OPEN_AFTER_END
 
 
 _INTERNAL = ("provider_ref", "failure", "ledger_id")
