@@ -5,7 +5,7 @@ def share(total: int, quantity: int, before: int, units: int) -> int:
     """The price, in minor units, of `units` more of `quantity` after `before`.
 
     Any way of splitting a line into parts sums to its total to the cent:
-    `share(1000, 3, 0, 1) + share(1000, 3, 1, 2) == 1000`. domain.md, M5.
+    `share(1000, 3, 0, 1) + share(1000, 3, 1, 2) == 1000`. docs/domain.md, M5.
     """
     return total * (before + units) // quantity - total * before // quantity
 

@@ -17,7 +17,7 @@ from worker.orders.activities.store import OrderStore
 BATCH = 1000
 
 KEYS_LIVE = timedelta(days=7)
-"""As long as the API promises to replay an answer (api.md)."""
+"""As long as the API promises to replay an answer."""
 WEBHOOKS_LIVE = timedelta(days=90)
 STEPS_LIVE = timedelta(days=90)
 """After an order's last change: by then no workflow asks for a step again."""

@@ -1,4 +1,4 @@
-"""The states and reasons of domain.md, by the words of order management."""
+"""The states and reasons of docs/domain.md, in the words of order management."""
 
 from enum import StrEnum
 
@@ -87,7 +87,7 @@ class MoneyKind(StrEnum):
 
 
 class HoldReason(StrEnum):
-    """What an order can wait for a person about."""
+    """Why an order may wait for a person."""
 
     APPROVAL = "approval"
     STOCK = "stock"
@@ -116,7 +116,7 @@ class Decision(StrEnum):
     PAID_OTHERWISE = "paid_otherwise"
     RELEASE = "release"
     SETTLED = "settled"
-    """Not for people: the cause went away by itself."""
+    """Not for people: the cause went away."""
 
 
 DECISIONS: dict[HoldReason, tuple[Decision, ...]] = {
@@ -133,7 +133,7 @@ DECISIONS: dict[HoldReason, tuple[Decision, ...]] = {
     ),
     HoldReason.MANUAL: (Decision.RELEASE, Decision.CANCEL),
 }
-"""domain.md, "Holds"."""
+"""docs/domain.md, "Holds"."""
 
 SILENCE_MEANS: dict[HoldReason, Decision] = {
     HoldReason.APPROVAL: Decision.REJECT,
@@ -141,10 +141,10 @@ SILENCE_MEANS: dict[HoldReason, Decision] = {
     HoldReason.PAYMENT: Decision.CANCEL,
     HoldReason.ADDRESS: Decision.CANCEL,
 }
-"""domain.md, "when due"; reasons that are missing escalate."""
+"""What is decided when nobody does in time; holds of the other reasons escalate."""
 
 
 def silence_means(reason: HoldReason, subject: str) -> Decision | None:
-    """What is decided where nobody does, `None` for escalating. Nobody loses a right
+    """What is decided when nobody does, `None` for escalating. Nobody loses the right
     to send goods back because the shop was slow."""
     return None if subject.startswith("ret_") else SILENCE_MEANS.get(reason)

@@ -178,7 +178,7 @@ class AllocateStock(ABC):
 
 @workflow.defn(name="Sweep")
 class Sweep(ABC):
-    """Heals what was missed: orders without a workflow, lost nudges. domain.md."""
+    """Heals what was missed: orders without a workflow, lost nudges."""
 
     @workflow.run
     @abstractmethod
@@ -187,7 +187,7 @@ class Sweep(ABC):
 
 @workflow.defn(name="Reconcile")
 class Reconcile(ABC):
-    """Compares the provider's books with the ledger (M6). domain.md."""
+    """Compares the provider's books with the ledger (docs/domain.md, M6)."""
 
     @workflow.run
     @abstractmethod
@@ -196,7 +196,7 @@ class Reconcile(ABC):
 
 @workflow.defn(name="Retention")
 class Retention(ABC):
-    """Forgets what is no longer needed. domain.md."""
+    """Forgets what is no longer needed."""
 
     @workflow.run
     @abstractmethod

@@ -1,4 +1,4 @@
-"""The three audit views, read as one: no row at any commit (domain.md, invariants)."""
+"""The three audit views, read as one. No row at any commit: docs/domain.md."""
 
 import json
 

@@ -1,7 +1,7 @@
 """Stock, orders, money and goods. Amounts are integer minor units throughout.
 
-The CHECKs hold the invariants of domain.md that one row can hold; the views at the
-end of the first migration hold those that span tables.
+The CHECKs keep the invariants of docs/domain.md that concern a single row; the views at
+the end of the first migration find what breaks those that span tables.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The tables of domain.md and the three audit views."""
+"""All tables, and the three audit views."""
 
 from pathlib import Path
 
