@@ -9,12 +9,11 @@ from worker.settings import WorkerSettings
 
 PAGE = Path(__file__).parents[2] / "docs/how-to/settings.md"
 INTRODUCTION = """\
-# Set a service up
+# Configure a service
 
-Both services read their settings from the environment, check them all before anything
-else, and name every mistake in one message. `uv run worker --help` and
-`uv run api --help` show the same as this page. Durations are seconds (`2.5`) or
-ISO 8601.
+Both services read their settings from the environment, check all of them first,
+and name every mistake in one message. `uv run worker --help` and `uv run api --help`
+show the same as this page. Durations are in seconds (`2.5`) or ISO 8601 (`PT2.5S`).
 
 This page is written by `uv run python -m tests.architecture.settings_page`.
 """

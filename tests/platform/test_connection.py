@@ -309,7 +309,7 @@ def out_of_service(peer: Peer) -> Any:
         ({"temporal_oidc_client_id": None}, "needs TEMPORAL_OIDC_CLIENT_ID"),
         ({"temporal_oidc_client_secret_file": None}, "and one of"),
         ({"temporal_oidc_client_secret": SecretStr("x")}, "and one of"),
-        ({"temporal_api_key": SecretStr("x")}, "exclude one another"),
+        ({"temporal_api_key": SecretStr("x")}, "exclude each other"),
         ({"temporal_oidc_token_url": "http://id.example.com/t"}, "https://"),
     ],
 )

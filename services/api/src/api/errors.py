@@ -231,7 +231,7 @@ async def _validation(request: Request, error: Exception) -> Response:
         count = len(mistakes)
         problem = Problem(
             "validation",
-            f"{count} field{'' if count == 1 else 's'} must be mended.",
+            f"{count} field{'' if count == 1 else 's'} must be corrected.",
             errors=[_field_error(m).model_dump() for m in mistakes[:_SHOWN_ERRORS]],
         )
     return problem_response(request, problem)

@@ -26,7 +26,7 @@ from shared.platform.settings import (
 
 LOOPBACK = "127.0.0.1"
 LONGEST_WINDOW_SECONDS = 60
-"""All subjects of a window are remembered."""
+"""All subjects of a window are kept in memory."""
 
 
 def _words(value: object) -> object:
@@ -40,27 +40,28 @@ def _http(url: str) -> str:
 
 
 class AccessSettings(Settings):
-    """Who may call, and where. Of whatever serves HTTP to others."""
+    """Who may call, and where: for every process that serves HTTP to others."""
 
     api_host: str = "0.0.0.0"  # noqa: S104 - a pod's port; the dev stack narrows it
     """The address to listen on; always loopback without an issuer."""
     api_port: Annotated[int, Field(ge=0, le=65535)] = 8000
-    """Its port."""
+    """The port to listen on."""
     public_url: str = "https://api.example.com"
-    """Where callers reach this API: the base of the problem types."""
+    """Where callers reach this API; the base of the problem types' URLs."""
     api_auth: Literal["oidc", "disabled-loopback-only"] = "oidc"
-    """Without an issuer the API starts only when told so in these many words."""
+    """`oidc` checks access tokens. Without an issuer, the API starts only if told so in
+    these very words."""
     oidc_issuer: str | None = None
     """The `iss` of the access tokens that are accepted."""
     oidc_audience: str | None = None
-    """Their `aud`."""
+    """The `aud` of the access tokens that are accepted."""
     oidc_jwks_url: str | None = None
-    """Where the issuer's keys are; asked of the issuer itself when not set."""
+    """Where the issuer's keys are. Unset: the issuer itself is asked."""
     api_client_timeout: Duration = timedelta(seconds=30)
-    """How long a client may take to send a request, and to read what it was sent."""
+    """How long a client may take to send a request, and to read the answer."""
     api_drain: Duration = timedelta(seconds=1)
-    """Between the request to stop and the end of accepting connections: time for a
-    load balancer to look elsewhere."""
+    """How long connections are still accepted after the request to stop, so that a load
+    balancer can look elsewhere."""
 
     @field_validator("public_url")
     @classmethod
@@ -76,8 +77,8 @@ class AccessSettings(Settings):
     def _callers_are_known(self) -> Self:
         if self.api_auth == "oidc" and not (self.oidc_issuer and self.oidc_audience):
             raise ValueError(
-                "OIDC_ISSUER and OIDC_AUDIENCE must be set. Only on a machine of your"
-                " own, API_AUTH=disabled-loopback-only lets callers say who they are"
+                "OIDC_ISSUER and OIDC_AUDIENCE must be set. Only on your own machine,"
+                " API_AUTH=disabled-loopback-only lets callers say who they are"
             )
         return self
 
@@ -90,36 +91,37 @@ class ApiSettings(
     DatabaseSettings, TemporalSettings, AccessSettings, ObservabilitySettings
 ):
     oidc_docs_client_id: str | None = None
-    """The issuer's public client by which people sign in on the page under /docs."""
+    """The issuer's public client, with which people sign in on the page /docs."""
     oidc_docs_scope: str = "openid orders"
-    """What that page asks for."""
+    """The scope that the page /docs asks for."""
 
     stripe_webhook_secret: SecretStr | None = None
-    """Signs the payment provider's webhooks; without it they are refused."""
+    """What the payment provider signs its webhooks with. Unset: they are refused."""
     carrier_webhook_secret: SecretStr | None = None
-    """`whsec_` and the key in base64, as Standard Webhooks have it."""
+    """What the carrier simulator signs its webhooks with: `whsec_` and the key in
+    base64, as in Standard Webhooks. Unset: they are refused."""
     easypost_webhook_secret: SecretStr | None = None
-    """Signs EasyPost's webhooks."""
+    """What EasyPost signs its webhooks with. Unset: they are refused."""
     carrier_api_base: str | None = None
-    """Where labels are fetched from."""
+    """Where the carrier simulator is, to fetch labels from."""
     label_base: str = "https://easypost-files.s3.us-west-2.amazonaws.com"
-    """Where EasyPost keeps its labels; one that is said to be elsewhere is not
-    fetched."""
+    """Where EasyPost keeps its labels; none is fetched from elsewhere."""
 
     api_cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = ()
-    """Web pages of these origins (`https://shop.example.com`), with blanks between
-    them, may call this API."""
+    """The origins, separated by blanks, whose web pages may call this API, such as
+    `https://shop.example.com`."""
     api_rate_limit: str | None = None
-    """Requests of one subject to one process, such as `50/second`; unset: any
-    number."""
+    """How many requests one subject may make to one process, such as `50/second`.
+    Unset: any number."""
     api_command_timeout: Duration = timedelta(seconds=5)
-    """How long a caller waits for a worker before hearing 503, or 202 for a parcel
+    """How long a caller waits for a worker; then the answer is 503, or 202 for a parcel
     whose packing has begun."""
     api_start_timeout: Duration = timedelta(seconds=1.5)
-    """How long placing an order waits for Temporal; the sweep starts the rest."""
+    """How long placing an order waits for Temporal to start its workflow; the sweep
+    starts those that are left."""
     api_patience: Duration = timedelta(seconds=1.25)
-    """An answer that takes longer has the database or Temporal asked whether it is
-    there. If that says nothing for as long again, the caller hears 503."""
+    """If an answer takes longer, the database or Temporal is asked whether it is there.
+    If that does not answer for as long again, the caller gets 503."""
 
     @field_validator("carrier_api_base", "label_base")
     @classmethod
@@ -162,9 +164,9 @@ class ApiSettings(
 
 class CodecSettings(PayloadSettings, AccessSettings, ObservabilitySettings):
     temporal_namespace: str = "default"
-    """The namespace whose payloads are shown; those of others are not."""
+    """The namespace whose payloads are decoded; those of others are not."""
     temporal_ui_url: str | None = None
-    """Where the UI is: scripts in a browser may ask from there, and nowhere else."""
+    """Where the UI is; a browser's scripts may call from there and nowhere else."""
 
     @model_validator(mode="after")
     def _there_are_keys(self) -> Self:

@@ -14,56 +14,58 @@ from shared.platform.settings import (
 
 class VersioningSettings(Settings):
     temporal_deployment_name: str | None = None
-    """Worker versioning: the deployment. Only together with the build id."""
+    """Worker versioning: the deployment's name. Only together with the build id."""
     temporal_worker_build_id: str | None = None
-    """Worker versioning: this build, which somebody has to make current."""
+    """Worker versioning: the id of this build. Somebody has to make it current."""
 
 
 class WorkerSettings(
     DatabaseSettings, TemporalSettings, ObservabilitySettings, VersioningSettings
 ):
     stripe_api_key: SecretStr
-    """The secret key of the payment provider."""
+    """Our secret key at the payment provider."""
     stripe_api_base: str | None = None
-    """Unset is Stripe itself; the development stack points it at the simulator."""
+    """Unset: Stripe itself. The development stack points it at its simulator."""
     carrier: Literal["manual", "simulator", "easypost"] = "manual"
-    """Who carries parcels; with `manual` people write labels and numbers by hand."""
+    """Who carries parcels; with `manual`, people enter labels and numbers by hand."""
     carrier_api_base: str | None = None
-    """Where the simulator is; for EasyPost unset is EasyPost itself."""
+    """The address of the simulator, or of EasyPost (unset: EasyPost itself)."""
     easypost_api_key: SecretStr | None = None
-    """The secret key at EasyPost."""
+    """Our secret key at EasyPost."""
     easypost_from_address: str | None = None
-    """The id (`adr_…`) of the address at EasyPost that parcels are sent from."""
+    """The id (`adr_…`) at EasyPost of the address that parcels are sent from."""
     smtp_host: str | None = None
-    """Unset: customers are told nothing."""
+    """The mail server. Unset: customers get no mails."""
     smtp_port: int = Field(587, ge=1, le=65535)
-    """Its port."""
+    """The mail server's port."""
     smtp_username: str | None = None
-    """Unset: no login."""
+    """The login at the mail server. Unset: none."""
     smtp_password: SecretStr | None = None
-    """The password of the login."""
+    """The password of that login."""
     smtp_tls: bool = True
-    """From the start on port 465, by STARTTLS on any other, and never without."""
+    """Mails go out encrypted only: from the start on port 465, else by STARTTLS."""
     mail_from: str | None = None
     """The sender of every mail."""
     shop_order_url: str | None = None
-    """The shop's page of an order, for mails; `{order_id}` in it is replaced."""
+    """The shop's page for an order, linked in mails; `{order_id}` in it is replaced."""
     approval_limit: int = Field(100_000, ge=0)
     """Orders above this total, in minor units, wait for approval."""
     approval_limit_new_customer: int = Field(50_000, ge=0)
-    """The same for a customer's first order."""
+    """The same limit for a customer's first order."""
     approval_burst_orders: int = Field(10, ge=1)
-    """More orders of one customer within an hour wait for approval."""
+    """If a customer places more orders than this within an hour, they wait for
+    approval."""
     refund_limit: int = Field(10_000, ge=0)
-    """What one clerk may give back of an order alone, in minor units."""
+    """How much of an order one clerk may refund alone, in minor units."""
     contacts_live_days: int = Field(730, ge=1)
-    """How long after an order's end its contact is kept; then it is erased."""
+    """How long an order's contact is kept after its end; then it is erased."""
     graceful_shutdown_seconds: float = Field(20, ge=0)
-    """What runs at SIGTERM may finish for so long. The pod's grace period is longer."""
+    """How long running steps may take to finish after SIGTERM. The pod's grace period
+    must be longer."""
     max_concurrent_steps: int = Field(100, ge=1)
-    """Activities at once on each task queue."""
+    """How many activities run at once on each task queue."""
     max_cached_workflows: int = Field(250, ge=0)
-    """Workflows that each task queue keeps in memory between their tasks."""
+    """How many workflows each task queue keeps in memory between their tasks."""
 
     @model_validator(mode="after")
     def _carrier_is_reachable(self) -> Self:

@@ -1,7 +1,7 @@
 """Settings from the environment: small groups, checked together at the start.
 
-A service's settings inherit the groups it needs, so that one message names every
-mistake at once. Secrets are `SecretStr` and have no default.
+A service's settings inherit the groups that it needs, so that one message names all
+mistakes. Secrets are `SecretStr` and have no default.
 """
 
 import base64
@@ -44,15 +44,15 @@ S = TypeVar("S", bound=Settings)
 def load_settings(cls: type[S]) -> S:
     """Read `cls` from the environment.
 
-    Raises `SettingsError` with one line a mistake, by the variable's name and
-    without the values, which may be secrets.
+    Raises `SettingsError` with one line for each mistake, with the variable's name but
+    without its value, which may be a secret.
     """
     try:
         return cls()
     except ValidationError as error:
         mistakes = error.errors(include_input=False, include_url=False)
     raise SettingsError(
-        "Settings that must be mended:\n"
+        "Settings that must be corrected:\n"
         + "\n".join(f"  {_place(cls, m['loc'])}: {m['msg']}" for m in mistakes)
     )
 
@@ -89,8 +89,8 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def only_https(url: str) -> str:
-    """For what decides who gets in: on the way, plain HTTP can be changed by anybody.
-    Raises `ValueError`; this machine's own addresses are let through."""
+    """For what decides who gets in: anybody on the way can change plain HTTP.
+    Raises `ValueError`; this machine's own addresses may be plain."""
     parts = urlsplit(url)
     if parts.scheme == "https" and parts.hostname:
         return url
@@ -105,7 +105,7 @@ class DatabaseSettings(Settings):
     database_password_file: Path | None = None
     """Read for every new connection, so that a rotated password needs no restart."""
     database_pool_size: Annotated[int, Field(ge=1, le=200)] = 10
-    """Connections that this process opens at the most."""
+    """How many connections this process opens at most."""
     database_connect_timeout: Duration = _seconds(3)
     """How long opening a connection may take."""
     database_statement_timeout: Duration = _seconds(10)
@@ -132,12 +132,12 @@ PAYLOAD_KEY_BYTES = 32
 
 class PayloadSettings(Settings):
     temporal_payload_keys: SecretStr | None = None
-    """What payloads are encrypted with: `k1:` and 32 bytes in base64, and further keys
-    after a blank or on the next line. Unset, and no file: nothing is encrypted."""
+    """Keys that payloads are encrypted with, each as `id:` and 32 bytes in base64,
+    separated by blanks or line ends. Unset, and no file: nothing is encrypted."""
     temporal_payload_keys_file: Path | None = None
-    """The same in a file; read again when a payload names a key that is not known."""
+    """The same in a file, which is read again when a payload names an unknown key."""
     temporal_payload_active_key: str | None = None
-    """The key to write with, by its id. Unset: payloads are only read with the keys."""
+    """The id of the key to write with. Unset: the keys are only used for reading."""
 
     def read_payload_keys(self) -> dict[str, bytes]:
         """Keys by id. Raises `SettingsError`."""
@@ -179,33 +179,34 @@ class TemporalSettings(PayloadSettings):
         "localhost:7233",
         validation_alias=AliasChoices("temporal_host", "temporal_address"),
     )
-    """Host and port of Temporal's frontend. TEMPORAL_ADDRESS means the same."""
+    """Host and port of Temporal's frontend. `TEMPORAL_ADDRESS` means the same."""
     temporal_namespace: str = "default"
     """The namespace that the order workflows live in."""
     temporal_ui_url: str | None = None
-    """Where people look at a workflow; only used to make links."""
+    """Where people look at workflows; only used to make links."""
     temporal_api_key: SecretStr | None = None
-    """A token that is sent with every call and never renewed."""
+    """A token to send with every call; it is never renewed."""
     temporal_oidc_token_url: str | None = None
-    """Where tokens are asked for by client credentials, and renewed in time."""
+    """Where to get tokens by client credentials; they are renewed in time."""
     temporal_oidc_client_id: str | None = None
-    """Who we are there."""
+    """Our client id at that token endpoint."""
     temporal_oidc_client_secret: SecretStr | None = None
-    """How we prove it; either this or the file."""
+    """The secret of that client; either this or the file."""
     temporal_oidc_client_secret_file: Path | None = None
-    """Read for every token, so that a rotated secret needs no restart."""
+    """The same in a file, read for every token: a rotated secret needs no restart."""
     temporal_oidc_scope: str | None = None
-    """What the token must be able to do, in the issuer's words."""
+    """The scope to ask for, in the issuer's words."""
     temporal_tls: bool = False
-    """TLS with the system's certificate authorities; any path below implies it."""
+    """TLS with the system's certificate authorities; any `TEMPORAL_TLS_…` path implies
+    it."""
     temporal_tls_server_ca_cert_path: Path | None = None
     """PEM file of the authority that signed the server's certificate."""
     temporal_tls_client_cert_path: Path | None = None
-    """PEM file of our own certificate, where the server asks for one."""
+    """PEM file of our own certificate, if the server asks for one."""
     temporal_tls_client_key_path: Path | None = None
-    """PEM file of its private key."""
+    """PEM file of that certificate's private key."""
     temporal_tls_server_name: str | None = None
-    """The name in the server's certificate, where it is not the host's."""
+    """The name in the server's certificate, if it is not the host's."""
 
     @field_validator("temporal_oidc_token_url")
     @classmethod
@@ -218,7 +219,7 @@ class TemporalSettings(PayloadSettings):
             return self
         if self.temporal_api_key is not None:
             raise ValueError(
-                "TEMPORAL_API_KEY and TEMPORAL_OIDC_TOKEN_URL exclude one another"
+                "TEMPORAL_API_KEY and TEMPORAL_OIDC_TOKEN_URL exclude each other"
             )
         secrets = (
             self.temporal_oidc_client_secret,
@@ -234,14 +235,14 @@ class TemporalSettings(PayloadSettings):
 
 class ObservabilitySettings(Settings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    """Lines below this are not written."""
+    """Less important lines are not written."""
     log_format: Literal["auto", "json", "console"] = "auto"
     """`auto` is readable in a terminal and JSON everywhere else."""
     metrics_host: str = "0.0.0.0"  # noqa: S104 - a pod's port; the dev stack narrows it
-    """The address that metrics are served on; the worker's probes as well."""
+    """The address to serve metrics on, and the worker's probes."""
     metrics_port: Annotated[int, Field(ge=0, le=65535)] = 8080
-    """Its port."""
+    """The port for these."""
     otel_exporter_otlp_endpoint: str | None = None
-    """`http://host:4317`, where traces go. Unset: nothing is traced."""
+    """Where to send traces, such as `http://host:4317`. Unset: nothing is traced."""
     otel_service_name: str | None = None
-    """By what name traces know this process; `worker` or `api` when unset."""
+    """The name of this process in traces; `worker` or `api` if unset."""
