@@ -1,4 +1,4 @@
-"""The job that deploys works as the user of its image, in a clone that is the runner's."""
+"""The job that deploys works as its image's user, in a clone that is the runner's."""
 
 import os
 import shutil

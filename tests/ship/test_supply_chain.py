@@ -83,6 +83,23 @@ def test_a_secret_that_is_committed_is_found(tmp_path: Path) -> None:
     assert _gitleaks(repository) == 1
 
 
+def test_manifests_are_scanned_as_a_cluster_gets_them() -> None:
+    """A patch alone has no security context: scanned as it is, none would ever pass."""
+    jobs = _pipeline()
+    scanned = {line.split()[-1] for line in _script(jobs["scan-config"])}
+    assert scanned == {"docker", *jobs["manifests"]["artifacts"]["paths"]}
+    assert jobs["scan-config"]["needs"] == ["manifests"]
+
+
+def test_each_exception_of_the_scanner_is_of_a_file_that_is_rendered() -> None:
+    excepted = yaml.safe_load((ROOT / ".gitlab/trivyignore.yaml").read_text())
+    for finding in excepted["misconfigurations"]:
+        assert finding["statement"]
+        for path in finding["paths"]:
+            folder = path.removesuffix("/manifests.yaml")
+            assert list(ROOT.glob(folder)), path
+
+
 def _gitleaks(repository: Path) -> int:
     command = ["gitleaks", "git", "--redact", "--no-banner"]
     return subprocess.run(command, cwd=repository, check=False).returncode
