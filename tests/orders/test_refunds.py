@@ -174,6 +174,7 @@ async def test_a_customer_sees_their_own_refunds_only(shop: Shop) -> None:
     others = await shop.http.get(path, headers={"X-Dev-User": "somebody"} | scope)
     assert own.json()["id"] == refund["id"]
     assert others.status_code == 404
+    assert order_id not in others.text
 
 
 # ── what the provider makes of it ───────────────────────────────────────────────────

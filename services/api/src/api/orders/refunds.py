@@ -21,7 +21,9 @@ async def order_of_refund(
         order_id = await connection.scalar(_ORDER, {"id": refund_id})
     if order_id is None:
         raise NotFound(f"refund {refund_id}")
-    return await reading.visible_order(services, caller, order_id, "orders:read")
+    order = await reading.order(services, order_id)
+    caller.require_sight(order.customer, f"refund {refund_id}", "orders:read")
+    return order
 
 
 _ORDER = text("SELECT order_id FROM refunds WHERE id = :id")
