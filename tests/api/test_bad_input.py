@@ -15,7 +15,17 @@ from hypothesis import strategies as st
 from shared.contracts.errors import Refusal
 
 from tests.api.conftest import MakeSettings, running
-from tests.api.shop import ADDRESS, Shop, an_order, as_user, code, done, eur, key
+from tests.api.shop import (
+    ADDRESS,
+    PARCEL,
+    Shop,
+    an_order,
+    as_user,
+    code,
+    done,
+    eur,
+    key,
+)
 
 JSON = {"Content-Type": "application/json"}
 SECRET = "a-secret-that-nobody-should-see"
@@ -90,6 +100,29 @@ async def test_a_field_that_does_not_fit_is_named_without_its_value(
     assert all(
         e.keys() == {"pointer", "code", "detail"} for e in answer.json()["errors"]
     )
+
+
+TWICE = {"lines": [{"line": 1, "quantity": 1}] * 2}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "pointer"),
+    [
+        ("/v1/orders/ord_{}/cancellations", TWICE | {"reason": "x"}, "#/lines"),
+        ("/v1/shipments/shp_{}/pack", TWICE | {"parcel": PARCEL}, "#/lines"),
+        (
+            "/v1/holds/hld_{}/release",
+            {"decision": "cancel_lines", "note": "x", "params": TWICE},
+            "#/params/lines",
+        ),
+    ],
+)
+async def test_a_line_is_named_once(
+    shop: Shop, path: str, body: dict[str, Any], pointer: str
+) -> None:
+    answer = await shop.client.post(path.format("0" * 26), json=body, headers=key())
+    assert (answer.status_code, code(answer)) == (422, "validation")
+    assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
 
 
 @pytest.mark.parametrize(

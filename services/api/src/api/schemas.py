@@ -4,9 +4,16 @@ Not the payloads of workflows: HTTP is versioned by its address and refuses fiel
 it does not know, while payloads lie in histories and ignore them.
 """
 
-from typing import Annotated, Generic, TypeVar
+from collections.abc import Sequence
+from typing import Annotated, Generic, Protocol, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
 
 T = TypeVar("T")
 
@@ -98,6 +105,27 @@ class Address(Request):
 class LineQuantity(Request):
     line: LineNumber
     quantity: Quantity
+
+
+class _OfLine(Protocol):
+    @property
+    def line(self) -> int: ...
+
+
+L = TypeVar("L", bound=_OfLine)
+
+
+def _each_once(lines: Sequence[L]) -> Sequence[L]:
+    if len({item.line for item in lines}) < len(lines):
+        raise ValueError("must name a line only once")
+    return lines
+
+
+Lines = Annotated[
+    list[L], Field(min_length=1, max_length=500), AfterValidator(_each_once)
+]
+"""Some of an order's lines, and each of them once: two might mean their sum, or that
+the second corrects the first."""
 
 
 class Page(View, Generic[T]):

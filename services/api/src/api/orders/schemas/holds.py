@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field
 from shared.contracts.orders.states import Decision, HoldReason
 
 from api.paging import ListQuery, Moment
-from api.schemas import LineQuantity, Note, Request, Subject, View, Word
+from api.schemas import LineQuantity, Lines, Note, Request, Subject, View, Word
 
 
 class NewHold(Request):
@@ -32,7 +32,7 @@ class Assignment(Request):
 class DecisionParams(Request):
     """`lines` for decisions about some of an order's lines."""
 
-    lines: Annotated[list[LineQuantity], Field(min_length=1, max_length=500)]
+    lines: Lines[LineQuantity]
 
 
 class Release(Request):

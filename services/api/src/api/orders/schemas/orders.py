@@ -28,6 +28,7 @@ from api.schemas import (
     Email,
     Line,
     LineQuantity,
+    Lines,
     Money,
     Note,
     Phone,
@@ -165,9 +166,7 @@ class ContactPatch(Request):
 class Cancellation(Request):
     """Without `lines`, all that has not shipped. `reason` is a category of yours."""
 
-    lines: Annotated[list[LineQuantity], Field(min_length=1, max_length=500)] | None = (
-        None
-    )
+    lines: Lines[LineQuantity] | None = None
     reason: Category
     note: Note | None = None
 

@@ -1,14 +1,13 @@
 """Refunds over HTTP."""
 
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, model_validator
 from shared.contracts.orders.states import MoneyStatus, RefundReason
 
 from api.orders.schemas.orders import OrderHold, ShipmentLine
-from api.orders.schemas.returns import each_once
-from api.schemas import LineQuantity, Money, Note, Request, View
+from api.schemas import LineQuantity, Lines, Money, Note, Request, View
 
 Asked = Literal["lost", "damaged", "goodwill", "price"]
 """Cancellations and returns pay back by themselves."""
@@ -19,14 +18,7 @@ class NewRefund(Request):
     with either or alone."""
 
     reason: Asked
-    lines: (
-        Annotated[
-            list[LineQuantity],
-            Field(min_length=1, max_length=500),
-            AfterValidator(each_once),
-        ]
-        | None
-    ) = None
+    lines: Lines[LineQuantity] | None = None
     amount: Money | None = None
     shipping: bool = False
     note: Note

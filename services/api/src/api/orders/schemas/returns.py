@@ -1,29 +1,23 @@
 """Returns over HTTP: goods that come back."""
 
-from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Protocol, TypeVar
+from typing import Annotated
 
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import ConfigDict, Field
 from shared.contracts.orders.states import Disposition, ReturnStatus
 
 from api.orders.schemas.orders import OrderHold
 from api.paging import ListQuery
-from api.schemas import Category, LineNumber, LineQuantity, Note, Request, View, Word
-
-
-class _OfLine(Protocol):
-    @property
-    def line(self) -> int: ...
-
-
-L = TypeVar("L", bound=_OfLine)
-
-
-def each_once(lines: Sequence[L]) -> Sequence[L]:
-    if len({item.line for item in lines}) < len(lines):
-        raise ValueError("must name a line only once")
-    return lines
+from api.schemas import (
+    Category,
+    LineNumber,
+    LineQuantity,
+    Lines,
+    Note,
+    Request,
+    View,
+    Word,
+)
 
 
 class SentBackLine(LineQuantity):
@@ -33,11 +27,7 @@ class SentBackLine(LineQuantity):
 
 
 class NewReturn(Request):
-    lines: Annotated[
-        list[SentBackLine],
-        Field(min_length=1, max_length=500),
-        AfterValidator(each_once),
-    ]
+    lines: Lines[SentBackLine]
     note: Note | None = None
 
     model_config = ConfigDict(
@@ -68,11 +58,7 @@ class ReceivedLine(Request):
 class Receipt(Request):
     """A line that is not named did not come back."""
 
-    lines: Annotated[
-        list[ReceivedLine],
-        Field(min_length=1, max_length=500),
-        AfterValidator(each_once),
-    ]
+    lines: Lines[ReceivedLine]
 
     model_config = ConfigDict(
         json_schema_extra={

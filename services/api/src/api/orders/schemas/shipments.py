@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field
 from shared.contracts.orders.states import ShipmentStatus
 
 from api.paging import ListQuery
-from api.schemas import LineNumber, Request, View, Word
+from api.schemas import LineNumber, Lines, Request, View, Word
 
 
 class PickedLine(Request):
@@ -29,7 +29,7 @@ class Parcel(Request):
 class Pack(Request):
     """What was picked. Fewer units than planned are a short pick."""
 
-    lines: Annotated[list[PickedLine], Field(min_length=1, max_length=500)]
+    lines: Lines[PickedLine]
     parcel: Parcel
 
     model_config = ConfigDict(
