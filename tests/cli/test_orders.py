@@ -36,6 +36,28 @@ async def test_an_order_is_placed_from_a_file_and_found_by_its_number(
     assert shown.json["id"] in listed.out
 
 
+async def test_a_number_that_is_also_a_reference_means_neither(
+    shop: Shop, orders: Orders
+) -> None:
+    mine = await shop.place(TEA=1)
+    number = (await shop.get(f"/v1/orders/{mine}"))["number"]
+    await shop.fetch(
+        "UPDATE orders SET external_ref = :number WHERE id = :id",
+        number=str(number),
+        id=(other := await shop.place(TEA=1)),
+    )
+    said = await orders("cancel", str(number), "--reason", "asked")
+    assert said.status == 1
+    assert mine in said.err
+    assert other in said.err
+
+
+async def test_a_key_is_checked_before_anything_is_sent(orders: Orders) -> None:
+    said = await orders("cancel", "ord_1", "--reason", "asked", "--key", "ä b")
+    assert said.status == 2
+    assert "--key" in said.err
+
+
 async def test_the_same_key_does_it_once(shop: Shop, orders: Orders) -> None:
     order_id = await shop.confirmed(TEA=2)
     cancel = ("cancel", order_id, "--reason", "asked", "--line", "1=1", "--key", "k")

@@ -1,11 +1,14 @@
 """The command line as a program: how it starts and how it ends."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
 import sys
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -65,6 +68,84 @@ async def test_watching_ends_with_control_c() -> None:
     _, err = await watching.communicate()
     server.close()
     assert (watching.returncode, err) == (0, b"")
+
+
+@dataclass
+class Answers:
+    """A server that gives these answers, one after another, and hangs up each time."""
+
+    given: list[bytes]
+    asked: list[bytes] = field(default_factory=list)
+    is_asked: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def __call__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self.asked.append(await reader.readuntil(b"\r\n\r\n"))
+        self.is_asked.set()
+        if self.given:
+            writer.write(self.given.pop(0))
+        else:
+            await reader.read()  # until the other one hangs up
+        writer.close()
+
+
+@asynccontextmanager
+async def talking_to(
+    answers: Answers, *arguments: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    async with await asyncio.start_server(answers, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        yield await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "cli", *arguments),
+            env={**os.environ, "ORDERS_API_URL": f"http://127.0.0.1:{port}"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+
+def an_event(seq: int) -> bytes:
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n"
+    return head + b'data: {"seq": %d, "type": "stock.reserved"}\n\n' % seq
+
+
+async def test_events_are_followed_over_connections_that_are_lost() -> None:
+    answers = Answers(
+        [
+            an_event(1),
+            b"HTTP/1.1 503 Draining\r\ncontent-length: 0\r\n\r\n",
+            an_event(2),
+            b"HTTP/1.1 204 No Content\r\n\r\n",
+        ]
+    )
+    follow = ("events", "ord_1", "-f", "-o", "json")
+    async with talking_to(answers, *follow) as following:
+        out, err = await following.communicate()
+    assert (following.returncode, err) == (0, b"")
+    assert [json.loads(line)["seq"] for line in out.splitlines()] == [1, 2]
+    assert b"last-event-id: 2" in answers.asked[-1].lower()
+
+
+async def test_what_is_interrupted_may_be_repeated_under_its_key() -> None:
+    answers = Answers([])
+    cancel = ("cancel", "ord_1", "--reason", "asked", "--key", "mine")
+    async with talking_to(answers, *cancel) as cancelling:
+        await answers.is_asked.wait()
+        cancelling.send_signal(signal.SIGINT)
+        _, err = await cancelling.communicate()
+    assert cancelling.returncode == 1
+    assert b"--key mine" in err
+
+
+@pytest.mark.parametrize("command", ["show", "events"])
+async def test_what_is_not_the_api_is_told_so(command: str) -> None:
+    page = b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\n\r\n<html>"
+    more = ("-f",) if command == "events" else ()
+    async with talking_to(Answers([page]), command, "ord_1", *more) as asking:
+        _, err = await asking.communicate()
+    assert asking.returncode == 1
+    assert b"ORDERS_API_URL" in err
+    assert b"Traceback" not in err
 
 
 async def answer_nothing_to_list(

@@ -1,5 +1,8 @@
 """Stock, products and the books by the command line."""
 
+import pytest
+from cli.options import money, shown
+
 from tests.cli.conftest import Orders
 from tests.support.shop import Shop
 
@@ -15,6 +18,21 @@ async def test_stock_is_received_corrected_and_explained(
     assert stock["available"] == 18
     assert "receipt" in moved.out
     assert "d-1" in moved.out
+
+
+async def test_a_product_may_be_named_twice(shop: Shop, orders: Orders) -> None:
+    await shop.stock(TEA=1)
+    await orders("stock", "receive", "TEA=2", "TEA=3", "--at", "berlin", "--ref", "d")
+    assert await shop.stock_of("TEA") == (6, 0)
+
+
+@pytest.mark.parametrize(
+    ("currency", "minor"), [("EUR", 500), ("XOF", 5), ("TND", 5000), ("ISK", 5)]
+)
+def test_every_currency_has_its_own_digits(currency: str, minor: int) -> None:
+    amount = money("5", currency)
+    assert amount == {"amount": minor, "currency": currency}
+    assert float(shown(amount).split()[0]) == 5
 
 
 async def test_a_price_is_written_as_people_write_it(orders: Orders) -> None:
@@ -61,3 +79,19 @@ async def test_a_wrong_environment_is_told_before_anything_else(
 ) -> None:
     said = await orders("list", ORDERS_API_URL="nowhere")
     assert "ORDERS_API_URL" in said.err
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ORDERS_API_URL", "http://[::1"),
+        ("ORDERS_TOKEN", "a b\nc"),
+        ("ORDERS_USER", "Ünal"),
+    ],
+)
+async def test_what_cannot_be_sent_is_told_by_the_name_of_its_variable(
+    orders: Orders, name: str, value: str
+) -> None:
+    said = await orders("list", user="grace", **{"ORDERS_USER": "grace", name: value})
+    assert said.status == 1
+    assert f"{name}:" in said.err

@@ -9,12 +9,14 @@ from typing import Any
 
 import httpx2
 
-from cli.problems import ApiProblem, CliError, Json, Unreachable
+from cli.problems import ApiProblem, CliError, Json, SomethingElse, Unreachable
 from cli.settings import CliSettings
 
 TIMEOUT_SECONDS = 40.0
 """Above the longest wait that the API offers (`Prefer: wait=30`)."""
 PAUSE_SECONDS = 1.0
+NOTHING_MORE = 204
+"""The answer to who follows an order that has been over for a while."""
 
 Waiting = Callable[[str, float], None]
 """Told what is waited for, and how much of the patience is used up (0 to 1)."""
@@ -75,18 +77,32 @@ class Api:
         not answered by then raises `MayHaveHappened`."""
         key = key or str(uuid.uuid4())
         headers = {"Idempotency-Key": key, **headers}
+        why: CliError
+        try:
+            return self._answered(path, body, headers)
+        except KeyboardInterrupt:
+            why = CliError("Interrupted.")
+        except (ApiProblem, Unreachable) as error:
+            if not error.passes:
+                raise
+            why = error
+        raise MayHaveHappened(why, key)
+
+    def _answered(self, path: str, body: Json | None, headers: dict[str, str]) -> Json:
         began = time.monotonic()
         while True:
             try:
                 return self._answer("POST", path, json=body, headers=headers)
             except (ApiProblem, Unreachable) as error:
-                if isinstance(error, ApiProblem) and error.status < 500:
+                if not error.passes or not self._has_patience(began):
                     raise
-                used = time.monotonic() - began
-                if used >= self._patience:
-                    raise MayHaveHappened(error, key) from error
-                self._waiting("The service is not available yet", used / self._patience)
             time.sleep(PAUSE_SECONDS)
+
+    def _has_patience(self, began: float) -> bool:
+        used = time.monotonic() - began
+        if used < self._patience:
+            self._waiting("The service is not available yet", used / self._patience)
+        return used < self._patience
 
     def until(self, path: str, done: Callable[[Json], bool], what: str) -> Json:
         """Ask again until `done`, or as long as patience lasts."""
@@ -94,15 +110,37 @@ class Api:
         while not done(found := self.get(path)):
             used = time.monotonic() - began
             if used >= self._patience:
-                raise CliError(f"{what}: not after {self._patience:g} seconds.")
+                raise CliError(
+                    f"{what}: not after {self._patience:g} seconds.\n"
+                    "→ It goes on by itself: look again later."
+                )
             self._waiting(what, used / self._patience)
             time.sleep(PAUSE_SECONDS)
         return found
 
     def events(self, order_id: str, after: int) -> Iterator[Json]:
-        """Events as they happen; ends a while after the order has."""
-        headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after)}
+        """Events as they happen, over as many connections as it takes; ends a while
+        after the order has."""
         path = f"/v1/orders/{order_id}/events"
+        lost: float | None = None
+        while True:
+            try:
+                with self._stream(path, after) as stream:
+                    lost = None
+                    if stream.status_code == NOTHING_MORE:
+                        return
+                    for event in self._data(stream):
+                        yield event
+                        after = event["seq"]
+            except (ApiProblem, Unreachable) as error:
+                lost = lost or time.monotonic()
+                if not error.passes or not self._has_patience(lost):
+                    raise
+            time.sleep(PAUSE_SECONDS)
+
+    @contextmanager
+    def _stream(self, path: str, after: int) -> Iterator[httpx2.Response]:
+        headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after)}
         with (
             self._reached(),
             self._http.stream("GET", path, headers=headers) as stream,
@@ -110,17 +148,25 @@ class Api:
             if stream.is_error:
                 stream.read()
                 raise _problem(stream)
-            for line in stream.iter_lines():
-                if line.startswith("data:"):
-                    event: Json = json.loads(line.removeprefix("data:"))
-                    yield event
+            yield stream
+
+    def _data(self, stream: httpx2.Response) -> Iterator[Json]:
+        if not stream.headers.get("content-type", "").startswith("text/event-stream"):
+            raise SomethingElse(self._url)
+        for line in stream.iter_lines():
+            if line.startswith("data:"):
+                event: Json = json.loads(line.removeprefix("data:"))
+                yield event
 
     def _answer(self, method: str, path: str, **request: Any) -> Json:
         with self._reached():
             answer = self._http.request(method, path, **request)
         if answer.is_error:
             raise _problem(answer)
-        body: Json = answer.json()
+        try:
+            body: Json = answer.json()
+        except ValueError:
+            raise SomethingElse(self._url) from None
         return body
 
     @contextmanager

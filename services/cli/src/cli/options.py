@@ -1,5 +1,6 @@
 """Options that many commands share, and how their values are read."""
 
+import re
 from enum import StrEnum
 from typing import Annotated
 
@@ -16,10 +17,19 @@ class Output(StrEnum):
 OutputOption = Annotated[
     Output, typer.Option("-o", "--output", help="A table, or the API's JSON.")
 ]
+
+
+def _sendable(key: str | None) -> str | None:
+    if key is not None and not re.fullmatch(r"[!-~]{1,200}", key):
+        raise typer.BadParameter("has 1 to 200 ASCII characters and no blanks")
+    return key
+
+
 KeyOption = Annotated[
     str | None,
     typer.Option(
         "--key",
+        callback=_sendable,
         help="Idempotency-Key: the same command under the same key is done once.",
         show_default="a new one",
     ),
@@ -35,9 +45,13 @@ LinesOption = Annotated[
 NoteOption = Annotated[
     str | None, typer.Option("--note", help="For colleagues; kept in the shop.")
 ]
-OrderArgument = Annotated[str, typer.Argument(metavar="ORDER", help="ord_… or number")]
+OrderArgument = Annotated[
+    str, typer.Argument(metavar="ORDER", help="ord_…, number or reference")
+]
 
-_DIGITS = {"JPY": 0, "KRW": 0, "CLP": 0, "ISK": 0, "VND": 0, "BHD": 3, "KWD": 3}
+_NONE = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
+_THREE = "BHD IQD JOD KWD LYD OMR TND"
+_DIGITS = dict.fromkeys(_NONE.split(), 0) | dict.fromkeys(_THREE.split(), 3)
 """Digits after the point where they are not two (ISO 4217)."""
 
 
@@ -57,18 +71,15 @@ def _pair(text: str, form: str) -> tuple[int, int]:
         raise typer.BadParameter(f"{text!r} is not {form}") from None
 
 
-def units_by_sku(given: list[str]) -> dict[str, int]:
+def units_of_sku(text: str) -> tuple[str, int]:
     """`TEA-ASSAM=20`, `MUG-BLUE=-2`."""
-    found = {}
-    for text in given:
-        sku, _, units = text.rpartition("=")
-        try:
-            found[sku] = int(units)
-        except ValueError:
-            raise typer.BadParameter(f"{text!r} is not SKU=UNITS") from None
-        if not sku:
-            raise typer.BadParameter(f"{text!r} is not SKU=UNITS")
-    return found
+    sku, _, units = text.rpartition("=")
+    try:
+        if sku:
+            return sku, int(units)
+    except ValueError:
+        pass
+    raise typer.BadParameter(f"{text!r} is not SKU=UNITS")
 
 
 def money(text: str, currency: str) -> Json:

@@ -19,6 +19,11 @@ class ApiProblem(CliError):
         self.code = str(document.get("type", "")).rpartition("/")[2]
         super().__init__("\n".join(self._lines()))
 
+    @property
+    def passes(self) -> bool:
+        """The same may be sent again, and then succeed."""
+        return self.status >= 500
+
     def _lines(self) -> Iterator[str]:
         document = self.document
         yield f"{document.get('title', 'The API refuses')} ({self.code or self.status})"
@@ -37,11 +42,20 @@ class ApiProblem(CliError):
 
 
 class Unreachable(CliError):
+    passes = True
+
     def __init__(self, url: str, why: str) -> None:
         super().__init__(
             f"No answer from {url} ({why}).\n"
             "→ Is ORDERS_API_URL right? On your own machine"
             " `uv run dev` starts it."
+        )
+
+
+class SomethingElse(CliError):
+    def __init__(self, url: str) -> None:
+        super().__init__(
+            f"{url} answers, but not as the API does.\n→ Is ORDERS_API_URL right?"
         )
 
 
@@ -64,6 +78,7 @@ HINTS = {
     "would-go-negative": "`orders stock show SKU` says what is reserved.",
     "wrong-state": "`orders process ORDER` says what comes next.",
     "idempotency-key-reused": "Leave --key out, and the command gets a new one.",
+    "too-many-requests": "Wait a little, then send it again.",
     "unavailable": "Nothing is wrong with the command: send it again.",
 }
 """What to do about a problem, by its code."""

@@ -1,6 +1,7 @@
 """What the command line reads from the environment."""
 
-from pydantic import Field, SecretStr, ValidationError
+import httpx2
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cli.problems import CliError
@@ -20,6 +21,25 @@ class CliSettings(BaseSettings):
     """What one may do there, with blanks between; everything if not set."""
     patience: float = Field(30, ge=0)
     """Seconds for which a command is repeated while the service is not available."""
+
+    @field_validator("api_url")
+    @classmethod
+    def _is_address(cls, url: str) -> str:
+        try:
+            httpx2.URL(url)
+        except httpx2.InvalidURL as error:
+            raise ValueError(str(error)) from None
+        return url
+
+    @field_validator("token", "user", "scopes", mode="before")
+    @classmethod
+    def _is_sendable(cls, text: str | None) -> str | None:
+        if text is None:
+            return None
+        text = text.strip()  # of a file, a last line's end comes along
+        if not text.isascii() or not text.isprintable():
+            raise ValueError("must be ASCII characters in one line")
+        return text
 
     @property
     def headers(self) -> dict[str, str]:

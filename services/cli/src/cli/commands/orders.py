@@ -100,9 +100,15 @@ def order_id(order: str) -> str:
     """People say numbers; the API wants ids. Raises `CliError`."""
     if order.startswith("ord_"):
         return order
-    found = session().api.get("/v1/orders", q=order, limit=1)["data"]
+    found = session().api.get("/v1/orders", q=order, limit=2)["data"]
     if not found:
         raise CliError(f"No order has the number or reference {order!r}.")
+    if len(found) > 1:
+        ids = ", ".join(one["id"] for one in found)
+        raise CliError(
+            f"One order has the number {order}, and another one has it as its"
+            f" reference.\n→ Name the one you mean by its id: {ids}"
+        )
     return str(found[0]["id"])
 
 

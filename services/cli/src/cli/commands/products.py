@@ -1,6 +1,7 @@
 """Products: what is sold, and for how much."""
 
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 
@@ -21,6 +22,10 @@ COLUMNS: tuple[Column, ...] = (
 )
 
 
+def _path(sku: str) -> str:
+    return f"/v1/products/{quote(sku, safe='')}"
+
+
 @app.command("list")
 def list_products(
     limit: LimitOption = 50,
@@ -36,7 +41,7 @@ def list_products(
 @app.command("show")
 def show_product(sku: str, output: OutputOption = Output.table) -> None:
     """Show a product."""
-    show_one(session().api.get(f"/v1/products/{sku}"), COLUMNS, output)
+    show_one(session().api.get(_path(sku)), COLUMNS, output)
 
 
 @app.command("put")
@@ -60,5 +65,5 @@ def put_product(
         "returnable": returnable,
         "active": active,
     }
-    product = session().api.put(f"/v1/products/{sku}", body)
+    product = session().api.put(_path(sku), body)
     done(product, output, f"{sku} costs {shown(product['price'])}.")

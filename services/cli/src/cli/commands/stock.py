@@ -1,6 +1,7 @@
 """Stock: what lies where."""
 
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 
@@ -11,7 +12,7 @@ from cli.options import (
     Output,
     OutputOption,
     WatchOption,
-    units_by_sku,
+    units_of_sku,
 )
 from cli.problems import Json
 from cli.session import session
@@ -56,7 +57,8 @@ def show_stock(
     """Show the stock, or why it is what it is."""
     if movements and sku is None:
         raise typer.BadParameter("--movements needs a SKU")
-    path = f"/v1/stock/{sku}/movements" if movements else "/v1/stock"
+    about = quote(sku or "", safe="")
+    path = f"/v1/stock/{about}/movements" if movements else "/v1/stock"
     filters = {} if movements else {"sku": sku, "location": at, "below": below}
     show_list(
         lambda: session().api.rows(path, limit, **filters),
@@ -75,7 +77,7 @@ def receive_stock(
     output: OutputOption = Output.table,
 ) -> None:
     """Goods arrived. Orders that wait for them are served, oldest first."""
-    lines = [{"sku": s, "quantity": n} for s, n in units_by_sku(units).items()]
+    lines = [{"sku": sku, "quantity": n} for sku, n in map(units_of_sku, units)]
     body = {"location": at, "ref": ref, "lines": lines}
     _done(session().api.command("/v1/stock/receipts", body, key), output)
 
@@ -90,7 +92,7 @@ def adjust_stock(
     output: OutputOption = Output.table,
 ) -> None:
     """Correct the stock by so many units more, or fewer: MUG-BLUE=-2."""
-    lines = [{"sku": s, "delta": n} for s, n in units_by_sku(units).items()]
+    lines = [{"sku": sku, "delta": n} for sku, n in map(units_of_sku, units)]
     body = {"location": at, "ref": ref, "reason": reason, "lines": lines}
     _done(session().api.command("/v1/stock/adjustments", body, key), output)
 
