@@ -204,6 +204,26 @@ async def test_a_body_that_makes_no_sense_is_a_problem(
     assert not [r for r in caplog.records if r.levelname == "ERROR"]
 
 
+async def test_a_body_has_one_end(patient_url: str) -> None:
+    async with connected(patient_url) as client:
+        client.say(
+            "POST /v1/webhooks/stripe HTTP/1.1",
+            "Host: x",
+            "Content-Type: application/json",
+            "Content-Length: 5",
+            "Transfer-Encoding: chunked",
+            "",
+            "0",
+            "",
+            "GET /health HTTP/1.1",
+            "Host: x",
+            "",
+        )
+        answer = await client.heard()
+    assert is_problem(answer, 400)
+    assert answer[1]["connection"] == "close"
+
+
 async def test_a_client_that_leaves_while_it_sends_is_no_error(
     patient_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:

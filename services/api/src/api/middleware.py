@@ -258,6 +258,12 @@ class _Incoming:
                 "head-too-large",
                 f"Address and headers have at most {MAX_HEAD_BYTES} bytes.",
             )
+        if self._has_two_ends():
+            raise Problem(
+                "malformed",
+                "Send Content-Length or Transfer-Encoding, not both.",
+                headers={"Connection": "close"},
+            )
         if self._declared_length() > MAX_BODY_BYTES:
             raise _too_large()
 
@@ -280,6 +286,12 @@ class _Incoming:
             if self._received > MAX_BODY_BYTES:
                 raise _too_large()
         return message
+
+    def _has_two_ends(self) -> bool:
+        """A proxy may believe the other one, and take for another request what we take
+        for the body (RFC 9112, 6.3)."""
+        names = {name for name, _ in self._headers}
+        return {b"content-length", b"transfer-encoding"} <= names
 
     def _declared_length(self) -> int:
         for name, value in self._headers:
