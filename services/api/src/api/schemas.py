@@ -22,31 +22,18 @@ _ONE_LINE = r"^[^\x00-\x1f\x7f]*$"
 _IN_EMAIL = r"[^@\s\x00-\x1f\x7f]"
 _LINES = r"^[^\x00-\x08\x0b-\x1f\x7f]*$"
 
-Word = Annotated[
-    str,
-    StringConstraints(
-        strip_whitespace=True, min_length=1, max_length=100, pattern=_ONE_LINE
-    ),
-]
-Subject = Annotated[
-    str,
-    StringConstraints(
-        strip_whitespace=True, min_length=1, max_length=200, pattern=_ONE_LINE
-    ),
-]
+
+def _text(longest: int, pattern: str = _ONE_LINE) -> StringConstraints:
+    return StringConstraints(
+        strip_whitespace=True, min_length=1, max_length=longest, pattern=pattern
+    )
+
+
+Word = Annotated[str, _text(100)]
+Subject = Annotated[str, _text(200)]
 """A person or service by the `sub` of their tokens: as long as `is_subject` allows."""
-Line = Annotated[
-    str,
-    StringConstraints(
-        strip_whitespace=True, min_length=1, max_length=250, pattern=_ONE_LINE
-    ),
-]
-Note = Annotated[
-    str,
-    StringConstraints(
-        strip_whitespace=True, min_length=1, max_length=2000, pattern=_LINES
-    ),
-]
+Line = Annotated[str, _text(250)]
+Note = Annotated[str, _text(2000, _LINES)]
 Category = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
 ]
