@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 
 import httpx2
@@ -39,7 +39,7 @@ async def serving(app: FastAPI) -> AsyncIterator[tuple[DrainingServer, str]]:
         await running
 
 
-async def events(stream: httpx2.Response) -> AsyncIterator[Json]:
+async def events(stream: httpx2.Response) -> AsyncGenerator[Json, None]:
     """What a browser would hear."""
     async for line in stream.aiter_lines():
         if line.startswith("data: "):

@@ -19,7 +19,13 @@ import pytest
 from api.app import create_app
 from api.auth import SCOPES, Authenticator, DeveloperHeaders
 from api.errors import Problem, Unavailable
-from api.oidc import COOL_DOWN_SECONDS, KEYS_LIFESPAN_SECONDS, IssuerKeys, OidcTokens
+from api.oidc import (
+    COOL_DOWN_SECONDS,
+    KEYS_LIFESPAN_SECONDS,
+    LEEWAY_SECONDS,
+    IssuerKeys,
+    OidcTokens,
+)
 from api.settings import ApiSettings
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
@@ -116,6 +122,7 @@ async def test_a_token_of_the_issuer_is_accepted() -> None:
     assert caller.subject == "ada"
     assert caller.may("orders:own")
     assert not caller.may("orders:read")
+    assert 30 < caller.seconds_left <= 60 + LEEWAY_SECONDS
 
 
 async def test_an_old_token_is_told_that_it_is_old() -> None:

@@ -13,6 +13,7 @@ import pytest
 from api.__main__ import openapi_document
 from api.app import create_app
 from devstack.ports import free_ports
+from fastapi import FastAPI
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
@@ -139,6 +140,22 @@ async def test_it_explains_itself(argument: str) -> None:
     told, _ = await process.communicate()
     assert process.returncode == 0
     assert told.strip()
+
+
+async def test_it_stops_although_something_in_the_background_does_not(
+    app: FastAPI,
+) -> None:
+    ends = asyncio.Event()
+
+    async def never_ends() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ends.set()
+
+    async with running(app):
+        app.state.services.in_background(never_ends())
+    assert ends.is_set()
 
 
 async def test_it_stops_with_a_stream_open_and_ends_well(

@@ -1,20 +1,25 @@
 """The timeline: every event once and in order, as a list and as it happens."""
 
 import asyncio
+import time
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 
 import httpx2
 import pytest
 from api.app import create_app
+from api.auth import principal
+from api.orders.routes.timeline import MOST_STREAMS, Telling
+from fastapi import FastAPI
 from pydantic import BaseModel
 from shared.database.kernel.change import Change, change
 from shared.database.orders.tables import Order
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from tests.api.conftest import MakeSettings
+from tests.api.conftest import MakeSettings, running
 from tests.api.serving import events, serving
-from tests.api.shop import Json, Shop, as_user, code, done
+from tests.api.shop import Json, Shop, as_user, code, done, eventually
 
 STREAM = {"Accept": "text/event-stream"}
 
@@ -167,6 +172,17 @@ async def test_whoever_has_heard_the_end_is_not_made_to_come_again(
     assert heard.status_code == 204
 
 
+async def test_a_stream_ends_with_the_caller_s_token(app: FastAPI) -> None:
+    async with running(app) as client:
+        shop = Shop(client)
+        await shop.sell()
+        order = await shop.order()
+        caller = principal("ada", "orders:read", until=time.time() + 0.5)
+        told = Telling(app.state.services, caller, order["id"])
+        heard = b"".join([part async for part in told.stream(0)])
+    assert b"order.placed" in heard
+
+
 async def test_a_stream_ends_when_the_server_is_asked_to_stop(
     make_settings: MakeSettings,
 ) -> None:
@@ -183,6 +199,42 @@ async def test_a_stream_ends_when_the_server_is_asked_to_stop(
             await anext(heard)
             server.begin_to_drain()
             assert [event async for event in heard] == []
+
+
+async def test_a_customer_follows_so_many_streams_at_once(
+    make_settings: MakeSettings,
+) -> None:
+    async with (
+        serving(create_app(make_settings())) as (_, url),
+        httpx2.AsyncClient(base_url=url) as client,
+        AsyncExitStack() as streams,
+    ):
+        shop = Shop(client)
+        await shop.sell()
+        path = f"/v1/orders/{(await shop.order())['id']}/events"
+        ada = STREAM | as_user("ada", "orders:own")
+        for _ in range(MOST_STREAMS):
+            await heard_once(streams, client, path, ada)
+        refused = await client.get(path, headers=ada)
+        assert (refused.status_code, code(refused)) == (429, "too-many-requests")
+        assert refused.headers["retry-after"]
+        await heard_once(streams, client, path, STREAM | as_user("shop", "orders:read"))
+        await streams.aclose()
+
+        async def is_let_in() -> bool:
+            async with client.stream("GET", path, headers=ada) as stream:
+                return stream.status_code == 200
+
+        assert await eventually(is_let_in)
+
+
+async def heard_once(
+    streams: AsyncExitStack, client: httpx2.AsyncClient, path: str, who: dict[str, str]
+) -> None:
+    stream = client.stream("GET", path, headers=who)
+    heard = events(await streams.enter_async_context(stream))
+    streams.push_async_callback(heard.aclose)
+    await anext(heard)
 
 
 async def test_streams_are_heard_by_many(

@@ -4,6 +4,8 @@ A customer holds `orders:own` alone and sees nothing but their own orders. Every
 else is staff or a service, by the scopes of their token. `admin` may do everything.
 """
 
+import math
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Protocol
@@ -38,6 +40,8 @@ class Principal:
 
     subject: str
     scopes: frozenset[str]
+    until: float = math.inf
+    """The end of the token, in seconds since the epoch."""
 
     def may(self, *scopes: str) -> bool:
         """Holds one of `scopes`."""
@@ -54,16 +58,22 @@ class Principal:
                 scopes=list(scopes),
             )
 
+    @property
+    def seconds_left(self) -> float:
+        """Until the token has expired."""
+        return max(0.0, self.until - time.time())
+
     def require_sight(self, customer: str, what: str, *scopes: str) -> None:
         """Raises `NotFound` for another customer's order: it does not even exist."""
         if not self.may(*scopes) and customer != self.subject:
             raise NotFound(what)
 
 
-def principal(subject: str, scopes: str) -> Principal:
+def principal(subject: str, scopes: str, until: float = math.inf) -> Principal:
     """`scopes` as in a token: words with blanks between them."""
     held = set(scopes.split())
-    return Principal(subject, frozenset(held | {_INCLUDED.get(s, s) for s in held}))
+    included = {_INCLUDED.get(scope, scope) for scope in held}
+    return Principal(subject, frozenset(held | included), until)
 
 
 class Authenticator(Protocol):

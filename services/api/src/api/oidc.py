@@ -140,7 +140,7 @@ class OidcTokens:
         subject, scopes = claims["sub"], claims.get("scope", "")
         if not is_subject(subject) or not isinstance(scopes, str):
             raise _refused("The access token's claims cannot be used.")
-        return principal(subject, scopes)
+        return principal(subject, scopes, float(claims["exp"]) + LEEWAY_SECONDS)
 
     async def _claims(self, token: str) -> Mapping[str, Any]:
         try:

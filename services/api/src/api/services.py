@@ -1,6 +1,7 @@
 """What the routes work with; built once, by the application's lifespan."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Annotated, Any
@@ -18,6 +19,9 @@ from api.orders.commands import Commands
 from api.rates import Rates
 from api.settings import ApiSettings
 
+LAST_WORDS_SECONDS = 2.0
+"""What is done in the background may end; what takes longer is found by the sweep."""
+
 
 @dataclass
 class Services:
@@ -34,6 +38,8 @@ class Services:
     """Asked to stop: streams end, and readiness says no."""
     reads: AsyncEngine = field(init=False)
     """The same pool without transactions: a read is one statement, one round trip."""
+    streams: Counter[str] = field(default_factory=Counter)
+    """Those that are open, by the customer who listens."""
     _background: set[asyncio.Task[Any]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -57,7 +63,11 @@ class Services:
         task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
 
     async def close(self) -> None:
-        await asyncio.gather(*self._background, return_exceptions=True)
+        if self._background:
+            _, late = await asyncio.wait(self._background, timeout=LAST_WORDS_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
         await self.listener.stop()
         await self.temporal.close()
         await self.http.aclose()

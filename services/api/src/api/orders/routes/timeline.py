@@ -1,7 +1,8 @@
 """What happened to an order: as a list, or as it happens (server-sent events)."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from sqlalchemy import text
 
 from api.auth import Principal, allowed
 from api.documents import problems
+from api.errors import RETRY_AFTER_SECONDS, Problem
 from api.orders import reading
 from api.orders.paths import OrderPath
 from api.orders.schemas.orders import Event
@@ -27,6 +29,9 @@ POLL_SECONDS = 5.0
 OPEN_AFTER_END = timedelta(seconds=60)
 """Refunds and deliveries are told of also after an order has ended."""
 RECONNECT_MS = 2000
+MOST_STREAMS = 20
+"""Of one customer in one process: each asks the database now and then. Who serves many
+customers, a shop's own server, may hold any number."""
 _BATCH = 200
 Seq = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
@@ -74,6 +79,7 @@ async def list_order_events(
             if await told.is_over(after):
                 # A browser that gets no stream comes again for ever.
                 return Response(status_code=204)
+        told.require_room()
         # No proxy may keep what should be seen at once.
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return EventSourceResponse(told.stream(after), headers=headers)
@@ -103,17 +109,28 @@ class Telling:
         ended = OrderStatus(row.status).final
         return events, row.updated_at if ended else None
 
+    def require_room(self) -> None:
+        """Raises `Problem` for a customer who listens to so many streams already."""
+        listening = self._services.streams[self._caller.subject]
+        if listening >= MOST_STREAMS and not self._caller.may("orders:read"):
+            raise Problem(
+                "too-many-requests",
+                f"At most {MOST_STREAMS} streams at a time.",
+                headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
+            )
+
     async def is_over(self, seq: int) -> bool:
         """Whether nothing came after `seq`, nor is going to."""
         events, ended = await self.after(seq, 1)
         return not events and _is_long_ago(ended)
 
     async def stream(self, seq: int) -> AsyncIterator[bytes]:
-        """Each event as soon as it is true, until a minute after the end."""
+        """Each event as soon as it is true, until a minute after the end, or until the
+        caller needs another token."""
         yield format_sse_event(retry=RECONNECT_MS)
         subscribe = self._services.listener.subscribe(CHANNEL, self._order_id)
-        with subscribe as wake:
-            while not self._services.draining:
+        with self._counted(), subscribe as wake:
+            while self._caller.seconds_left and not self._services.draining:
                 events, ended = await self.after(seq, _BATCH)
                 for event in events:
                     yield _line(event)
@@ -122,8 +139,19 @@ class Telling:
                     continue
                 if _is_long_ago(ended):
                     break
-                if not await wake.wait(POLL_SECONDS):
+                if not await wake.wait(min(POLL_SECONDS, self._caller.seconds_left)):
                     yield KEEPALIVE_COMMENT
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        streams, subject = self._services.streams, self._caller.subject
+        streams[subject] += 1
+        try:
+            yield
+        finally:
+            streams[subject] -= 1
+            if not streams[subject]:
+                del streams[subject]
 
     def _show(self, event: Event) -> Event:
         if self._caller.may("orders:read"):
