@@ -31,6 +31,8 @@ SERVICES = {
 
 HOW_TO = "docs/how-to/production-topology.md"
 
+DYNAMIC = KUSTOMIZE / "base/temporal-backend/server/config/dynamic.yaml"
+
 VALUES = {
     "POD_IP": "10.1.2.3",
     "SQL_USER": "temporal",
@@ -264,15 +266,28 @@ def test_the_real_server_keeps_every_key(name: str, tmp_path: Path) -> None:
     assert sorted(_keys(rendered(made)) - kept) == []
 
 
+def test_a_pod_has_the_time_to_drain_and_uses_it(made: tuple[Manifest, ...]) -> None:
+    """A frontend that takes no connection at once is still sent some by its Service."""
+    seconds = {
+        key: int(value[0]["value"].removesuffix("s"))
+        for key, value in yaml.safe_load(DYNAMIC.read_text()).items()
+        if ".shutdown" in key
+    }
+    assert seconds["frontend.shutdownFailHealthCheckDuration"] >= 5
+    for service in ("frontend", "history", "matching"):
+        given = sum(s for key, s in seconds.items() if key.startswith(f"{service}."))
+        pod = named(made, "Deployment", f"temporal-{service}")["spec"]["template"]
+        assert 5 <= given <= pod["spec"]["terminationGracePeriodSeconds"] - 5
+
+
 def test_the_real_server_knows_every_dynamic_key() -> None:
     server = shutil.which("temporal-server")
     if server is None:
         pytest.skip(
             "temporal-server is not installed: docs/how-to/production-topology.md"
         )
-    path = KUSTOMIZE / "base/temporal-backend/server/config/dynamic.yaml"
     done = subprocess.run(
-        [server, "validate-dynamic-config", str(path)],
+        [server, "validate-dynamic-config", str(DYNAMIC)],
         capture_output=True,
         text=True,
         check=True,

@@ -223,7 +223,8 @@ def server_of(
             environment=given,
             log=folder / "temporal-server.log",
             ready=lambda: answers_without_a_token(ports[7243]),
-            stop_seconds=15,
+            # As in a cluster, where it drains for up to 15 s first.
+            stop_seconds=30,
             start_seconds=120,
         )
     )
