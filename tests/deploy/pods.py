@@ -30,8 +30,19 @@ def _problems(manifest: Manifest, template: Manifest) -> Iterator[str]:
         yield "lets the names of Services into its environment"
     if not talks_to_api:
         yield from _not_restricted(spec)
+    for constraint in spec.get("topologySpreadConstraints", []):
+        yield from _spread(constraint)
     for container in containers(template):
         yield from _container(manifest, container)
+
+
+def _spread(constraint: Manifest) -> Iterator[str]:
+    """Since 1.34 the API server takes such a template, and then none of its pods."""
+    selector = constraint["labelSelector"]
+    keys = {*selector.get("matchLabels", {})}
+    keys |= {each["key"] for each in selector.get("matchExpressions", [])}
+    for key in sorted(keys & {*constraint.get("matchLabelKeys", [])}):
+        yield f"names {key} in labelSelector and in matchLabelKeys"
 
 
 def _not_restricted(spec: Manifest) -> Iterator[str]:
