@@ -3,9 +3,11 @@
 from typing import Any
 
 import pytest
+from api.app import create_app
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from tests.api.conftest import MakeSettings, running
 from tests.api.shop import SKU, Shop, an_order, as_user, code, done, key
 
 
@@ -153,3 +155,21 @@ async def test_what_is_ordered_twice_stands_on_two_lines(shop: Shop) -> None:
     lines = [{"sku": SKU, "quantity": 1}, {"sku": SKU, "quantity": 1}]
     order = await shop.post("/v1/orders", an_order(2, lines=lines))
     assert [line["line"] for line in order["lines"]] == [1, 2]
+
+
+async def test_times_are_in_utc_wherever_the_database_is(
+    make_settings: MakeSettings, engine: AsyncEngine
+) -> None:
+    async with engine.begin() as connection:
+        name = await connection.scalar(text("SELECT current_database()"))
+        await connection.execute(
+            text(f"ALTER DATABASE {name} SET timezone = 'Asia/Tokyo'")
+        )
+    async with running(create_app(make_settings())) as client:
+        shop = Shop(client)
+        await shop.sell()
+        placed = await shop.order()
+        read = await shop.get(f"/v1/orders/{placed['id']}")
+        [event] = (await shop.get(f"/v1/orders/{placed['id']}/events"))["data"]
+    moments = (placed["created_at"], read["created_at"], event["at"])
+    assert [moment[-1] for moment in moments] == ["Z", "Z", "Z"]

@@ -35,7 +35,8 @@ def connector(settings: DatabaseSettings, *, application: str) -> Connect:
         "dsn": dsn.render_as_string(hide_password=False),
         "timeout": settings.database_connect_timeout.total_seconds(),
         "command_timeout": settings.database_statement_timeout.total_seconds(),
-        "server_settings": {"application_name": application},
+        # Times are read as JSON too, and PostgreSQL writes those in its own zone.
+        "server_settings": {"application_name": application, "timezone": "UTC"},
     }
     if settings.database_password_file is not None:
         options["password"] = settings.read_database_password
