@@ -6,6 +6,7 @@ from pathlib import Path
 from shared.contracts.orders.states import HoldReason, OrderStatus
 
 from tests.cli.conftest import Orders
+from tests.support.goods_back import arrived
 from tests.support.shop import ADDRESS, Shop, has_no_hold
 
 UNITS = 2
@@ -115,6 +116,18 @@ async def test_the_warehouse_packs_and_ships_what_is_ready(
     assert "is packed" in packed.out
     await orders("shipments", "ship", parcel["id"])
     assert (await shop.order(order_id)).lines[0].shipped == 2
+
+
+async def test_the_warehouse_sees_what_a_return_is_for(
+    shop: Shop, orders: Orders
+) -> None:
+    order_id = await arrived(shop, TEA=2)
+    asked = await orders(
+        *("return", order_id, "--line", "1=2", "--reason", "too-hot", "-o", "json")
+    )
+    shown = await orders("returns", "show", asked.json["id"])
+    line = next(line for line in shown.out.splitlines() if "TEA" in line)
+    assert line.split() == ["1", "TEA", "2", "too-hot", "–", "–"]
 
 
 async def test_a_hold_is_assigned_and_decided(shop: Shop, orders: Orders) -> None:

@@ -17,18 +17,19 @@ from cli.commands import (
     stock,
 )
 
-ENVIRONMENT = """The environment says where and who:
-
-ORDERS_API_URL: the API, http://127.0.0.1:8000 if not set.
-
-ORDERS_TOKEN: an access token; `uv run dev --auth` prints some. On a development
-stack without --auth ORDERS_USER and ORDERS_SCOPES say who you are instead.
-
-ORDERS_PATIENCE: seconds for which a command is repeated while the service is not
-available, 30 if not set.
-
---install-completion teaches your shell the commands.
-"""
+# Typer keeps the ends of lines, wherever the terminal breaks them again.
+ENVIRONMENT = "\n\n".join(
+    (
+        "The environment says where and who:",
+        "ORDERS_API_URL: the API, http://127.0.0.1:8000 if not set.",
+        "ORDERS_TOKEN: an access token; `uv run dev --auth` prints some. On a"
+        " development stack without --auth ORDERS_USER and ORDERS_SCOPES say who you"
+        " are instead.",
+        "ORDERS_PATIENCE: seconds for which a command is repeated while the service is"
+        " not available, 30 if not set.",
+        "--install-completion teaches your shell the commands.",
+    )
+)
 
 app = typer.Typer(
     name="orders",

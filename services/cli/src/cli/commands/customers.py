@@ -27,8 +27,9 @@ def erase_customer(
     key: KeyOption = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """Erase a customer's personal data from all their orders, for good. Refused while
-    one of them has work left."""
+    """Erase a customer's personal data from all their orders, for good.
+
+    Refused while one of them has work left."""
     if not yes:
         typer.confirm("This cannot be undone. Erase?", abort=True, err=True)
     answer = session().api.command("/v1/erasures", {"customer_id": customer}, key)

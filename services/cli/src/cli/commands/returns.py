@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cli.display import Column, done, field, moment, show_list, show_one
+from cli.display import Column, done, field, moment, show_list, show_one, show_table
 from cli.options import (
     KeyOption,
     LimitOption,
@@ -24,6 +24,14 @@ COLUMNS: tuple[Column, ...] = (
     ("status", field("status")),
     ("due", moment("due_at")),
     ("asked for", moment("created_at")),
+)
+LINES: tuple[Column, ...] = (
+    ("line", field("line")),
+    ("sku", field("sku")),
+    ("units", field("quantity")),
+    ("reason", field("reason")),
+    ("accepted", field("accepted")),
+    ("disposition", field("disposition")),
 )
 ReturnArgument = Annotated[str, typer.Argument(metavar="RETURN", help="ret_…")]
 
@@ -46,8 +54,11 @@ def list_returns(
 
 @app.command("show")
 def show_return(return_id: ReturnArgument, output: OutputOption = Output.table) -> None:
-    """Show a return."""
-    show_one(session().api.get(f"/v1/returns/{return_id}"), COLUMNS, output)
+    """Show a return with its lines."""
+    answer = session().api.get(f"/v1/returns/{return_id}")
+    show_one(answer, COLUMNS, output)
+    if output is Output.table:
+        show_table("lines", answer["lines"], LINES)
 
 
 @app.command("approve")
@@ -94,8 +105,9 @@ def receive_return(
     key: KeyOption = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """The goods are here: say what is accepted and what becomes of it. What is
-    accepted is paid back."""
+    """The goods are here: say what is accepted and what becomes of it.
+
+    What is accepted is paid back."""
     body = {"lines": [_received(text) for text in line]}
     answer = session().api.command(f"/v1/returns/{return_id}/receive", body, key)
     refund = f", refund {answer['refund_id']}" if answer.get("refund_id") else ""

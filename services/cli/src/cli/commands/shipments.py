@@ -63,8 +63,9 @@ def pack_shipment(
     key: KeyOption = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """Pack what was picked: everything, unless --line says what was found. The
-    customer pays now, and the label is bought."""
+    """Pack what was picked: everything, unless --line says what was found.
+
+    The customer pays now, and the label is bought."""
     api = session().api
     planned = api.get(f"/v1/shipments/{shipment}")["lines"]
     picked = lines(line) if line else [_units(item) for item in planned]
