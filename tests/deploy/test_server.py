@@ -223,6 +223,17 @@ def test_metrics_are_where_the_monitor_looks(made: tuple[Manifest, ...]) -> None
         assert metrics["listenAddress"] == f"0.0.0.0:{ports['metrics']}"
 
 
+@pytest.mark.parametrize("name", [*SERVICES, "temporal-web", "jaeger"])
+def test_go_collects_its_garbage_before_a_pod_reaches_its_limit(
+    made: tuple[Manifest, ...], name: str
+) -> None:
+    pod = named(made, "Deployment", name)["spec"]["template"]["spec"]
+    limit = pod["containers"][0]["resources"]["limits"]["memory"]
+    mebibytes = int(limit.removesuffix("Gi")) * 1024
+    told = str(environment_of(cluster(made), name)["GOMEMLIMIT"])
+    assert 0.85 < int(told.removesuffix("MiB")) / mebibytes < 0.95
+
+
 def test_nothing_of_the_server_calls_home(made: tuple[Manifest, ...]) -> None:
     for manifest, _ in workloads(made):
         name = manifest["metadata"]["name"]
