@@ -34,6 +34,7 @@ OPERATORS = {
     "prometheus-crds",
     "temporal-worker-controller",
 }
+SECRETS = {"existingSecret", "configSecret"}
 MONITORS = {"podMonitorEnabled", "podMonitor", "podmonitor", "serviceMonitor"}
 """How the charts call the values that ask for a kind of Prometheus's."""
 
@@ -190,12 +191,12 @@ def test_no_operator_waits_for_what_a_later_wave_brings(name: str) -> None:
         **{
             m["metadata"]["name"]: made[system]
             for system in SYSTEMS
-            for m in of_kind(overlay(name, system), "Namespace")
+            for m in of_kind(overlay(name, system), "Namespace", "Secret")
         },
     }
     for operator in OPERATORS:
         given = values(name, operator)
-        for need in found(given, {"existingSecret", "namespaceOverride"}):
+        for need in found(given, SECRETS | {"namespaceOverride"}):
             assert makers[need] < made[operator], f"{operator} needs {need}"
         if any(found(given, MONITORS)):
             assert made["prometheus-crds"] < made[operator], f"{operator} has a monitor"

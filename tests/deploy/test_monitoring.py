@@ -55,6 +55,43 @@ def test_grafanas_password_is_in_a_secret_that_exists(name: str) -> None:
     assert admin["existingSecret"] in made
 
 
+@pytest.mark.parametrize("name", ["staging", "production"])
+def test_somebody_is_told_of_every_alert(name: str) -> None:
+    spec = VALUES["alertmanager"]["alertmanagerSpec"]
+    assert spec["useExistingSecret"] is True
+    (template,) = (
+        secret["spec"]["target"]["template"]["data"]["alertmanager.yaml"]
+        for secret in of_kind(environment(name), "ExternalSecret")
+        if secret["spec"]["target"]["name"] == spec["configSecret"]
+    )
+    told = yaml.safe_load(re.sub(r"{{.*?}}", "https://pager.example.com", template))
+    sends = {r["name"]: len(r) > 1 for r in told["receivers"]}
+    for severity in _severities():
+        taken = [
+            route["receiver"]
+            for route in told["route"]["routes"]
+            if _is_for(route["matchers"], severity)
+        ]
+        assert sends[taken[0] if taken else told["route"]["receiver"]], severity
+
+
+def _severities() -> set[str]:
+    return {
+        rule["labels"]["severity"]
+        for rules in of_kind(environment("production"), "PrometheusRule")
+        for group in rules["spec"]["groups"]
+        for rule in group["rules"]
+    }
+
+
+def _is_for(matchers: list[str], severity: str) -> bool:
+    """Of matchers that look at the severity alone, as ours do."""
+    (matcher,) = matchers
+    label, _, pattern = re.split(r" (=~|=) ", matcher)
+    assert label == "severity"
+    return re.fullmatch(pattern.strip('"'), severity) is not None
+
+
 def test_grafana_takes_the_dashboards_by_their_label() -> None:
     sidecar = VALUES["grafana"]["sidecar"]["dashboards"]
     for board in dashboards():
