@@ -193,6 +193,17 @@ async def test_the_customer_authenticates(shop: Shop) -> None:
     order = await shop.until(order_id, has_status(CONFIRMED))
     assert order.payments[0].authorized == order.total
     assert has_no_hold(order)
+async def test_a_method_that_the_provider_refuses_is_replaced(shop: Shop) -> None:
+    await shop.stock(TEA=2)
+    # What is refused leaves no payment at the provider: twice, none has a name.
+    orders = [await shop.place("pm_card_nobody_has", TEA=1) for _ in range(2)]
+    for order_id in orders:
+        hold = await shop.held(order_id, PAYMENT)
+        assert hold.detail["cause"] == "resource_missing"
+        await shop.pay(order_id, "pm_card_visa")
+        await shop.until(order_id, has_status(CONFIRMED))
+
+
 
 
 async def test_the_customer_fails_to_authenticate(shop: Shop) -> None:

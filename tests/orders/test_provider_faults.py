@@ -2,6 +2,8 @@
 
 import pytest
 from shared.contracts.orders.states import MoneyKind, MoneyStatus, OrderStatus
+from worker.orders.adapters.stripe import StripePayments
+from worker.orders.ports import Authorization
 
 from tests.support.shop import Shop
 
@@ -83,6 +85,27 @@ async def test_a_key_that_answers_an_error_for_ever_is_replaced(shop: Shop) -> N
         (1, MoneyStatus.FAILED),
         (2, MoneyStatus.SUCCEEDED),
     ]
+
+
+async def test_an_amount_that_the_provider_counts_otherwise_is_not_charged(
+    shop: Shop,
+) -> None:
+    """Its 500 krónur are five."""
+    provider = StripePayments("sk_test_core", shop.payments.url)
+    krona = Authorization(
+        order_id="",
+        payment_id="pay_1",
+        amount=500,
+        currency="ISK",
+        method_ref="pm_card_visa",
+        customer_ref=await provider.customer("somebody"),
+        off_session=False,
+        return_url=None,
+    )
+    answer = await provider.authorize(krona, "key")
+    await provider.close()
+    assert (answer.status, answer.failure) == ("declined", "currency-not-supported")
+    assert await shop.payments.books() == []
 
 
 @pytest.mark.parametrize("fault", ["down", "error", "rate_limit", "drop_answer"])

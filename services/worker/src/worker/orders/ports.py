@@ -44,7 +44,8 @@ class Authorization:
 
 @dataclass(frozen=True)
 class ProviderPayment:
-    """A payment as the provider has it now. Amounts in minor units."""
+    """A payment as the provider has it now. Amounts in minor units. `ref` is empty
+    where it was refused before there was any."""
 
     ref: str
     status: Literal[

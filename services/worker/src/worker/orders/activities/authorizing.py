@@ -176,17 +176,19 @@ async def _declined(
     customer_ref: str,
     answer: ProviderPayment,
 ) -> None:
+    # Each payment's is its own, so that none has the empty one.
+    ref = answer.ref or None
     await ledger.settle(
         change,
         row_id,
         MoneyStatus.FAILED,
-        provider_ref=answer.ref,
+        provider_ref=ref,
         failure=_why(answer),
     )
     await change.update(
         PaymentTable,
         payment.id,
-        provider_ref=answer.ref,
+        provider_ref=ref,
         customer_ref=customer_ref,
         next_action=None,
     )

@@ -33,6 +33,10 @@ TIMEOUT = timedelta(seconds=25)
 # What Stripe says when the state has moved on: a look tells what it is now.
 MOVED_ON = ("payment_intent_unexpected_state", "charge_already_captured")
 
+COUNTED_OTHERWISE = {"ISK", "MGA", "UGX"}
+"""Of these Stripe's unit is not ISO 4217's: it would take a hundredth of the amount, or
+a hundred times as much (docs.stripe.com/currencies, "Special cases")."""
+
 STATUS: dict[str, Literal["authorized", "requires_action", "cancelled", "captured"]] = {
     "requires_capture": "authorized",
     "requires_action": "requires_action",
@@ -76,6 +80,8 @@ class StripePayments:
                 raise
 
     async def authorize(self, wanted: Authorization, key: str) -> ProviderPayment:
+        if wanted.currency in COUNTED_OTHERWISE:
+            return _refused("currency-not-supported")
         params: dict[str, Any] = {
             "amount": wanted.amount,
             "currency": wanted.currency.lower(),
@@ -104,8 +110,8 @@ class StripePayments:
                 intent = await self._stripe.payment_intents.create_async(
                     cast(Any, params), {"idempotency_key": key}
                 )
-        except stripe.CardError as declined:
-            return _declined(declined)
+        except (stripe.CardError, stripe.InvalidRequestError) as refused:
+            return _declined(refused)
         return _payment(intent)
 
     async def find(
@@ -292,7 +298,11 @@ async def _harmless(key: str, ask: Callable[[str], Awaitable[T]]) -> T:
     raise AssertionError("there is always another key")
 
 
-def _declined(error: stripe.CardError, ref: str = "") -> ProviderPayment:
+def _declined(
+    error: stripe.CardError | stripe.InvalidRequestError, ref: str = ""
+) -> ProviderPayment:
+    """A card that is declined, or a request that can never succeed: a method that is
+    gone, an amount too small for a card. Without a payment where none was made."""
     body = cast(dict[str, Any], error.json_body or {}).get("error", {})
     intent = body.get("payment_intent") or {}
     return ProviderPayment(
@@ -301,6 +311,12 @@ def _declined(error: stripe.CardError, ref: str = "") -> ProviderPayment:
         authorized=0,
         captured=0,
         failure=body.get("decline_code") or error.code or "declined",
+    )
+
+
+def _refused(why: str) -> ProviderPayment:
+    return ProviderPayment(
+        ref="", status="declined", authorized=0, captured=0, failure=why
     )
 
 
