@@ -76,6 +76,16 @@ async def test_a_parcel_that_is_scanned_has_left(shop: Shop) -> None:
 # ── not seen for too long ───────────────────────────────────────────────────────────
 
 
+async def test_a_number_that_another_parcel_has_is_refused(shop: Shop) -> None:
+    first, second = [await shop.pack(await shop.confirmed(TEA=1)) for _ in range(2)]
+    by_hand = {"carrier": "post", "tracking": "RX1"}
+    await shop.post(f"/v1/shipments/{first}/ship", by_hand)
+    with pytest.raises(Refused) as refused:
+        await shop.post(f"/v1/shipments/{second}/ship", by_hand)
+    assert refused.value.code == "duplicate-reference"
+    await shop.ship(second)
+
+
 async def test_two_days_without_a_scan_are_somebodys_business(shop: Shop) -> None:
     order_id = await shop.confirmed(TEA=1)
     shipment_id = await shop.shipped(order_id)

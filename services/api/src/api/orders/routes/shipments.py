@@ -103,7 +103,7 @@ async def pack_shipment(
 @router.post(
     "/{shipment_id}/ship",
     response_model=shown.Shipment,
-    responses=keyed("not-found", "wrong-state"),
+    responses=keyed("not-found", "wrong-state", "duplicate-reference"),
 )
 async def ship_shipment(
     caller: Annotated[Principal, allowed("fulfil")],

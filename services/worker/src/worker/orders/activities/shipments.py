@@ -16,6 +16,7 @@ from shared.contracts.orders.models import (
 from shared.contracts.orders.states import HoldReason, ShipmentStatus
 from shared.database.kernel.change import Change
 from shared.database.orders.snapshot import OrderSnapshot, Shipment
+from sqlalchemy import text
 from shared.database.orders.tables import Shipment as ShipmentTable
 from temporalio import activity
 
@@ -141,8 +142,10 @@ async def _pick_short(
 
 
 # ── shipping ────────────────────────────────────────────────────────────────────
+    """Raises `Refusal` wrong-state, duplicate-reference."""
 
 
+    await _check_is_its_own(change, shipment, command.tracking)
 async def _ship(change: Change, order: OrderSnapshot, *, command: Ship) -> Done:
     shipment = order.shipment(command.shipment_id)
     _expect(shipment, ShipmentStatus.PACKED)
@@ -153,6 +156,23 @@ async def _ship(change: Change, order: OrderSnapshot, *, command: Ship) -> Done:
         carrier=command.carrier or shipment.carrier,
         tracking=command.tracking or shipment.tracking,
     )
+async def _check_is_its_own(
+    change: Change, shipment: Shipment, tracking: str | None
+) -> None:
+    """A number that was typed by hand may be another parcel's."""
+    taken = await change.connection.scalar(
+        _TAKEN, {"tracking": tracking, "shipment": shipment.id}
+    )
+    if taken:
+        raise Refusal("duplicate-reference", "Another parcel has this number.")
+
+
+_TAKEN = text(
+    "SELECT EXISTS (SELECT FROM shipments"
+    " WHERE tracking = :tracking AND id <> :shipment)"
+)
+
+
     return Done()
 
 
