@@ -8,6 +8,7 @@ from shared.contracts.orders.models import LiveShipment, OpenHold, OrderFacts
 from shared.contracts.orders.states import HoldReason, OrderStatus, ShipmentStatus
 from shared.database.ids import new_id
 from worker.orders.policy import steps
+from worker.orders.policy.clocks import CLOCKS_APART
 from worker.orders.policy.holds import approval_due
 from worker.orders.policy.order import next_step
 from worker.orders.policy.screening import Limits, Screening, screen
@@ -150,10 +151,15 @@ def test_a_hold_reminds_and_then_ends(
 
 
 def test_an_order_wakes_to_renew_its_authorisation() -> None:
-    ahead = facts(CONFIRMED, renew_at=NOW + HOUR)
-    past = facts(CONFIRMED, renew_at=NOW - HOUR)
-    assert next_step(ahead, (), NOW) == steps.Wait(NOW + HOUR)
-    assert next_step(past, (), NOW) == steps.Wait()
+    wakes = steps.Wait(NOW + HOUR + CLOCKS_APART)
+    assert next_step(facts(CONFIRMED, renew_at=NOW + HOUR), (), NOW) == wakes
+    assert next_step(facts(CONFIRMED, renew_at=NOW - HOUR), (), NOW) == steps.Wait()
+
+
+def test_a_renewal_is_not_missed_where_the_workers_clock_is_behind() -> None:
+    """It is due by Temporal's clock, and by the worker's covers the order still."""
+    due = facts(CONFIRMED, renew_at=NOW)
+    assert next_step(due, (), NOW) == steps.Wait(NOW + CLOCKS_APART)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,10 @@ from shared.contracts.orders.states import HoldReason, MoneyStatus, ReturnStatus
 from shared.contracts.orders.workflows import Return, Sweep
 from shared.database.orders.snapshot import OrderSnapshot
 from temporalio.client import WorkflowFailureError, WorkflowHandle
+from temporalio.testing import ActivityEnvironment
+from worker.orders.activities.returns import ReturnActivities
+from worker.orders.activities.store import OrderStore
+from worker.orders.policy.screening import ReturnLimits
 
 from tests.support.goods_back import (
     CLERK,
@@ -203,6 +207,28 @@ async def test_a_reminder_is_told_once_a_week(shop: Shop) -> None:
     await workflow_of(shop, asked["id"]).signal(Return.nudge)
     await receive(shop, asked["id"], {1: 1})
     assert (await shop.events(order_id)).count("return.reminded") == 1
+
+
+@pytest.mark.parametrize("column", ["remind_at", "due_at"])
+async def test_the_servers_clock_may_be_ahead_of_the_workers(
+    shop: Shop, column: str
+) -> None:
+    """Else the workflow, whose moment has come, would ask without end."""
+    order_id = await arrived(shop, TEA=1)
+    asked = await send_back(shop, order_id, {1: 1})
+    await awaited(shop, order_id, asked["id"])
+    await shop.fetch(f"UPDATE returns SET {column} = now() + interval '20 seconds'")
+    activities = ReturnActivities(OrderStore(shop.engine), ReturnLimits())
+    step = {
+        "remind_at": activities.remind_of_return,
+        "due_at": activities.expire_return,
+    }[column]
+    await ActivityEnvironment().run(
+        step, ReturnRef(order_id=order_id, return_id=asked["id"])
+    )
+    told = {"remind_at": "return.reminded", "due_at": "return.expired"}[column]
+    assert (await shop.events(order_id))[-1] == told
+    await workflow_of(shop, asked["id"]).signal(Return.nudge)
 
 
 def has_future_reminder(return_id: str) -> When:

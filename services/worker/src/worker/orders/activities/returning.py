@@ -6,6 +6,7 @@ to be reported as delivered first.
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from typing import TypeGuard
 
 from shared.contracts.errors import Refusal
 from shared.contracts.orders.models import RequestReturn
@@ -19,6 +20,7 @@ from sqlalchemy import text
 
 from worker.orders.activities.store import Done, utc_now
 from worker.orders.credits import owed
+from worker.orders.policy.clocks import CLOCKS_APART
 from worker.orders.policy.holds import APPROVAL_DUE
 from worker.orders.policy.return_ import (
     RETURN_DUE,
@@ -228,7 +230,7 @@ async def expect(
 async def remind(change: Change, order: OrderSnapshot, *, return_id: str) -> Done:
     return_ = order.return_(return_id)
     at, due = return_.remind_at, return_.due_at
-    if return_.status is not ReturnStatus.APPROVED or at is None or at > utc_now():
+    if return_.status is not ReturnStatus.APPROVED or not _has_come(at):
         return Done()
     again = at + RETURN_REMINDED_EVERY
     await change.update(
@@ -240,11 +242,14 @@ async def remind(change: Change, order: OrderSnapshot, *, return_id: str) -> Don
 
 async def expire(change: Change, order: OrderSnapshot, *, return_id: str) -> Done:
     return_ = order.return_(return_id)
-    overdue = return_.due_at is not None and return_.due_at <= utc_now()
-    if return_.status is ReturnStatus.APPROVED and overdue:
+    if return_.status is ReturnStatus.APPROVED and _has_come(return_.due_at):
         await change.update(ReturnTable, return_id, status=ReturnStatus.EXPIRED)
         change.event("return.expired", return_id=return_id)
     return Done()
+
+
+def _has_come(moment: datetime | None) -> TypeGuard[datetime]:
+    return moment is not None and moment <= utc_now() + CLOCKS_APART
 
 
 # ── over ─────────────────────────────────────────────────────────────────────────

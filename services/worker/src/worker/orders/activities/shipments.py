@@ -1,7 +1,6 @@
 """The steps of one parcel in the warehouse and on its way."""
 
 from collections.abc import Mapping
-from datetime import timedelta
 from functools import partial
 
 from shared.contracts.errors import Refusal, StepInFlight
@@ -16,8 +15,8 @@ from shared.contracts.orders.models import (
 from shared.contracts.orders.states import HoldReason, ShipmentStatus
 from shared.database.kernel.change import Change
 from shared.database.orders.snapshot import OrderSnapshot, Shipment
-from sqlalchemy import text
 from shared.database.orders.tables import Shipment as ShipmentTable
+from sqlalchemy import text
 from temporalio import activity
 
 from worker.orders.activities import delivering
@@ -26,9 +25,7 @@ from worker.orders.activities.holding import miss_stock
 from worker.orders.activities.stock import give_back, move_stock
 from worker.orders.activities.store import Apply, Done, OrderStore, utc_now
 from worker.orders.facts import paying, shipment_facts, watch_until
-
-CLOCKS_APART = timedelta(minutes=1)
-"""Between Temporal's timers and this clock; what counts here are days."""
+from worker.orders.policy.clocks import CLOCKS_APART
 
 
 class ShipmentActivities(ShipmentSteps):
@@ -142,13 +139,13 @@ async def _pick_short(
 
 
 # ── shipping ────────────────────────────────────────────────────────────────────
-    """Raises `Refusal` wrong-state, duplicate-reference."""
 
 
-    await _check_is_its_own(change, shipment, command.tracking)
 async def _ship(change: Change, order: OrderSnapshot, *, command: Ship) -> Done:
+    """Raises `Refusal` wrong-state, duplicate-reference."""
     shipment = order.shipment(command.shipment_id)
     _expect(shipment, ShipmentStatus.PACKED)
+    await _check_is_its_own(change, shipment, command.tracking)
     await send_off(
         change,
         order,
@@ -156,6 +153,9 @@ async def _ship(change: Change, order: OrderSnapshot, *, command: Ship) -> Done:
         carrier=command.carrier or shipment.carrier,
         tracking=command.tracking or shipment.tracking,
     )
+    return Done()
+
+
 async def _check_is_its_own(
     change: Change, shipment: Shipment, tracking: str | None
 ) -> None:
@@ -171,9 +171,6 @@ _TAKEN = text(
     "SELECT EXISTS (SELECT FROM shipments"
     " WHERE tracking = :tracking AND id <> :shipment)"
 )
-
-
-    return Done()
 
 
 async def send_off(

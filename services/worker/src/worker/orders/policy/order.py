@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from shared.contracts.orders.models import OrderFacts
 from shared.contracts.orders.states import HoldReason, OrderStatus
 
+from worker.orders.policy.clocks import CLOCKS_APART
 from worker.orders.policy.holds import overdue_hold, wait_for_people
 from worker.orders.policy.steps import (
     Authorize,
@@ -108,5 +109,6 @@ def _unattended(facts: OrderFacts, running: Collection[str]) -> StartShipments |
 
 
 def _wait(facts: OrderFacts, now: datetime) -> Wait:
-    ahead = facts.renew_at is not None and facts.renew_at > now
-    return wait_for_people(facts.holds, facts.renew_at if ahead else None)
+    renewal = facts.renew_at and facts.renew_at + CLOCKS_APART
+    ahead = renewal is not None and renewal > now
+    return wait_for_people(facts.holds, renewal if ahead else None)
