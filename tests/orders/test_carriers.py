@@ -6,13 +6,15 @@ import hmac
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr, ValidationError
 from shared.contracts.orders.models import Parcel
 from shared.contracts.orders.states import OrderStatus, ShipmentStatus
+from worker.orders.activities import packing
 from worker.orders.adapters.easypost import EasyPostCarrier
 from worker.orders.ports import Address, AddressRefused, Unavailable
 
@@ -76,6 +78,47 @@ async def test_a_purchase_whose_answer_was_lost_is_found(
     assert len(books.bought) == 1
 
 
+async def test_a_slow_purchase_is_not_made_twice(
+    closed_shop: Shop,
+    work: Work,
+    books: EasyPost,
+    peer: Peer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """EasyPost knows no idempotency keys: who asks again too soon finds nothing yet."""
+    monkeypatch.setattr(packing, "AT_ONCE", timedelta(milliseconds=300))
+    shop = closed_shop
+    async with work(**by_easypost(peer)):
+        order_id = await shop.confirmed(TEA=1)
+        with peer.gate("POST /v2/shipments$") as gate:
+            packed = asyncio.create_task(shop.pack(order_id))
+            await gate.reached.wait()
+            await asyncio.sleep(1)
+        await packed
+    assert len(books.bought) == 1
+
+
+def by_easypost(peer: Peer) -> dict[str, Any]:
+    return {
+        "carrier": "easypost",
+        "carrier_api_base": f"{peer.url}/v2",
+        "easypost_api_key": SecretStr("key"),
+        "easypost_from_address": "adr_us",
+    }
+
+
+async def test_a_dead_carrier_takes_no_thread_of_anybody_else(
+    easypost: EasyPostCarrier, peer: Peer
+) -> None:
+    """Names are looked up in threads, without which no provider is reached."""
+    with peer.gate("GET /v2/trackers") as gate:
+        waiting = [asyncio.create_task(easypost.track(f"EZ{n}")) for n in range(40)]
+        await gate.reached.wait()
+        async with asyncio.timeout(5):
+            await asyncio.to_thread(lambda: None)
+    await asyncio.gather(*waiting)
+
+
 async def test_a_refused_address_is_told_from_an_outage(
     easypost: EasyPostCarrier,
 ) -> None:
@@ -127,12 +170,7 @@ async def test_a_parcel_goes_by_easypost_from_label_to_delivery(
     closed_shop: Shop, work: Work, books: EasyPost, peer: Peer
 ) -> None:
     shop = closed_shop
-    async with work(
-        carrier="easypost",
-        carrier_api_base=f"{peer.url}/v2",
-        easypost_api_key=SecretStr("key"),
-        easypost_from_address="adr_us",
-    ):
+    async with work(**by_easypost(peer)):
         order_id = await shop.confirmed(TEA=1)
         shipment_id = await shop.shipped(order_id)
         label = await shop.http.get(f"/v1/shipments/{shipment_id}/label")

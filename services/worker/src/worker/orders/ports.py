@@ -176,6 +176,8 @@ class AddressRefused(Exception):
 
 class Carrier(Protocol):
     name: str
+    repeatable: bool
+    """Whether a purchase may be asked for again while it may still be under way."""
 
     async def close(self) -> None: ...
 

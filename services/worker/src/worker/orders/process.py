@@ -185,7 +185,10 @@ def _carrier(settings: WorkerSettings) -> Carrier:
     key, sender = settings.easypost_api_key, settings.easypost_from_address
     if settings.carrier == "easypost" and key is not None and sender is not None:
         return EasyPostCarrier(
-            key.get_secret_value(), sender, settings.carrier_api_base
+            key.get_secret_value(),
+            sender,
+            settings.carrier_api_base,
+            threads=settings.max_concurrent_steps,
         )
     return ManualCarrier()
 

@@ -34,6 +34,10 @@ class CarrierActivities(CarrierSteps):
         self._store = store
         self._carrier = carrier
 
+    @property
+    def repeatable(self) -> bool:
+        return self._carrier.repeatable
+
     @activity.defn(name="buy_label")
     async def buy_label(self, ref: ShipmentRef) -> Labelled:
         order = await self._store.read(ref.order_id)

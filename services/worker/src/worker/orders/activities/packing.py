@@ -18,7 +18,8 @@ AT_ONCE = timedelta(seconds=3)
 class PackingActivities(PackingSteps):
     """Runs beside the payments, which a dead carrier must not delay: a label is tried
     after its capture is settled, for `AT_ONCE`, and never by more than `labels` of
-    these steps at a time."""
+    these steps at a time. Not at a carrier that might sell a second one to the step
+    that follows."""
 
     def __init__(
         self, payments: PaymentActivities, parcels: CarrierActivities, labels: int
@@ -36,7 +37,7 @@ class PackingActivities(PackingSteps):
         return captured.model_copy(update={"labelled": labelled})
 
     async def _try_to_label(self, ref: ShipmentRef) -> Labelled | None:
-        if self._labels.locked():
+        if self._labels.locked() or not self._parcels.repeatable:
             return None
         async with self._labels:
             try:

@@ -8,6 +8,7 @@ what was refused once is asked for anew when it was corrected.
 import asyncio
 import hashlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import date, datetime
@@ -33,33 +34,55 @@ BOUGHT_BEFORE = "SHIPMENT.POSTAGE.EXISTS"
 
 
 class EasyPostCarrier:
-    """`from_address` is the id of an address at EasyPost. Uses the cheapest rate."""
+    """`from_address` is the id of an address at EasyPost. Uses the cheapest rate.
+
+    At most `threads` requests at a time, in threads of its own: in those that all share
+    names are looked up, and a dead carrier would keep everybody from their provider."""
 
     name = "easypost"
+    repeatable = False
 
     def __init__(
-        self, api_key: str, from_address: str, api_base: str | None = None
+        self,
+        api_key: str,
+        from_address: str,
+        api_base: str | None = None,
+        *,
+        threads: int = 100,
     ) -> None:
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="easypost")
         base = {"api_base": api_base} if api_base else {}
         self._client: Any = EasyPostClient(api_key, timeout=TIMEOUT_SECONDS, **base)
         self._from = {"id": from_address}
 
     async def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
         self._client._requests_session.close()
 
     async def buy_label(self, to: Address, parcel: Parcel, reference: str) -> Label:
-        return await _in_thread(self._buy, to, parcel, reference, is_return=False)
+        return await self._in_thread(self._buy, to, parcel, reference, is_return=False)
 
     async def buy_return_label(
         self, sender: Address, parcel: Parcel, reference: str
     ) -> Label | None:
-        return await _in_thread(self._buy, sender, parcel, reference, is_return=True)
+        return await self._in_thread(
+            self._buy, sender, parcel, reference, is_return=True
+        )
 
     async def void_label(self, label_ref: str) -> None:
-        await _in_thread(self._refund, label_ref)
+        await self._in_thread(self._refund, label_ref)
 
     async def track(self, tracking: str) -> Tracking | None:
-        return await _in_thread(self._track, tracking)
+        return await self._in_thread(self._track, tracking)
+
+    async def _in_thread(
+        self, work: Callable[..., T], *arguments: object, **named: object
+    ) -> T:
+        loop = asyncio.get_running_loop()
+        with _translated():
+            return await loop.run_in_executor(
+                self._threads, partial(work, *arguments, **named)
+            )
 
     # ── what runs in the thread ─────────────────────────────────────────────────
 
@@ -117,11 +140,6 @@ class EasyPostCarrier:
             at=max(map(datetime.fromisoformat, scans or [tracker["updated_at"]])),
             eta=_day(tracker.get("est_delivery_date")),
         )
-
-
-async def _in_thread(work: Callable[..., T], *arguments: object, **named: object) -> T:
-    with _translated():
-        return await asyncio.to_thread(partial(work, *arguments, **named))
 
 
 @contextmanager

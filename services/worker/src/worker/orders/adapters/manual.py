@@ -9,6 +9,7 @@ class ManualCarrier:
     """The number is given when the parcel is shipped, and nothing is tracked."""
 
     name = "manual"
+    repeatable = True
 
     async def buy_label(self, to: Address, parcel: Parcel, reference: str) -> Label:
         return Label(ref=reference, carrier=self.name, tracking=None)

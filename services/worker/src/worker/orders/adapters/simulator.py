@@ -15,6 +15,7 @@ from worker.orders.ports import Address, AddressRefused, Label, Tracking, Unavai
 
 class CarrierSimulator:
     name = "simulator"
+    repeatable = True
 
     def __init__(self, api_base: str) -> None:
         self._http = httpx2.AsyncClient(

@@ -45,7 +45,8 @@ DATABASE = LocalOptions(
 # (`runtime.heartbeats`).
 LOST_AFTER = timedelta(seconds=10)
 
-# Twice the adapter's own time-out, so that the adapter is the one to speak.
+# Twice the adapter's own time-out, so that the adapter is the one to speak. A carrier's
+# is for each of up to three requests of a purchase.
 PAYMENT = HeartbeatOptions(
     task_queue=PAYMENTS,
     start_to_close_timeout=timedelta(seconds=60),
@@ -57,7 +58,7 @@ PAYMENT = HeartbeatOptions(
 )
 CARRIER = HeartbeatOptions(
     task_queue=CARRIERS,
-    start_to_close_timeout=timedelta(seconds=60),
+    start_to_close_timeout=timedelta(seconds=90),
     heartbeat_timeout=LOST_AFTER,
     retry_policy=RetryPolicy(
         initial_interval=timedelta(seconds=0.5),
