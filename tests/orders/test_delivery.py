@@ -322,6 +322,28 @@ async def test_goods_planned_anew_are_not_sent_twice(shop: Shop) -> None:
     assert await shop.stock_of("TEA") == (0, 0)
 
 
+async def test_goods_that_are_packed_anew_keep_their_money(shop: Shop) -> None:
+    """A parcel is cancelled, its goods are packed again, prepaid, and then it turns out
+    to have left: what is promised beside them was not paid for by it."""
+    await shop.stock(TEA=2, backorder=True)
+    order_id = await shop.place(TEA=4)
+    first = await shop.pack(order_id)
+    await shop.post(f"/v1/shipments/{first}/cancel", {})
+    again = await shop.pack(order_id)
+    await shop.stock(TEA=2)
+    await shop.until(order_id, has_parcel(ShipmentStatus.READY))
+    number = (await shop.order(order_id)).shipment(first).tracking
+    await shop.carrier.scan(number, "in_transit")
+    await shop.until(order_id, is_asked_about("scan-after-cancel"))
+    await shop.decide(order_id, DELIVERY, "wait")
+    await shop.ship(again)
+    order = await shop.order(order_id)
+    assert order.lines[0].shipped == 2
+    await shop.shipped(order_id)
+    order = await shop.order(order_id)
+    assert (order.lines[0].shipped, order.captured) == (4, order.total)
+
+
 async def test_stock_that_was_promised_to_others_is_a_discrepancy(shop: Shop) -> None:
     order_id = await shop.confirmed(TEA=1)
     await shop.pack(order_id)

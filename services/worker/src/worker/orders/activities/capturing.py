@@ -32,17 +32,21 @@ class Begun(Payload):
 
 def unpaid_units(order: OrderSnapshot, shipment: Shipment) -> dict[int, int]:
     """Units of a parcel, by line, that earlier captures did not pay for."""
-    unpaid = {}
-    for item in shipment.lines:
-        line = order.line(item.line)
-        spoken_for = sum(
-            other.units(item.line)
-            for other in order.shipments
-            if other.in_house and other.captured_at and other.id != shipment.id
-        )
-        free = line.paid_in_house - spoken_for
-        unpaid[item.line] = max(0, item.qty - max(0, free))
-    return unpaid
+    return {
+        item.line: max(0, item.qty - prepaid_units(order, shipment, item.line))
+        for item in shipment.lines
+    }
+
+
+def prepaid_units(order: OrderSnapshot, shipment: Shipment, line: int) -> int:
+    """Units of a line that are paid for and in no other parcel that is: what was in one
+    that was taken apart."""
+    spoken_for = sum(
+        other.units(line)
+        for other in order.shipments
+        if other.in_house and other.captured_at and other.id != shipment.id
+    )
+    return max(0, order.line(line).paid_in_house - spoken_for)
 
 
 def _price(order: OrderSnapshot, units: Mapping[int, int]) -> int:

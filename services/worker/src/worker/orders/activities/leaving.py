@@ -8,7 +8,8 @@ promised to somebody else by a discrepancy.
 from collections.abc import Iterator
 from datetime import datetime
 
-from shared.contracts.orders.states import ShipmentStatus
+from shared.contracts.errors import StepInFlight
+from shared.contracts.orders.states import MoneyKind, ShipmentStatus
 from shared.database.kernel.change import Change
 from shared.database.kernel.discrepancies import Finding, report
 from shared.database.orders.snapshot import Line, OrderSnapshot, Shipment
@@ -17,12 +18,17 @@ from sqlalchemy import text
 
 from worker.orders.activities import delivering
 from worker.orders.activities.cancelling import cancel_shipment, leave_out
+from worker.orders.activities.capturing import prepaid_units
 from worker.orders.activities.stock import add_to_line, give_back, move_stock
 
 
 async def leave_after_all(
     change: Change, order: OrderSnapshot, shipment: Shipment, at: datetime
 ) -> None:
+    """Raises `StepInFlight` while another parcel is being paid for: what is due for it
+    depends on what has left."""
+    if any(payment.pending(MoneyKind.CAPTURE) for payment in order.payments):
+        raise StepInFlight("A parcel of this order is being paid for.")
     settled: dict[int, int] = {}
     for item in sorted(shipment.lines, key=lambda item: order.line(item.line).sku):
         line = order.line(item.line)
@@ -69,8 +75,9 @@ async def _take_back(
     change: Change, order: OrderSnapshot, shipment: Shipment, line: Line, units: int
 ) -> int:
     """Units that were planned anew and need not be sent again: they are taken out of
-    what is reserved, as far as nobody has packed them. Returns how many."""
-    wanted = left = min(units, line.paid_in_house)
+    what is reserved, as far as nobody has packed them, or packed others for their
+    money. Returns how many."""
+    wanted = left = min(units, prepaid_units(order, shipment, line.line))
     for holder, available in _not_packed(order, line, shipment.location):
         taken = min(left, available)
         if taken:
