@@ -138,6 +138,13 @@ async def test_many_small_refunds_of_one_clerk_are_a_large_one(shop: Shop) -> No
     assert next_one["hold"]["reason"] == "refund"
 
 
+async def test_what_was_rejected_was_not_given(shop: Shop) -> None:
+    order_id = await arrived(shop, MUG=11)
+    too_much = await give_back(shop, order_id, amount=10_001)
+    await decide(shop, too_much["id"], "reject")
+    assert (await give_back(shop, order_id, amount=500))["hold"] is None
+
+
 async def test_a_refund_that_is_rejected_takes_everything_back(shop: Shop) -> None:
     order_id = await arrived(shop, MUG=11)
     before = await shop.order(order_id)

@@ -4,7 +4,7 @@ from functools import partial
 
 from shared.contracts.orders.activities import RefundSteps
 from shared.contracts.orders.models import RefundFacts, RefundRef, RequestRefund
-from shared.contracts.orders.states import HoldReason, RefundReason
+from shared.contracts.orders.states import HoldReason, MoneyStatus, RefundReason
 from shared.database.kernel.change import Change
 from shared.database.kernel.holds import place_hold
 from shared.database.orders.snapshot import OrderSnapshot
@@ -78,6 +78,7 @@ def _given_alone(order: OrderSnapshot, actor: str) -> int:
         refund.amount
         for refund in order.refunds
         if refund.requested_by == actor
+        and refund.status is not MoneyStatus.FAILED
         and refund.approved_by is None
         and refund.reason not in NOBODYS_WISH
         and not refund_facts(order, refund.id).on_hold
