@@ -172,6 +172,17 @@ async def test_a_repeat_goes_on_where_the_last_one_broke_off(
     assert (await reconcile(books, after=seen[-2])).checked == 1
 
 
+async def test_looking_for_what_moved_forgets_no_progress(
+    shop: Shop, books: ReconcileActivities, provider: StripePayments
+) -> None:
+    """A heartbeat without a reference would; and a long list of payments that are known
+    would have none."""
+    unknown = await held_by_hand(shop, provider, "pay_of_another_shop")
+    beats: list[tuple[str, ...]] = []
+    await reconcile(books, told=lambda *ref: beats.append(ref))
+    assert beats == [(unknown,)]
+
+
 async def test_finance_resolves_a_discrepancy_with_a_note(
     shop: Shop, books: ReconcileActivities, provider: StripePayments
 ) -> None:

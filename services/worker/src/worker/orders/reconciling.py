@@ -103,10 +103,10 @@ class ReconcileActivities(ReconcileSteps):
                     MOVED_HERE, {"provider": self._provider.name, **dict(window)}
                 )
             )
+        # No heartbeat of our own: it would forget how far an attempt before this one
+        # came, and the worker's go on until there is one (`runtime.heartbeats`).
         async for ref in self._provider.changed_payments(window.since, window.until):
-            if ref not in moved:
-                moved.add(ref)
-                activity.heartbeat()
+            moved.add(ref)
         return moved
 
     async def _compare(self, ref: str, window: Window) -> Verdict | Finding:
