@@ -2,6 +2,7 @@
 gone on: nobody who works on the order hears of it, and nobody asks again. The sweep
 finds it by the facts. docs/adr/0042."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -9,11 +10,13 @@ import pytest
 from shared.contracts.base import LineQuantity, Payload
 from shared.contracts.orders.models import (
     Cancel,
+    CancelShipment,
     Pack,
     Parcel,
     ReceivedLine,
     ReceiveReturn,
     ReleaseHold,
+    Ship,
 )
 from shared.contracts.orders.names import ORDERS
 from shared.contracts.orders.states import (
@@ -26,6 +29,7 @@ from shared.contracts.orders.states import (
     ShipmentStatus,
 )
 from shared.contracts.orders.workflows import Sweep
+from shared.contracts.search_attributes import WAITING
 from sqlalchemy import TextClause
 from temporalio.client import Client
 from worker.orders import unfinished
@@ -33,6 +37,7 @@ from worker.orders.process import orders_process
 
 from tests.architecture.contracts import defined
 from tests.conftest import MakeWorkerSettings, Work
+from tests.orders.test_backorders import six_days_later
 from tests.support.goods_back import (
     arrived,
     give_back,
@@ -127,6 +132,75 @@ async def test_the_label_of_a_cancelled_parcel_is_given_back(
     await sweep_later(shop)
     order = await shop.ended(order_id)
     assert [parcel.label_ref for parcel in order.shipments] == [None]
+
+
+async def test_goods_of_a_parcel_that_was_taken_apart_are_planned_anew(
+    shop: Shop, unheard: Unheard
+) -> None:
+    order_id = await shop.confirmed(TEA=1)
+    (parcel,) = (await shop.order(order_id)).shipments
+    await unheard(
+        "cancel_shipment",
+        CancelShipment(
+            order_id=order_id, key="apart", actor="dock", shipment_id=parcel.id
+        ),
+    )
+    await sweep_later(shop)
+    await shop.until(order_id, has_parcel(ShipmentStatus.READY))
+    await shop.parcel(parcel.id).result()
+
+
+async def test_a_parcel_that_has_left_is_missed_all_the_same(
+    shop: Shop, unheard: Unheard
+) -> None:
+    order_id = await shop.confirmed(TEA=1)
+    parcel = await shop.pack(order_id)
+    await unheard(
+        "ship", Ship(order_id=order_id, key="off", actor="dock", shipment_id=parcel)
+    )
+    await shop.fetch("UPDATE shipments SET shipped_at = now() - interval '3 days'")
+    await sweep_later(shop)
+    await shop.held(order_id, HoldReason.DELIVERY)
+
+
+async def waits_for(shop: Shop, order_id: str, reason: HoldReason) -> None:
+    """The workflow has seen the hold and sleeps."""
+    workflow = shop.workflow(order_id)
+    # Nothing tells of it.
+    while reason not in (await workflow.describe()).typed_search_attributes.get(  # noqa: ASYNC110
+        WAITING, ()
+    ):
+        await asyncio.sleep(0.05)
+
+
+async def test_an_order_that_may_go_in_parts_is_confirmed(
+    shop: Shop, unheard: Unheard
+) -> None:
+    await shop.stock(TEA=1)
+    order_id = await shop.place(TEA=2)
+    hold = await shop.held(order_id, HoldReason.STOCK)
+    await waits_for(shop, order_id, HoldReason.STOCK)
+    decided = approval(order_id, hold.id, actor="clerk")
+    await unheard(
+        "release_hold",
+        decided.model_copy(update={"decision": Decision.SHIP_PARTIAL}),
+    )
+    await sweep_later(shop)
+    await shop.until(order_id, has_status(OrderStatus.CONFIRMED))
+
+
+async def test_another_method_that_was_given_is_charged(
+    shop: Shop, unheard: Unheard
+) -> None:
+    await shop.stock(TEA=0, backorder=True)
+    order_id = await shop.place("pm_card_declineOffSession", TEA=1)
+    await shop.until(order_id, has_status(OrderStatus.CONFIRMED))
+    await six_days_later(shop, order_id)
+    hold = await shop.held(order_id, HoldReason.PAYMENT)
+    again = approval(order_id, hold.id, actor="clerk")
+    await unheard("release_hold", again.model_copy(update={"decision": Decision.RETRY}))
+    await sweep_later(shop)
+    await shop.held(order_id, HoldReason.PAYMENT)
 
 
 async def test_an_order_without_money_hears_that_it_is_over(

@@ -6,6 +6,7 @@ from datetime import timedelta
 from sqlalchemy import text
 
 from worker.orders.activities.stock import WAITS_FOR_STOCK
+from worker.orders.policy.shipment import SCAN_DUE
 
 GRACE = timedelta(minutes=1)
 
@@ -74,16 +75,29 @@ with the task that would have gone on (docs/adr/0042)."""
 UNHEARD_ORDERS = text(
     f"""
     SELECT o.id FROM orders o JOIN (
-      SELECT id FROM orders WHERE status = 'placed' AND NOT EXISTS
-        (SELECT FROM order_lines l WHERE l.order_id = orders.id
-           AND l.cancelled + l.reserved + l.shipped < l.qty)
+      SELECT id FROM orders WHERE status = 'placed'
       UNION
-      SELECT order_id FROM payments WHERE authorized > captured + released
+      SELECT p.order_id FROM payments p JOIN orders q ON q.id = p.order_id
+      WHERE p.authorized > p.captured + p.released
+        AND q.status IN ('completed', 'cancelled')
+      UNION
+      SELECT p.order_id FROM orders q JOIN payments p ON p.order_id = q.id
+      WHERE q.status IN ('placed', 'confirmed')
+        AND p.created_at > now() - interval '1 day'
+        AND NOT EXISTS (SELECT FROM ledger l WHERE l.payment_id = p.id)
+      UNION
+      SELECT r.order_id FROM orders q JOIN reservations r ON r.order_id = q.id
+      WHERE q.status = 'confirmed' AND r.qty > (
+        SELECT coalesce(sum(i.qty), 0)
+        FROM shipments s JOIN shipment_lines i ON i.shipment_id = s.id
+        WHERE s.order_id = r.order_id AND s.location = r.location
+          AND i.line = r.line AND s.status IN ('ready', 'packed'))
     ) unfinished ON unfinished.id = o.id
-    WHERE o.status <> 'confirmed' AND {_AT_REST}
+    WHERE {_AT_REST}
     """  # noqa: S608 - our own condition
 )
-"""All is reserved and may be confirmed, or money is to be given back."""
+"""Nobody is asked, so that it may be confirmed; or money is to be given back, another
+method was given (of which none is left for ever), or goods are in no parcel."""
 
 LINGERING = text(
     """
@@ -99,9 +113,17 @@ UNHEARD_PARCELS = text(
     SELECT s.id FROM shipments s JOIN orders o ON o.id = s.order_id
     WHERE (s.status = 'ready' AND s.parcel IS NOT NULL
            OR s.status = 'cancelled' AND s.label_ref IS NOT NULL) AND {_AT_REST}
+    UNION
+    SELECT s.id FROM shipments s
+    WHERE s.status = 'shipped'
+      AND greatest(s.shipped_at, s.tracking_at)
+        < now() - interval '{int(SCAN_DUE.total_seconds())} seconds'
+      AND NOT EXISTS (SELECT FROM holds h WHERE h.subject = s.id
+                      AND h.reason = 'delivery' AND h.released_at IS NULL)
     """  # noqa: S608 - our own condition
 )
-"""Picked, and to be paid and labelled; or a label is to be given back."""
+"""Picked, and to be paid and labelled; a label is to be given back; or it left, and it
+is high time to miss it."""
 
 UNHEARD_RETURNS = text(
     f"""
