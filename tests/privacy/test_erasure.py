@@ -23,14 +23,16 @@ TELLING = words_of(PERSONAL) | {CUSTOMER, REFERENCE, REMARK, "pm_card_visa"}
 
 
 async def a_whole_life(shop: Shop) -> str:
-    """An order that its customer placed, paid for at the second try, was hold up by a
-    clerk, changed the address of, got, and sent back a part of."""
+    """An order that its customer placed, paid for at the second try, cancelled a part
+    and changed the address of, that a clerk held up, that came, and of which a part was
+    sent back."""
     await shop.stock(TEA=2, MUG=1)
     order_id = await placed(shop, **THEMSELVES)
     await shop.held(order_id, HoldReason.PAYMENT)
     card = {"method": "pm_card_visa", "return_url": f"https://shop/{REFERENCE}"}
     await shop.post(f"/v1/orders/{order_id}/payments", card, **THEMSELVES)
     await shop.until(order_id, has_status(OrderStatus.CONFIRMED))
+    await shop.cancel(order_id, {2: 1}, **THEMSELVES)
     await shop.correct_address(order_id)
     await shop.hold_up(order_id, by="clerk")
     await shop.decide(order_id, HoldReason.MANUAL, "release", by="boss")
@@ -99,6 +101,7 @@ async def test_nothing_of_a_customer_is_left_in_the_database(
     before = await rows_with(database, TELLING | {paid.ref})
     assert {"contacts", "orders", "notes", "holds", "payments"} <= before.keys()
     assert {"events", "returns", "idempotency_keys"} <= before.keys()
+    assert "stock_movements" in before
     money = await books(shop, order_id)
 
     erased = await erase(shop)
@@ -206,7 +209,8 @@ async def books(shop: Shop, order_id: str) -> list[str]:
         "SELECT ledger FROM ledger ORDER BY id",
         "SELECT refunds.amount, refunds.status, refunds.lines::text FROM refunds",
         "SELECT order_lines FROM order_lines ORDER BY line",
-        "SELECT stock_movements FROM stock_movements ORDER BY key",
+        "SELECT key, sku, location, on_hand, reserved, reason, ref, at"
+        " FROM stock_movements ORDER BY key",
         "SELECT seq, type, at, data::text FROM events WHERE type NOT LIKE '%erased'"
         " ORDER BY subject, seq",
     )

@@ -61,6 +61,12 @@ _ERASE = (
 _RENAME = (
     text("UPDATE orders SET customer = :alias, external_ref = NULL WHERE id = :id"),
     text("UPDATE events SET actor = :alias WHERE subject = :id AND actor = :customer"),
+    # Who cancels gives back what was reserved. By their SKUs they are found fast.
+    text(
+        "UPDATE stock_movements SET actor = :alias"
+        " WHERE sku IN (SELECT sku FROM order_lines WHERE order_id = :id)"
+        " AND ref = :id AND actor = :customer"
+    ),
     text(
         """
         UPDATE holds SET
