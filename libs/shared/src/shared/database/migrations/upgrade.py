@@ -1,5 +1,6 @@
 """Runs Alembic's migrations."""
 
+from datetime import timedelta
 from pathlib import Path
 
 from alembic import command
@@ -11,6 +12,9 @@ from shared.platform.settings import DatabaseSettings
 
 # Any fixed number: whoever holds it is migrating.
 MIGRATION_LOCK = 7_063_241
+
+LONGEST = timedelta(hours=1)
+"""An index on a big table, or another migration's that is waited for."""
 
 
 def alembic_config() -> Config:
@@ -31,7 +35,10 @@ def _upgrade(connection: Connection) -> None:
 
 
 async def upgrade(settings: DatabaseSettings) -> None:
-    engine = create_engine(settings, application="migrations")
+    """Safe to repeat; waits for another that is at it. Statements may take `LONGEST`,
+    whatever a service allows its own."""
+    patient = settings.model_copy(update={"database_statement_timeout": LONGEST})
+    engine = create_engine(patient, application="migrations")
     try:
         async with engine.connect() as connection:
             await connection.run_sync(_upgrade)

@@ -1,0 +1,25 @@
+"""Bringing the schema up to date takes as long as it takes."""
+
+import asyncio
+from datetime import timedelta
+
+from pydantic import SecretStr
+from shared.database.migrations.upgrade import MIGRATION_LOCK, upgrade
+from shared.platform.settings import DatabaseSettings
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+
+async def test_it_waits_for_another_that_takes_longer_than_any_statement_may(
+    database: str, engine: AsyncEngine
+) -> None:
+    settings = DatabaseSettings(
+        database_url=SecretStr(database),
+        database_statement_timeout=timedelta(milliseconds=200),
+    )
+    async with engine.begin() as other:
+        await other.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
+        upgrading = asyncio.create_task(upgrade(settings))
+        ended, _ = await asyncio.wait({upgrading}, timeout=1)
+        assert not ended
+    await upgrading
