@@ -18,7 +18,6 @@ from shared.platform.connection import (
     REFUSED,
     TOKEN_FAILURES,
     Connection,
-    connect_once,
 )
 from shared.platform.settings import TemporalSettings
 from temporalio.client import Client
@@ -26,6 +25,7 @@ from worker.settings import WorkerSettings
 
 from tests.conftest import NOWHERE, MakeWorkerSettings
 from tests.platform.test_worker_service import free_port, running
+from tests.releases.commands import worker
 from tests.support.certificates import Authority
 from tests.support.doorman import AUDIENCE, Doorman, standing
 from tests.support.infrastructure import Services
@@ -150,10 +150,12 @@ async def test_a_token_that_ended_while_the_issuer_was_away_heals(
     assert IS_REFUSED._value.get() == 0
 
 
-async def test_a_tool_that_ends_soon_has_one_token(access: dict[str, Any]) -> None:
-    client = await connect_once(TemporalSettings(**access))
-    running = client.list_workflows("ExecutionStatus = 'Running'")
-    assert [w.id async for w in running] == []
+async def test_a_command_of_the_worker_proves_who_it_is(
+    access: dict[str, Any],
+) -> None:
+    environment = {name.upper(): str(value) for name, value in access.items()}
+    ended = await worker("replay", "--live", **environment)
+    assert ended.status == 0, ended.said
 
 
 async def test_a_token_that_is_refused_is_replaced_long_before_its_end(

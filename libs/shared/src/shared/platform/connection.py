@@ -79,7 +79,18 @@ class Connection:
         self._replaced = replaced
 
     async def open(self) -> Self:
-        self._client = await (self._connect() if self._lazy else self._until_there())
+        """However long that takes, but for a lazy one."""
+        return self._keep_good(
+            await (self._connect() if self._lazy else self._until_there())
+        )
+
+    async def open_now(self) -> Self:
+        """For a command, which somebody waits for. Raises `NoToken`, or `RuntimeError`
+        or `OSError` when the server is not there."""
+        return self._keep_good(await self._connect_with_token())
+
+    def _keep_good(self, client: Client) -> Self:
+        self._client = client
         if self._credentials is not None:
             self._keep(self._keep_token(self._credentials))
         if certificate_files(self._settings):
@@ -128,9 +139,7 @@ class Connection:
         pauses = _Pauses()
         while True:
             try:
-                if self._credentials is not None:
-                    self._token = await self._credentials.fetch()
-                return await self._connect()
+                return await self._connect_with_token()
             except (NoToken, RuntimeError, OSError) as error:
                 log.warning(
                     "Temporal is not reachable yet",
@@ -140,6 +149,11 @@ class Connection:
                     },
                 )
             await pauses.pause()
+
+    async def _connect_with_token(self) -> Client:
+        if self._credentials is not None:
+            self._token = await self._credentials.fetch()
+        return await self._connect()
 
     async def _connect(self, *, lazy: bool | None = None) -> Client:
         self._files = await asyncio.to_thread(_contents, self._settings)
@@ -198,19 +212,6 @@ class Connection:
             self._client = client
             self._replaced(client)
             log.info("connected anew with the certificates that have changed")
-
-
-async def connect_once(settings: TemporalSettings) -> Client:
-    """For a tool that is done before its token ends. Raises `NoToken`, or
-    `RuntimeError` when the server is not there."""
-    credentials = _credentials(settings)
-    if credentials is None:
-        return await connect(settings)
-    try:
-        token = await credentials.fetch()
-    finally:
-        await credentials.close()
-    return await connect(settings, api_key=token.value)
 
 
 class _Pauses:

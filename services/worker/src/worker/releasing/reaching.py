@@ -1,17 +1,28 @@
-"""Temporal, for a command that ends soon."""
+"""Temporal, for as long as a command takes."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from shared.platform.connection import Connection
 from shared.platform.settings import TemporalSettings
-from shared.platform.temporal import connect
+from shared.platform.tokens import NoToken
 from temporalio.client import Client
 
 from worker.releasing.problems import CannotTell
 
 
-async def reach(settings: TemporalSettings) -> Client:
-    """Raises `CannotTell` when the server is not there."""
+@asynccontextmanager
+async def reaching(settings: TemporalSettings) -> AsyncIterator[Client]:
+    """A ramp outlives a token: it is renewed meanwhile. Raises `CannotTell` when the
+    server or the issuer is not there."""
+    connection = Connection(settings)
     try:
-        return await connect(settings)
-    except RuntimeError as error:
-        raise CannotTell(
-            f"Temporal is not reachable at {settings.temporal_host}: {error}"
-        ) from error
+        try:
+            await connection.open_now()
+        except (NoToken, RuntimeError, OSError) as error:
+            raise CannotTell(
+                f"Temporal is not reachable at {settings.temporal_host}: {error}"
+            ) from error
+        yield connection.client
+    finally:
+        await connection.close()

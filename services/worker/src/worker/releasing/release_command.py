@@ -9,7 +9,7 @@ from shared.platform.settings import TemporalSettings, load_settings
 
 from worker.releasing.builds import Build, Builds
 from worker.releasing.problems import CannotTell, Refused
-from worker.releasing.reaching import reach
+from worker.releasing.reaching import reaching
 from worker.settings import VersioningSettings
 
 DESCRIPTION = """\
@@ -97,22 +97,8 @@ async def run(arguments: argparse.Namespace) -> int:
         deployment = arguments.deployment or settings.temporal_deployment_name
         if deployment is None:
             raise CannotTell("Give --deployment, or set TEMPORAL_DEPLOYMENT_NAME.")
-        builds = Builds(await reach(settings), deployment)
-        match arguments.action:
-            case "current":
-                await builds.make_current(_build(arguments, settings))
-            case "ramp":
-                await ramp(
-                    builds,
-                    _build(arguments, settings),
-                    arguments.steps,
-                    arguments.pause,
-                )
-            case "rollback":
-                await roll_back(builds, arguments.to)
-            case "restart":
-                await restart(builds, _build(arguments, settings))
-        await show(builds)
+        async with reaching(settings) as client:
+            await _do(arguments, settings, Builds(client, deployment))
     except Refused as why:
         print(why, file=sys.stderr)
         return NOT_DONE
@@ -120,6 +106,22 @@ async def run(arguments: argparse.Namespace) -> int:
         print(why, file=sys.stderr)
         return NOBODY_TO_ASK
     return 0
+
+
+async def _do(
+    arguments: argparse.Namespace, settings: ReleaseSettings, builds: Builds
+) -> None:
+    match arguments.action:
+        case "current":
+            await builds.make_current(_build(arguments, settings))
+        case "ramp":
+            build = _build(arguments, settings)
+            await ramp(builds, build, arguments.steps, arguments.pause)
+        case "rollback":
+            await roll_back(builds, arguments.to)
+        case "restart":
+            await restart(builds, _build(arguments, settings))
+    await show(builds)
 
 
 def _build(arguments: argparse.Namespace, settings: ReleaseSettings) -> str:

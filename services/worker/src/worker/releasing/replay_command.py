@@ -10,7 +10,7 @@ from shared.platform.encryption import data_converter
 from shared.platform.settings import TemporalSettings, load_settings
 
 from worker.releasing.problems import CannotTell
-from worker.releasing.reaching import reach
+from worker.releasing.reaching import reaching
 from worker.releasing.replaying import Replayed, newest, recorded, replay
 
 DESCRIPTION = """\
@@ -68,15 +68,15 @@ async def _run(arguments: argparse.Namespace, workflows: Sequence[type]) -> int:
     converter = data_converter(settings)
     if arguments.paths:
         return await _judge(replay(recorded(arguments.paths), workflows, converter))
-    client = await reach(settings)
-    histories = newest(
-        client,
-        workflows,
-        arguments.limit,
-        only_open=arguments.open,
-        pinned=arguments.pinned,
-    )
-    return await _judge(replay(histories, workflows, converter))
+    async with reaching(settings) as client:
+        histories = newest(
+            client,
+            workflows,
+            arguments.limit,
+            only_open=arguments.open,
+            pinned=arguments.pinned,
+        )
+        return await _judge(replay(histories, workflows, converter))
 
 
 async def _judge(results: AsyncIterator[Replayed]) -> int:
