@@ -57,6 +57,23 @@ def test_what_needs_more_says_what(
         load_settings(WorkerSettings)
 
 
+def test_what_settings_lack_of_each_other_is_named_with_all_else(
+    environ: pytest.MonkeyPatch,
+) -> None:
+    environ.delenv("STRIPE_API_KEY")
+    environ.setenv("CARRIER", "easypost")
+    environ.setenv("SMTP_HOST", "mail.example.com")
+    environ.setenv("TEMPORAL_OIDC_TOKEN_URL", "https://id.example.com/token")
+    environ.setenv("TEMPORAL_PAYLOAD_ACTIVE_KEY", "k9")
+    with pytest.raises(SettingsError) as refused:
+        load_settings(WorkerSettings)
+    for name in (
+        *("STRIPE_API_KEY", "EASYPOST_API_KEY", "EASYPOST_FROM_ADDRESS", "MAIL_FROM"),
+        *("TEMPORAL_OIDC_CLIENT_ID", "TEMPORAL_PAYLOAD_ACTIVE_KEY"),
+    ):
+        assert name in str(refused.value)
+
+
 def test_an_empty_variable_counts_as_unset(environ: pytest.MonkeyPatch) -> None:
     environ.setenv("TEMPORAL_NAMESPACE", "")
     assert load_settings(WorkerSettings).temporal_namespace == "default"

@@ -2,7 +2,8 @@
 
 import base64
 from datetime import timedelta
-from typing import Annotated, Literal, Self
+from pathlib import Path
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 import limits
@@ -10,8 +11,8 @@ from pydantic import (
     BeforeValidator,
     Field,
     SecretStr,
+    ValidationInfo,
     field_validator,
-    model_validator,
 )
 from pydantic_settings import NoDecode
 from shared.platform.settings import (
@@ -22,6 +23,7 @@ from shared.platform.settings import (
     Settings,
     TemporalSettings,
     only_https,
+    read_payload_keys,
 )
 
 LOOPBACK = "127.0.0.1"
@@ -73,14 +75,19 @@ class AccessSettings(Settings):
     def _cannot_be_forged(cls, url: str | None) -> str | None:
         return url if url is None else only_https(url)
 
-    @model_validator(mode="after")
-    def _callers_are_known(self) -> Self:
-        if self.api_auth == "oidc" and not (self.oidc_issuer and self.oidc_audience):
+    @field_validator("oidc_audience")
+    @classmethod
+    def _callers_are_known(
+        cls, audience: str | None, others: ValidationInfo
+    ) -> str | None:
+        # An issuer that is not there was refused for another reason.
+        issuer = others.data.get("oidc_issuer", "refused")
+        if others.data.get("api_auth") == "oidc" and not (issuer and audience):
             raise ValueError(
                 "OIDC_ISSUER and OIDC_AUDIENCE must be set. Only on your own machine,"
                 " API_AUTH=disabled-loopback-only lets callers say who they are"
             )
-        return self
+        return audience
 
     @property
     def bind_host(self) -> str:
@@ -168,10 +175,12 @@ class CodecSettings(PayloadSettings, AccessSettings, ObservabilitySettings):
     temporal_ui_url: str | None = None
     """Where the UI is; a browser's scripts may call from there and nowhere else."""
 
-    @model_validator(mode="after")
-    def _there_are_keys(self) -> Self:
-        if not self.read_payload_keys():
+    @field_validator("temporal_payload_keys_file")
+    @classmethod
+    def _there_are_keys(cls, file: Path | None, others: ValidationInfo) -> Path | None:
+        given = "temporal_payload_keys"
+        if given in others.data and not read_payload_keys(others.data[given], file):
             raise ValueError(
                 "TEMPORAL_PAYLOAD_KEYS or TEMPORAL_PAYLOAD_KEYS_FILE must be set"
             )
-        return self
+        return file

@@ -1,15 +1,17 @@
 """The worker's settings."""
 
 from datetime import timedelta
-from typing import Literal, Self
+from typing import Literal, TypeVar
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from shared.platform.settings import (
     DatabaseSettings,
     ObservabilitySettings,
     Settings,
     TemporalSettings,
 )
+
+T = TypeVar("T")
 
 
 class VersioningSettings(Settings):
@@ -67,22 +69,30 @@ class WorkerSettings(
     max_cached_workflows: int = Field(250, ge=0)
     """How many workflows each task queue keeps in memory between their tasks."""
 
-    @model_validator(mode="after")
-    def _carrier_is_reachable(self) -> Self:
-        if self.carrier == "simulator" and self.carrier_api_base is None:
+    @field_validator("carrier_api_base")
+    @classmethod
+    def _simulator_is_somewhere(
+        cls, base: str | None, others: ValidationInfo
+    ) -> str | None:
+        if base is None and others.data.get("carrier") == "simulator":
             raise ValueError("CARRIER=simulator needs CARRIER_API_BASE")
-        known = self.easypost_api_key and self.easypost_from_address
-        if self.carrier == "easypost" and not known:
-            raise ValueError(
-                "CARRIER=easypost needs EASYPOST_API_KEY and EASYPOST_FROM_ADDRESS"
-            )
-        return self
+        return base
 
-    @model_validator(mode="after")
-    def _mail_has_a_sender(self) -> Self:
-        if self.smtp_host is not None and self.mail_from is None:
+    @field_validator("easypost_api_key", "easypost_from_address")
+    @classmethod
+    def _easypost_knows_us(cls, ours: T, others: ValidationInfo) -> T:
+        if not ours and others.data.get("carrier") == "easypost":
+            raise ValueError(f"CARRIER=easypost needs {str(others.field_name).upper()}")
+        return ours
+
+    @field_validator("mail_from")
+    @classmethod
+    def _mail_has_a_sender(
+        cls, sender: str | None, others: ValidationInfo
+    ) -> str | None:
+        if sender is None and others.data.get("smtp_host") is not None:
             raise ValueError("SMTP_HOST needs MAIL_FROM")
-        return self
+        return sender
 
     @property
     def graceful_shutdown(self) -> timedelta:

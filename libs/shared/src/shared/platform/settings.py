@@ -7,7 +7,7 @@ mistakes. Secrets are `SecretStr` and have no default.
 import base64
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -16,18 +16,23 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_validator,
-    model_validator,
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
-class SettingsError(Exception):
+class SettingsError(ValueError):
     """The environment does not describe a service that could run."""
 
 
 class Settings(BaseSettings):
-    """An empty variable counts as unset, as in a Compose file or a ConfigMap."""
+    """An empty variable counts as unset, as in a Compose file or a ConfigMap.
+
+    What one setting needs of another is checked where the later of the two is
+    (`field_validator`): a check of the whole would only run once all else is right, and
+    name its mistake a start later.
+    """
 
     model_config = SettingsConfigDict(
         frozen=True,
@@ -141,25 +146,42 @@ class PayloadSettings(Settings):
 
     def read_payload_keys(self) -> dict[str, bytes]:
         """Keys by id. Raises `SettingsError`."""
-        given = self.temporal_payload_keys
-        text = given.get_secret_value() if given else ""
-        if self.temporal_payload_keys_file is not None:
-            try:
-                text += "\n" + self.temporal_payload_keys_file.read_text()
-            except OSError as error:
-                raise SettingsError(f"the payload keys: {error.strerror}") from None
-        return dict(_payload_key(entry) for entry in text.split())
+        return read_payload_keys(
+            self.temporal_payload_keys, self.temporal_payload_keys_file
+        )
 
-    @model_validator(mode="after")
-    def _active_key_is_known(self) -> Self:
+    @field_validator("temporal_payload_keys")
+    @classmethod
+    def _are_keys(cls, keys: SecretStr | None) -> SecretStr | None:
+        read_payload_keys(keys, None)
+        return keys
+
+    @field_validator("temporal_payload_keys_file")
+    @classmethod
+    def _has_keys(cls, file: Path | None) -> Path | None:
+        read_payload_keys(None, file)
+        return file
+
+    @field_validator("temporal_payload_active_key")
+    @classmethod
+    def _is_known(cls, active: str | None, others: ValidationInfo) -> str | None:
+        sources = ("temporal_payload_keys", "temporal_payload_keys_file")
+        if active is None or not others.data.keys() >= set(sources):
+            return active  # a source that was refused may have it
+        if active not in read_payload_keys(*(others.data[name] for name in sources)):
+            raise ValueError("it is none of the payload keys")
+        return active
+
+
+def read_payload_keys(given: SecretStr | None, file: Path | None) -> dict[str, bytes]:
+    """Keys by id, of both. Raises `SettingsError`."""
+    text = given.get_secret_value() if given else ""
+    if file is not None:
         try:
-            keys = self.read_payload_keys()
-        except SettingsError as error:
-            raise ValueError(str(error)) from None
-        active = self.temporal_payload_active_key
-        if active is not None and active not in keys:
-            raise ValueError("TEMPORAL_PAYLOAD_ACTIVE_KEY is none of the payload keys")
-        return self
+            text += "\n" + file.read_text()
+        except OSError as error:
+            raise SettingsError(f"the payload keys: {error.strerror}") from None
+    return dict(_payload_key(entry) for entry in text.split())
 
 
 def _payload_key(entry: str) -> tuple[str, bytes]:
@@ -210,27 +232,32 @@ class TemporalSettings(PayloadSettings):
 
     @field_validator("temporal_oidc_token_url")
     @classmethod
-    def _secret_is_kept(cls, url: str | None) -> str | None:
+    def _secret_is_kept(cls, url: str | None, others: ValidationInfo) -> str | None:
+        if url is not None and others.data.get("temporal_api_key") is not None:
+            raise ValueError("it and TEMPORAL_API_KEY exclude each other")
         return url if url is None else only_https(url)
 
-    @model_validator(mode="after")
-    def _token_can_be_had(self) -> Self:
-        if self.temporal_oidc_token_url is None:
-            return self
-        if self.temporal_api_key is not None:
+    @field_validator("temporal_oidc_client_id")
+    @classmethod
+    def _we_are_somebody(cls, id: str | None, others: ValidationInfo) -> str | None:
+        if id is None and others.data.get("temporal_oidc_token_url"):
             raise ValueError(
-                "TEMPORAL_API_KEY and TEMPORAL_OIDC_TOKEN_URL exclude each other"
+                "TEMPORAL_OIDC_TOKEN_URL needs TEMPORAL_OIDC_CLIENT_ID as well"
             )
-        secrets = (
-            self.temporal_oidc_client_secret,
-            self.temporal_oidc_client_secret_file,
-        )
-        if self.temporal_oidc_client_id is None or secrets.count(None) != 1:
+        return id
+
+    @field_validator("temporal_oidc_client_secret_file")
+    @classmethod
+    def _and_can_prove_it(
+        cls, file: Path | None, others: ValidationInfo
+    ) -> Path | None:
+        secrets = (file, others.data.get("temporal_oidc_client_secret"))
+        if others.data.get("temporal_oidc_token_url") and secrets.count(None) != 1:
             raise ValueError(
-                "TEMPORAL_OIDC_TOKEN_URL needs TEMPORAL_OIDC_CLIENT_ID and one of"
-                " TEMPORAL_OIDC_CLIENT_SECRET and TEMPORAL_OIDC_CLIENT_SECRET_FILE"
+                "TEMPORAL_OIDC_TOKEN_URL needs TEMPORAL_OIDC_CLIENT_SECRET or this, and"
+                " one of them alone"
             )
-        return self
+        return file
 
 
 class ObservabilitySettings(Settings):
