@@ -3,17 +3,41 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from shared.contracts.orders.names import ORDERS
 from shared.contracts.orders.workflows import Reconcile, Sweep
-from temporalio.client import Client, ScheduleActionStartWorkflow, ScheduleDescription
+from temporalio.client import (
+    Client,
+    ScheduleActionStartWorkflow,
+    ScheduleDescription,
+    WorkflowFailureError,
+)
 from worker.runtime.registry import Schedule
 from worker.runtime.schedules import ensure_schedule
+
+from tests.support.shop import Shop
 
 NIGHTLY = Schedule(
     *("nightly", Sweep.run, ORDERS),
     every=timedelta(days=1),
     offset=timedelta(hours=2),
 )
+
+
+async def test_a_part_of_the_sweep_that_fails_keeps_no_other_from_its_work(
+    shop: Shop,
+) -> None:
+    await shop.confirmed(TEA=1)
+    await shop.fetch("UPDATE stock SET on_hand = on_hand + 1")
+    await shop.fetch("ALTER TABLE returns RENAME TO returns_away")
+    try:
+        with pytest.raises(WorkflowFailureError):
+            await shop.client.execute_workflow(Sweep.run, id="s", task_queue=ORDERS)
+    finally:
+        await shop.fetch("ALTER TABLE returns_away RENAME TO returns")
+        await shop.fetch("UPDATE stock SET on_hand = on_hand - 1")
+    (found,) = await shop.fetch("SELECT kind FROM discrepancies")
+    assert found.kind == "audit_stock"
 
 
 async def described(client: Client) -> ScheduleDescription:

@@ -1,6 +1,7 @@
 """What runs by the clock."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from shared.contracts.orders.activities import (
     ErasureSteps,
@@ -11,6 +12,7 @@ from shared.contracts.orders.activities import (
 from shared.contracts.orders.models import LookAgain, Reconciled, Window
 from shared.contracts.orders.workflows import Reconcile, Retention, Sweep
 from temporalio import workflow
+from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from worker.orders.workflows import options
 
@@ -32,14 +34,13 @@ RETENTION_AT = timedelta(hours=2, minutes=30)
 class SweepWorkflow(Sweep):
     @workflow.run
     async def run(self) -> None:
-        for step in (
-            SweepSteps.start_missing_orders,
-            SweepSteps.start_missing_returns,
-            SweepSteps.nudge_overdue_orders,
-            SweepSteps.allocate_free_stock,
-            SweepSteps.audit,
-        ):
-            await workflow.execute_activity_method(step, **options.SWEEP)
+        await _take_each(
+            (SweepSteps.start_missing_orders, options.SWEEP),
+            (SweepSteps.start_missing_returns, options.SWEEP),
+            (SweepSteps.nudge_overdue_orders, options.SWEEP),
+            (SweepSteps.allocate_free_stock, options.SWEEP),
+            (SweepSteps.audit, options.SWEEP),
+        )
 
 
 @workflow.defn(name="Reconcile")
@@ -65,13 +66,26 @@ def _since(until: datetime) -> datetime:
 class RetentionWorkflow(Retention):
     @workflow.run
     async def run(self) -> None:
-        for step in (
-            RetentionSteps.forget_keys,
-            RetentionSteps.forget_webhooks,
-            RetentionSteps.forget_steps,
-            RetentionSteps.erase_contacts,
-        ):
-            await workflow.execute_activity_method(step, **options.RETENTION)
-        await workflow.execute_activity_method(
-            ErasureSteps.erase_at_provider, **options.ERASURE
+        await _take_each(
+            (RetentionSteps.forget_keys, options.RETENTION),
+            (RetentionSteps.forget_webhooks, options.RETENTION),
+            (RetentionSteps.forget_steps, options.RETENTION),
+            (RetentionSteps.erase_contacts, options.RETENTION),
+            (ErasureSteps.erase_at_provider, options.ERASURE),
         )
+
+
+async def _take_each(*steps: tuple[Any, options.HeartbeatOptions]) -> None:
+    """Activities, one after the other, also after one that has given up: none needs
+    another, and people are to be forgotten though a table cannot be tidied. Fails in
+    the end as the first one did."""
+    failures: list[ActivityError] = []
+    for step, how in steps:
+        try:
+            await workflow.execute_activity_method(step, **how)
+        except ActivityError as failure:
+            if is_cancelled_exception(failure):
+                raise
+            failures.append(failure)
+    if failures:
+        raise failures[0]
