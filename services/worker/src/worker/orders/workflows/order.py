@@ -218,11 +218,14 @@ class OrderWorkflow(Order):
 
     async def _wait(self, facts: OrderFacts, until: datetime | None) -> OrderFacts:
         await self._show_what_it_waits_for(facts)
-        if await history_is_long() and not self._cancel_requested:
-            workflow.continue_as_new(self._ref)
+        await self._begin_anew_if_long()
         self._alarm.set(until)
         await workflow.wait_condition(lambda: self._nudged or self._cancel_requested)
         return await self._look()
+
+    async def _begin_anew_if_long(self) -> None:
+        if await history_is_long() and not self._cancel_requested:
+            workflow.continue_as_new(self._ref)
 
     async def _show_what_it_waits_for(self, facts: OrderFacts) -> None:
         waiting = sorted({hold.reason.value for hold in facts.holds})
@@ -277,6 +280,8 @@ class OrderWorkflow(Order):
                 ),
             )
         except WorkflowAlreadyStartedError:
+            # Once a second, for as long as that one lives: of a reset, it may be long.
+            await self._begin_anew_if_long()
             await workflow.sleep(options.PREDECESSOR_GONE_IN)
             self._nudged = True
             return

@@ -157,7 +157,9 @@ class ReturnWorkflow(Return):
                 ),
             )
         except WorkflowAlreadyStartedError:
-            await workflow.sleep(options.SETTLED_ELSEWHERE_IN)
+            # For days, if somebody has to decide about it: by `_wait`, which begins a
+            # new run where the history has become long.
+            await self._wait(workflow.now() + options.SETTLED_ELSEWHERE_IN)
             return
 
         def ended(task: asyncio.Future[Any]) -> None:

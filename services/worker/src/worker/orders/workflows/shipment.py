@@ -120,7 +120,8 @@ class ShipmentWorkflow(Shipment):
     @workflow.update
     async def cancel(self, command: CancelShipment) -> ShipmentFacts:
         async with self._hands:
-            if (await self._look()).paying:
+            # Not by `_look`, which would forget a nudge that the main loop waits for.
+            if (await self._database(ShipmentSteps.look_at_shipment, self._ref)).paying:
                 await self._capture(PaymentSteps.capture)
             facts = await self._database(ShipmentSteps.cancel_shipment, command)
         self._seen = facts
