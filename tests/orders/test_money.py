@@ -2,7 +2,7 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-from shared.contracts.money import share, tax_included
+from shared.contracts.money import decimals, share, tax_included
 
 
 @given(total=st.integers(0, 10**9), data=st.data())
@@ -28,3 +28,8 @@ def test_units_of_a_line_differ_by_a_cent_at_the_most(
 def test_the_tax_is_within_the_price() -> None:
     assert tax_included(11_900, 1900) == 1900
     assert tax_included(1290, 0) == 0
+
+
+def test_the_minor_unit_is_the_standards() -> None:
+    places = {name: decimals(name) for name in ("EUR", "JPY", "KWD", "RSD", "CLF")}
+    assert places == {"EUR": 2, "JPY": 0, "KWD": 3, "RSD": 2, "CLF": 4}

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date
-from babel.numbers import format_currency, get_currency_precision
+from babel.numbers import parse_pattern
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from shared.contracts.money import decimals
 
 DEFAULT_LOCALE = "en"
 TEMPLATES = Path(__file__).with_name("templates")
@@ -56,8 +57,11 @@ def render(
 
 
 def _money(minor_units: int, *, currency: str, locale: Locale) -> str:
-    amount = Decimal(minor_units).scaleb(-get_currency_precision(currency))
-    return format_currency(amount, currency, locale=locale)
+    places = decimals(currency)
+    pattern = parse_pattern(locale.currency_formats["standard"].pattern)
+    pattern.frac_prec = (places, places)
+    amount = Decimal(minor_units).scaleb(-places)
+    return str(pattern.apply(amount, locale, currency=currency, currency_digits=False))
 
 
 def _day(moment: date, *, locale: Locale) -> str:
