@@ -118,6 +118,24 @@ async def test_lines_that_are_short_are_cancelled(shop: Shop) -> None:
     assert book["authorized"] == 2 * 1290 + SHIPPING
 
 
+async def test_of_the_lines_that_are_short_those_are_cancelled_that_are_named(
+    shop: Shop,
+) -> None:
+    await shop.stock(TEA=1)
+    order_id = await shop.place(TEA=3, MUG=1)
+    hold = await shop.held(order_id, STOCK)
+    body = {
+        "decision": "cancel_lines",
+        "note": "Two are enough.",
+        "params": {"lines": [{"line": 1, "quantity": 1}]},
+    }
+    await shop.post(f"/v1/holds/{hold.id}/release", body)
+    order = await shop.order(order_id)
+    assert [line.cancelled for line in order.lines] == [1, 0]
+    assert [line.short for line in order.lines] == [1, 1]
+    assert (await shop.held(order_id, STOCK)).id != hold.id
+
+
 async def test_an_order_of_which_nothing_is_there_is_cancelled(shop: Shop) -> None:
     order_id = await shop.place(TEA=1)
     await shop.decide(order_id, STOCK, "cancel_lines")
@@ -175,6 +193,17 @@ async def test_an_order_that_is_not_paid_is_cancelled(shop: Shop) -> None:
     assert await shop.stock_of("TEA") == (1, 0)
 
 
+async def test_a_method_that_the_provider_refuses_is_replaced(shop: Shop) -> None:
+    await shop.stock(TEA=2)
+    # What is refused leaves no payment at the provider: twice, none has a name.
+    orders = [await shop.place("pm_card_nobody_has", TEA=1) for _ in range(2)]
+    for order_id in orders:
+        hold = await shop.held(order_id, PAYMENT)
+        assert hold.detail["cause"] == "resource_missing"
+        await shop.pay(order_id, "pm_card_visa")
+        await shop.until(order_id, has_status(CONFIRMED))
+
+
 async def test_a_new_method_is_given_before_it_is_decided_on(shop: Shop) -> None:
     await shop.stock(TEA=1)
     order_id = await shop.place("pm_card_chargeDeclined", TEA=1)
@@ -193,17 +222,6 @@ async def test_the_customer_authenticates(shop: Shop) -> None:
     order = await shop.until(order_id, has_status(CONFIRMED))
     assert order.payments[0].authorized == order.total
     assert has_no_hold(order)
-async def test_a_method_that_the_provider_refuses_is_replaced(shop: Shop) -> None:
-    await shop.stock(TEA=2)
-    # What is refused leaves no payment at the provider: twice, none has a name.
-    orders = [await shop.place("pm_card_nobody_has", TEA=1) for _ in range(2)]
-    for order_id in orders:
-        hold = await shop.held(order_id, PAYMENT)
-        assert hold.detail["cause"] == "resource_missing"
-        await shop.pay(order_id, "pm_card_visa")
-        await shop.until(order_id, has_status(CONFIRMED))
-
-
 
 
 async def test_the_customer_fails_to_authenticate(shop: Shop) -> None:

@@ -136,7 +136,8 @@ class Ship(Command):
 
 
 class CancelShipment(Command):
-    """Do not send this parcel: its lines are cancelled, what was paid is refunded."""
+    """Take this parcel apart: what was in it is planned anew, and what was paid for it
+    pays for that."""
 
     shipment_id: ShipmentId
 

@@ -146,7 +146,7 @@ async def cancel_shipment(
     services: ApiServices,
     wanted: Nothing | None = None,
 ) -> Response:
-    """Do not send it: its lines are cancelled, and what was paid is given back."""
+    """Take it apart: what was in it is planned anew, and is not paid for again."""
     shipment = await read_shipment(services, shipment_id)
 
     async def work(command: Command) -> Answer:

@@ -30,7 +30,8 @@ class Assignment(Request):
 
 
 class DecisionParams(Request):
-    """`lines` for decisions about some of an order's lines."""
+    """`lines` with `cancel_lines`: these units alone, and of what else is missing it is
+    asked again."""
 
     lines: Lines[LineQuantity]
 

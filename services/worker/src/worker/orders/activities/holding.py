@@ -119,9 +119,14 @@ async def release(
             f"A hold for {hold.reason} cannot be decided by {command.decision}.",
             allowed=list(DECISIONS[hold.reason]),
         )
+    if command.lines and command.decision is not Decision.CANCEL_LINES:
+        raise Refusal("decision-not-allowed", "Lines are named with cancel_lines.")
     await release_holds(change, command.decision, hold_id=hold.id, note_key=command.key)
     effect = _effects(hold).get((hold.reason, command.decision))
-    if effect is not None:
+    if command.lines:
+        wanted = {item.line: item.quantity for item in command.lines}
+        await _cancel_some(change, order, hold, wanted)
+    elif effect is not None:
         await effect(change, order, hold)
     return Done()
 
@@ -152,6 +157,15 @@ async def _cancel_all(change: Change, order: OrderSnapshot, hold: Hold) -> None:
 async def _cancel_short(change: Change, order: OrderSnapshot, hold: Hold) -> None:
     short = {line.line: line.short for line in order.lines if line.short}
     await _cancel(change, order, hold, short)
+
+
+async def _cancel_some(
+    change: Change, order: OrderSnapshot, hold: Hold, wanted: dict[int, int]
+) -> None:
+    """Of what is missing still it is asked again."""
+    await _cancel(change, order, hold, wanted)
+    if any(line.short > wanted.get(line.line, 0) for line in order.lines):
+        await _wait_for_stock(change, order, hold)
 
 
 async def _cancel(
