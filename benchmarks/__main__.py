@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmarks import api_alone, growth, load, open_load, startup
+from benchmarks import api_alone, growth, load, open_load, peer, startup
 from benchmarks import cost as costs
 from benchmarks import limit as limits
 from benchmarks import throughput as throughputs
@@ -102,6 +102,26 @@ def startup_command(quick: Quick = False, out: Out = RESULTS) -> None:
     """Until the services are ready; processor time and memory while nobody orders."""
     starts, seconds = (1, 15.0) if quick else (5, 60.0)
     _run("startup", startup.measure(starts, seconds), out)
+
+
+@app.command(name="peer")
+def peer_command(
+    oms: Annotated[
+        Path,
+        typer.Option(
+            help="The program of Temporal's order reference application in Go,"
+            " temporalio/reference-app-orders-go: `go build ./cmd/oms`.",
+            exists=True,
+            dir_okay=False,
+            resolve_path=True,
+        ),
+    ],
+    quick: Quick = False,
+    out: Out = RESULTS,
+) -> None:
+    """The closest public peer and ours, by turns: orders a second of each."""
+    orders, runs = (100, 1) if quick else (250, 3)
+    _run("peer", peer.measure(oms, orders, 16, runs), out)
 
 
 @app.command(name="plot")

@@ -147,7 +147,7 @@ class Shop:
 
     async def completed(self, *skus: str, quantity: int = 1) -> str:
         """From POST to completed, all parcels at once."""
-        with self._timed("order"):
+        with timed(self.seconds["order"]):
             order_id = await self.confirmed(*skus, quantity=quantity)
             await asyncio.sleep(self.thinking_seconds)
             parcels = await self.parcels(order_id)
@@ -165,7 +165,7 @@ class Shop:
     async def post(self, name: str, path: str, body: Json) -> Json:
         """Comes again with the same key while told to; timed from first to last."""
         key = {"Idempotency-Key": str(uuid.uuid4())}
-        with self._timed(name):
+        with timed(self.seconds[name]):
             async with asyncio.timeout(PATIENCE_SECONDS):
                 while True:
                     answer = await self.api.post(path, json=body, headers=key)
@@ -174,11 +174,13 @@ class Shop:
                     self.seconds["asked again"].append(0.0)
                     await asyncio.sleep(0.2)
 
-    @contextmanager
-    def _timed(self, name: str) -> Iterator[None]:
-        began = time.perf_counter()
-        yield
-        self.seconds[name].append(time.perf_counter() - began)
+
+@contextmanager
+def timed(seconds: list[float]) -> Iterator[None]:
+    """Adds how long the block took, if it ends well."""
+    began = time.perf_counter()
+    yield
+    seconds.append(time.perf_counter() - began)
 
 
 @asynccontextmanager

@@ -4,15 +4,23 @@ import asyncio
 import statistics
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from benchmarks.processes import pids_of, used_by
-from benchmarks.shop import Shop, open_shop, sku
+from benchmarks.shop import open_shop, sku
 from benchmarks.system import running
 
 Json = dict[str, Any]
 WARM_UP = 20
 """Orders that are not counted: statements are prepared, caches filled."""
+
+
+class Customers(Protocol):
+    """Who order, and wait until they have what they ordered."""
+
+    seconds: dict[str, list[float]]
+
+    async def completed(self, *skus: str) -> object: ...
 
 
 async def measure(orders: int, concurrency: int, runs: int) -> Json:
@@ -36,7 +44,7 @@ async def measure(orders: int, concurrency: int, runs: int) -> Json:
 
 
 async def one_run(
-    shop: Shop, pids: Mapping[str, int], orders: int, concurrency: int
+    shop: Customers, pids: Mapping[str, int], orders: int, concurrency: int
 ) -> Json:
     shop.seconds.clear()
     with used_by(pids) as usage:
@@ -53,7 +61,7 @@ async def one_run(
     }
 
 
-async def complete(shop: Shop, orders: int, concurrency: int, *skus: str) -> None:
+async def complete(shop: Customers, orders: int, concurrency: int, *skus: str) -> None:
     """Take so many orders from POST to completed, `concurrency` at a time."""
     places = asyncio.Semaphore(concurrency)
 
