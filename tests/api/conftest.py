@@ -14,8 +14,14 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 from temporalio.client import Client
 
-from tests.api.shop import CARRIER_SECRET, EASYPOST_SECRET, STRIPE_SECRET, Shop
-from tests.conftest import NOWHERE, Work
+from tests.api.shop import Shop
+from tests.conftest import (
+    CARRIER_SECRET,
+    EASYPOST_SECRET,
+    NOWHERE,
+    STRIPE_SECRET,
+    Work,
+)
 from tests.support import infrastructure
 from tests.support.peers import Host
 

@@ -1,7 +1,6 @@
 """A shop to play with: the boring parts of requests, so that tests show the rest."""
 
 import asyncio
-import base64
 import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
@@ -10,10 +9,6 @@ import httpx2
 
 T = TypeVar("T")
 Json = dict[str, Any]
-
-STRIPE_SECRET = "whsec_test"
-CARRIER_SECRET = "whsec_" + base64.b64encode(b"carrier").decode()
-EASYPOST_SECRET = "easypost"
 
 SKU = "TEA"
 PRICE = 1290

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import httpx2
@@ -10,6 +11,8 @@ import pytest
 from api.app import create_app
 from api.auth import principal
 from api.orders.routes.timeline import MOST_STREAMS, Telling
+from api.server import DrainingServer
+from api.settings import ApiSettings
 from fastapi import FastAPI
 from pydantic import BaseModel
 from shared.database.kernel.change import Change, change
@@ -48,6 +51,31 @@ async def happens(
             apply=apply,
             result=Nothing,
         )
+
+
+@asynccontextmanager
+async def an_order_served(
+    settings: ApiSettings,
+) -> AsyncIterator[tuple[DrainingServer, httpx2.AsyncClient, Json]]:
+    """An order in an API on a socket, which streams need."""
+    async with (
+        serving(create_app(settings)) as (server, url),
+        httpx2.AsyncClient(base_url=url) as client,
+    ):
+        shop = Shop(client)
+        await shop.sell()
+        yield server, client, await shop.order()
+
+
+@asynccontextmanager
+async def streamed(
+    client: httpx2.AsyncClient, order: Json, after: int | None = None
+) -> AsyncIterator[AsyncIterator[Json]]:
+    """The events of an order, as a browser hears them that knows the first `after`."""
+    path = f"/v1/orders/{order['id']}/events"
+    known = {} if after is None else {"Last-Event-ID": str(after)}
+    async with client.stream("GET", path, headers=STREAM | known) as stream:
+        yield events(stream)
 
 
 async def ended(engine: AsyncEngine, order: Json, ago: timedelta) -> None:
@@ -116,35 +144,20 @@ async def test_a_stream_tells_what_was_and_what_happens(
     make_settings: MakeSettings, engine: AsyncEngine
 ) -> None:
     async with (
-        serving(create_app(make_settings())) as (_, url),
-        httpx2.AsyncClient(base_url=url) as client,
+        an_order_served(make_settings()) as (_, client, order),
+        streamed(client, order) as heard,
     ):
-        shop = Shop(client)
-        await shop.sell()
-        order = await shop.order()
-        path = f"/v1/orders/{order['id']}/events"
-        async with client.stream("GET", path, headers=STREAM) as stream:
-            heard = events(stream)
-            assert (await anext(heard))["type"] == "order.placed"
-            await happens(engine, order, "a", "b")
-            assert [(await anext(heard))["seq"] for _ in range(2)] == [2, 3]
+        assert (await anext(heard))["type"] == "order.placed"
+        await happens(engine, order, "a", "b")
+        assert [(await anext(heard))["seq"] for _ in range(2)] == [2, 3]
 
 
 async def test_a_stream_goes_on_after_the_last_event_that_was_heard(
     make_settings: MakeSettings, engine: AsyncEngine
 ) -> None:
-    async with (
-        serving(create_app(make_settings())) as (_, url),
-        httpx2.AsyncClient(base_url=url) as client,
-    ):
-        shop = Shop(client)
-        await shop.sell()
-        order = await shop.order()
+    async with an_order_served(make_settings()) as (_, client, order):
         await happens(engine, order, "a", "b", "c")
-        path = f"/v1/orders/{order['id']}/events"
-        again = STREAM | {"Last-Event-ID": "2"}
-        async with client.stream("GET", path, headers=again) as stream:
-            heard = events(stream)
+        async with streamed(client, order, after=2) as heard:
             assert [(await anext(heard))["seq"] for _ in range(2)] == [3, 4]
 
 
@@ -187,31 +200,22 @@ async def test_a_stream_ends_when_the_server_is_asked_to_stop(
     make_settings: MakeSettings,
 ) -> None:
     async with (
-        serving(create_app(make_settings())) as (server, url),
-        httpx2.AsyncClient(base_url=url) as client,
+        an_order_served(make_settings()) as (server, client, order),
+        streamed(client, order) as heard,
     ):
-        shop = Shop(client)
-        await shop.sell()
-        order = await shop.order()
-        path = f"/v1/orders/{order['id']}/events"
-        async with client.stream("GET", path, headers=STREAM) as stream:
-            heard = events(stream)
-            await anext(heard)
-            server.begin_to_drain()
-            assert [event async for event in heard] == []
+        await anext(heard)
+        server.begin_to_drain()
+        assert [event async for event in heard] == []
 
 
 async def test_a_customer_follows_so_many_streams_at_once(
     make_settings: MakeSettings,
 ) -> None:
     async with (
-        serving(create_app(make_settings())) as (_, url),
-        httpx2.AsyncClient(base_url=url) as client,
+        an_order_served(make_settings()) as (_, client, order),
         AsyncExitStack() as streams,
     ):
-        shop = Shop(client)
-        await shop.sell()
-        path = f"/v1/orders/{(await shop.order())['id']}/events"
+        path = f"/v1/orders/{order['id']}/events"
         ada = STREAM | as_user("ada", "orders:own")
         for _ in range(MOST_STREAMS):
             await heard_once(streams, client, path, ada)
@@ -240,19 +244,12 @@ async def heard_once(
 async def test_streams_are_heard_by_many(
     make_settings: MakeSettings, engine: AsyncEngine
 ) -> None:
-    async with (
-        serving(create_app(make_settings(database_pool_size=2))) as (_, url),
-        httpx2.AsyncClient(base_url=url) as client,
-    ):
-        shop = Shop(client)
-        await shop.sell()
-        order = await shop.order()
+    settings = make_settings(database_pool_size=2)
+    async with an_order_served(settings) as (_, client, order):
         ready = [asyncio.Event() for _ in range(20)]
 
         async def listen(begun: asyncio.Event) -> str:
-            path = f"/v1/orders/{order['id']}/events"
-            async with client.stream("GET", path, headers=STREAM) as stream:
-                heard = events(stream)
+            async with streamed(client, order) as heard:
                 await anext(heard)
                 begun.set()
                 return str((await anext(heard))["type"])

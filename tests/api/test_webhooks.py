@@ -23,14 +23,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from worker.orders.retaining import WEBHOOKS_LIVE
 
 from tests.api.conftest import MakeSettings, running
-from tests.api.shop import (
-    CARRIER_SECRET,
-    EASYPOST_SECRET,
-    STRIPE_SECRET,
-    Json,
-    code,
-    done,
-)
+from tests.api.shop import Json, code, done
+from tests.conftest import CARRIER_SECRET, EASYPOST_SECRET, STRIPE_SECRET
 
 INTENT = {
     "id": "evt_1",

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.api.conftest import app, client, make_settings
-from tests.api.shop import CARRIER_SECRET, EASYPOST_SECRET, STRIPE_SECRET, Json
+from tests.api.shop import Json
 from tests.api.test_webhooks import INTENT, SCAN, TRACKER, inbox, signed
+from tests.conftest import CARRIER_SECRET, EASYPOST_SECRET, STRIPE_SECRET
 from tests.fuzz.exploring import explored
 
 __all__ = ["app", "client", "make_settings"]
