@@ -277,6 +277,13 @@ async def test_a_key_for_another_purpose_signs_nothing() -> None:
         await refused(authenticate, token())
 
 
+@pytest.mark.parametrize("keys", [["one"], {"one": 1}, 1, None])
+async def test_what_are_no_keys_makes_us_unavailable(keys: Any) -> None:
+    async with Issuer(keys=keys).authenticator() as authenticate:
+        with pytest.raises(Unavailable):
+            await authenticate(bearer(token()))
+
+
 async def test_the_api_asks_for_a_token(make_settings: MakeSettings) -> None:
     settings = make_settings(
         api_auth="oidc",

@@ -220,8 +220,11 @@ async def test_the_codes_are_listed(shop: Shop) -> None:
     assert code(unknown) == "not-found"
 
 
-async def test_a_problem_leads_to_its_description(make_settings: MakeSettings) -> None:
-    app = create_app(make_settings(public_url="https://orders.example.com"))
+@pytest.mark.parametrize("end", ["", "/"])
+async def test_a_problem_leads_to_its_description(
+    make_settings: MakeSettings, end: str
+) -> None:
+    app = create_app(make_settings(public_url=f"https://orders.example.com{end}"))
     async with running(app) as client:
         problem = (await client.get("/v1/nothing")).json()
     assert problem["type"] == "https://orders.example.com/problems/not-found"

@@ -29,6 +29,8 @@ COOL_DOWN_SECONDS = 30.0
 """Between two questions to the issuer, whoever sends unknown key ids."""
 LEEWAY_SECONDS = 30
 FETCH_TIMEOUT_SECONDS = 5.0
+_NO_KEYS = (TypeError, AttributeError)
+"""What a document of another form leads to."""
 
 
 class IssuerKeys:
@@ -83,7 +85,7 @@ class IssuerKeys:
             document = await self._get(await self._jwks_url())
             self._keys = _usable_keys(document)
             self._fetched_at = self._clock()
-        except (httpx2.HTTPError, ValueError, KeyError, TypeError) as error:
+        except (httpx2.HTTPError, ValueError, LookupError, *_NO_KEYS) as error:
             log.warning("the issuer's keys cannot be read: %r", error)
         finally:
             self._fetching = None

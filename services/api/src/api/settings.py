@@ -68,7 +68,7 @@ class AccessSettings(Settings):
     @field_validator("public_url")
     @classmethod
     def _is_reachable(cls, url: str) -> str:
-        return _http(url)
+        return _http(url).rstrip("/")
 
     @field_validator("oidc_issuer", "oidc_jwks_url")
     @classmethod
