@@ -44,6 +44,41 @@ def test_every_operation_is_described() -> None:
     assert all(
         {"401", "403"} <= operation["responses"].keys() for operation in described
     )
+    assert [o["operationId"] for o in operations if not o.get("description")] == []
+
+
+def answers_of(operation: str) -> dict[str, set[str]]:
+    """The headers that are described, by status."""
+    document = json.loads(openapi_document())
+    [found] = [
+        found
+        for path in document["paths"].values()
+        for found in path.values()
+        if found["operationId"] == operation
+    ]
+    return {s: set(a.get("headers", ())) for s, a in found["responses"].items()}
+
+
+def test_the_headers_of_answers_are_described() -> None:
+    placed = answers_of("place_order")
+    assert placed["201"] == {
+        *("Location", "ETag", "Preference-Applied", "Idempotency-Replayed"),
+    }
+    assert placed["503"] == placed["429"] == {"Retry-After"}
+    assert answers_of("list_orders")["200"] == {"Link"}
+    assert answers_of("get_order")["304"] == {"ETag"}
+
+
+def test_the_headers_that_a_request_needs_are_required() -> None:
+    document = json.loads(openapi_document())
+    needed = {
+        (parameter["name"], parameter["required"])
+        for path in document["paths"].values()
+        for operation in path.values()
+        for parameter in operation.get("parameters", ())
+        if parameter["name"] in ("idempotency-key", "if-match")
+    }
+    assert needed == {("idempotency-key", True), ("if-match", True)}
 
 
 UNPROTECTED = ("list_problems", "get_problem", "receive_webhook")

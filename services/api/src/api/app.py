@@ -18,6 +18,7 @@ from starlette.middleware.cors import CORSMiddleware
 from temporalio.runtime import Runtime
 
 from api import catalogue, health
+from api.documents import complete
 from api.errors import Problem, ProblemDocument, install_error_handlers
 from api.lookout import Lookout
 from api.middleware import Edge, Guard, Heads
@@ -200,6 +201,7 @@ def _describe(app: FastAPI, settings: ApiSettings) -> None:
 
     def openapi() -> dict[str, Any]:
         document = generate()
+        complete(document)
         schema = ProblemDocument.model_json_schema(
             ref_template="#/components/schemas/{model}"
         )

@@ -53,6 +53,56 @@ def keyed(*codes: str) -> dict[int | str, dict[str, Any]]:
     )
 
 
+_TOLD = {
+    "ETag": "The order's version, for `If-Match`.",
+    "Idempotency-Replayed": "`true`: this was answered before under the same key.",
+    "Link": 'The next page, as `rel="next"`; left out by the last one.',
+    "Location": "Where to find what was made.",
+    "Preference-Applied": "The preference that was heeded.",
+    "Retry-After": "Seconds to wait before the same is sent again.",
+}
+
+
+def telling(*names: str) -> dict[str, dict[str, Any]]:
+    """The `headers` of an answer that may have these."""
+    return {
+        "headers": {
+            name: {"description": _TOLD[name], "schema": {"type": "string"}}
+            for name in names
+        }
+    }
+
+
+def complete(document: dict[str, Any]) -> None:
+    """Say what many operations have in common: which headers they ask for, though it is
+    not FastAPI that misses them, and which they answer with."""
+    for path in document["paths"].values():
+        for operation in path.values():
+            _complete(operation)
+
+
+_NEEDED = ("idempotency-key", "if-match")
+
+
+def _complete(operation: dict[str, Any]) -> None:
+    asked = {one["name"]: one for one in operation.get("parameters", ())}
+    for name in asked.keys() & set(_NEEDED):
+        asked[name]["required"] = True
+        asked[name]["schema"] = {"type": "string"}
+    told = {
+        "2": [
+            *(["Idempotency-Replayed"] if "idempotency-key" in asked else []),
+            *(["Link"] if "cursor" in asked else []),
+        ],
+        "429": ["Retry-After"],
+        "503": ["Retry-After"],
+    }
+    for status, answer in operation["responses"].items():
+        names = told.get(status) or told.get(status[0]) or []
+        if names and status != "204":
+            answer.setdefault("headers", {}).update(telling(*names)["headers"])
+
+
 def _example(code: str) -> dict[str, Any]:
     status, title = PROBLEMS[code]
     document = ProblemDocument(

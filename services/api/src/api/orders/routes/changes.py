@@ -16,7 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.auth import Principal, allowed
-from api.documents import keyed, problems_of_bodies
+from api.documents import keyed, problems_of_bodies, telling
 from api.errors import Problem
 from api.idempotency import Answer, Command, OnceOnly
 from api.orders import reading
@@ -125,7 +125,10 @@ _OFFER = text(
 @router.post(
     "/cancellations",
     response_model=Cancelled,
-    responses=keyed("not-found", "already-shipped", "already-cancelled"),
+    responses={
+        200: telling("ETag"),
+        **keyed("not-found", "already-shipped", "already-cancelled"),
+    },
 )
 async def cancel_order(
     caller: Annotated[Principal, allowed("orders:own", "orders:operate")],
@@ -179,9 +182,12 @@ def _cancelled(done: models.Cancelled, order: OrderSnapshot) -> Cancelled:
 @router.patch(
     "/contact",
     response_model=Order,
-    responses=problems_of_bodies(
-        "not-found", "already-packed", "version-mismatch", "precondition-required"
-    ),
+    responses={
+        200: telling("ETag"),
+        **problems_of_bodies(
+            "not-found", "already-packed", "version-mismatch", "precondition-required"
+        ),
+    },
 )
 async def change_contact(
     caller: Annotated[Principal, allowed("orders:own", "orders:operate")],

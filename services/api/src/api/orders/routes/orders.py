@@ -10,7 +10,7 @@ from shared.database.orders.snapshot import OrderSnapshot
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.auth import Principal, allowed
-from api.documents import keyed, problems
+from api.documents import keyed, problems, telling
 from api.errors import Problem, invalid
 from api.idempotency import Answer, Command, OnceOnly
 from api.orders import reading
@@ -33,7 +33,10 @@ _CACHE = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
     "/orders",
     status_code=201,
     response_model=Order,
-    responses=keyed("price-changed", "duplicate-reference", "unknown-sku"),
+    responses={
+        201: telling("Location", "ETag", "Preference-Applied"),
+        **keyed("price-changed", "duplicate-reference", "unknown-sku"),
+    },
 )
 async def place_order(
     caller: Annotated[Principal, allowed("orders:own", "orders:write")],
@@ -73,14 +76,21 @@ async def place_order(
 @router.get(
     "/orders/{order_id}",
     response_model=Order,
-    responses={304: {"description": "Not changed"}, **problems("not-found")},
+    responses={
+        200: telling("ETag"),
+        304: {"description": "Not changed", **telling("ETag")},
+        **problems("not-found"),
+    },
 )
 async def get_order(
     caller: Annotated[Principal, allowed("orders:own", "orders:read")],
     order_id: OrderPath,
     services: ApiServices,
-    if_none_match: Annotated[str | None, Header()] = None,
+    if_none_match: Annotated[
+        str | None, Header(description="ETags of what is known: 304 if one fits.")
+    ] = None,
 ) -> Response:
+    """An order as it is now. A customer sees their own."""
     order = await reading.visible_order(services, caller, order_id, "orders:read")
     headers = {"ETag": etag(order), **_CACHE}
     if if_none_match is not None and _matches(if_none_match, etag(order)):

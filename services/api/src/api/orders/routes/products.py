@@ -44,6 +44,7 @@ async def put_product(
 async def get_product(
     caller: Annotated[Principal, allowed()], sku: SkuPath, services: ApiServices
 ) -> Response:
+    """A product at the price of now."""
     async with services.reads.connect() as connection:
         row = (await connection.execute(_ONE, {"sku": sku})).one_or_none()
     if row is None:
@@ -61,6 +62,7 @@ async def list_products(
     query: Annotated[ListQuery, Query()],
     services: ApiServices,
 ) -> Response:
+    """All products by SKU, also those that are not sold any more."""
     position = query.position(text_of) or [""]
     parameters = {"after": position[0], "rows": query.limit + 1}
     async with services.reads.connect() as connection:

@@ -10,7 +10,7 @@ from shared.database.ids import new_id
 from shared.database.orders.snapshot import OrderSnapshot
 
 from api.auth import Principal, allowed
-from api.documents import keyed, problems
+from api.documents import keyed, problems, telling
 from api.errors import invalid
 from api.idempotency import Answer, Command, OnceOnly
 from api.orders import reading
@@ -28,7 +28,12 @@ router = APIRouter(prefix="/v1", tags=["refunds"])
     status_code=201,
     response_model=shown.Refund,
     responses={
-        202: {"model": shown.Refund, "description": "Waits for a second person."},
+        201: telling("Location"),
+        202: {
+            "model": shown.Refund,
+            "description": "Waits for a second person.",
+            **telling("Location"),
+        },
         **keyed("not-found", "exceeds-refundable"),
     },
 )
@@ -96,5 +101,6 @@ async def get_refund(
     refund_id: RefundPath,
     services: ApiServices,
 ) -> Response:
+    """A refund as it is now. A customer sees their own."""
     order = await order_of_refund(services, caller, refund_id)
     return Answer(200, show_refund(order, refund_id)).response()

@@ -8,7 +8,7 @@ from shared.contracts.orders.states import Disposition
 from shared.database.ids import new_id
 
 from api.auth import Principal, allowed
-from api.documents import keyed, problems
+from api.documents import keyed, problems, telling
 from api.idempotency import Answer, Command, OnceOnly
 from api.orders import reading
 from api.orders.notes import keep_note
@@ -28,9 +28,10 @@ router = APIRouter(prefix="/v1", tags=["returns"])
     "/orders/{order_id}/returns",
     status_code=201,
     response_model=shown.Return,
-    responses=keyed(
-        "not-found", "window-closed", "not-returnable", "quantity-exceeded"
-    ),
+    responses={
+        201: telling("Location"),
+        **keyed("not-found", "window-closed", "not-returnable", "quantity-exceeded"),
+    },
 )
 async def return_order(
     caller: Annotated[Principal, allowed("orders:own", "orders:operate")],
@@ -91,6 +92,7 @@ async def get_return(
     return_id: ReturnPath,
     services: ApiServices,
 ) -> Response:
+    """A return as it is now. A customer sees their own."""
     return Answer(200, show(await read_return(services, caller, return_id))).response()
 
 

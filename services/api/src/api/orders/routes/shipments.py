@@ -54,6 +54,7 @@ async def get_shipment(
     shipment_id: ShipmentPath,
     services: ApiServices,
 ) -> Response:
+    """A parcel as it is now."""
     return (await _answer(services, shipment_id)).response()
 
 
@@ -179,6 +180,7 @@ async def get_shipment_label(
     shipment_id: ShipmentPath,
     services: ApiServices,
 ) -> Response:
+    """What is stuck on the parcel, as the carrier has it."""
     shipment = await read_shipment(services, shipment_id)
     label = await fetch_label(services.http, services.settings, shipment)
     return Response(label, media_type="application/pdf")

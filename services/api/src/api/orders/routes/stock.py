@@ -28,6 +28,7 @@ async def list_stock(
     query: Annotated[shown.StockQuery, Query()],
     services: ApiServices,
 ) -> Response:
+    """What lies where, by SKU and location."""
     position = query.position(text_of, text_of) or [None, None]
     parameters = {
         "sku": query.sku,

@@ -64,7 +64,7 @@ async def list_order_events(
     order_id: OrderPath,
     query: Annotated[EventQuery, Query()],
     services: ApiServices,
-    accept: Annotated[str, Header()] = "*/*",
+    accept: Annotated[str, Header(include_in_schema=False)] = "*/*",
     last_event_id: Annotated[Seq | None, Header()] = None,
 ) -> Response:
     """Events with a higher `seq` than `after`, oldest first. A stream goes on after
