@@ -211,6 +211,14 @@ async def test_no_page_may_call_unless_its_origin_is_named(
             assert "access-control-allow-origin" not in one.headers
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH"])
+async def test_a_page_may_use_every_method_that_there_is(
+    from_pages: httpx2.AsyncClient, method: str
+) -> None:
+    asking = ASKING | {"Access-Control-Request-Method": method}
+    assert (await from_pages.options("/v1/orders", headers=asking)).is_success
+
+
 async def test_a_page_of_a_named_origin_may_call(
     from_pages: httpx2.AsyncClient,
 ) -> None:

@@ -126,7 +126,7 @@ def _add_layers(app: FastAPI, settings: ApiSettings) -> None:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.api_cors_origins,
-            allow_methods=("GET", "POST", "PUT", "PATCH"),
+            allow_methods=("GET", "HEAD", "POST", "PUT", "PATCH"),
             allow_headers=_ASKED_WITH,
             expose_headers=_ANSWERED_WITH,
             max_age=3600,
