@@ -4,7 +4,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Response
 from pydantic import BaseModel
-from shared.contracts import base
 from shared.contracts.errors import Refusal
 from shared.contracts.orders import models, workflows
 from shared.contracts.orders.states import HoldReason, OrderStatus, ShipmentStatus
@@ -20,6 +19,7 @@ from api.documents import keyed, problems_of_bodies, telling
 from api.errors import Problem
 from api.idempotency import Answer, Command, OnceOnly
 from api.orders import reading
+from api.orders.lines import of_command
 from api.orders.notes import keep_note
 from api.orders.paths import OrderPath
 from api.orders.placement import PROVIDER
@@ -148,10 +148,7 @@ async def cancel_order(
                 order_id=order_id,
                 key=command.key,
                 actor=caller.subject,
-                lines=tuple(
-                    base.LineQuantity(line=line.line, quantity=line.quantity)
-                    for line in wanted.lines or ()
-                ),
+                lines=of_command(wanted.lines),
                 reason=wanted.reason,
             ),
             _nothing_to_cancel,

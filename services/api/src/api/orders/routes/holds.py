@@ -5,7 +5,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
-from shared.contracts import base
 from shared.contracts.errors import NotFound, Refusal
 from shared.contracts.orders import models, workflows
 from shared.contracts.orders.states import DECISIONS, HoldReason, RefundReason
@@ -21,6 +20,7 @@ from api.documents import keyed, problems
 from api.errors import Problem
 from api.idempotency import Answer, Command, OnceOnly
 from api.orders import reading
+from api.orders.lines import of_command
 from api.orders.notes import keep_note
 from api.orders.paths import HoldPath, OrderPath
 from api.orders.schemas import holds as shown
@@ -171,16 +171,13 @@ def _check_decision(hold: Hold, wanted: shown.Release, caller: Principal) -> Non
 def _decided(
     hold: Hold, wanted: shown.Release, caller: Principal, command: Command
 ) -> models.ReleaseHold:
-    lines = wanted.params.lines if wanted.params else ()
     return models.ReleaseHold(
         order_id=hold.root,
         key=command.key,
         actor=caller.subject,
         hold_id=hold.id,
         decision=wanted.decision,
-        lines=tuple(
-            base.LineQuantity(line=line.line, quantity=line.quantity) for line in lines
-        ),
+        lines=of_command(wanted.params.lines if wanted.params else None),
     )
 
 

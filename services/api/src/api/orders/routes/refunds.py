@@ -3,7 +3,6 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Response
-from shared.contracts import base
 from shared.contracts.orders import models, workflows
 from shared.contracts.orders.states import RefundReason
 from shared.database.ids import new_id
@@ -14,6 +13,7 @@ from api.documents import keyed, problems, telling
 from api.errors import invalid
 from api.idempotency import Answer, Command, OnceOnly
 from api.orders import reading
+from api.orders.lines import of_command
 from api.orders.notes import keep_note
 from api.orders.paths import OrderPath, RefundPath
 from api.orders.refunds import order_of_refund, show_refund
@@ -61,10 +61,7 @@ async def refund_order(
                 actor=caller.subject,
                 refund_id=refund_id,
                 reason=RefundReason(wanted.reason),
-                lines=tuple(
-                    base.LineQuantity(line=item.line, quantity=item.quantity)
-                    for item in wanted.lines or ()
-                ),
+                lines=of_command(wanted.lines),
                 shipping=wanted.shipping,
                 goodwill=wanted.amount.amount if wanted.amount else 0,
             ),

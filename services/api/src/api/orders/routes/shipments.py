@@ -3,7 +3,6 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from shared.contracts.base import LineQuantity
 from shared.contracts.errors import Refusal
 from shared.contracts.orders import models, workflows
 from shared.contracts.orders.states import ShipmentStatus
@@ -14,6 +13,7 @@ from api.documents import keyed, problems
 from api.idempotency import Answer, Command, OnceOnly
 from api.orders.commands import Ended, NoAnswer
 from api.orders.labels import fetch_label
+from api.orders.lines import of_command
 from api.orders.paths import ShipmentPath
 from api.orders.schemas import shipments as shown
 from api.orders.shipments import (
@@ -86,7 +86,7 @@ async def pack_shipment(
                     key=command.key,
                     actor=caller.subject,
                     shipment_id=shipment_id,
-                    lines=_picked(wanted),
+                    lines=of_command(wanted.lines),
                     parcel=models.Parcel(**wanted.parcel.model_dump()),
                 ),
                 _refuse(shipment),
@@ -188,15 +188,6 @@ async def get_shipment_label(
 
 async def _answer(services: Services, shipment_id: str) -> Answer:
     return Answer(200, show_shipment(await read_shipment(services, shipment_id)))
-
-
-def _picked(wanted: shown.Pack) -> tuple[LineQuantity, ...]:
-    # What was not found is not among the picked lines.
-    return tuple(
-        LineQuantity(line=line.line, quantity=line.quantity)
-        for line in wanted.lines
-        if line.quantity
-    )
 
 
 def _refuse(shipment: Shipment) -> Ended:
