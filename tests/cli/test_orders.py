@@ -92,6 +92,7 @@ async def test_a_missing_scope_is_told_by_its_name(shop: Shop, orders: Orders) -
     order_id = await shop.place(TEA=1)
     said = await orders("process", order_id, scopes="orders:read")
     assert "This needs orders:operate." in said.err
+    assert "scopes: orders:operate" in said.err.splitlines()[2]
 
 
 async def test_events_are_followed_until_one_has_happened(

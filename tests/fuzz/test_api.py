@@ -149,7 +149,7 @@ async def test_nobody_gets_in_without_a_token(
         attack = Attack(schema, url, engine, {"Authorization": ""}, alone=True)
         await attack.run(FEW, needs_a_token)
     # What cannot be read is refused before anybody asks who sent it.
-    assert set(attack.answers) == {400, 401}
+    assert set(attack.answers) - {400} == {401}
 
 
 @asynccontextmanager

@@ -1,5 +1,6 @@
 """What went wrong, in words that say what to do next."""
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -33,12 +34,18 @@ class ApiProblem(CliError):
             yield f"  {error['pointer']}: {error['detail']}"
         for name, value in document.items():
             if name not in _KNOWN:
-                yield f"  {name}: {value}"
+                yield f"  {name}: {_written(value)}"
         hint = HINTS.get(self.code)
         if hint:
             yield f"→ {hint}"
         if self.status >= 500 and document.get("trace_id"):
             yield f"  trace id for those who look into it: {document['trace_id']}"
+
+
+def _written(value: object) -> str:
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return ", ".join(value)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 class Unreachable(CliError):
