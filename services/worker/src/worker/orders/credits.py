@@ -1,8 +1,8 @@
 """What a refund takes back of an order, to the cent. Pure.
 
-M1 at every commit: what the providers hold is goods and shipping that are paid for
-and not credited, less `goodwill`. So whatever is given back beside its price goes on
-`goodwill`, and whatever cannot be given back any more is taken off it.
+M1 at every commit: what the providers hold is goods and shipping that are paid for and
+not credited, less `goodwill`. So whatever is given back beyond its price is added to
+`goodwill`, and whatever can no longer be given back is taken off it.
 """
 
 from collections.abc import Mapping
@@ -77,9 +77,9 @@ def owed(
 
 
 def undone(order: OrderSnapshot, refund: Refund, given_up: int) -> Credit:
-    """What taking a refund back returns to the order, of which `given_up` was not
-    paid out. Units are worth what they are worth now: with other credits in between,
-    that may be a cent beside what they were, and the cent is goodwill too."""
+    """What taking a refund back returns to the order, of which `given_up` was not paid
+    out. Units are worth what they are worth now: with other credits in between, that
+    may differ by a cent, and the cent is goodwill too."""
     lines = {item["line"]: item["quantity"] for item in refund.lines}
     goods = sum(
         share(line.total, line.qty, line.credited - units, units)
@@ -93,5 +93,5 @@ def _price(order: OrderSnapshot, lines: Mapping[int, int]) -> int:
 
 
 def _rounding(order: OrderSnapshot, lines: Mapping[int, int]) -> int:
-    """A cent that a refund taken back left over goes with the next goods."""
+    """A cent left over by a refund that was taken back goes with the next goods."""
     return max(0, -order.goodwill) if lines else 0

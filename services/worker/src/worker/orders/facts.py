@@ -30,8 +30,8 @@ from worker.orders.policy.order import RENEW_BEFORE
 from worker.orders.policy.shipment import LOST_AFTER, SCAN_DUE
 
 KEY_SPENT = "key-spent"
-"""Why an attempt failed whose key the provider answers with a stored error: the money
-did not move, and the next attempt goes under a new key."""
+"""Why an attempt failed: the provider has stored an error under its key. The money did
+not move, and the next attempt gets a new key."""
 
 
 def order_facts(order: OrderSnapshot, now: datetime) -> OrderFacts:
@@ -97,7 +97,7 @@ def _refused_a_capture(payment: Payment) -> bool:
 
 def cover(order: OrderSnapshot, now: datetime) -> Payment | None:
     """The authorisation that covers all that is still to be captured. One that ends
-    soon covers nothing, which is what has it renewed in time."""
+    soon covers nothing, so that it is renewed in time."""
     for payment in order.payments:
         renewal = _renewal(payment)
         ending = renewal is not None and renewal <= now
@@ -108,7 +108,7 @@ def cover(order: OrderSnapshot, now: datetime) -> Payment | None:
 
 def _renewal(payment: Payment) -> datetime | None:
     """When an authorisation has to be renewed: in time, but never before half of its
-    life, or a short-lived one would be renewed again and again."""
+    life, or a short-lived one would be renewed over and over."""
     if payment.capture_before is None:
         return None
     asked = max((r.created_at for r in payment.rows(MoneyKind.AUTHORIZE)), default=None)

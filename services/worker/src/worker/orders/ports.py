@@ -1,7 +1,7 @@
-"""What the activities ask of the world outside; the adapters answer.
+"""What the activities ask of the outside world; the adapters answer.
 
-Every call may be repeated under the same key. An outcome that is not known raises
-`Unavailable`; whoever calls again looks first.
+Every call may be repeated under the same key. An unknown outcome raises `Unavailable`;
+whoever calls again looks first.
 """
 
 from collections.abc import AsyncIterator
@@ -14,7 +14,7 @@ from temporalio.exceptions import ApplicationError
 
 
 class Unavailable(ApplicationError):
-    """Nobody knows whether it happened: no answer, or an error that is not final."""
+    """It is unknown whether it happened: no answer, or an error that is not final."""
 
     def __init__(self, who: str, why: str) -> None:
         super().__init__(f"{who}: {why}", type="unavailable")
@@ -89,7 +89,7 @@ class PaymentProvider(Protocol):
         ...
 
     async def erase_customer(self, ref: str) -> None:
-        """With the methods that were saved. One that is not there is as good."""
+        """With the saved methods. Not an error if there is no such customer."""
         ...
 
     async def authorize(
@@ -109,7 +109,7 @@ class PaymentProvider(Protocol):
         ...
 
     def changed_payments(self, since: datetime, until: datetime) -> AsyncIterator[str]:
-        """References of payments that anything happened to, with repeats."""
+        """References of the payments that anything happened to; may contain repeats."""
         ...
 
     async def capture(
@@ -165,7 +165,7 @@ class Tracking:
 
 
 class AddressRefused(Exception):
-    """Nothing can be sent to this address; only a person can mend it. `cause` is a
+    """Nothing can be sent to this address; only a person can correct it. `cause` is a
     word for programs; `fields` name what is wrong, and never what it is."""
 
     def __init__(self, cause: str, fields: tuple[str, ...] = ()) -> None:
@@ -193,7 +193,7 @@ class Carrier(Protocol):
         ...
 
     async def void_label(self, label_ref: str) -> None:
-        """Nothing to do where it is void, or has been used, already."""
+        """Does nothing if it is already void or has been used."""
         ...
 
     async def track(self, tracking: str) -> Tracking | None:
@@ -219,5 +219,5 @@ class Mail:
 
 class Mailer(Protocol):
     async def send(self, mail: Mail) -> None:
-        """Raises `Undeliverable` where trying again is of no use."""
+        """Raises `Undeliverable` if trying again is of no use."""
         ...

@@ -1,8 +1,8 @@
 """The provider's books against the ledger (M6).
 
 Wherever anything happened, on either side, both are compared as they are now. What was
-merely missed is settled by looking again; what nobody here asked for is given back;
-whatever is left is for finance to look at.
+merely missed is settled by looking again; what nobody here asked for is given back; the
+rest is for finance to look at.
 """
 
 import logging

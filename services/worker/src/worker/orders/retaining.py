@@ -77,7 +77,7 @@ class RetentionActivities(RetentionSteps):
 
     @activity.defn(name="forget_webhooks")
     async def forget_webhooks(self) -> Swept:
-        """What came in, and as old what went out to customers."""
+        """Webhooks that came in, and messages to customers of the same age."""
         webhooks = await self._forget(WEBHOOKS, WEBHOOKS_LIVE)
         messages = await self._forget(MESSAGES, WEBHOOKS_LIVE)
         return Swept(found=webhooks.found + messages.found)

@@ -1,4 +1,4 @@
-"""Finds what was missed and sets it going again. Every part is safe to repeat."""
+"""Finds what was missed and gets it going again. Every part is safe to repeat."""
 
 import logging
 
@@ -43,7 +43,7 @@ class SweepActivities(SweepSteps):
         return Swept(found=len(missing))
 
     async def _end(self, running: set[str]) -> None:
-        """Wake those that have not heard that they are over."""
+        """Wake those that have not heard that their order is over."""
         for order_id in await self._ids(unfinished.LINGERING, running=sorted(running)):
             await self._nudge_order_and_parcels(order_id)
 

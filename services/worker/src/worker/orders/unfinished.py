@@ -1,5 +1,5 @@
-"""What the facts say is unfinished: the questions of the sweep. They are answered from
-partial indexes over what is open, but for money that is still held."""
+"""What the facts say is unfinished: the questions of the sweep. All are answered from
+partial indexes over what is open, except the one about money still held."""
 
 from datetime import timedelta
 
@@ -68,9 +68,9 @@ _AT_REST = """
     AND NOT EXISTS (SELECT FROM payments p JOIN ledger l ON l.payment_id = p.id
                     WHERE p.order_id = o.id AND l.status = 'pending')
 """
-"""Nothing happens to the order, and nobody is asked. With work left, that is a command
-which was carried out unheard: its facts were committed, and then server or worker died
-with the task that would have gone on (docs/adr/0042)."""
+"""Nothing happens to the order, and nobody is being asked. If it has work left all the
+same, no workflow heard of a command: its facts were committed, and then server or
+worker died with the task that would have gone on (docs/adr/0042)."""
 
 UNHEARD_ORDERS = text(
     f"""
@@ -106,7 +106,7 @@ LINGERING = text(
       AND updated_at < now() - cast(:grace AS interval)
     """
 )
-"""Over and done by the facts, among those whose workflow runs without work left."""
+"""Orders that are over by the facts, among those whose workflow still runs."""
 
 UNHEARD_PARCELS = text(
     f"""

@@ -53,7 +53,8 @@ class OrderWebhooks:
         order = await self._store.read(order_id)
         payment = order.payment(payment_id)
         if unsettled(payment):
-            # The order is asking the provider itself. What a customer does comes later.
+            # The order's own step is asking the provider. What a customer does comes
+            # later.
             return True
         if payment.pending(MoneyKind.AUTHORIZE) is not None:
             await self._payments.authorize_payment(order_id, payment_id)
@@ -89,7 +90,7 @@ class OrderWebhooks:
         if known is None:
             return await self._is_on_its_way_back(tracking)
         order_id, shipment_id = known.order_id, known.id
-        # A carrier that cannot be asked has only told us.
+        # There is only the webhook where the carrier cannot be asked.
         now = await self._carrier.track(tracking) or _told(event)
         moved = await track(self._store, order_id, shipment_id, now)
         if moved.asks:
@@ -112,7 +113,7 @@ class OrderWebhooks:
             return (await connection.execute(query, {"ref": ref})).first()
 
 
-# Whose it is, by the name that the other side gives it.
+# Whose it is, by the other side's name for it.
 _PAYMENT = text(
     """
     SELECT p.order_id, p.id, EXISTS (SELECT FROM ledger l WHERE l.payment_id = p.id

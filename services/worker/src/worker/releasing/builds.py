@@ -47,7 +47,7 @@ class Build:
     """Of new orders, in percent."""
     last_current: datetime | None
     unpolled: tuple[str, ...]
-    """Its task queues that no worker of it asks for work."""
+    """Those of its task queues that none of its workers polls."""
     open: int
     troubled: int
 
@@ -62,7 +62,7 @@ class Builds:
     # ── looking ─────────────────────────────────────────────────────────────────
 
     async def all(self) -> list[Build]:
-        """The newest first. Empty when no worker of the deployment ever was there."""
+        """The newest first. Empty if the deployment never had a worker."""
         try:
             info = await self._describe()
         except Refused:
@@ -129,7 +129,7 @@ class Builds:
         await self._propagated()
 
     async def ramp(self, id: str, percentage: float) -> None:
-        """So many of the new orders begin on it, the others on the current build."""
+        """This share of the new orders begins on it, the rest on the current build."""
         await self._require_workers(id)
         await self._set_ramp(id, percentage)
 
@@ -151,7 +151,7 @@ class Builds:
         await self._propagated()
 
     async def _require_workers(self, id: str) -> None:
-        """The server lets a build have orders whose workers are gone."""
+        """The server would give orders to a build whose workers are gone."""
         build = await self.one(id)
         if build.unpolled:
             raise Refused(
@@ -177,7 +177,7 @@ class Builds:
     # ── what began on a build ───────────────────────────────────────────────────
 
     async def restart(self, id: str) -> int:
-        """End what runs on a build; the sweep begins it anew, on the current one. The
+        """End what runs on a build; the sweep starts it again on the current one. The
         facts are in the database, so nothing is lost or done twice."""
         ended = 0
         async for found in self.client.list_workflows(self._open(id)):
@@ -220,7 +220,7 @@ def _moment(timestamp: Timestamp) -> datetime | None:
 
 @contextmanager
 def _refusals() -> Iterator[None]:
-    """What the server says when it does not do as told, as one sentence."""
+    """What the server says when it refuses, as one sentence."""
     try:
         yield
     except RPCError as error:

@@ -24,7 +24,7 @@ VersionTaskQueue = DescribeWorkerDeploymentVersionResponse.VersionTaskQueue
 
 
 async def unpolled(client: Client, deployment: str, build: str) -> tuple[str, ...]:
-    """The task queues of a build that no worker of it asks for work."""
+    """The task queues of a build that none of its workers polls."""
     version = WorkerDeploymentVersion(deployment_name=deployment, build_id=build)
     described = await client.workflow_service.describe_worker_deployment_version(
         DescribeWorkerDeploymentVersionRequest(

@@ -1,7 +1,7 @@
-"""Works off the rows of a table that wait to be worked off: webhooks, messages.
+"""Works off the rows of a table that is a backlog: webhooks, messages.
 
-Such a table has `due_at` and `attempts`. NOTIFY wakes its runners at once; a slow look
-is for what is due later, and for a notification that got lost.
+Such a table has `due_at` and `attempts`. NOTIFY wakes its runners at once; a slow poll
+finds what is due later, and what a lost notification was about.
 """
 
 import asyncio

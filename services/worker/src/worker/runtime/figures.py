@@ -26,8 +26,8 @@ KEPT_SECONDS = 15.0
 class Figure:
     """`query` has a row for each value: the columns of `labels`, and `value`.
 
-    `always` are label values that are there as 0 when the query has no row for them,
-    so that a rise from nothing is seen as one.
+    `always` are label values that are 0 when the query has no row for them, so that a
+    rise from nothing is visible.
     """
 
     name: str
@@ -64,8 +64,8 @@ class Figures(Collector):
         self._worked = True
 
     async def refresh(self) -> None:
-        """Read them anew if they are old. Never raises for a database that is away:
-        the figures are gone then, for old ones would be lies."""
+        """Read them again if they are old. Does not raise if the database is away:
+        there are no figures then, since old ones would be lies."""
         async with self._reading:
             if time.monotonic() - self._read_at < KEPT_SECONDS:
                 return

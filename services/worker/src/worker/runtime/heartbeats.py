@@ -20,8 +20,8 @@ BEATS_PER_TIMEOUT = 3
 
 
 class Heartbeats(Interceptor):
-    """For every activity with a heartbeat time-out, until it beats by itself: such a
-    one knows better whether it gets on, and notes how far it is."""
+    """For every activity with a heartbeat time-out, until it heartbeats itself: such a
+    one knows better whether it makes progress, and notes how far it is."""
 
     def intercept_activity(
         self, next: ActivityInboundInterceptor

@@ -17,7 +17,7 @@ from worker.runtime.registry import Message, MessageHandler, Undeliverable
 log = logging.getLogger(__name__)
 
 TOO_LATE = timedelta(days=3)
-"""News of that age only confuses; mail servers give up after 4 to 5 days (RFC 5321)."""
+"""Older news only confuses; mail servers give up after 4 to 5 days (RFC 5321)."""
 
 END = text(
     """
@@ -54,7 +54,7 @@ class OutboxRunner(Backlog):
     async def work_off_batch(self) -> int:
         if self._handlers:
             return await super().work_off_batch()
-        # Nobody is told anything here, and nothing shall pile up.
+        # No mails are sent here, and nothing should pile up.
         async with self._engine.connect() as connection:
             await connection.execute(SKIP_ALL)
         return 0

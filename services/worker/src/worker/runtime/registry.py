@@ -44,13 +44,13 @@ class Message:
 
 
 class Undeliverable(Exception):
-    """It was refused for good. The text names nobody."""
+    """It was refused for good. The text must name nobody."""
 
 
 MessageHandler = Callable[[Message], Awaitable[bool]]
-"""Sends one message; `False` where there is nobody to tell. It may be asked again for
-one that went out: the second must be known for the same by its `key`. Raises
-`Undeliverable`; whatever else it raises is tried again."""
+"""Sends one message; `False` if there is nobody to tell. It may be called again for one
+that went out: the recipient must recognise the second by its `key`. Raises
+`Undeliverable`; anything else it raises is tried again."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Process:
-    """A business process: everything the worker has to know of it."""
+    """A business process: everything the worker has to know about it."""
 
     name: str
     queues: Sequence[Queue]

@@ -57,7 +57,7 @@ def _changed(
 
 
 def _essence(schedule: TemporalSchedule) -> tuple[object, ...]:
-    """What a definition says; the server adds much to it that nobody wrote."""
+    """Only what a definition says; the server adds much that nobody wrote."""
     action = schedule.action
     assert isinstance(action, ScheduleActionStartWorkflow)  # noqa: S101 - we made it
     intervals = [

@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 BuildProcess = Callable[[WorkerSettings, AsyncEngine, CurrentClient], Process]
 LOOK_AGAIN_SECONDS = 2.0
 LAST_WORDS = timedelta(seconds=5)
-"""For telling Temporal what became of the work, after the time it had to end."""
+"""Extra time to tell Temporal what became of the work."""
 
 
 class WorkerService:
@@ -158,7 +158,7 @@ class WorkerService:
         self._readiness.workers = workers
         log.info("working", extra={"task_queues": [queue.name for queue in queues]})
         if _deployment(self._settings) is not None:
-            # Else the first versioned rollout waits in silence.
+            # Otherwise the first versioned rollout would wait silently.
             log.info(
                 "versioned: new orders begin on this build once it is current"
                 " (`worker release status`)",
@@ -176,8 +176,8 @@ class WorkerService:
     async def _drain(
         self, workers: Sequence[Worker], running: Sequence[asyncio.Task[None]]
     ) -> None:
-        """Let what runs come to its end; what does not in time, another worker
-        repeats."""
+        """Let running work finish; another worker repeats what does not finish in
+        time."""
         patience = self._settings.graceful_shutdown + LAST_WORDS
         try:
             async with asyncio.timeout(patience.total_seconds()):

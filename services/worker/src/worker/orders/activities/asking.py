@@ -12,12 +12,12 @@ from worker.orders.activities.store import Done
 from worker.orders.facts import KEY_SPENT
 
 KEY_LIVES = timedelta(hours=23)
-"""Stripe may forget a key after 24 h; an hour is left for clocks and queues."""
+"""Stripe may forget a key after 24 h; one hour is a margin for clocks and queues."""
 
 
 class Asked(Payload):
-    """What the provider has to be asked. `row_id` is the idempotency key; `repeat`
-    says that it may have been asked before, and `since` when at the earliest."""
+    """What to ask the provider. `row_id` is the idempotency key; `repeat` says that it
+    may have been asked before, at the earliest at `since`."""
 
     row_id: str
     payment_id: str

@@ -97,8 +97,8 @@ class CarrierActivities(CarrierSteps):
         return return_facts(await self._store.read(ref.order_id), ref.return_id)
 
     async def _return_label(self, order: OrderSnapshot, return_id: str) -> Label | None:
-        """Nobody knows the parcel that the customer will make: the largest that they
-        got is the guess. Without an address they send it as they like."""
+        """Nobody knows what parcel the customer will make; the largest one they got is
+        the guess. Without an address they send it however they like."""
         parcels = [Parcel(**s.parcel) for s in order.shipments if s.parcel]
         largest = max(parcels, key=lambda parcel: parcel.weight_g, default=None)
         if largest is None or order.return_(return_id).due_at is not None:
@@ -110,8 +110,8 @@ class CarrierActivities(CarrierSteps):
             return None
 
     async def _ship_to(self, order_id: str) -> Address:
-        """Read here, sent to the carrier, and in no payload. Raises `AddressRefused`
-        where it was changed since the order was confirmed, and not for the better."""
+        """Read here, sent to the carrier, and in no payload. Raises `AddressRefused` if
+        it has been erased, or changed to a wrong one, since the order was confirmed."""
         async with self._store.reads.connect() as connection:
             row = (await connection.execute(SHIP_TO, {"id": order_id})).one()
         if row.ship_to is None:

@@ -129,7 +129,7 @@ async def reship(change: Change, order: OrderSnapshot, hold: Hold) -> int:
 
 
 async def refund(change: Change, order: OrderSnapshot, hold: Hold) -> None:
-    """Pay the goods back; the shipping too where nothing of the order arrived."""
+    """Pay the goods back, and the shipping too if nothing of the order arrived."""
     shipment = order.shipment(hold.subject)
     units = _owed(shipment, hold)
     back = hold.detail.get("cause") == BACK_TO_SENDER

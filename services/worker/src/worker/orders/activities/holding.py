@@ -83,7 +83,7 @@ async def remind(change: Change, order: OrderSnapshot, *, hold_id: str) -> Done:
 
 
 async def expire(change: Change, order: OrderSnapshot, *, hold_id: str) -> Done:
-    """Take the decision that stands for silence; where there is none, escalate."""
+    """Take the decision that silence stands for; if there is none, escalate."""
     hold = _find(order, hold_id)
     if hold is None:
         return Done()

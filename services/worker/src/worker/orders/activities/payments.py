@@ -151,7 +151,7 @@ class PaymentActivities(PaymentSteps):
             ref.order_id,
             asked,
             look=look,
-            # A row that waits for the customer has used its id as a key already.
+            # A row that waits for the customer has already used its id as a key.
             call=lambda key: self._provider.release(
                 begun.provider_ref, f"release:{key}"
             ),
@@ -173,8 +173,8 @@ class PaymentActivities(PaymentSteps):
         return refund_facts(order, ref.refund_id)
 
     async def recheck_refund(self, ref: RefundRef, provider_ref: str) -> None:
-        """Take the provider's current word for what it knows by this reference, also
-        where it had called it paid before."""
+        """Take the provider's current word for what it knows by this reference, even if
+        it said before that it was paid."""
         order = await self._store.read(ref.order_id)
         part = settling_refunds.part_at_provider(order, ref.refund_id, provider_ref)
         if part is not None:

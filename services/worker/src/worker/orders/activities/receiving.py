@@ -24,7 +24,7 @@ from worker.orders.credits import owed
 async def receive(
     change: Change, order: OrderSnapshot, *, command: ReceiveReturn
 ) -> Done:
-    """Facts win: goods that come after the return expired are in the house all the
+    """Facts win: goods that come after the return expired are in the warehouse all the
     same, and are taken in unless another return has counted them meanwhile.
 
     Raises `Refusal` wrong-state, quantity-exceeded."""

@@ -81,7 +81,7 @@ async def reject(change: Change, order: OrderSnapshot, refund: Refund) -> None:
 
 
 async def pay_otherwise(change: Change, order: OrderSnapshot, refund: Refund) -> None:
-    """The customer has the money by another way. Raises like `reject`."""
+    """The customer got the money another way. Raises like `reject`."""
     for payment, row in _open_rows(order, refund.id):
         await ledger.settle(
             change, row.id, MoneyStatus.SUCCEEDED, provider_ref=ledger.PAID_OTHERWISE
@@ -102,7 +102,7 @@ async def go_on(change: Change, order: OrderSnapshot, refund: Refund) -> None:
 
 
 def _open_rows(order: OrderSnapshot, refund_id: str) -> list[tuple[Payment, LedgerRow]]:
-    """What is set aside for a refund and no provider has. Raises `Refusal`."""
+    """What is set aside for a refund and not yet at a provider. Raises `Refusal`."""
     rows = pending_refunds(order, refund_id)
     if any(row.provider_ref for _, row in rows):
         raise Refusal("wrong-state", "A part of it is at the provider: wait for that.")

@@ -18,7 +18,8 @@ from worker.orders.policy.holds import REFUND_DUE
 from worker.orders.policy.screening import needs_second_person
 
 NOBODYS_WISH = (RefundReason.CANCELLATION, RefundReason.RETURN)
-"""Due for goods, whoever had them cancelled or received: no clerk's limit counts it."""
+"""Due for goods, whoever cancelled or received them: it does not count towards a
+clerk's limit."""
 
 
 class RefundActivities(RefundSteps):
@@ -72,8 +73,8 @@ async def _request(
 
 
 def _given_alone(order: OrderSnapshot, actor: str) -> int:
-    """What this person gave back of the order before, with nobody else's word: many
-    small refunds are a large one."""
+    """What this person has already refunded of the order without a second one's word:
+    many small refunds are a large one."""
     return sum(
         refund.amount
         for refund in order.refunds

@@ -1,6 +1,6 @@
 """Returns: what may come back, what is approved, and how long it is awaited.
 
-Goods count from their delivery on. What the carrier never told of (a `manual` one) has
+Goods count from their delivery on. What the carrier never reports (a `manual` one) has
 to be reported as delivered first.
 """
 

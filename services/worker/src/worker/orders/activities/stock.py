@@ -15,7 +15,7 @@ from sqlalchemy import text
 Free = dict[tuple[str, str], int]
 
 
-# Whoever waits for stock has a hold or has been allowed to be sent in parts.
+# An order that waits for stock has a hold, or may be sent in parts.
 WAITS_FOR_STOCK = """
     o.status IN ('placed', 'confirmed') AND (o.ship_partial OR EXISTS (
       SELECT FROM holds h WHERE h.subject = o.id AND h.reason = 'stock'
@@ -67,7 +67,7 @@ _LOCK_STOCK = text(
 async def _claimed_before(
     change: Change, order: OrderSnapshot, skus: set[str]
 ) -> Mapping[str, int]:
-    """Units, by SKU, that orders wait for which were placed before this one."""
+    """Units, by SKU, that orders placed before this one are waiting for."""
     rows = await change.connection.execute(
         CLAIMED,
         {"skus": sorted(skus), "placed_at": order.created_at, "order_id": order.id},

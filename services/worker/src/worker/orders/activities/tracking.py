@@ -29,8 +29,8 @@ AWAY = (ShipmentStatus.SHIPPED, ShipmentStatus.LOST)
 
 
 class Moved(Payload):
-    """`wakes`: the parcel's workflow has something to do about it. `asks`: so have its
-    order's, which may have ended, and those of the order's other parcels."""
+    """`wakes`: the parcel's workflow has something to do. `asks`: so have those of its
+    order, which may have ended, and of the order's other parcels."""
 
     wakes: bool = False
     asks: bool = False
@@ -50,7 +50,8 @@ async def _move(
 ) -> Moved:
     shipment = order.shipment(shipment_id)
     if not is_news(now.status, now.at, shipment.tracking_status, shipment.tracking_at):
-        # Told again: perhaps because it broke off before the workflows were told.
+        # Told again, perhaps because the first try broke off before the workflows heard
+        # of it.
         again = (now.status, now.at) == (shipment.tracking_status, shipment.tracking_at)
         over = order.status.final and not order.holds
         return Moved(wakes=again and not over, asks=again and not over)
@@ -79,7 +80,7 @@ async def _move(
 async def _leave(
     change: Change, order: OrderSnapshot, shipment: Shipment, now: Tracking
 ) -> bool:
-    """A parcel that is scanned has left, whoever forgot to say so."""
+    """A parcel that is scanned has left, even if nobody said so."""
     if shipment.status is ShipmentStatus.CANCELLED:
         await leave_after_all(change, order, shipment, now.at)
         return True

@@ -1,8 +1,8 @@
 """Labels and tracking through EasyPost's own SDK, which blocks, and so has a thread.
 
 EasyPost knows no idempotency keys, but finds a shipment by the reference that we gave
-it: every purchase looks first. The reference names the address and the parcel too, for
-what was refused once is asked for anew when it was corrected.
+it: every purchase looks first. The reference names the address and the parcel too, so
+that a request that was refused is made anew once they are corrected.
 """
 
 import asyncio

@@ -20,7 +20,7 @@ class ManualCarrier:
         return None
 
     async def void_label(self, label_ref: str) -> None:
-        """A label on paper is thrown away."""
+        """A paper label is thrown away."""
 
     async def track(self, tracking: str) -> Tracking | None:
         return None

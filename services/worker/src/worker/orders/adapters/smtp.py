@@ -24,7 +24,7 @@ IDLE_SECONDS = 30
 
 class _Headers(HeaderRegistry):
     """The standard one makes a new class for each header of each mail, and parses what
-    is the same in all of them, which together took half of making one."""
+    is the same in all of them; that was half the time of making a mail."""
 
     __getitem__ = cache(HeaderRegistry.__getitem__)
     _known = lru_cache(64)(HeaderRegistry.__call__)
@@ -91,7 +91,7 @@ class SmtpMailer:
         message["From"] = self._sender
         message["To"] = _address(mail)
         message["Subject"] = mail.subject
-        # Holiday notes and the like shall not answer (RFC 3834).
+        # Holiday notes and the like should not answer (RFC 3834).
         message["Auto-Submitted"] = "auto-generated"
         message.set_content(mail.text)
         message.add_alternative(mail.html, subtype="html")
@@ -99,8 +99,8 @@ class SmtpMailer:
 
 
 class _Connections:
-    """As many as there are mails at once. They are kept for the next ones: to open and
-    to end one takes as long as a mail."""
+    """As many as there are mails at once. They are kept for the next ones, because
+    opening and closing one takes as long as a mail."""
 
     def __init__(self, new: Callable[[], Connection]) -> None:
         self._new = new

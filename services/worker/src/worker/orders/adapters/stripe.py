@@ -62,7 +62,7 @@ class StripePayments:
         await self._http.close_async()  # type: ignore[no-untyped-call]
 
     async def customer(self, customer: str) -> str:
-        # Not made twice by a repeat, so that `find` looks where an earlier try asked.
+        # A repeat makes no second one, so that `find` looks where an earlier try asked.
         made = await _harmless(
             f"customer:{customer}",
             lambda key: self._stripe.customers.create_async(
@@ -290,8 +290,8 @@ def _translated() -> Iterator[None]:
 
 
 async def _harmless(key: str, ask: Callable[[str], Awaitable[T]]) -> T:
-    """What needs no look before it is asked for again: if the key is spent, under the
-    next one at once. The keys come in the same order each time."""
+    """For requests that need no look before they are repeated: if a key is spent, the
+    next one is used at once. The keys come in the same order each time."""
     for n in itertools.count(1):
         with suppress(KeySpent), _translated():
             return await ask(key if n == 1 else f"{key}:{n}")

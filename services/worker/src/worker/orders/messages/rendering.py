@@ -1,7 +1,7 @@
 """Turns templates into the subject, text and HTML of a mail.
 
-A pair of files makes a message: the first line of `<name>.txt` is the subject, the
-rest the text; `<name>.html` says the same. A name that a template uses and nobody gives
+A pair of files makes a message: the first line of `<name>.txt` is the subject, the rest
+the text; `<name>.html` says the same. A name that a template uses but nobody provides
 is an error, so that no half-filled mail goes out.
 """
 
@@ -40,8 +40,8 @@ class Rendered:
 def render(
     name: str, context: Mapping[str, object], *, locale: str | None, currency: str
 ) -> Rendered:
-    """`locale` is a tag such as `de-AT`; what is unknown of it falls back to English.
-    Raises jinja2's `UndefinedError`."""
+    """`locale` is a tag such as `de-AT`; unknown ones fall back to English. Raises
+    jinja2's `UndefinedError`."""
     known = _locale(locale)
     filled = {
         **context,

@@ -68,8 +68,8 @@ class Customers:
             return found.one_or_none()
 
     def _link(self, order: OrderSnapshot, template: str) -> str | None:
-        """Where the customer can do something about it: at the provider, if that is
-        whom the payment waits for, or else in the shop."""
+        """Where the customer can do something about it: at the provider if the payment
+        waits there, or else in the shop."""
         page = self._order_url and self._order_url.replace("{order_id}", order.id)
         if template != f"hold.{HoldReason.PAYMENT}":
             return page

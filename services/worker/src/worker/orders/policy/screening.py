@@ -66,6 +66,6 @@ def screen_return(asked: ReturnScreening, limits: ReturnLimits) -> tuple[str, ..
 
 
 def needs_second_person(amount: int, limit: int) -> bool:
-    """Whether somebody who gives back `amount` needs another one's word. Minor
-    units; a limit of zero means always."""
+    """Whether refunding `amount` needs a second person. Minor units; a limit of zero
+    means always."""
     return amount > limit

@@ -10,7 +10,7 @@ from temporalio import workflow
 class Alarm:
     """Calls `ring` at the moment it is set to.
 
-    A condition's own time-out would be a new timer for every wait, and another event
+    A condition's own time-out would be a new timer for every wait, and one more event
     to cancel it. This one lasts until the moment changes, and ends with the workflow.
     """
 

@@ -41,12 +41,12 @@ DATABASE = LocalOptions(
     retry_policy=_UNTIL_IT_WORKS,
 )
 
-# A worker that died is missed this soon; the worker itself tells that it lives
+# A worker that died is missed this soon; the worker itself says that it is alive
 # (`runtime.heartbeats`).
 LOST_AFTER = timedelta(seconds=10)
 
-# Twice the adapter's own time-out, so that the adapter is the one to speak. A carrier's
-# is for each of up to three requests of a purchase.
+# Twice the adapter's own time-out, so that the adapter's comes first. A carrier's is
+# for each of up to three requests of a purchase.
 PAYMENT = HeartbeatOptions(
     task_queue=PAYMENTS,
     start_to_close_timeout=timedelta(seconds=60),
@@ -110,8 +110,8 @@ ERASURE = HeartbeatOptions(
     retry_policy=RetryPolicy(maximum_attempts=10),
 )
 
-# The next sweep comes anyway: a few tries, then it is its turn; but not before this one
-# has ended, so that one whose worker was lost must not be waited for.
+# The next sweep comes anyway, so a few tries are enough. But it does not begin before
+# this one has ended, so a lost worker must be noticed soon.
 SWEEP = HeartbeatOptions(
     task_queue=ORDERS,
     start_to_close_timeout=timedelta(minutes=4),

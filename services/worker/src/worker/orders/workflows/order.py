@@ -197,8 +197,8 @@ class OrderWorkflow(Order):
         return await self._database(OrderSteps.look)
 
     async def _unless_nudged(self, facts: OrderFacts) -> OrderFacts:
-        # A child that was started may have ended while the next one was: by old facts
-        # it would be started again, and again.
+        # One child may have ended while the next one was being started: by the old
+        # facts it would be started over and over.
         return await self._look() if self._nudged else facts
 
     async def _database(
@@ -246,8 +246,8 @@ class OrderWorkflow(Order):
         start = ShipmentStart(
             order_id=self._ref.order_id, shipment_id=shipment_id, begun=begun
         )
-        # Beside the payments: the server hands a step over together with the answer
-        # to the task that asks for it, where both are on one queue.
+        # On the payments' queue: where a workflow and its activity share one, the
+        # server hands the activity over in its answer to the workflow task.
         await self._start_child(
             *(shipment_id, Shipment.run, start, shipment_workflow_id(shipment_id)),
             queue=PAYMENTS,

@@ -48,7 +48,7 @@ class ShipmentWorkflow(Shipment):
         self._alarm = Alarm(self.nudge)
         # What a command's own last step saw: spares the main loop a look.
         self._seen: ShipmentFacts | None = None
-        # One parcel is in one pair of hands at a time.
+        # Only one command handles a parcel at a time.
         self._hands = asyncio.Lock()
 
     @workflow.run
@@ -166,8 +166,8 @@ class ShipmentWorkflow(Shipment):
             step, self._ref, **options.PAYMENT
         )
         if captured.rest_uncovered:
-            # Now, and not with the next parcel: a declined card should wait for the
-            # customer while the goods are still on their way to us.
+            # Now, and not with the next parcel: if the card is declined, the customer
+            # should be asked while the goods are still on their way to us.
             await self._tell_order()
         return captured
 

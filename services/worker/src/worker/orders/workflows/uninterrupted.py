@@ -8,7 +8,8 @@ T = TypeVar("T")
 
 
 async def uninterrupted(step: Awaitable[T], on_cancel: Callable[[], None]) -> T:
-    """Await `step` to its end, whatever is requested meanwhile; tell `on_cancel`.
+    """Await `step` to its end, whatever is requested meanwhile; a cancellation calls
+    `on_cancel`.
 
     `asyncio.shield` alone is not enough: it lets the outer coroutine go, and when
     the workflow returns, the shielded rest dies with it. So the cancellation is taken
