@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -15,6 +16,22 @@ from tests.ship.repository import git, working_tree
 
 ARGOCD = 999
 """The user of Argo CD's image. The runner clones as root and lets everybody write."""
+
+
+BUSY = """#!/bin/sh
+# Argo CD, which is at it by itself when it is asked first.
+echo "$@" >>"$0.log"
+case "$*" in
+  *--operation*) touch "$0.over" ;;
+  "app sync"*) [ -e "$0.over" ] || exit 20 ;;
+esac
+"""
+
+
+def deploying() -> dict[str, Any]:
+    pipeline = yaml.safe_load((ROOT / ".gitlab-ci.yml").read_text().replace("!", ""))
+    job: dict[str, Any] = pipeline[".deploy"]
+    return job
 
 
 @pytest.fixture
@@ -34,8 +51,7 @@ def test_git_works_in_the_clone_of_somebody_else(place: Path) -> None:
     home = place / "home"
     home.mkdir()
     os.chown(home, ARGOCD, ARGOCD)
-    pipeline = yaml.safe_load((ROOT / ".gitlab-ci.yml").read_text().replace("!", ""))
-    script = [*pipeline[".deploy"]["before_script"], "git status --short"]
+    script = [*deploying()["before_script"], "git status --short"]
     done = subprocess.run(
         ["bash", "-e", "-c", "\n".join(script)],
         cwd=clone,
@@ -53,3 +69,21 @@ def test_git_works_in_the_clone_of_somebody_else(place: Path) -> None:
         check=False,
     )
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
+
+
+def test_a_sync_that_argo_cd_began_itself_is_waited_for(tmp_path: Path) -> None:
+    argocd = tmp_path / "argocd"
+    argocd.write_text(BUSY)
+    argocd.chmod(0o755)
+    script = [line for line in deploying()["script"] if line.startswith("argocd")]
+    done = subprocess.run(
+        ["bash", "-e", "-c", "\n".join(script)],
+        env={"PATH": f"{tmp_path}:{os.defpath}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    asked = Path(f"{argocd}.log").read_text().splitlines()
+    assert done.returncode == 0, done.stderr
+    assert asked.count("app sync temporal-product --timeout 900") == 2
+    assert asked[-1] == "app wait temporal-product --sync --health --timeout 900"
