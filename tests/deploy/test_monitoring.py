@@ -55,6 +55,24 @@ def test_grafanas_password_is_in_a_secret_that_exists(name: str) -> None:
     assert admin["existingSecret"] in made
 
 
+@pytest.mark.parametrize(
+    ("part", "port"),
+    [
+        ("kubeControllerManager", 10257),
+        ("kubeScheduler", 10259),
+        ("kubeProxy", 10249),
+        ("kubeEtcd", 2381),
+        ("kubelet", 10250),
+    ],
+)
+def test_what_prometheus_cannot_reach_raises_no_alarm(part: str, port: int) -> None:
+    """The chart has an alert for each part of the cluster that it does not see."""
+    policy = named(environment("production"), "NetworkPolicy", "prometheus")
+    (to_nodes,) = (e for e in policy["spec"]["egress"] if "ports" in e)
+    reached = port in {entry["port"] for entry in to_nodes["ports"]}
+    assert VALUES.get(part, {}).get("enabled", True) is reached
+
+
 @pytest.mark.parametrize("name", ["staging", "production"])
 def test_somebody_is_told_of_every_alert(name: str) -> None:
     spec = VALUES["alertmanager"]["alertmanagerSpec"]
