@@ -82,7 +82,8 @@ def create_app(
         description=DESCRIPTION,
         lifespan=lifespan,
         swagger_ui_init_oauth=page_options(settings),
-        # One page is enough, and the other one asks for more of foreign scripts.
+        # One page of documentation is enough, and the other one needs more foreign
+        # scripts.
         redoc_url=None,
         # It would lead to wherever the Host header says.
         redirect_slashes=False,

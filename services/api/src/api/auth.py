@@ -78,7 +78,7 @@ def principal(subject: str, scopes: str, until: float = math.inf) -> Principal:
 
 class Authenticator(Protocol):
     async def __call__(self, headers: Mapping[str, str]) -> Principal:
-        """Raises a `Problem` for a caller who is nobody."""
+        """Raises a `Problem` for an unknown caller."""
 
 
 class DeveloperHeaders:

@@ -2,8 +2,8 @@
 
 A process of its own, and not a part of the API: it has keys and no database, is asked
 by browsers from the UI's origin, and is only there where payloads are encrypted. It
-lives beside the API because it asks for the same tokens. Nothing is encoded here: who
-could have payloads written could write what workflows believe.
+lives beside the API because it asks for the same tokens. Nothing is encoded here:
+whoever could get payloads encrypted could decide what workflows believe.
 """
 
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""A connection that waits for nobody for ever.
+"""A connection that waits for no client for ever.
 
 Uvicorn alone lets a client take any time to send the head of a request, or to read an
 answer, and answers a head that is too large as any that is wrong.

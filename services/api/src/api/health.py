@@ -22,7 +22,7 @@ async def health() -> dict[str, str]:
 
 @router.get("/ready")
 async def ready(services: ApiServices, response: Response) -> dict[str, str]:
-    """Temporal's state is only told: orders are accepted without it."""
+    """Temporal's state is only for information: orders are accepted without it."""
     database, temporal = await asyncio.gather(_database(services), _temporal(services))
     able = database == "ready" and not services.draining
     response.status_code = 200 if able else 503

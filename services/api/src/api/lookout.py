@@ -1,8 +1,8 @@
-"""Tells a peer that is slow from one that is silent.
+"""Tells a slow peer apart from a silent one.
 
 A peer that is stopped refuses connections, and whoever asks knows at once. One whose
-machine is gone takes them and says nothing: to wait for each time-out on the way would
-take longer than any caller stays.
+machine is gone accepts them and says nothing: waiting for each time-out on the way
+would take longer than any caller stays.
 """
 
 import asyncio

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 ALGORITHMS = {"RSA": "RS256", "EC": "ES256"}
 KEYS_LIFESPAN_SECONDS = 300.0
 COOL_DOWN_SECONDS = 30.0
-"""Between two questions to the issuer, whoever sends unknown key ids."""
+"""Between two questions to the issuer, however many unknown key ids are sent."""
 LEEWAY_SECONDS = 30
 FETCH_TIMEOUT_SECONDS = 5.0
 _NO_KEYS = (TypeError, AttributeError)

@@ -29,8 +29,8 @@ _Opaque = Annotated[str, Constraints(pattern=r"^[A-Za-z0-9_-]{1,400}$")]
 
 
 class ListQuery(BaseModel):
-    """Query parameters that every list takes. One that is not known is refused: a
-    misspelt filter would otherwise list everything."""
+    """Query parameters that every list takes. Unknown ones are refused: otherwise a
+    misspelt filter would list everything."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

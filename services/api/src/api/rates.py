@@ -27,7 +27,7 @@ class Rates:
         self._windows = FixedWindowRateLimiter(self.counts)
 
     async def count(self, request: Request, subject: str) -> None:
-        """Tell in the answer what is left. Raises `Problem` too-many-requests."""
+        """Say in the answer how many are left. Raises `Problem` too-many-requests."""
         if self._limit is None:
             return
         allowed = await self._windows.hit(self._limit, subject)

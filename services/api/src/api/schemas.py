@@ -61,7 +61,7 @@ class Request(BaseModel):
 
 
 class Nothing(Request):
-    """Of a command that its address says all about: more would not be heeded."""
+    """For a command whose address says everything: any more would be ignored."""
 
 
 class View(BaseModel):
@@ -116,7 +116,7 @@ the second corrects the first."""
 
 
 class Page(View, Generic[T]):
-    """A part of a list. Ask with `cursor=next_cursor` for what follows."""
+    """A part of a list. Ask with `cursor=next_cursor` for the next one."""
 
     data: list[T]
     next_cursor: str | None = None

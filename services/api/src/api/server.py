@@ -1,4 +1,4 @@
-"""Uvicorn that stops as a cluster wants it: stop being ready, finish, exit 0."""
+"""Uvicorn that stops the way a cluster wants: not ready any more, finish, exit 0."""
 
 import asyncio
 from types import FrameType
@@ -12,7 +12,8 @@ from api.services import Services
 from api.settings import AccessSettings
 
 KEEP_ALIVE_SECONDS = 65
-"""Longer than a load balancer keeps an idle connection, so that it is who closes."""
+"""Longer than a load balancer keeps an idle connection, so that it is the one to
+close."""
 LONGEST_REQUEST_SECONDS = 10
 
 

@@ -50,7 +50,7 @@ class Services:
         self.listener.wake_all()
 
     def in_background(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do what nobody has to wait for, and what may be lost."""
+        """Do something that nobody has to wait for, and that may be lost."""
         task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)

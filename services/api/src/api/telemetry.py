@@ -26,7 +26,7 @@ def create_meter_provider(settings: ObservabilitySettings) -> MeterProvider:
 def serve_metrics(
     settings: ObservabilitySettings, metrics: ProcessMetrics
 ) -> Callable[[], None]:
-    """Serve `/metrics` in threads of its own, so that a loop that is stuck is seen;
+    """Serve `/metrics` in threads of its own, so that a stuck event loop can be seen;
     returns what stops it."""
 
     def answer(environ: "WSGIEnvironment", start: "StartResponse") -> Iterable[bytes]:
@@ -58,4 +58,4 @@ class _Server(ThreadingMixIn, WSGIServer):
 
 class _Quiet(WSGIRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
-        """One line a scrape would say nothing."""
+        """A line for each scrape would tell nothing."""

@@ -1,4 +1,4 @@
-"""The HTTP API as the commands see it. Nothing else of the system is reached."""
+"""The HTTP API as the commands see it. They reach nothing else of the system."""
 
 import json
 import time
@@ -19,7 +19,8 @@ NOTHING_MORE = 204
 """The answer to who follows an order that has been over for a while."""
 
 Waiting = Callable[[str, float], None]
-"""Told what is waited for, and how much of the patience is used up (0 to 1)."""
+"""Is told what the command waits for, and how much of the patience is used up (0 to
+1)."""
 
 
 class MayHaveHappened(CliError):

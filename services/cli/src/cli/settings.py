@@ -16,9 +16,9 @@ class CliSettings(BaseSettings):
     token: SecretStr | None = None
     """An OIDC access token. Without one the API must let callers say who they are."""
     user: str | None = None
-    """Who one is on a development stack."""
+    """Who you are on a development stack."""
     scopes: str | None = None
-    """What one may do there, with blanks between; everything if not set."""
+    """The scopes you have there, separated by blanks; everything if not set."""
     patience: float = Field(30, ge=0)
     """Seconds for which a command is repeated while the service is not available."""
 

@@ -1,4 +1,4 @@
-"""What every payload is made of. Workflow-safe: no clock, no chance, no I/O."""
+"""What every payload is made of. Workflow-safe: no clock, no randomness, no I/O."""
 
 from typing import Annotated
 
@@ -11,9 +11,9 @@ ID_BODY = "[0-9a-hjkmnp-tv-z]{26}"
 class Payload(BaseModel):
     """Crosses a process boundary and may lie in a history for months.
 
-    So it never changes once made, ignores fields that a newer writer added, and
-    grows only by fields with defaults. It carries ids, quantities and amounts,
-    never anything about a person.
+    So it never changes once made, ignores fields that a newer writer added, and only
+    gains fields that have defaults. It carries ids, quantities and amounts, never
+    anything about a person.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -35,7 +35,7 @@ RefundId = Annotated[str, StringConstraints(pattern=f"^ref_{ID_BODY}$")]
 ReturnId = Annotated[str, StringConstraints(pattern=f"^ret_{ID_BODY}$")]
 HoldId = Annotated[str, StringConstraints(pattern=f"^hld_{ID_BODY}$")]
 CommandKey = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-"""Names one command of one caller; the same key has its effect once."""
+"""Names one command of one caller; the same key takes effect once."""
 Actor = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 """Who did it: a token's subject, or the name of the process itself."""
 

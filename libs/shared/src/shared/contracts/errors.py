@@ -35,7 +35,7 @@ class NotFound(Refusal):
 
 
 class StepInFlight(ApplicationError):
-    """Something of this order is at the provider right now; ask again shortly."""
+    """Another step of this order is at the provider right now; try again shortly."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(

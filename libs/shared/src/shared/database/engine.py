@@ -55,10 +55,10 @@ def create_engine(settings: DatabaseSettings, *, application: str) -> AsyncEngin
         async_creator=connector(settings, application=application),
         pool_size=settings.database_pool_size,
         max_overflow=0,
-        # A request that waits longer than this is better told to come again.
+        # A request that would wait longer had better be told to try again.
         pool_timeout=settings.database_pool_timeout.total_seconds(),
         pool_recycle=1800,
-        # An error's text reaches logs and histories; what was asked with does not.
+        # An error's text reaches logs and histories; a statement's parameters must not.
         hide_parameters=True,
     )
     observe(engine, pool=application)
@@ -81,8 +81,8 @@ def _forget_the_row(failure: ExceptionContext) -> None:
 
 
 def single_statements(engine: AsyncEngine) -> AsyncEngine:
-    """The same pool without transactions: a statement is one of its own, and one round
-    trip and not three."""
+    """The same pool without transactions: each statement is one of its own, and takes
+    one round trip instead of three."""
     single = _SINGLE.get(engine)
     if single is None:
         single = engine.execution_options(isolation_level="AUTOCOMMIT")

@@ -7,7 +7,8 @@ _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
 def new_id(prefix: str) -> str:
-    """`new_id("ord")` → `ord_01k…`: unique anywhere, and sorts by time of making."""
+    """`new_id("ord")` → `ord_01k…`: unique everywhere, and sorts by the time it was
+    made."""
     unix_ms = time.time_ns() // 1_000_000
     chance = int.from_bytes(os.urandom(10))
     # RFC 9562, 5.7: 48 bits of time, version 7, 12 random bits, variant 2, 62 more.

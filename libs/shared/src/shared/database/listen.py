@@ -1,4 +1,4 @@
-"""Hears what PostgreSQL announces: one connection a process, however many listen.
+"""Hears what PostgreSQL announces: one connection per process, however many listen.
 
 A wake-up says "look again" and no more. It may come without a change and be missing
 after a lost connection, so whoever listens also looks from time to time.
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 RECONNECT_SECONDS = 1.0
 CHECK_SECONDS = 30.0
-"""A connection that died without a word is noticed after this time."""
+"""A connection that died silently is noticed after this time."""
 
 
 class Wake:
@@ -54,7 +54,7 @@ class Listener:
 
     @contextmanager
     def subscribe(self, channel: str, subject: str | None = None) -> Iterator[Wake]:
-        """Be called for `subject`, or for whatever is announced on `channel`."""
+        """Be woken for `subject`, or for whatever is announced on `channel`."""
         wake = Wake()
         self._wakes.setdefault((channel, subject), set()).add(wake)
         try:

@@ -1,4 +1,4 @@
-"""What is seen of the database from here: each statement's time, and the pool.
+"""What this process sees of the database: how long each statement takes, and the pool.
 
 Hooks of our own instead of opentelemetry-instrumentation-sqlalchemy, which exists only
 as a pre-release and would trace the looks of background runners too (docs/adr/0301).

@@ -1,4 +1,4 @@
-"""A client of Temporal that stays good: its token and its certificates are renewed.
+"""A Temporal client that keeps working: its token and its certificates are renewed.
 
 A worker whose token has run out does not end; it silently gets no tasks. And the SDK
 reads certificates once. So both are watched here, for as long as a process lives.
@@ -106,10 +106,9 @@ class Connection:
             await self._credentials.close()
 
     async def trouble(self, seconds: float) -> str | None:
-        """What keeps us from working with Temporal now: `REFUSED`, or words.
-
-        A health check would not do: it is answered to everybody. A refusal makes the
-        next token be fetched at once.
+        """What keeps us from working with Temporal now: `REFUSED`, or a text. A health
+        check would not do, as everybody gets an answer to it. After a refusal the next
+        token is fetched at once.
         """
         try:
             async with asyncio.timeout(seconds):
@@ -181,7 +180,7 @@ class Connection:
                 self.client.api_key = _text(self._token.value)
                 pauses = _Pauses()
             # Also after a success: a fresh token that is refused all the same must not
-            # make us ask without end.
+            # make us ask endlessly.
             await pauses.pause()
 
     async def _until_due(self, credentials: ClientCredentials) -> None:

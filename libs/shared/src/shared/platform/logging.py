@@ -16,7 +16,8 @@ Line = structlog.typing.EventDict
 Processor = structlog.typing.Processor
 
 _SUBJECTS = frozenset({"order", "shipment", "return", "refund"})
-# Where a terminal would obey: move, colour, begin a line that looks like another.
+# What a terminal would obey: moving, colouring, beginning a line that looks like
+# another.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 # With local variables, as structlog would have them, a line would hold connection
 # strings and what customers sent.
@@ -97,7 +98,7 @@ def _rendering(settings: ObservabilitySettings) -> Sequence[Processor]:
 
 
 def _drop_colours(_: Any, __: str, line: Line) -> Line:
-    """Uvicorn says some things twice, once in colours."""
+    """Uvicorn says some things twice, once in colour."""
     line.pop("color_message", None)
     return line
 
@@ -124,7 +125,7 @@ def _flatten_temporal(_: Any, __: str, line: Line) -> Line:
 
 
 def _unfold_core(_: Any, __: str, line: Line) -> Line:
-    """A line of the SDK's core brings an object; its fields are what helps."""
+    """A line of the SDK's core carries an object, whose fields are what helps."""
     core = line.pop("temporal_log", None)
     if core is not None:
         line["core"] = core.fields

@@ -20,7 +20,7 @@ from temporalio.runtime import (
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 SHORT = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
-"""Seconds. For what a machine waits for: the core's own buckets are far coarser."""
+"""Seconds. For what machines wait for: the core's own buckets are far coarser."""
 LONG = (1, 10, 60, 600, 3600, 4 * 3600, 86400, 3 * 86400, 7 * 86400, 30 * 86400)
 """Seconds. For what waits for people and parcels."""
 
@@ -76,7 +76,7 @@ class ProcessMetrics:
         )
 
     def close(self) -> None:
-        """Nobody asks for a page any more."""
+        """From now on nobody asks for a page."""
         self._core.close()
 
     def page(self) -> bytes:

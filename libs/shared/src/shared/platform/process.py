@@ -13,7 +13,7 @@ from shared.platform.settings import SettingsError
 
 MISCONFIGURED = 2
 LOADED_AFTER_SECONDS = 10.0
-"""A service has imported and built by then what it works with."""
+"""By then a service has imported and built what it works with."""
 
 
 def run_main(main: Coroutine[Any, Any, int]) -> NoReturn:

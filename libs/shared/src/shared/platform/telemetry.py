@@ -69,8 +69,8 @@ def start_tracing(
 
 
 class _Reticence(SpanProcessor):
-    """Of a request's address FastAPI tells the query too, and who looks for an order
-    may write a name into it."""
+    """FastAPI records a request's query too, and whoever looks for an order may write a
+    name into it."""
 
     def on_start(self, span: SdkSpan, parent_context: Context | None = None) -> None:
         if span.attributes and "url.query" in span.attributes:

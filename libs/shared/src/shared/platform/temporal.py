@@ -13,7 +13,7 @@ from shared.platform.encryption import data_converter
 from shared.platform.settings import TemporalSettings
 from shared.platform.telemetry import temporal_plugins
 
-# A gateway that waits out an outage answers nobody: two seconds in all, then say so.
+# A gateway that waits out an outage answers nobody, so it gives up after two seconds.
 GATEWAY_RETRIES = RetryConfig(max_retries=3, max_elapsed_time_millis=2000)
 
 

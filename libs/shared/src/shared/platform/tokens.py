@@ -14,7 +14,7 @@ USED_UP = 2 / 3
 
 
 class NoToken(Exception):
-    """The issuer gives none now; the message holds no secret."""
+    """The issuer gives none at the moment; the message holds no secret."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class ClientCredentials:
         self._secret = secret
         self._scope = scope
         self.clock = clock
-        # No proxy of the environment comes between us and who vouches for us.
+        # No proxy from the environment may come between us and the issuer.
         self._http = httpx2.AsyncClient(timeout=ASK_SECONDS, trust_env=False)
 
     async def fetch(self) -> Token:

@@ -24,7 +24,7 @@ PROVIDER = "stripe"
 
 @dataclass(frozen=True)
 class Product:
-    """What is sold, at the price of now."""
+    """What is sold, at today's price."""
 
     sku: str
     name: str

@@ -1,6 +1,6 @@
 """What an order waits for, since when, and what happens if nobody acts.
 
-All of it is read from the facts: a workflow that is lost or stuck hides none of it.
+All of it is read from the facts, so a lost or stuck workflow hides nothing.
 """
 
 from collections.abc import Iterator

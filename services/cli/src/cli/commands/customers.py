@@ -1,4 +1,4 @@
-"""Customers: nothing is kept of them but their orders, and that can be erased."""
+"""Customers: all we keep about them is in their orders, and can be erased."""
 
 from typing import Annotated
 

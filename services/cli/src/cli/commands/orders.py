@@ -97,7 +97,7 @@ EVENTS: tuple[Column, ...] = (
 
 
 def order_id(order: str) -> str:
-    """People say numbers; the API wants ids. Raises `CliError`."""
+    """People use order numbers; the API wants ids. Raises `CliError`."""
     if order.startswith("ord_"):
         return order
     found = session().api.get("/v1/orders", q=order, limit=2)["data"]

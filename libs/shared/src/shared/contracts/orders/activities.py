@@ -63,7 +63,7 @@ class OrderSteps(ABC):
     @activity.defn(name="plan_shipments")
     @abstractmethod
     async def plan_shipments(self, ref: OrderRef) -> OrderFacts:
-        """One shipment a location for what is reserved and in no parcel yet."""
+        """One shipment per location for what is reserved and in no parcel yet."""
 
     @activity.defn(name="remind")
     @abstractmethod
@@ -196,8 +196,8 @@ class PaymentSteps(ABC):
     @activity.defn(name="refund")
     @abstractmethod
     async def refund(self, ref: RefundRef) -> RefundFacts:
-        """Ask the provider to pay back, or how far it is. Refused or failed opens a
-        `refund` hold."""
+        """Ask the provider to pay back, or how far it is. If it refuses or fails, a
+        `refund` hold is opened."""
 
 
 class PackingSteps(ABC):
@@ -223,7 +223,7 @@ class CarrierSteps(ABC):
     @activity.defn(name="buy_return_label")
     @abstractmethod
     async def buy_return_label(self, ref: ReturnRef) -> ReturnFacts:
-        """Buy the label for the way back, if the carrier has any; from then on the
+        """Buy the label for the way back, if the carrier has one; from then on the
         goods are awaited."""
 
 
@@ -256,8 +256,9 @@ class SweepSteps(ABC):
     @activity.defn(name="nudge_overdue_orders")
     @abstractmethod
     async def nudge_overdue_orders(self) -> Swept:
-        """Wake orders with money pending too long, or a hold past its due time, and
-        whatever has work left that nobody is at: a command was carried out unheard."""
+        """Wake orders with money pending too long or a hold past its due time, and
+        whatever has work left that nobody is doing: no workflow heard of its
+        command."""
 
     @activity.defn(name="allocate_free_stock")
     @abstractmethod
@@ -306,5 +307,5 @@ class ErasureSteps(ABC):
     @activity.defn(name="erase_at_provider")
     @abstractmethod
     async def erase_at_provider(self) -> Swept:
-        """Delete the provider's customers, with their saved cards, of whom we know
-        nothing any more. Heartbeats and may break off anywhere."""
+        """Delete the provider's customers, with their saved cards, of whom we no longer
+        know anything. Heartbeats and may break off anywhere."""

@@ -1,4 +1,4 @@
-"""What customers hear of their order, by the type of the event that they hear of."""
+"""What customers hear about their order, by the type of the event."""
 
 TOLD_TO_CUSTOMERS = frozenset(
     {

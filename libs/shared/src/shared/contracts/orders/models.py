@@ -42,7 +42,7 @@ class ShipmentRef(Payload):
 
 
 class ShipmentStart(ShipmentRef):
-    """`begun`: packing may have begun, so its workflow has to look how far that is."""
+    """`begun`: packing may have begun, so its workflow has to look how far it is."""
 
     begun: bool = True
 
@@ -68,7 +68,7 @@ class HoldRef(Payload):
 
 
 class Command(Payload):
-    """Somebody's wish. `key` names it: repeating it repeats the answer."""
+    """What somebody wants. `key` names it: repeating it repeats the answer."""
 
     order_id: OrderId
     key: CommandKey
@@ -244,9 +244,9 @@ class ShipmentFacts(Payload):
     shipment_id: ShipmentId
     status: ShipmentStatus
     parcel_ready: bool = False
-    """Picked and measured, nothing holds it: it can be paid for and labelled."""
+    """Picked and measured, and not on hold: it can be paid for and labelled."""
     paying: bool = False
-    """Its capture was begun, and how that ended is not known here yet."""
+    """Its capture was begun, and its outcome is not known here yet."""
     to_void: bool = False
     """Cancelled, and its label is still valid at the carrier."""
     watch_until: datetime | None = None
@@ -258,7 +258,7 @@ class ShipmentEnd(Payload):
 
 
 class RefundFacts(Payload):
-    """`to_settle`: the provider has still to be asked, or to finish."""
+    """`to_settle`: the provider has yet to be asked, or to finish."""
 
     refund_id: RefundId
     status: MoneyStatus
@@ -334,8 +334,8 @@ class Window(Payload):
 
 
 class LookAgain(Payload):
-    """Also at what was looked at before, from `since` on: after a restore the ledger
-    may know less than the last run did."""
+    """Look again at what happened from `since` on: after a restore, the ledger may know
+    less than it did at the last run."""
 
     since: datetime
 

@@ -1,4 +1,4 @@
-"""The events that the payment provider is listened to for, by their types.
+"""The payment provider's events that we need, by their types.
 
 Whoever registers the endpoint subscribes to these; others that come are not stored.
 """

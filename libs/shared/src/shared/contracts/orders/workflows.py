@@ -153,8 +153,8 @@ class Return(ABC):
     @workflow.update
     @abstractmethod
     async def receive(self: Any, command: ReceiveReturn) -> ReturnFacts:
-        """Also of goods that come late: refused with `wrong-state` only where they
-        are not expected at all, or were received before."""
+        """Also for goods that come late: refused with `wrong-state` only if they are
+        not expected at all, or were received before."""
 
     @workflow.update
     @abstractmethod
@@ -173,7 +173,7 @@ class AllocateStock(ABC):
     @workflow.signal
     @abstractmethod
     def received(self) -> None:
-        """More of it may be free: look once more."""
+        """More of it may be free: look again."""
 
 
 @workflow.defn(name="Sweep")

@@ -3,8 +3,8 @@
 lock the subject → done under this key already? then the stored answer → change →
 events and version → answer stored under the key → commit → NOTIFY
 
-So a repeat has no second effect, the events of a subject have no gap, and whoever
-listens hears of it after it is true.
+So a repeat has no second effect, a subject's events have no gaps, and whoever listens
+hears of a change once it is true.
 """
 
 import json
@@ -26,7 +26,7 @@ R = TypeVar("R", bound=BaseModel)
 CHANNEL = "changes"
 """Where the id of every changed subject is announced."""
 MESSAGES = "messages"
-"""Where it is announced that there is something to tell people outside."""
+"""Where it is announced that there are messages to send."""
 
 
 class Change:
@@ -43,8 +43,8 @@ class Change:
         self.events.append({"type": type, "data": data})
 
     async def insert(self, table: type[Base], *rows: Mapping[str, object]) -> None:
-        """Rows by their columns, all with the same ones. Raises `LookupError` where the
-        table has no such column."""
+        """Rows by their columns; all must have the same ones. Raises `LookupError`
+        where the table has no such column."""
         if rows:
             await self.connection.execute(_inserting(table, tuple(rows[0])), rows)
 
@@ -142,7 +142,7 @@ def _updating(
 
 
 def _check_columns(table: type[Base], names: tuple[str, ...]) -> None:
-    """SQLAlchemy takes the columns from the parameters, and leaves out in silence what
+    """SQLAlchemy takes the columns from the parameters, and silently leaves out those
     it does not know."""
     unknown = set(names) - set(table.__table__.c.keys())
     if unknown:

@@ -12,7 +12,7 @@ from shared.database.ids import new_id
 
 @dataclass(frozen=True)
 class Finding:
-    """`detail` holds ids and amounts, as far as they help whoever works on it."""
+    """`detail` holds ids and amounts that help whoever works on it."""
 
     kind: str
     subject: str
@@ -20,7 +20,7 @@ class Finding:
 
 
 async def report(connection: AsyncConnection, findings: Iterable[Finding]) -> int:
-    """Write down what is found. Returns how many of it are new; safe to repeat."""
+    """Write down what was found. Returns how many are new; safe to repeat."""
     new = 0
     for finding in findings:
         row = await connection.execute(

@@ -23,7 +23,7 @@ async def place_hold(
 ) -> str | None:
     """Open a hold and return its id; `None` where one is open already.
 
-    It reminds at half of the time it is due in; without one it waits for ever.
+    It reminds after half of `due_in`; without that it waits for ever.
     """
     placed = await change.connection.scalar(
         _PLACE,
@@ -66,7 +66,7 @@ async def release_holds(
     subject: str | None = None,
     note_key: str | None = None,
 ) -> int:
-    """Close the open holds of the change's subject that match, and tell so.
+    """Close the open holds of the change's subject that match, with an event for each.
 
     Returns how many there were: a repeat closes none.
     """

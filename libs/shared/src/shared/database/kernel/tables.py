@@ -52,7 +52,7 @@ class Base(DeclarativeBase):
 
 
 class IdempotencyKey(Base):
-    """What an API caller was answered under a key. Without a status: still at work."""
+    """What an API caller was answered under a key. No status yet: still at work."""
 
     __tablename__ = "idempotency_keys"
     principal: Mapped[str] = mapped_column(primary_key=True)
@@ -92,9 +92,9 @@ class Event(Base):
 
 
 class Message(Base):
-    """An event that somebody outside is to be told of; written with the event, sent
-    later. `skipped`: there was nobody to tell. `failed`: it was refused, or too late.
-    Neither the addressee nor a word of the text is kept here."""
+    """A message about an event; written together with it, sent later. `skipped`: there
+    was nobody to tell. `failed`: it was refused, or too late. Neither the addressee nor
+    a word of the text is kept here."""
 
     __tablename__ = "messages"
     subject: Mapped[str] = mapped_column(primary_key=True)

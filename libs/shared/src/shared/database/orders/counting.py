@@ -1,7 +1,7 @@
 """What happened to orders, counted by the process that committed it (docs/adr/0300).
 
-A repeat under the same key commits nothing, so it counts nothing. Labels are there as
-0 from the start: else the first cancellation after a restart would go unseen.
+A repeat under the same key commits nothing, so it counts nothing. All label values are
+0 from the start: otherwise the first cancellation after a restart would go unseen.
 """
 
 from collections.abc import Iterable, Mapping
@@ -38,7 +38,7 @@ CANCEL_REASONS = (
     *(reason.value for reason in HoldReason),
     *("customer-request", "workflow-cancelled", OTHER),
 )
-"""Callers give categories of their own; in a metric they are all `other`."""
+"""Callers may give categories of their own; in a metric they are all `other`."""
 
 _OUTCOMES = {
     "payment.authorized": AUTHORIZATIONS.labels("succeeded"),

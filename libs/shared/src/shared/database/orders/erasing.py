@@ -1,4 +1,4 @@
-"""Forgetting a person whose order is over. What stays are the shop's books: what was
+"""Forgetting a person whose order is over. What stays is the shop's books: what was
 sold, paid, sent and given back, when, and by which of the staff."""
 
 from sqlalchemy import text
@@ -55,7 +55,7 @@ _ERASE = (
         "UPDATE payments SET method_ref = 'erased', return_url = NULL,"
         " next_action = NULL WHERE order_id = :id"
     ),
-    # The shop's own remarks, whatever is in them.
+    # The shop's own remarks, whatever they say.
     text("UPDATE orders SET metadata = '{}' WHERE id = :id"),
 )
 _RENAME = (
@@ -130,8 +130,8 @@ async def erase_person(change: Change) -> bool:
 
 
 async def rename_customer(change: Change, customer: str, alias: str) -> None:
-    """From now on the order is somebody's who cannot be told from it: `alias` stands
-    wherever their own id stood."""
+    """From now on the order does not tell whose it was: `alias` stands wherever their
+    own id stood."""
     values = {"id": change.subject, "customer": customer, "alias": alias}
     for statement in _RENAME:
         await change.connection.execute(statement, values)

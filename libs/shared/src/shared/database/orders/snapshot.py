@@ -43,7 +43,7 @@ class Line(Row):
 
     @property
     def short(self) -> int:
-        """Units that are wanted and that no stock is reserved for."""
+        """Units that are wanted but have no stock reserved."""
         return self.qty - self.cancelled - self.reserved - self.shipped
 
     @property

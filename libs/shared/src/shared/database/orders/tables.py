@@ -163,7 +163,7 @@ class Contact(Base):
 
 class OrderLine(Base):
     """`voided` counts units captured and then cancelled before they shipped, so
-    `captured - shipped - voided` units are paid for and still in the house."""
+    `captured - shipped - voided` units are paid for and still in the warehouse."""
 
     __tablename__ = "order_lines"
     order_id: Mapped[str] = mapped_column(ForeignKey("orders.id"), primary_key=True)

@@ -37,7 +37,7 @@ class DecisionParams(Request):
 
 
 class Release(Request):
-    """Which decisions a hold allows is said by its `decisions`."""
+    """The decisions that a hold allows are in its `decisions`."""
 
     decision: Annotated[Decision, Field(strict=False)]
     note: Note

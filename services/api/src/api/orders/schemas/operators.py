@@ -42,7 +42,8 @@ class PendingActivity(View):
 
 
 class Process(View):
-    """`running` is null while Temporal does not answer: the rest is true anyway."""
+    """`running` is null while Temporal does not answer; the rest is true all the
+    same."""
 
     workflow_id: str
     running: bool | None
@@ -56,8 +57,8 @@ class Resumed(View):
 
 
 class NewErasure(Request):
-    """By the id that the customer's orders have. In the body, because addresses are
-    written down on the way."""
+    """The id that the customer's orders have. It is in the body because URLs are
+    written to logs on the way."""
 
     customer_id: Subject
 

@@ -98,7 +98,7 @@ EXAMPLE_ORDER: JsonDict = {
 
 
 class NewLine(Request):
-    """`unit_price` is what the buyer was shown; it must be the price of now."""
+    """`unit_price` is what the buyer was shown; it must be the current price."""
 
     sku: Sku
     quantity: Quantity

@@ -10,7 +10,7 @@ from api.orders.schemas.orders import OrderHold, ShipmentLine
 from api.schemas import LineQuantity, Lines, Money, Note, Request, View
 
 Asked = Literal["lost", "damaged", "goodwill", "price"]
-"""Cancellations and returns pay back by themselves."""
+"""Cancellations and returns are refunded automatically."""
 
 
 class NewRefund(Request):
