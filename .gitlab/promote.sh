@@ -15,7 +15,8 @@ usage: .gitlab/promote.sh ENVIRONMENT BRANCH NAME=TAG@DIGEST...
   --back              those that ran before the ones of now
   --files             only change the file that is here
 
-It commits on top of origin's BRANCH and pushes there, for staging also to the branch `staging`.
+It commits on top of origin's BRANCH and pushes there; staging and production follow branches of
+their own names, which it then points at that commit.
 Exit status: 0 done or nothing to do, 1 it could not be done, 2 wrong usage.
 TEXT
 }
@@ -72,8 +73,8 @@ before() { # FILE
 publish() { # FILE BRANCH SUBJECT
   local refs=("HEAD:refs/heads/$2")
   git diff --quiet -- "$1" || git commit --quiet --message "$3" -- "$1"
-  # This branch points at the candidate of the day, and has no history of its own.
-  [ "$environment" != staging ] || refs+=("+HEAD:refs/heads/staging")
+  # These point at what was let in last, manifests and images together, and have no history of their own.
+  [ "$environment" = development ] || refs+=("+HEAD:refs/heads/$environment")
   git push --quiet --atomic origin "${refs[@]}"
 }
 

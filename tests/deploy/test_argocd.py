@@ -56,6 +56,23 @@ def test_one_root_brings_every_application(name: str) -> None:
     assert applications(name).keys() == OPERATORS | set(SYSTEMS)
 
 
+def test_everything_of_an_environment_is_of_one_branch(name: str) -> None:
+    """Of another one, a chart would get values that were never tried with it."""
+    root = yaml.safe_load((DEPLOY / f"argocd/root/{name}.yaml").read_text())["spec"]
+    ours = root["source"]["repoURL"]
+    followed = {
+        source["targetRevision"]
+        for application in applications(name).values()
+        for source in _sources(application["spec"])
+        if source["repoURL"] == ours
+    }
+    assert followed == {root["source"]["targetRevision"]}
+
+
+def _sources(spec: dict[str, Any]) -> list[dict[str, Any]]:
+    return spec.get("sources") or [spec["source"]]
+
+
 def test_applications_mend_and_prune_by_themselves(name: str) -> None:
     for application in applications(name).values():
         policy = application["spec"]["syncPolicy"]

@@ -117,6 +117,22 @@ def test_production_runs_the_very_images_of_staging(shipping: Shipping) -> None:
     assert shipping.runs("production", "main") == built("c0ffee")
 
 
+def test_what_is_merged_reaches_production_only_by_its_deployment(
+    shipping: Shipping, tmp_path: Path
+) -> None:
+    shipping.deploy("staging", "main", "c0ffee")
+    shipping.promote("production", "main", "--from", "staging")
+    before = git(shipping.origin, "rev-parse", "production")
+    colleague = tmp_path / "colleague"
+    git(tmp_path, "clone", "--quiet", str(shipping.origin), str(colleague))
+    git(colleague, "switch", "--quiet", "main")
+    merged = commit(colleague, "feat(deploy): change a manifest")
+    git(colleague, "push", "--quiet", "origin", "main")
+    assert git(shipping.origin, "rev-parse", "production") == before
+    shipping.promote("production", "main", "--from", "staging")
+    assert git(shipping.origin, "rev-parse", "production") == merged
+
+
 def test_a_rollback_brings_back_what_ran_before(shipping: Shipping) -> None:
     for each in ("c0ffee", "decade"):
         shipping.deploy("development", "develop", each)
