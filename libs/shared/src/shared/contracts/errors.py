@@ -34,6 +34,13 @@ class NotFound(Refusal):
         super().__init__("not-found", f"There is no {what}.")
 
 
+def nothing_to_cancel(*, cancelled: bool) -> Refusal:
+    """Of an order that is over: its workflow says so, or whoever finds that ended."""
+    if cancelled:
+        return Refusal("already-cancelled", "The order is cancelled already.")
+    return Refusal("already-shipped", "Everything has left the house.", cancellable=[])
+
+
 class StepInFlight(ApplicationError):
     """Another step of this order is at the provider right now; try again shortly."""
 

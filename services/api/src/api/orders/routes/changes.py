@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Response
 from pydantic import BaseModel
-from shared.contracts.errors import Refusal
+from shared.contracts.errors import Refusal, nothing_to_cancel
 from shared.contracts.orders import models, workflows
 from shared.contracts.orders.states import HoldReason, OrderStatus, ShipmentStatus
 from shared.database.ids import new_id
@@ -160,9 +160,7 @@ async def cancel_order(
 
 
 def _nothing_to_cancel(order: OrderSnapshot) -> Refusal:
-    if order.status is OrderStatus.CANCELLED:
-        return Refusal("already-cancelled", "The order is cancelled already.")
-    return Refusal("already-shipped", "Everything has left the house.", cancellable=[])
+    return nothing_to_cancel(cancelled=order.status is OrderStatus.CANCELLED)
 
 
 def _cancelled(done: models.Cancelled, order: OrderSnapshot) -> Cancelled:

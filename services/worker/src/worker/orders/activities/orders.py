@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from functools import partial
 
-from shared.contracts.errors import Refusal
+from shared.contracts.errors import Refusal, nothing_to_cancel
 from shared.contracts.orders.activities import OrderSteps
 from shared.contracts.orders.models import (
     Cancel,
@@ -226,7 +226,7 @@ async def _cancel(
     change: Change, order: OrderSnapshot, *, command: Cancel
 ) -> Cancelled:
     if order.status.final:
-        raise Refusal("wrong-state", f"The order is {order.status}.")
+        raise nothing_to_cancel(cancelled=order.status is OrderStatus.CANCELLED)
     wanted: Mapping[int, int] = {
         item.line: item.quantity for item in command.lines
     } or cancellable(order)
