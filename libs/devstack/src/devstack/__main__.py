@@ -26,11 +26,11 @@ _EXAMPLES = """Examples:
 
 uv run dev: start everything and keep it running until Ctrl-C.
 
-uv run dev --demo: and watch an order go from placement to delivery.
+uv run dev --demo: watch an order go from placement to delivery.
 
 uv run dev --demo --exit: stop after it; the exit status says how it went.
 
-uv run dev --only temporal,postgres: for who runs worker and API by hand.
+uv run dev --only temporal,postgres: to run worker and API by hand.
 
 uv run dev --auth: with access tokens, as in production; it prints one per role.
 

@@ -80,7 +80,7 @@ HINTS = {
     "exceeds-refundable": "Refund at most what is `refundable`.",
     "on-hold": "`orders process ORDER` says who has to decide what.",
     "payment-failed": "The customer needs another method: `orders pay ORDER METHOD`.",
-    "price-changed": "Place it again with the prices of now: `orders products list`.",
+    "price-changed": "Place it again with the current prices: `orders products list`.",
     "unknown-sku": "Make it a product first: `orders products put SKU …`.",
     "would-go-negative": "`orders stock show SKU` says what is reserved.",
     "wrong-state": "`orders process ORDER` says what comes next.",

@@ -47,7 +47,7 @@ def _known(settings: ApiSettings, source: str) -> tuple[Verify, str]:
     }
     verify, secret = sources.get(source, (stripe, None))
     if secret is None:
-        raise Problem("unknown-source", "No webhooks are taken from there.")
+        raise Problem("unknown-source", "No webhooks are accepted from there.")
     return verify, secret.get_secret_value()
 
 
