@@ -278,7 +278,7 @@ async def test_a_key_for_another_purpose_signs_nothing() -> None:
 
 
 @pytest.mark.parametrize("keys", [["one"], {"one": 1}, 1, None])
-async def test_what_are_no_keys_makes_us_unavailable(keys: Any) -> None:
+async def test_an_answer_that_is_no_key_set_makes_us_unavailable(keys: Any) -> None:
     async with Issuer(keys=keys).authenticator() as authenticate:
         with pytest.raises(Unavailable):
             await authenticate(bearer(token()))

@@ -70,7 +70,7 @@ def opened(answer: httpx2.Response) -> list[object]:
     return [json.loads(payload.data) for payload in payloads]
 
 
-async def test_who_works_on_orders_sees_what_payloads_hold(
+async def test_whoever_works_on_orders_sees_what_payloads_hold(
     codec: httpx2.AsyncClient, signer: Signer
 ) -> None:
     body = await sealed({"order_id": "ord_1"}, 2)
@@ -81,7 +81,9 @@ async def test_who_works_on_orders_sees_what_payloads_hold(
         assert opened(answer) == [{"order_id": "ord_1"}, 2]
 
 
-async def test_nobody_else_does(codec: httpx2.AsyncClient, signer: Signer) -> None:
+async def test_nobody_else_sees_what_payloads_hold(
+    codec: httpx2.AsyncClient, signer: Signer
+) -> None:
     body = await sealed("secret")
     expected = {
         401: [{}, as_role(signer, "support", audience="temporal")],
@@ -116,7 +118,7 @@ async def test_browsers_may_ask_from_the_ui_alone(codec: httpx2.AsyncClient) -> 
         assert answer.headers.get("access-control-allow-origin") == allowed
 
 
-async def test_what_no_key_opens_stays_closed_beside_the_rest(
+async def test_a_payload_that_no_key_opens_stays_as_it_is_beside_the_rest(
     codec: httpx2.AsyncClient, signer: Signer
 ) -> None:
     foreign = data_converter(key_ring(K2, active="k2"))
@@ -133,7 +135,7 @@ async def test_what_no_key_opens_stays_closed_beside_the_rest(
 @pytest.mark.parametrize(
     "body", ["", "{", '"ord_1"', '{"payloads": [{"data": 1}]}', "[" * 100_000]
 )
-async def test_what_are_no_payloads_is_malformed(
+async def test_a_body_without_payloads_is_malformed(
     codec: httpx2.AsyncClient, signer: Signer, body: str
 ) -> None:
     headers = as_role(signer, "admin")

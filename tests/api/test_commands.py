@@ -237,7 +237,7 @@ async def test_a_terminated_workflow_is_started_again(
     assert answer["order"]["status"] == "cancelled"
 
 
-async def test_a_parcel_whose_workflow_ends_under_the_hands_is_packed(
+async def test_a_parcel_whose_workflow_ends_meanwhile_is_packed(
     stocked: Shop, temporal: Client, payments: Peer
 ) -> None:
     shipment = await stocked.shipment(await stocked.confirmed_order())
@@ -389,7 +389,7 @@ async def corrected(
     )
 
 
-async def test_a_correction_of_any_version_is_none_s_repeat(
+async def test_a_correction_of_any_version_is_never_a_repeat(
     shop: Shop, engine: AsyncEngine
 ) -> None:
     await shop.sell()

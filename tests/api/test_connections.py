@@ -103,7 +103,7 @@ async def test_one_byte_now_and_then_gains_no_time(url: str) -> None:
         dripping.cancel()
 
 
-async def test_whoever_says_nothing_is_hung_up_on(url: str) -> None:
+async def test_a_client_that_says_nothing_is_disconnected(url: str) -> None:
     async with connected(url) as client:
         assert await client.reader.read() == b""
 
@@ -269,7 +269,7 @@ async def test_a_reader_that_stops_reading_is_cut_off(
     assert "was cut off" in caplog.text
 
 
-async def test_one_who_reads_slowly_but_steadily_is_served(
+async def test_a_client_that_reads_slowly_but_steadily_is_served(
     make_settings: MakeSettings,
 ) -> None:
     app: FastAPI = create_app(make_settings())

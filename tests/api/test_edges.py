@@ -166,7 +166,7 @@ IMPOSSIBLE = (
         "/problems/{}",
     ],
 )
-async def test_an_id_that_cannot_be_is_not_found(shop: Shop, path: str) -> None:
+async def test_an_id_that_cannot_exist_is_not_found(shop: Shop, path: str) -> None:
     for spelled in IMPOSSIBLE:
         answer = await shop.client.get(path.replace("{}", spelled))
         assert (answer.status_code, code(answer)) == (404, "not-found"), spelled
@@ -260,7 +260,7 @@ def test_origins_are_named_one_by_one(
 # ── how often ───────────────────────────────────────────────────────────────────────
 
 
-async def test_a_subject_that_asks_too_often_is_told_when_to_come_again(
+async def test_a_subject_that_asks_too_often_is_told_when_to_try_again(
     make_settings: MakeSettings,
 ) -> None:
     ada, bob = as_user("ada", "admin"), as_user("bob", "admin")

@@ -125,7 +125,9 @@ async def test_a_label_is_fetched_from_where_easypost_keeps_it(
         assert (await ask(url=f"{depot.url}label.pdf")).content == PDF
 
 
-async def test_what_is_no_label_is_not_handed_on(packed: Packed, depot: Depot) -> None:
+async def test_a_file_that_is_no_label_is_not_passed_on(
+    packed: Packed, depot: Depot
+) -> None:
     names = ["moved.pdf", "page.pdf", "no.pdf", "huge.pdf"]
     async with packed(label_base=depot.url) as ask:
         for name in names:

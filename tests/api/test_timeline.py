@@ -131,7 +131,7 @@ async def test_a_customer_learns_neither_who_works_on_it_nor_why_it_waits(
 
 
 @pytest.mark.parametrize("after", ["-1", "x", str(2**31), "1\0"])
-async def test_a_number_that_is_none_is_refused(shop: Shop, after: str) -> None:
+async def test_a_number_that_is_not_one_is_refused(shop: Shop, after: str) -> None:
     await shop.sell()
     path = f"/v1/orders/{(await shop.order())['id']}/events"
     listed = await shop.client.get(path, params={"after": after})
@@ -208,7 +208,7 @@ async def test_a_stream_ends_when_the_server_is_asked_to_stop(
         assert [event async for event in heard] == []
 
 
-async def test_a_customer_follows_so_many_streams_at_once(
+async def test_a_customer_may_follow_only_so_many_streams_at_once(
     make_settings: MakeSettings,
 ) -> None:
     async with (

@@ -297,7 +297,7 @@ async def test_a_signed_event_that_is_none_is_malformed(
     assert (answer.status_code, code(answer)) == (400, "malformed")
 
 
-async def test_what_has_no_id_is_thanked_for_and_forgotten(
+async def test_an_event_without_an_id_is_acknowledged_and_forgotten(
     client: httpx2.AsyncClient, engine: AsyncEngine
 ) -> None:
     balance = INTENT | {"data": {"object": {"object": "balance"}}}

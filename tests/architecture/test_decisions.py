@@ -46,5 +46,5 @@ def index() -> str:
     return (FOLDER / "README.md").read_text()
 
 
-def test_a_wish_that_nothing_enforces_is_found() -> None:
+def test_a_decision_that_no_test_enforces_is_found() -> None:
     assert enforcers("**Enforced by.** Everybody's good will, and `tables.py`.") == []

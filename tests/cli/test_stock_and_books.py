@@ -41,7 +41,7 @@ async def test_a_price_is_written_as_people_write_it(orders: Orders) -> None:
     assert product["price"] == {"amount": 990, "currency": "EUR"}
 
 
-async def test_a_price_that_is_none_is_refused_before_anything_is_sent(
+async def test_a_price_that_is_not_one_is_refused_before_anything_is_sent(
     orders: Orders,
 ) -> None:
     said = await orders("products", "put", "MUG", "--name", "Mug", "--price", "1,5")

@@ -10,7 +10,7 @@ from tests.e2e.walking import running_system, walk
 pytestmark = pytest.mark.timeout(400)
 
 
-def test_four_people_get_a_bad_day_behind_them(tmp_path: Path) -> None:
+def test_a_shop_gets_through_a_bad_day(tmp_path: Path) -> None:
     slow_carrier = ("--carrier-step-seconds", "3600")
     with running_system(tmp_path / "dev", *slow_carrier) as at:
         day = walk(

@@ -24,7 +24,7 @@ def test_another_seed_decides_otherwise() -> None:
     assert not any(same)
 
 
-def test_what_goes_wrong_at_once_is_two_different_things() -> None:
+def test_two_troubles_at_once_are_different_ones() -> None:
     several = [t for t in itertools.islice(troubles(7), 200) if len(t) == 2]
     assert several
     assert all(first != second for first, second in several)

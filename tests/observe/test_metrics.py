@@ -80,7 +80,7 @@ def test_every_metric_and_label_that_is_used_exists(known: Known) -> None:
     assert wrong == {}
 
 
-def test_what_legends_and_descriptions_name_is_grouped_by() -> None:
+def test_a_legend_names_only_labels_that_its_query_groups_by() -> None:
     for file in DASHBOARDS:
         for panel in json.loads(file.read_text())["panels"]:
             for target in panel["targets"]:

@@ -122,7 +122,7 @@ async def test_an_order_without_a_right_address_can_be_cancelled(shop: Shop) -> 
     assert await shop.stock_of("TEA") == (1, 0)
 
 
-async def test_a_parcel_goes_on_by_itself_once_its_address_is_mended(
+async def test_a_parcel_goes_on_by_itself_once_its_address_is_corrected(
     shop: Shop,
 ) -> None:
     await shop.stock(TEA=1)

@@ -62,7 +62,7 @@ async def test_a_held_order_that_got_a_part_stays_on_hold(shop: Shop) -> None:
     assert order.hold(HoldReason.STOCK) is not None
 
 
-async def test_a_newcomer_does_not_overtake_who_waits(
+async def test_a_newcomer_does_not_overtake_those_who_wait(
     closed_shop: Shop, work: Work
 ) -> None:
     shop = closed_shop
@@ -77,7 +77,7 @@ async def test_a_newcomer_does_not_overtake_who_waits(
         await shop.held(newcomer, HoldReason.STOCK)
 
 
-async def test_the_sweep_serves_those_whom_a_receipt_missed(shop: Shop) -> None:
+async def test_the_sweep_serves_orders_that_a_receipt_missed(shop: Shop) -> None:
     await shop.stock(TEA=0, backorder=True)
     order_id = await back_ordered(shop, TEA=1)
     await shop.fetch(

@@ -182,7 +182,7 @@ async def test_a_parcel_goes_by_easypost_from_label_to_delivery(
     assert order.status is OrderStatus.COMPLETED
 
 
-async def test_what_no_carrier_can_be_asked_is_taken_from_the_webhook(
+async def test_a_parcel_that_no_carrier_can_be_asked_about_is_tracked_by_its_webhook(
     closed_shop: Shop, work: Work
 ) -> None:
     shop = closed_shop

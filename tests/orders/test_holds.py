@@ -67,7 +67,7 @@ async def test_many_orders_in_a_short_time_wait_for_approval(
             assert hold.detail["findings"] == ["many-orders"]
 
 
-async def test_who_ordered_does_not_approve(shop: Shop) -> None:
+async def test_whoever_ordered_does_not_approve(shop: Shop) -> None:
     await shop.stock(GONG=2)
     order_id = await shop.place(customer="greedy", GONG=2)
     with pytest.raises(Refused) as refused:
@@ -118,7 +118,7 @@ async def test_lines_that_are_short_are_cancelled(shop: Shop) -> None:
     assert book["authorized"] == 2 * 1290 + SHIPPING
 
 
-async def test_of_the_lines_that_are_short_those_are_cancelled_that_are_named(
+async def test_of_the_short_lines_only_those_named_are_cancelled(
     shop: Shop,
 ) -> None:
     await shop.stock(TEA=1)
@@ -136,7 +136,7 @@ async def test_of_the_lines_that_are_short_those_are_cancelled_that_are_named(
     assert (await shop.held(order_id, STOCK)).id != hold.id
 
 
-async def test_an_order_of_which_nothing_is_there_is_cancelled(shop: Shop) -> None:
+async def test_an_order_with_nothing_in_stock_is_cancelled(shop: Shop) -> None:
     order_id = await shop.place(TEA=1)
     await shop.decide(order_id, STOCK, "cancel_lines")
     order = await shop.ended(order_id)
@@ -156,7 +156,7 @@ async def test_a_short_pick_corrects_the_stock_and_asks(shop: Shop) -> None:
     assert order.captured == 2 * 1290 + SHIPPING
 
 
-async def test_more_than_belongs_into_a_parcel_is_not_packed(shop: Shop) -> None:
+async def test_more_than_belongs_in_a_parcel_is_not_packed(shop: Shop) -> None:
     order_id = await shop.confirmed(TEA=1)
     with pytest.raises(Refused) as refused:
         await shop.pack(order_id, {1: 2})

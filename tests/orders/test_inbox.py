@@ -68,7 +68,7 @@ async def test_a_refund_that_fails_later_is_told_once(shop: Shop, kind: str) -> 
     assert len((await shop.payments.books())[0]["refunds"]) == 1
 
 
-async def test_one_that_fits_nothing_stays_open_and_is_tried_again(
+async def test_a_webhook_that_matches_nothing_stays_open_and_is_tried_again(
     closed_shop: Shop, runner: InboxRunner
 ) -> None:
     shop = closed_shop
@@ -82,7 +82,7 @@ async def test_one_that_fits_nothing_stays_open_and_is_tried_again(
     assert later.later
 
 
-async def test_one_that_came_too_early_is_worked_off_later(
+async def test_a_webhook_that_came_too_early_is_worked_off_later(
     closed_shop: Shop, runner: InboxRunner, work: Work
 ) -> None:
     shop = closed_shop

@@ -33,7 +33,7 @@ async def test_an_authorisation_is_made_once(shop: Shop, fault: str) -> None:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-async def test_a_customer_who_is_not_made_known_at_first_can_pay(
+async def test_a_customer_whom_the_provider_did_not_take_at_first_can_pay(
     shop: Shop, fault: str
 ) -> None:
     await shop.payments.strike(fault, CUSTOMER, count=1)

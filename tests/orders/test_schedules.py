@@ -24,7 +24,7 @@ NIGHTLY = Schedule(
 )
 
 
-async def test_a_part_of_the_sweep_that_fails_keeps_no_other_from_its_work(
+async def test_a_part_of_the_sweep_that_fails_does_not_stop_the_others(
     shop: Shop,
 ) -> None:
     await shop.confirmed(TEA=1)

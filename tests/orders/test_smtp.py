@@ -142,7 +142,7 @@ async def test_a_connection_is_not_kept_for_ever(
             await server.all_ended.wait()
 
 
-async def test_mails_differ_in_what_is_their_own() -> None:
+async def test_mails_differ_only_in_their_own_contents() -> None:
     server = MailServer()
     async with mailing_to(server) as mailer:
         await mailer.send(a_mail(1))

@@ -278,7 +278,9 @@ async def test_a_refund_that_was_approved_is_made(shop: Shop, unheard: Unheard) 
         unfinished.UNHEARD_REFUNDS,
     ],
 )
-async def test_who_waits_is_let_wait(shop: Shop, question: TextClause) -> None:
+async def test_an_order_that_waits_gets_no_nudge(
+    shop: Shop, question: TextClause
+) -> None:
     """To be packed, for stock, for goods to come back: a nudge every five minutes would
     only fill histories."""
     await shop.confirmed(TEA=1)

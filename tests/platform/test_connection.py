@@ -135,7 +135,7 @@ async def test_a_token_is_renewed_before_it_ends(
 
 
 @pytest.mark.parametrize("lazy", [False, True])
-async def test_a_token_that_ended_while_the_issuer_was_away_heals(
+async def test_a_token_that_ended_while_the_issuer_was_away_is_replaced(
     issuer: tuple[Issuer, Peer], access: dict[str, Any], lazy: bool
 ) -> None:
     issuer[0].lives = SOON
@@ -182,7 +182,7 @@ async def test_a_secret_that_was_rotated_is_read_from_its_file(
         await until_trouble(connection, None)
 
 
-async def test_a_gateway_opens_while_nobody_is_there(
+async def test_a_gateway_opens_while_temporal_and_the_issuer_are_down(
     issuer: tuple[Issuer, Peer], access: dict[str, Any]
 ) -> None:
     with out_of_service(issuer[1]):
@@ -315,7 +315,7 @@ def out_of_service(peer: Peer) -> Any:
         ({"temporal_oidc_token_url": "http://id.example.com/t"}, "https://"),
     ],
 )
-def test_half_of_what_a_token_takes_is_refused(
+def test_incomplete_settings_for_a_token_are_refused(
     changed: dict[str, Any], complaint: str
 ) -> None:
     whole: dict[str, Any] = {

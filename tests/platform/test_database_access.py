@@ -101,7 +101,7 @@ async def test_services_read_and_write_every_table(
     await as_services.fetch("SELECT * FROM audit_money")
 
 
-async def test_what_a_later_migration_makes_is_theirs_as_well(
+async def test_services_may_use_what_a_later_migration_makes(
     as_owner: "asyncpg.Connection", as_services: "asyncpg.Connection"
 ) -> None:
     await as_owner.execute("CREATE TABLE later (id int GENERATED ALWAYS AS IDENTITY)")

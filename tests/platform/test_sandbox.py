@@ -35,13 +35,13 @@ def test_contracts_and_policies_pass_and_nothing_else() -> None:
     assert added == {"shared.contracts", "worker.orders.policy"}
 
 
-def test_the_context_that_is_not_asked_for_would_change_nothing() -> None:
+def test_the_serialization_context_that_is_not_asked_for_would_change_nothing() -> None:
     converter = data_converter(PayloadSettings(temporal_payload_keys=SecretStr(K1)))
     context = WorkflowSerializationContext(namespace="orders", workflow_id="ord_1")
     assert converter.with_context(context) is converter
 
 
-def test_what_is_in_them_passes_too() -> None:
+def test_the_modules_of_a_policy_pass_too() -> None:
     passes = Importer(
         sandbox().restrictions, RestrictionContext()
     ).module_configured_passthrough

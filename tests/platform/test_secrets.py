@@ -92,7 +92,7 @@ async def test_a_database_that_is_not_there_is_told_of_without_its_password() ->
         f"mysql://somebody:{SECRET}@db/orders",
     ],
 )
-def test_an_address_that_is_none_is_refused_without_its_password(url: str) -> None:
+def test_a_url_that_is_not_one_is_refused_without_its_password(url: str) -> None:
     with pytest.raises(ValueError, match=r"port|postgresql") as refused:
         connector(DatabaseSettings(database_url=SecretStr(url)), application="test")
     assert SECRET not in "".join(traceback.format_exception(refused.value))

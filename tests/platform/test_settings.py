@@ -48,7 +48,7 @@ def test_every_mistake_is_named_at_once(environ: pytest.MonkeyPatch) -> None:
         ({"SMTP_HOST": "mail.example.com"}, "MAIL_FROM"),
     ],
 )
-def test_what_needs_more_says_what(
+def test_a_setting_that_needs_another_says_which(
     environ: pytest.MonkeyPatch, given: dict[str, str], wanted: str
 ) -> None:
     for name, value in given.items():
@@ -57,7 +57,7 @@ def test_what_needs_more_says_what(
         load_settings(WorkerSettings)
 
 
-def test_what_settings_lack_of_each_other_is_named_with_all_else(
+def test_settings_that_need_each_other_are_named_with_every_other_mistake(
     environ: pytest.MonkeyPatch,
 ) -> None:
     environ.delenv("STRIPE_API_KEY")

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 
-async def test_it_waits_for_another_that_takes_longer_than_any_statement_may(
+async def test_an_upgrade_waits_for_another_one_beyond_the_statement_timeout(
     database: str, engine: AsyncEngine
 ) -> None:
     settings = DatabaseSettings(

@@ -105,7 +105,7 @@ async def test_one_that_breaks_is_named_with_what_to_do_next(waiting: Client) ->
     assert "does not have the workflow" in ended.said
 
 
-async def test_nobody_to_ask_is_no_answer() -> None:
+async def test_a_server_that_is_not_reachable_is_status_2() -> None:
     ended = await worker("replay", "--live", TEMPORAL_HOST="127.0.0.1:1")
     assert ended.status == 2
     assert "not reachable at 127.0.0.1:1" in ended.said
@@ -136,12 +136,14 @@ async def test_a_recorded_history_with_another_step_breaks(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("content", ["", "{}", '{"events": 1}'])
-async def test_what_is_no_history_is_no_answer(tmp_path: Path, content: str) -> None:
+async def test_a_file_that_is_no_history_is_status_2(
+    tmp_path: Path, content: str
+) -> None:
     (tmp_path / "else.json").write_text(content)
     ended = await worker("replay", str(tmp_path))
     assert ended.status == 2
     assert "else.json is no history" in ended.said
 
 
-async def test_an_empty_directory_is_no_answer(tmp_path: Path) -> None:
+async def test_an_empty_directory_is_status_2(tmp_path: Path) -> None:
     assert (await worker("replay", str(tmp_path))).status == 2

@@ -112,7 +112,7 @@ async def test_several_faults_are_listed_with_what_is_left_of_them(
     "fault",
     [{"kind": "flood"}, {"kind": "error", "path": "("}, {"kind": "error", "x": 1}],
 )
-async def test_a_fault_that_is_none_is_refused(
+async def test_a_fault_that_does_not_exist_is_refused(
     shop: Shop, fault: dict[str, object]
 ) -> None:
     assert (await shop.control.post("/_sim/faults", json=fault)).status_code == 422
