@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import yaml
 from shared.contracts.orders.names import TASK_QUEUES
 
 from tests.deploy.cluster import cluster
@@ -94,7 +95,8 @@ def existing() -> set[Thing]:
     """Everything that production has, by whomever it was made."""
     drills = [m for s in ("temporal-backend", "temporal-product") for m in _drill(s)]
     applications = build(DEPLOY / "argocd/applications/production")
-    made = cluster([*environment("production"), *applications])
+    root = yaml.safe_load((DEPLOY / "argocd/root/production.yaml").read_text())
+    made = cluster([*environment("production"), *applications, root])
     found = {
         (m["metadata"].get("namespace", ""), m["kind"], m["metadata"]["name"])
         for m in (*made.manifests, *drills)
