@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 Json = dict[str, Any]
@@ -16,6 +17,7 @@ def plot(results: Path) -> list[Path]:
         "throughput": _throughput,
         "open-load": _open_load,
         "growth-finished": _growth,
+        "peer": _peer,
     }
     drawn = []
     for name, draw in drawings.items():
@@ -84,3 +86,34 @@ def _growth(result: Json, to: Path) -> None:
     for axes in (left, right):
         axes.set_ylim(bottom=0)
     figure.savefig(to)
+
+
+def _peer(result: Json, to: Path) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3), layout="constrained")
+    rates, costs = figure.subplots(1, 2, sharey=True)
+    names = list(result["runs"])
+    rates.barh(names, [result["orders_per_second"][name] for name in names])
+    rates.set_xlabel("orders a second, median")
+    used = [_median_cost(result["runs"][name]) for name in names]
+    left = [0.0] * len(names)
+    for part in ("temporal", "postgres", "worker", "api"):
+        width = [cost[part] for cost in used]
+        costs.barh(names, width, left=left, label=part)
+        left = [at + more for at, more in zip(left, width, strict=True)]
+    costs.set_xlabel("ms of processor time per order, median")
+    costs.legend()
+    figure.savefig(to)
+
+
+def _median_cost(runs: list[Json]) -> Json:
+    """By part; all workers are one."""
+    found: dict[str, float] = dict.fromkeys(
+        ("temporal", "postgres", "worker", "api"), 0
+    )
+    for name in set().union(*(run["cpu_ms_per_order"] for run in runs)):
+        part = name.partition("-")[0]
+        if part in found:
+            found[part] += median(run["cpu_ms_per_order"][name] for run in runs)
+    return found
