@@ -135,5 +135,5 @@ def test_an_alert_tells_what_to_do(rule: dict[str, Any]) -> None:
     page = said["runbook_url"].rpartition("/-/blob/main/")[2]
     assert page == f"docs/runbooks/{rule['alert']}.md"
     text = (ROOT / page).read_text()
-    for heading in ("Who is harmed", "First three looks", "Mend"):
+    for heading in ("Who is harmed", "First three looks", "Fix"):
         assert f"\n## {heading}\n" in text

@@ -24,7 +24,7 @@ def blocks(page: Path, language: str) -> list[str]:
 
 @by_page
 def test_there_are_three_looks(page: Path) -> None:
-    looks = page.read_text().split("## First three looks")[1].split("## Mend")[0]
+    looks = page.read_text().split("## First three looks")[1].split("## Fix")[0]
     assert len(re.findall(r"^   ```\w+$", looks, re.MULTILINE)) == 3
 
 
