@@ -75,6 +75,18 @@ def _is_python_s(finding: Exception) -> bool:
     return "SystemError: AST constructor recursion depth mismatch" in told
 
 
+def _code(problem: Any) -> str:
+    return str(problem["type"].rpartition("/")[2])
+
+
+def _codes(case: Case[Any], response: Response) -> set[str]:
+    """Those that the operation is described with, and those that any may have."""
+    answers = case.operation.definition.raw["responses"]
+    answer = answers.get(str(response.status_code), {})
+    content = answer.get("content", {}).get("application/problem+json", {})
+    return {"head-too-large", "method-not-allowed", *content.get("examples", ())}
+
+
 class Attack:
     """One caller's requests to the API at `url`, sent from a thread of their own."""
 
@@ -160,17 +172,17 @@ class Attack:
         response = case.call(
             base_url=self._url,
             session=self._session,
-            headers=self._headers | self._key(case) | _NO_STREAM,
+            headers=self._headers | self._key() | _NO_STREAM,
             timeout=PATIENCE_SECONDS,
         )
         self.answers.append(response.status_code)
         return response
 
-    def _key(self, case: Case[Any]) -> dict[str, str]:
-        """Three of four requests that have none get a key: all need one."""
+    def _key(self) -> dict[str, str]:
+        """Three of four requests get a key of their own: those that are generated are
+        seldom new, and a repeat is only told the same again."""
         count = len(self.answers)
-        keyless = "idempotency-key" not in (case.headers or {})
-        return {"Idempotency-Key": f"key-{count}"} if keyless and count % 4 else {}
+        return {"Idempotency-Key": f"key-{count}"} if count % 4 else {}
 
     def check(self, case: Case[Any], response: Response) -> None:
         told = f"{case.as_curl_command()}\n{response.status_code} {response.text}"
@@ -181,6 +193,7 @@ class Attack:
             problem = response.json()
             assert problem["status"] == response.status_code, told
             assert problem["trace_id"], told
+            assert _code(problem) in _codes(case, response), told
         case.validate_response(response, checks=_documented())
         if not self._alone:
             return

@@ -68,7 +68,7 @@ async def list_holds(
     "/orders/{order_id}/holds",
     status_code=201,
     response_model=shown.Hold,
-    responses=keyed("not-found", "wrong-state"),
+    responses=keyed("not-found", "already-on-hold", "wrong-state"),
 )
 async def place_hold(
     caller: Annotated[Principal, allowed("orders:operate")],
@@ -134,7 +134,9 @@ async def assign_hold(
     "/holds/{hold_id}/release",
     response_model=shown.Hold,
     responses=keyed(
-        "not-found", "already-released", "decision-not-allowed", "four-eyes"
+        *("not-found", "already-released", "decision-not-allowed", "four-eyes"),
+        # What the decision leads to may be refused as well.
+        *("already-shipped", "exceeds-refundable", "wrong-state"),
     ),
 )
 async def release_hold(

@@ -63,7 +63,10 @@ async def get_shipment(
     response_model=shown.Shipment,
     responses={
         202: {"model": shown.Shipment, "description": "Begun; look again."},
-        **keyed("not-found", "on-hold", "payment-failed", "wrong-state"),
+        **keyed(
+            *("not-found", "on-hold", "payment-failed", "quantity-exceeded"),
+            "wrong-state",
+        ),
     },
 )
 async def pack_shipment(
