@@ -28,7 +28,7 @@ NO_WORKER = ("postgres", "temporal", "api")
 
 
 async def measure(requests: int, listeners: int) -> Json:
-    """One request at a time, so that no queue is measured; nobody works on orders."""
+    """One request at a time, so that no queue is measured; there is no worker."""
     async with (
         running(NO_WORKER) as stack,
         open_shop(stack.at) as shop,

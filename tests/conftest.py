@@ -44,7 +44,7 @@ EASYPOST_SECRET = "easypost"
 _OURS = ("TEMPORAL_", "STRIPE_", "DATABASE_", "CARRIER", "SMTP_", "OIDC_", "API_")
 
 WHOLE_SYSTEMS = ("faults", "e2e")
-"""Folders of tests that take long, each."""
+"""Folders whose tests each take long."""
 
 MakeWorkerSettings = Callable[..., WorkerSettings]
 Work = Callable[..., AbstractAsyncContextManager[None]]
@@ -61,7 +61,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        # In the background of a shell: else all that we start would be deaf to Ctrl-C.
+        # In the background of a shell; otherwise all that we start would be deaf to
+        # Ctrl-C.
         signal.signal(signal.SIGINT, signal.default_int_handler)
     # Settings are what a test gives, not what the shell that started it has.
     for name in list(os.environ):
@@ -80,8 +81,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    # What every test needs, and pytest knows of them, was looked through again and
-    # again: a tenth of all the time of a process that runs tests.
+    # The garbage collector went again and again through what every test needs and what
+    # pytest knows about them: a tenth of the time of a process that runs tests.
     freeze_heap()
 
 
@@ -173,7 +174,7 @@ def worker_settings(database: str, payments: Peer, carrier: Peer) -> MakeWorkerS
 def work(
     worker_settings: MakeWorkerSettings, engine: AsyncEngine, temporal: Client
 ) -> Work:
-    """A worker with settings that differ in what is given."""
+    """A worker; what is given changes its settings."""
 
     def start(**changed: Any) -> AbstractAsyncContextManager[None]:
         return working(worker_settings(**changed), engine, temporal)
@@ -191,7 +192,7 @@ def open_shop(
     carrier: Peer,
     tmp_path: Path,
 ) -> OpenShop:
-    """A shop with its API, on this Temporal or another, and nobody who works."""
+    """A shop with its API, on this Temporal or another, and without a worker."""
 
     @asynccontextmanager
     async def open_it(

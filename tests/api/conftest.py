@@ -89,7 +89,7 @@ async def live_client(
     host: Host,
     tmp_path: Path,
 ) -> AsyncIterator[httpx2.AsyncClient]:
-    """The API with Temporal, where providers reach it, and nobody who works."""
+    """The API with Temporal, where providers reach it, and without a worker."""
     app = create_app(
         make_settings(
             temporal_host=services.temporal,

@@ -39,7 +39,7 @@ ONCE = {
 
 
 def findings(evidence: Evidence) -> list[str]:
-    """What is wrong. Nothing, after a run that went well."""
+    """What is wrong; nothing after a run that went well."""
     return [finding for rule in RULES for finding in rule(evidence)]
 
 
@@ -215,8 +215,8 @@ def _deed(event: Row) -> str | None:
 
 
 def every_message_is_one_mail(e: Evidence) -> Iterator[str]:
-    """SMTP cannot say whether a mail arrived whose answer was lost, so it is sent
-    again, as the same mail: a copy for each attempt at most, told by its Message-ID."""
+    """If the answer was lost, SMTP cannot say whether a mail arrived, so the same mail
+    is sent again: at most one copy for each attempt, recognised by its Message-ID."""
     copies = Counter(mail["message_id"] for mail in e.mails)
     for message in e["messages"]:
         name = f"{message['subject']}.{message['seq']}"

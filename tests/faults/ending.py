@@ -10,8 +10,8 @@ import typer
 def conclude(
     summary: Iterable[str], data: Path, *, failed: bool, keep: bool = False
 ) -> int:
-    """Tell what came of it, and tidy up unless that is worth a look. Returns the exit
-    status."""
+    """Say what came of it, and tidy up unless there is something worth looking at.
+    Returns the exit status."""
     typer.echo("\n".join(("", *summary)))
     if failed or keep:
         typer.echo(f"logs and databases: {data}")

@@ -52,7 +52,8 @@ TABLES = {
 
 @dataclass(frozen=True)
 class Evidence:
-    # Orders that people were told of, by external reference; and all references used.
+    # Orders whose placement was answered, by external reference; and all references
+    # used.
     answered: Mapping[str, str]
     tables: Mapping[str, Rows]
     # By the payment provider's and the carrier's own books.
@@ -63,7 +64,7 @@ class Evidence:
     waiting: Mapping[str, Json]
     # Of all orders: how often their workflow runs now, 0 or 1.
     running: Mapping[str, int]
-    # Workflows that ended otherwise than by their own decision.
+    # Workflows that ended in another way than by their own decision.
     broken: Sequence[str]
 
     def __getitem__(self, table: str) -> Rows:

@@ -37,7 +37,7 @@ class Request:
     method: str
     path: str
     body: Json | Callable[[], Json] | None = None
-    """A callable where each time asks for something else."""
+    """A callable if each request has to ask for something else."""
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -50,7 +50,7 @@ class Told:
     come_again: bool
     """There is a `Retry-After`."""
     seconds: float
-    """Less what a busy machine takes to answer anything at all."""
+    """Minus what a busy machine takes to answer anything at all."""
 
     def __str__(self) -> str:
         return f"{self.request}: {self.status} after {self.seconds:.1f} s"

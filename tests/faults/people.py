@@ -54,7 +54,7 @@ class Town:
     async def ask(
         self, method: str, path: str, body: Json | None = None, **headers: str
     ) -> httpx2.Response:
-        """Send until it is answered, by something else than "come again"."""
+        """Send until the answer is something other than "try again later"."""
         while True:
             wait = 0.5
             try:
@@ -73,9 +73,8 @@ class Town:
 
 
 class Story:
-    """One order and everybody who has to do with it, until there is nothing to do.
-
-    Level-triggered like the order itself: look, do what is wanted now, wait."""
+    """One order and everybody involved in it, until there is nothing left to do.
+    Level-triggered like the order itself: look, do what is needed now, wait."""
 
     def __init__(self, town: Town, wish: Wish) -> None:
         self._town = town
@@ -321,7 +320,7 @@ def order_of(seed: int, wish: Wish) -> Json:
 
 
 def reference(seed: int, number: int) -> str:
-    """By which an order is found whose placement was never answered."""
+    """By which an order is found if its placement was never answered."""
     return f"run-{seed}-{number}"
 
 

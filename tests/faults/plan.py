@@ -63,7 +63,7 @@ Stage = Literal["placed", "confirmed", "packed"]
 
 @dataclass(frozen=True, kw_only=True)
 class Wish:
-    """What becomes of one order, as far as people decide about it."""
+    """What becomes of one order, as far as people decide it."""
 
     number: int
     lines: dict[str, int]
@@ -141,7 +141,7 @@ class Kill:
 
 @dataclass(frozen=True)
 class Stop:
-    """SIGTERM, and once it has drained it is started again, as by a release."""
+    """SIGTERM, and a new start once it has drained, as by a release."""
 
     part: Part
 
@@ -190,7 +190,7 @@ def each_part_once(seed: int) -> Sequence[Trouble]:
 
 
 def troubles(seed: int) -> Iterator[Trouble]:
-    """Without end; one fault at a time or two at once."""
+    """Endless; one fault at a time or two at once."""
     dice = Random(f"{seed}/troubles")
     while True:
         first = _fault(dice)

@@ -160,7 +160,7 @@ class Run:
     # ── afterwards ──────────────────────────────────────────────────────────────
 
     async def _heal(self, town: Town, client: Client) -> list[str]:
-        """Everything comes to rest by itself. Returns what does not."""
+        """Wait until everything has come to rest by itself. Returns what does not."""
         deadline = time.monotonic() + self._course.healing_seconds
         swept = -SWEEP_AGAIN_SECONDS
         while moving := await self._moving(town):
@@ -233,8 +233,8 @@ async def town_of(system: System, seed: int) -> AsyncIterator[Town]:
 
 
 async def sweep(system: System, client: Client) -> None:
-    """Have the schedules run now, and find also what was missed a moment ago: it would
-    be left to itself for a minute."""
+    """Have the schedules run now, and also find what was missed a moment ago, which
+    they would leave alone for a minute."""
     connection = await asyncpg.connect(system.stack.at.database)
     await connection.execute(
         "UPDATE orders SET created_at = created_at - $1::interval"

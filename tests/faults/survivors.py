@@ -37,8 +37,8 @@ MAY_WAIT_LONGER_SECONDS = 15.0
 class Report:
     placed: int = 0
     completed: int = 0
-    # The longest that anybody waited from placing an order to having it, by round.
-    # 0 where nothing is compared.
+    # The longest that anybody waited from placing an order to having it, by round. 0 if
+    # nothing is compared.
     undisturbed_seconds: float = 0.0
     disturbed_seconds: list[float] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)

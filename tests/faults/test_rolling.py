@@ -53,7 +53,7 @@ def port(process: Process) -> int:
 
 
 class Customers:
-    """Who order and look, one request after the other, over connections they keep.
+    """They order and look, one request after the other, over connections they keep.
 
     As browsers and ingresses do (RFC 9110, 9.2.2), they send again at once, and once,
     what met a connection that was just being closed: nobody can close an idle one

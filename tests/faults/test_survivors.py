@@ -8,8 +8,8 @@ from tests.faults.survivors import play
 from tests.faults.system import System
 
 
-# How much longer they wait is told by `poe survivors`; here only that they end. So
-# nothing is compared but in the long form, which is to print the difference.
+# `poe survivors` says how much longer they wait; this only shows that they end. So only
+# the long form, which prints the difference, compares anything.
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     ("rounds", "each", "compared"),
@@ -19,7 +19,7 @@ async def test_everybody_gets_what_they_ordered_from_a_worker_that_died(
     system: System, rounds: int, each: int, compared: bool
 ) -> None:
     async with town_of(system, seed=each) as town:
-        # The proof is of every order there is, also of those of the tests before.
+        # The proof covers every order there is, including those of earlier tests.
         await until_none_is_placed(system, town)
         report = await play(system, town, rounds, each, print, compared=compared)
     assert report.placed == (rounds + compared) * each

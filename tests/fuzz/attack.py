@@ -35,7 +35,7 @@ PATIENCE_SECONDS = 30
 # One of events lives as long as its order.
 _NO_STREAM = {"Accept": "*/*"}
 _SAFE = ("GET", "HEAD", "OPTIONS")
-# Of an answer to a wrong request the key is kept, so that a repeat gets it again.
+# The answer to a wrong request is kept under its key, so that a repeat gets it again.
 _MAY_CHANGE = ("idempotency_keys",)
 _AS_DOCUMENTED = (
     "status_code_conformance",

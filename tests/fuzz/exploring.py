@@ -38,8 +38,8 @@ def amount(few: int, steps: int = 1) -> settings:
         derandomize=not is_long(),
         deadline=None,
         database=None,
-        # What fails is told as it was found: requests have effects, and so a smaller
-        # one that is tried later meets another world.
+        # A failure is reported as it was found: requests have effects, so a smaller one
+        # that is tried later meets another world.
         phases=(Phase.explicit, Phase.generate),
         suppress_health_check=list(HealthCheck),
     )

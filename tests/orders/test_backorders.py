@@ -20,7 +20,7 @@ READY = has_parcel(ShipmentStatus.READY)
 
 
 async def back_ordered(shop: Shop, TEA: int) -> str:
-    """A confirmed order of what is not there yet."""
+    """A confirmed order of goods that are not there yet."""
     order_id = await shop.place(TEA=TEA)
     await shop.until(order_id, CONFIRMED)
     return order_id

@@ -242,7 +242,8 @@ def pending(payment: Payment) -> bool:
     return any(row.status is MoneyStatus.PENDING for row in payment.ledger)
 
 
-# A failure is told as it was found: to shrink it takes minutes, as the slow form has.
+# A failure is reported as it was found: shrinking it takes minutes, which the slow form
+# has.
 FEW = settings(
     max_examples=10, stateful_step_count=15, phases=set(Phase) - {Phase.shrink}
 )

@@ -7,7 +7,7 @@ from tests.orders.stories import delivered
 from tests.support.shop import Shop
 
 NUDGE_EVENTS = 5
-"""A signal, a workflow task and a look: what a webhook costs that comes again."""
+"""A signal, a workflow task and a look: what a repeated webhook costs."""
 
 
 async def test_an_everyday_order_is_cheap(shop: Shop) -> None:

@@ -29,7 +29,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def partly(model: type[M], **fields: object) -> M:
-    """With the fields alone that these rules look at."""
+    """With only the fields that these rules look at."""
     construct: Any = model.model_construct
     made: M = construct(**fields)
     return made

@@ -40,7 +40,7 @@ IN_THE_CLEAR = {
 
 @dataclass
 class Temporal:
-    """The server of this test as those with some keys see it."""
+    """This test's server, as seen by those who have some of the keys."""
 
     client: Client
     make_settings: MakeWorkerSettings
@@ -85,7 +85,7 @@ async def test_an_order_survives_the_change_of_keys(
     assert {p.metadata["encryption-key-id"] for p in sealed} == {b"k1", b"k2"}
     clear = {place for place, p in found if p.metadata["encoding"] != ENCODING}
     assert clear == IN_THE_CLEAR
-    # As code that comes after replays what began before it.
+    # The way later code replays what began before it.
     replayer = Replayer(
         workflows=known_workflows(server.client),
         data_converter=data_converter(AFTER),

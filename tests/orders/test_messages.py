@@ -81,7 +81,7 @@ def test_a_template_with_a_gap_is_not_sent() -> None:
         ("de-DE", "EUR", "30,70\xa0€", "2. März 2026"),
         ("en-GB", "JPY", "JP¥3,070", "2 March 2026"),
         ("en", "KWD", "KWD3.070", "March 2, 2026"),
-        # Nobody has paras in the pocket, but prices do.
+        # There are no para coins any more, but prices still have them.
         ("en", "RSD", "RSD30.70", "March 2, 2026"),
         ("xx", "EUR", "€30.70", "March 2, 2026"),
     ],

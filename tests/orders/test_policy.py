@@ -157,7 +157,7 @@ def test_an_order_wakes_to_renew_its_authorisation() -> None:
 
 
 def test_a_renewal_is_not_missed_where_the_workers_clock_is_behind() -> None:
-    """It is due by Temporal's clock, and by the worker's covers the order still."""
+    """By Temporal's clock it is due, but by the worker's it still covers the order."""
     due = facts(CONFIRMED, renew_at=NOW)
     assert next_step(due, (), NOW) == steps.Wait(NOW + CLOCKS_APART)
 

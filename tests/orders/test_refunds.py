@@ -188,8 +188,8 @@ async def test_a_customer_sees_their_own_refunds_only(shop: Shop) -> None:
 
 
 async def failed_later(shop: Shop) -> tuple[str, str]:
-    """The provider had paid, and the customer's bank sent it back. The order is long
-    over then."""
+    """The provider had paid, and the customer's bank sent it back, long after the order
+    was over."""
     order_id = await arrived(shop, "pm_card_refundFail", TEA=1)
     await shop.ended(order_id)
     refund = await give_back(shop, order_id, amount=500)

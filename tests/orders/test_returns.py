@@ -213,7 +213,7 @@ async def test_a_reminder_is_told_once_a_week(shop: Shop) -> None:
 async def test_the_servers_clock_may_be_ahead_of_the_workers(
     shop: Shop, column: str
 ) -> None:
-    """Else the workflow, whose moment has come, would ask without end."""
+    """Otherwise the workflow, whose moment has come, would ask endlessly."""
     order_id = await arrived(shop, TEA=1)
     asked = await send_back(shop, order_id, {1: 1})
     await awaited(shop, order_id, asked["id"])

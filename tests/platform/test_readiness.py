@@ -62,7 +62,7 @@ async def readiness(
 async def running(worker: Worker) -> AsyncIterator[None]:
     async with worker:
         async with asyncio.timeout(20):
-            # Nobody tells when it has begun.
+            # Nothing tells when it has begun.
             while not worker.is_running:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         yield

@@ -46,7 +46,7 @@ class Running:
 
     async def until(self, problems: dict[str, str]) -> None:
         async with asyncio.timeout(PATIENCE_SECONDS):
-            # Probes ask; nobody tells them.
+            # Probes poll; nothing tells them.
             while await self.ready() != problems:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
 

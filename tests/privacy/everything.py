@@ -20,8 +20,7 @@ Places = Mapping[str, bytes]
 
 
 def people_in(places: Places, words: Iterable[str]) -> dict[str, set[str]]:
-    """Where one of the words is, with what stands around it; small and capital letters
-    alike."""
+    """Where one of the words is, with what stands around it, whatever their case."""
     wanted = [word.lower().encode() for word in words]
     found = {place: _found(left, wanted) for place, left in places.items()}
     return {place: hits for place, hits in found.items() if hits}

@@ -6,8 +6,7 @@ import asyncpg
 
 
 async def rows_with(database_url: str, words: Iterable[str]) -> dict[str, set[str]]:
-    """Which of the words are in any column of which tables, small and capital letters
-    alike."""
+    """Which of the words are in any column of which tables, whatever their case."""
     wanted = [word.lower() for word in words]
     connection = await asyncpg.connect(database_url)
     try:

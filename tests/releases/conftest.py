@@ -27,7 +27,8 @@ Start = Callable[..., AbstractAsyncContextManager[Process]]
 
 @pytest.fixture
 async def temporal(services: Services) -> Client:
-    """In a namespace that is used once: whose builds there were stays known in it."""
+    """In a namespace that is used once, because it goes on knowing the builds it
+    had."""
     return await Client.connect(
         services.temporal,
         namespace=await services.namespace(),

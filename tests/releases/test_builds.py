@@ -100,7 +100,7 @@ async def test_a_ramp_is_rolled_back_and_takes_along_what_began_meanwhile(
             assert "release restart --build b" in back.said
         again = await release(temporal, "restart", "--build", "b")
         assert again.status == 0, again.said
-        # As a sweep finds it that comes a minute later.
+        # As a sweep would find it a minute later.
         await shop.fetch("UPDATE orders SET created_at = now() - interval '1 hour'")
         await temporal.get_schedule_handle("sweep-orders").trigger()
         await shop.delivered(order_id)

@@ -70,7 +70,7 @@ async def test_a_build_whose_orders_are_in_trouble_is_ramped_no_further(
         await builds.make_current("a")
         await builds.ramp("b", 100)
         await temporal.start_workflow("Patience", id="broken", task_queue=DEPLOYMENT)
-        # After a few attempts, and in the list a moment later.
+        # It takes a few attempts, and the list shows it a moment later.
         while not await builds.stuck_at_their_start():  # noqa: ASYNC110
             await asyncio.sleep(0.2)
         with pytest.raises(Refused, match="taken back: 1 workflows"):

@@ -69,7 +69,7 @@ async def wait_patiently(client: Client, id: str) -> None:
 
 
 async def listed(client: Client, count: int, which: str = "") -> None:
-    # The list follows a moment later, and tells nobody.
+    # The list follows a moment later, and nothing announces it.
     while (await client.count_workflows(which)).count < count:  # noqa: ASYNC110
         await asyncio.sleep(0.05)
 

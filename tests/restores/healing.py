@@ -18,7 +18,8 @@ from tests.support.shop import Shop
 
 
 async def end_all_workflows(shop: Shop) -> None:
-    """They know of another past than the facts; the sweep begins anew what is open."""
+    """They know a different past from the facts; the sweep starts again what is
+    open."""
     async for running in shop.client.list_workflows("ExecutionStatus = 'Running'"):
         with suppress(RPCError):  # a child goes with its parent
             await shop.client.get_workflow_handle(running.id).terminate("restored")

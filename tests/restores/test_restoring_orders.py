@@ -55,7 +55,7 @@ async def test_orders_go_on_from_what_is_known_and_no_card_is_charged_twice(
         await end_all_workflows(shop)
         await sweep(shop)
         findings = await reconcile(shop)
-        # What the provider knows of payments that we forgot is told, by its reference.
+        # Payments that we forgot are reported, by the provider's reference.
         (forgotten,) = await book_of(shop, lost)
         (charged,) = (await shop.order(shipped)).payments
         assert findings == {

@@ -74,7 +74,7 @@ def argv(service: Service) -> tuple[str, ...]:
 
 
 def here(path: str, service: Service) -> str:
-    """Where that is which the service sees as `path`."""
+    """Where the thing is that the service sees as `path`."""
     for volume in service.get("volumes", ()):
         source, target, *_ = volume.split(":")
         if source.startswith(".") and Path(path).is_relative_to(target):

@@ -45,8 +45,8 @@ AUDIT = " UNION ALL ".join(
 
 @dataclass
 class Actors:
-    """Everybody who changes an order. Refusals, and a provider that is not there, are
-    part of the game: then nothing happens, or it is done later."""
+    """Everybody who changes an order. Refusals and a missing provider are part of the
+    game: then nothing happens, or it happens later."""
 
     engine: AsyncEngine
     process: Process

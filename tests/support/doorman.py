@@ -31,8 +31,8 @@ class Doorman(grpc.GenericRpcHandler):  # type: ignore[misc]
         return f"localhost:{self.port}"
 
     async def stand(self, pair: Pair, clients: bytes | None = None) -> None:
-        """Take calls, on the port of before if there was one; with `clients` only of
-        those who have a certificate of that authority."""
+        """Take calls, on the same port as before if there was one; with `clients` only
+        from those who have a certificate of that authority."""
         self._channel = grpc.aio.insecure_channel(self.behind, _LIMITS)
         self._server = grpc.aio.server(handlers=[self], options=_LIMITS)
         credentials = grpc.ssl_server_credentials(

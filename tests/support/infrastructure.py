@@ -67,7 +67,8 @@ _KEPT_FOR = timedelta(days=1)
 _PROMPTLY = {
     # A workflow is deleted once its end is noted down: by default every 30 seconds.
     "history.transferProcessorUpdateAckInterval": '"1s"',
-    # A task that failed, or whose worker is gone, is given again: by default after 10.
+    # A task that failed, or whose worker is gone, is handed out again: by default after
+    # 10.
     "history.defaultWorkflowTaskTimeout": '"4s"',
 }
 """What the tests would only wait for."""
@@ -171,7 +172,7 @@ def services(seconds: float = 60) -> Services:
 
 
 class _Holder:
-    """Runs the stack in a thread, with the event loop that pytest has not yet."""
+    """Runs the stack in a thread with an event loop, which pytest does not have yet."""
 
     def __init__(self) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="orders-tests-"))

@@ -41,7 +41,7 @@ SHIPPING = 490
 PRICES = {"TEA": 1290, "MUG": 990, "GONG": 60_000, "GIFT": 0}
 PARCEL = {"weight_g": 900, "length_mm": 300, "width_mm": 200, "height_mm": 150}
 PATIENCE_SECONDS = 40.0
-"""A bound for what never comes, far above what anything takes."""
+"""A bound for what never happens, far above what anything takes."""
 
 # Words that are in no source file but this: wherever one turns up, a person leaked.
 PERSONAL = {
@@ -301,7 +301,7 @@ class Shop:
         return _done(await self.http.get(path, params=params))
 
     async def post(self, path: str, body: Json, **headers: str) -> Json:
-        """Raises `Refused`. Comes again with the same key when told to."""
+        """Raises `Refused`. Repeats with the same key when told to."""
         keyed = {"Idempotency-Key": str(uuid.uuid4())} | headers
         async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
