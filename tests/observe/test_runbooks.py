@@ -37,6 +37,8 @@ def test_what_kubectl_is_asked_about_exists(page: Path) -> None:
 
 async def test_every_statement_can_be_planned(engine: AsyncEngine) -> None:
     asked = [statement for page in PAGES for statement in blocks(page, "sql")]
+    for page in (ROOT / "docs").rglob("*.md"):
+        asked += re.findall(r"psql -d orders -c '(.+?)'", page.read_text())
     assert asked
     async with engine.connect() as connection:
         for statement in asked:
