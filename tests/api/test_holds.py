@@ -138,12 +138,13 @@ async def test_a_hold_without_a_worker_may_be_asked_for_again(
     assert answer.headers["retry-after"]
 
 
-async def test_a_hold_ends_at_a_time_that_exists(shop: Shop) -> None:
+@pytest.mark.parametrize("due_at", ["9999-12-31T23:59:59-14:00", 1893456000, "soon"])
+async def test_a_hold_ends_at_a_time_that_exists(shop: Shop, due_at: object) -> None:
     await shop.sell()
     order = await shop.order()
     answer = await shop.client.post(
         f"/v1/orders/{order['id']}/holds",
-        json={"note": "Stop.", "due_at": "9999-12-31T23:59:59-14:00"},
+        json={"note": "Stop.", "due_at": due_at},
         headers=key(),
     )
     assert (answer.status_code, code(answer)) == (422, "validation")

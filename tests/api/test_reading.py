@@ -90,6 +90,7 @@ async def test_orders_on_hold_are_found_by_the_reason(
         ({"status": "lost"}, "query:status"),
         ({"created_from": "0001-01-01T00:00:00+14:00"}, "query:created_from"),
         ({"created_from": "2020-01-01T00:00:00"}, "query:created_from"),
+        ({"created_from": "1577836800"}, "query:created_from"),
         ({"q": "a\0b"}, "query:q"),
         ({"statsu": "placed"}, "query:statsu"),
     ],
