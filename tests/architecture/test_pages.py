@@ -52,6 +52,14 @@ by_page = pytest.mark.parametrize(
 )
 
 
+def test_every_page_is_in_the_index() -> None:
+    pages = [*(ROOT / "docs").glob("*.md"), *(ROOT / "docs/how-to").glob("*.md")]
+    index = ROOT / "docs/README.md"
+    text = index.read_text()
+    named = [page.relative_to(index.parent) for page in pages if page != index]
+    assert [page for page in named if f"]({page})" not in text] == []
+
+
 @by_page
 def test_every_link_leads_somewhere(page: Path) -> None:
     assert broken(page, page.read_text()) == []
