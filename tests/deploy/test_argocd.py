@@ -80,6 +80,12 @@ def test_applications_mend_and_prune_by_themselves(name: str) -> None:
         assert "CreateNamespace=true" in policy["syncOptions"]
 
 
+def test_settings_of_before_go_when_nobody_reads_them_any_more(name: str) -> None:
+    for system in SYSTEMS:
+        policy = applications(name)[system]["spec"]["syncPolicy"]
+        assert "PruneLast=true" in policy["syncOptions"]
+
+
 def test_a_system_comes_from_its_overlay(name: str) -> None:
     for system in SYSTEMS:
         spec = applications(name)[system]["spec"]
