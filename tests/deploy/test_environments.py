@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -184,10 +185,49 @@ def _backend(route: Manifest) -> tuple[str, int]:
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
 def test_public_hosts_redirect_to_https(name: str) -> None:
-    for ingress in of_kind(environment(name), "Ingress"):
-        annotations = ingress["metadata"]["annotations"]
-        assert annotations["nginx.ingress.kubernetes.io/ssl-redirect"] == "true"
-        assert ingress["spec"]["ingressClassName"] == "nginx"
+    made = environment(name)
+    doors = of_kind(made, "Ingress", "Gateway")
+    assert doors
+    assert [d["metadata"]["name"] for d in doors if not _redirects(d, made)] == []
+
+
+def _redirects(door: Manifest, made: Iterable[Manifest]) -> bool:
+    """Whether it answers plain HTTP with nothing but the way to HTTPS."""
+    if door["kind"] == "Ingress":
+        annotations = door["metadata"]["annotations"]
+        return bool(
+            annotations.get("nginx.ingress.kubernetes.io/ssl-redirect") == "true"
+        )
+    plain = [
+        rule
+        for route in of_kind(made, "HTTPRoute")
+        if route["metadata"]["namespace"] == door["metadata"]["namespace"]
+        # A route that names no listener is on all of them.
+        and any(
+            p.get("sectionName", "http") == "http" for p in route["spec"]["parentRefs"]
+        )
+        for rule in route["spec"]["rules"]
+    ]
+    schemes = [
+        [f.get("requestRedirect", {}).get("scheme") for f in rule.get("filters", [])]
+        for rule in plain
+    ]
+    return schemes == [["https"]]
+
+
+def test_a_gateway_without_the_redirect_is_found() -> None:
+    made = environment("staging")
+    without = [m for m in made if m["metadata"]["name"] != "redirect-to-https"]
+    gateways = of_kind(made, "Gateway")
+    assert [_redirects(gateway, without) for gateway in gateways] == [False, False]
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_every_way_in_is_of_the_controllers_class(name: str) -> None:
+    made = environment(name)
+    classes = [m["spec"]["ingressClassName"] for m in of_kind(made, "Ingress")]
+    classes += [m["spec"]["gatewayClassName"] for m in of_kind(made, "Gateway")]
+    assert set(classes) == {"nginx"}
 
 
 def test_grpc_goes_on_in_tls_behind_the_ingress() -> None:
@@ -312,4 +352,5 @@ def test_an_overlay_holds_differences_only() -> None:
         for p in (KUSTOMIZE / "overlays").rglob("*.yaml")
         if p.name not in ("kustomization.yaml", "environment.yaml")
     ]
-    assert all(p.name.startswith("patch-") for p in resources)
+    assert resources
+    assert [p for p in resources if not p.name.startswith("patch-")] == []

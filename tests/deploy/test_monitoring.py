@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from tests.deploy.rendering import (
     ENVIRONMENTS,
     KUSTOMIZE,
     ROOT,
+    SYSTEMS,
     Manifest,
     environment,
     named,
@@ -251,5 +253,8 @@ def test_logs_keep_the_services_fields() -> None:
     assert settings["OUTPUT"]["Name"] == "forward"
     parsers = (folder / "parsers.conf").read_text()
     assert f"Name         {settings['FILTER']['Merge_Parser']}" in parsers
-    # The files that the path matches are those of both namespaces.
-    assert all("temporal" in n for n in ("temporal-backend", "temporal-product"))
+    # A file is named after its pod, namespace and container.
+    file = "/var/log/containers/pod-7d9f_{}_main-0af3.log"
+    namespaces = [*SYSTEMS, "logging"]
+    read = {n for n in namespaces if fnmatch(file.format(n), settings["INPUT"]["Path"])}
+    assert read == {"temporal-backend", "temporal-product"}

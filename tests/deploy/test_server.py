@@ -157,13 +157,17 @@ def test_certificates_carry_the_names_that_are_asked_for(
         assert host in names["temporal-server-tls"]
 
 
-def test_public_authorities_are_asked_for_public_names_only(
-    made: tuple[Manifest, ...],
-) -> None:
-    for certificate in of_kind(made, "Certificate"):
-        spec = certificate["spec"]
-        if spec["issuerRef"]["name"] == "letsencrypt-prod":
-            assert not any(".svc" in name for name in spec["dnsNames"])
+@pytest.mark.parametrize("name", ["staging", "production"])
+def test_public_authorities_are_asked_for_public_names_only(name: str) -> None:
+    """Development has an authority of its own."""
+    asked = [
+        host
+        for certificate in of_kind(environment(name), "Certificate")
+        if certificate["spec"]["issuerRef"]["name"] == "letsencrypt-prod"
+        for host in certificate["spec"]["dnsNames"]
+    ]
+    assert len(asked) == 3
+    assert [host for host in asked if ".svc" in host] == []
 
 
 def test_the_internode_authority_signs_for_the_server_alone(
