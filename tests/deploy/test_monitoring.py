@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.deploy.connectivity import NAME
 from tests.deploy.rendering import (
     DEPLOY,
     ENVIRONMENTS,
@@ -26,7 +27,10 @@ VALUES = yaml.safe_load(
     (DEPLOY / "argocd/values/kube-prometheus-stack.yaml").read_text()
 )
 
-OF_PROMETHEUS = {"up", "absent", "sum", "rate", "increase", "by", "or", "vector"}
+OF_PROMETHEUS = {
+    *("up", "job", "absent", "count", "sum", "rate", "increase", "label_replace"),
+    *("and", "by", "on", "or", "vector"),
+}
 
 
 def test_prometheus_keeps_a_month_on_a_fast_disk() -> None:
@@ -191,6 +195,23 @@ def test_the_designed_alerts_and_panels_use_metrics_that_exist() -> None:
         )
     }
     assert used - OF_PROMETHEUS - _server_metrics() == set()
+
+
+def test_a_kind_of_server_of_which_no_pod_is_left_is_missed() -> None:
+    made = environment("production")
+    groups = named(made, "PrometheusRule", "temporal")["spec"]["groups"]
+    (down,) = (
+        rule["expr"]
+        for group in groups
+        for rule in group["rules"]
+        if rule["alert"] == "TemporalServerDown"
+    )
+    kinds = {
+        deployment["metadata"]["name"]
+        for deployment in of_kind(made, "Deployment")
+        if deployment["metadata"]["labels"][NAME] == "temporal-server"
+    }
+    assert set(re.findall(r"absent\(up{[^}]*pod=~\"(.+?)-\.\+\"", down)) == kinds
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
