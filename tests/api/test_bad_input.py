@@ -46,11 +46,19 @@ async def post(shop: Shop, content: bytes, **headers: str) -> httpx2.Response:
         b"9" * 5000,
         b'{"currency": "\x00"}',
         b"nonsense",
+        b'{"currency": "EUR", "currency": "USD"}',
+        b'{"lines": [{"sku": "TEA", "quantity": 1, "quantity": 2}]}',
     ],
 )
 async def test_what_is_not_json_is_malformed(shop: Shop, content: bytes) -> None:
     answer = await post(shop, content)
     assert (answer.status_code, code(answer)) == (400, "malformed")
+
+
+async def test_a_body_that_nobody_asked_for_is_no_error(shop: Shop) -> None:
+    for path in ("/v1/products", f"/v1/orders/ord_{'0' * 26}"):
+        answer = await shop.client.request("GET", path, content=b"{", headers=JSON)
+        assert answer.status_code in (200, 404)
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,13 @@ def test_every_operation_is_described() -> None:
     assert [o["operationId"] for o in operations if not o.get("description")] == []
 
 
+def test_every_command_has_a_body_that_is_read() -> None:
+    """What has none would not be read by FastAPI, and then by whom?"""
+    paths = json.loads(openapi_document())["paths"].values()
+    commands = [o for path in paths for method, o in path.items() if method != "get"]
+    assert [o["operationId"] for o in commands if "requestBody" not in o] == []
+
+
 def answers_of(operation: str) -> dict[str, set[str]]:
     """The headers that are described, by status."""
     document = json.loads(openapi_document())

@@ -1,5 +1,6 @@
 """The application: what is built once, and in which order it is taken down."""
 
+import json
 from collections.abc import AsyncIterator, MutableMapping
 from contextlib import asynccontextmanager
 from functools import cache
@@ -114,8 +115,10 @@ def _routes() -> APIRouter:
     )
     router.include_router(health.router)
     router.include_router(catalogue.router)
-    for subject in (*_SUBJECTS, webhooks):
-        router.include_router(subject.router, dependencies=[Depends(_only_json)])
+    once = Depends(_each_member_once)
+    for subject in _SUBJECTS:
+        router.include_router(subject.router, dependencies=[Depends(_only_json), once])
+    router.include_router(webhooks.router, dependencies=[Depends(_only_json)])
     return router
 
 
@@ -185,6 +188,19 @@ async def _only_json(
         raise Problem("unsupported-media-type", "Send it without an encoding.")
     if (content_type or "").partition(";")[0].strip().lower() != "application/json":
         raise Problem("unsupported-media-type", "Send application/json.")
+
+
+async def _each_member_once(request: Request) -> None:
+    """Of two amounts, each reader on the way may take another one (RFC 8259, 4)."""
+
+    def check(members: list[tuple[str, object]]) -> None:
+        if len({name for name, _ in members}) < len(members):
+            raise Problem("malformed", "A member is named twice.")
+
+    body = await request.body()
+    if body and request.method != "GET":
+        # FastAPI has read it before: it is JSON.
+        json.loads(body, object_pairs_hook=check)
 
 
 def _operation_id(route: APIRoute) -> str:
