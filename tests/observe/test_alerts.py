@@ -32,7 +32,12 @@ WANTED = {
     ),
     *("AuditViewNotEmpty", "OrdersPlacedButNotStarted", "CaptureFailureRate"),
     *("AuthorizationsEnding", "LedgerPending", "InboxUnmatched"),
-    *("CertificateExpiring", "ApiErrorBudgetBurn", "PersistenceErrors"),
+    *(
+        "BackupsFailing",
+        "CertificateExpiring",
+        "ApiErrorBudgetBurn",
+        "PersistenceErrors",
+    ),
 }
 
 

@@ -19,6 +19,9 @@ OF_OTHERS = {
     # Prometheus itself says who is up.
     "up": frozenset[str](),
     "certmanager_certificate_expiration_timestamp_seconds": frozenset[str](),
+    "cnpg_pg_stat_archiver_last_archived_time": frozenset[str](),
+    "cnpg_pg_stat_archiver_last_failed_time": frozenset[str](),
+    "barman_cloud_cloudnative_pg_io_last_available_backup_timestamp": frozenset[str](),
 }
 DASHBOARDS = sorted((MONITORING / "dashboards").glob("*.json"))
 
