@@ -1,4 +1,4 @@
-"""Each command in an alert's page is one that can be given as it stands."""
+"""What the pages of the alerts ask of the cluster and of the database is there."""
 
 import re
 from pathlib import Path
