@@ -1,9 +1,13 @@
 """Reading orders: pages, filters, versions, and who sees what."""
 
+import threading
 from typing import Any
 
 import pytest
 from api.app import create_app
+from api.orders.schemas.orders import Order
+from api.orders.views import show_order
+from shared.database.orders.snapshot import OrderSnapshot
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -42,6 +46,21 @@ async def test_a_page_links_to_the_next(shop: Shop) -> None:
     following = done(await shop.client.get(link))
     assert [order["id"] for order in following["data"]] == newest_first[2:]
     assert "link" not in (await shop.client.get(link)).headers
+
+
+async def test_a_large_page_is_made_while_others_are_served(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await placed(shop, 2)
+    threads = []
+
+    def seen(order: OrderSnapshot) -> Order:
+        threads.append(threading.get_ident())
+        return show_order(order)
+
+    monkeypatch.setattr("api.orders.routes.orders.show_order", seen)
+    assert len(await ids(shop)) == len(threads) == 2
+    assert threading.get_ident() not in threads, "the loop's own thread"
 
 
 async def test_orders_are_found_by_what_people_know(shop: Shop) -> None:

@@ -1,7 +1,7 @@
 """Reads of orders: always PostgreSQL, never Temporal."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from shared.contracts.errors import NotFound
 from shared.database.kernel.change import CHANNEL
@@ -66,8 +66,9 @@ async def order_when(
 
 async def page_of_orders(
     services: Services, query: OrderQuery, customer: str | None
-) -> list[OrderSnapshot]:
-    """One more than the page holds, newest first; only a `customer`'s if given."""
+) -> Sequence[str]:
+    """One more than the page holds, newest first; only a `customer`'s if given. As
+    `parse_orders` takes them."""
     parameters: dict[str, object] = {"rows": query.limit + 1}
     conditions = ["true"]
 
