@@ -2,27 +2,7 @@
 
 The process that controls the run (the only one, or the parent of the xdist workers)
 starts them while the tests are collected; the workers wait for them when a test needs
-them. In `tests/conftest.py`:
-
-    def pytest_configure(config):
-        infrastructure.start(config)
-
-    def pytest_unconfigure(config):
-        infrastructure.stop(config)
-
-    @pytest.fixture(scope="session")
-    def services():
-        return infrastructure.services()
-
-    @pytest.fixture
-    async def database(services):
-        async with services.database() as url:
-            yield url
-
-    @pytest.fixture
-    async def namespace(services):
-        async with services.lent_namespace() as name:
-            yield name
+them. `tests/conftest.py` calls `start` and `stop`, and lends each test what it needs.
 
 A test is alone in its own database and its own namespace. All of it lives in a
 temporary directory that goes with the controlling process, also when that is killed.
