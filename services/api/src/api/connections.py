@@ -77,7 +77,7 @@ class Connection(H11Protocol):
         """Called where h11 has refused something, with its exception at hand."""
         status = getattr(sys.exception(), "error_status_hint", 400)
         if status == 431:
-            limit = f"Address and headers have at most {MAX_HEAD_BYTES} bytes."
+            limit = f"The URL and headers may have at most {MAX_HEAD_BYTES} bytes."
             self._refuse(Problem("head-too-large", limit))
         else:
             self._refuse(Problem("malformed", "This is not an HTTP request."))

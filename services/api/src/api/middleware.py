@@ -256,7 +256,7 @@ class _Incoming:
         if head > MAX_HEAD_BYTES:
             raise Problem(
                 "head-too-large",
-                f"Address and headers have at most {MAX_HEAD_BYTES} bytes.",
+                f"The URL and headers may have at most {MAX_HEAD_BYTES} bytes.",
             )
         if self._has_two_ends():
             raise Problem(
@@ -301,4 +301,4 @@ class _Incoming:
 
 
 def _too_large() -> Problem:
-    return Problem("too-large", f"A body has at most {MAX_BODY_BYTES} bytes.")
+    return Problem("too-large", f"A body may have at most {MAX_BODY_BYTES} bytes.")

@@ -150,7 +150,7 @@ class ApiSettings(
         if rate is not None and (
             limits.parse(rate).get_expiry() > LONGEST_WINDOW_SECONDS
         ):
-            raise ValueError("must be a number a second or a minute")
+            raise ValueError("must be a number per second or per minute")
         return rate
 
     @field_validator("carrier_webhook_secret")

@@ -57,4 +57,4 @@ def load() -> CliSettings:
         mistakes = "; ".join(
             f"ORDERS_{str(m['loc'][0]).upper()}: {m['msg']}" for m in error.errors()
         )
-        raise CliError(f"The environment needs mending. {mistakes}") from None
+        raise CliError(f"The environment needs correcting. {mistakes}") from None

@@ -38,7 +38,9 @@ def nothing_to_cancel(*, cancelled: bool) -> Refusal:
     """Of an order that is over: its workflow says so, or whoever finds that ended."""
     if cancelled:
         return Refusal("already-cancelled", "The order is cancelled already.")
-    return Refusal("already-shipped", "Everything has left the house.", cancellable=[])
+    return Refusal(
+        "already-shipped", "Everything has left the warehouse.", cancellable=[]
+    )
 
 
 class StepInFlight(ApplicationError):

@@ -24,7 +24,9 @@ async def fetch_label(
         async with asyncio.timeout(TIMEOUT_SECONDS):
             return await _download(http, url)
     except (httpx2.HTTPError, TimeoutError, _NotALabel) as error:
-        raise Unavailable("The carrier does not hand out the label now.") from error
+        raise Unavailable(
+            "The carrier does not give out the label right now."
+        ) from error
 
 
 class _NotALabel(Exception):
@@ -37,7 +39,7 @@ def _address(settings: ApiSettings, shipment: Shipment) -> httpx2.URL:
     if shipment.label_url is not None:
         return _under(settings.label_base, shipment.label_url)
     if settings.carrier_api_base is None:
-        raise Refusal("no-label", "The carrier is given its parcels by hand.")
+        raise Refusal("no-label", "Labels for this carrier are written by hand.")
     base = settings.carrier_api_base.rstrip("/")
     return httpx2.URL(f"{base}/v1/labels/{quote(shipment.label_ref, safe='')}.pdf")
 

@@ -176,7 +176,7 @@ def _check_unit_prices(wanted: NewOrder, products: dict[str, Product]) -> None:
     if changed:
         raise Problem(
             "price-changed",
-            "A product has another price now.",
+            "The price of a product has changed.",
             prices=[
                 {"sku": sku, "price": {"amount": price, "currency": wanted.currency}}
                 for sku, price in changed.items()
@@ -188,7 +188,7 @@ def _check_total(wanted: NewOrder, total: int) -> None:
     if wanted.expected_total.amount != total:
         raise Problem(
             "price-changed",
-            "The order costs another amount than expected.",
+            "The total of the order is not the expected one.",
             total={"amount": total, "currency": wanted.currency},
         )
 

@@ -109,7 +109,7 @@ class Builds:
         known = ", ".join(build.id for build in builds) or "none"
         raise Refused(
             f"{self.deployment} has no build {id!r}; there are: {known}."
-            " A build is known once a worker of it has asked for work."
+            " A build is known once one of its workers has asked for work."
         )
 
     # ── routing ─────────────────────────────────────────────────────────────────

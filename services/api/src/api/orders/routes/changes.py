@@ -95,7 +95,7 @@ def _check_payable(order: OrderSnapshot, payment_id: str) -> None:
 
 
 def _not_payable(_: OrderSnapshot) -> Refusal:
-    return Refusal("not-payable", "Nothing of this order is left to be paid.")
+    return Refusal("not-payable", "Nothing of this order is left to pay.")
 
 
 async def _offer(

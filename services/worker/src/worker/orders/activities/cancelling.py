@@ -60,7 +60,7 @@ async def cancel_units(
     if not wanted or any(n > possible.get(line, 0) for line, n in wanted.items()):
         raise Refusal(
             "already-shipped",
-            "Part of this has left the house, or was cancelled before.",
+            "Part of this has left the warehouse, or was cancelled before.",
             cancellable=[
                 {"line": line, "quantity": units} for line, units in possible.items()
             ],

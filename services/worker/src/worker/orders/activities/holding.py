@@ -120,7 +120,7 @@ async def release(
             allowed=list(DECISIONS[hold.reason]),
         )
     if command.lines and command.decision is not Decision.CANCEL_LINES:
-        raise Refusal("decision-not-allowed", "Lines are named with cancel_lines.")
+        raise Refusal("decision-not-allowed", "Only cancel_lines takes lines.")
     await release_holds(change, command.decision, hold_id=hold.id, note_key=command.key)
     effect = _effects(hold).get((hold.reason, command.decision))
     if command.lines:

@@ -80,12 +80,12 @@ async def _check(
         )
     keep = await _not_returnable(change, order, wanted)
     if keep:
-        raise Refusal("not-returnable", "This is sold for good.", lines=keep)
+        raise Refusal("not-returnable", "This product cannot be returned.", lines=keep)
     in_time = returnable(order, utc_now() - RETURN_WINDOW)
     if any(units > in_time.get(line, 0) for line, units in wanted.items()):
         raise Refusal(
             "window-closed",
-            f"Returns are taken for {RETURN_WINDOW.days} days after delivery.",
+            f"Returns are accepted for {RETURN_WINDOW.days} days after delivery.",
             returnable=as_units(in_time),
         )
 

@@ -104,7 +104,7 @@ def _missing(shipment: Shipment, picked: Mapping[int, int]) -> dict[int, int]:
     if any(units > planned.get(line, 0) for line, units in picked.items()):
         raise Refusal(
             "quantity-exceeded",
-            "More was picked than belongs into this parcel.",
+            "More was picked than belongs in this parcel.",
             planned=[{"line": n, "quantity": units} for n, units in planned.items()],
         )
     return {
