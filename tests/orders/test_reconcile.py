@@ -8,6 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from shared.contracts.orders.models import Reconciled, Window
 from shared.contracts.orders.states import HoldReason, MoneyStatus, OrderStatus
+from shared.database.orders.audit import AT_MOST, audit
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.testing import ActivityEnvironment
 from worker.orders.activities.payments import PaymentActivities
 from worker.orders.activities.store import OrderStore
@@ -197,6 +200,24 @@ async def test_finance_resolves_a_discrepancy_with_a_note(
         await shop.post(path, {"note": "me too"})
     # Its cause is still there, so it is found again.
     assert (await reconcile(books)).found == 1
+
+
+async def test_one_fault_with_many_rows_is_told_by_some_of_them(
+    engine: AsyncEngine,
+) -> None:
+    async with engine.connect() as connection:
+        await connection.execute(
+            text(
+                "WITH sold AS (INSERT INTO products (sku, name, price, currency)"
+                "  SELECT 'S' || n, 'x', 1, 'EUR' FROM generate_series(1, 1500) n"
+                "  RETURNING sku)"
+                " INSERT INTO stock (sku, location, on_hand)"
+                "  SELECT sku, 'b', 1 FROM sold"
+            )
+        )
+        found = await audit(connection)
+        await connection.rollback()
+    assert len(found) == AT_MOST
 
 
 async def test_the_audit_is_empty_until_something_is_wrong(shop: Shop) -> None:

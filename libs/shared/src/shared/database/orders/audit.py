@@ -1,4 +1,4 @@
-"""The three audit views, read as one. No row at any commit: docs/domain.md."""
+"""The three audit views. No row at any commit: docs/domain.md."""
 
 import json
 
@@ -7,20 +7,30 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.database.kernel.discrepancies import Finding
 
-_AUDIT = text(
-    """
-    SELECT 'audit_money' AS kind, id AS subject, to_jsonb(m)::text AS detail
-    FROM audit_money m
-    UNION ALL
-    SELECT 'audit_ledger', id, to_jsonb(l)::text FROM audit_ledger l
-    UNION ALL
-    SELECT 'audit_stock', sku || '@' || location, to_jsonb(s)::text FROM audit_stock s
-    ORDER BY kind, subject
-    """
-)
+AT_MOST = 1000
+"""Rows of one view. Where there are more, it is one fault with many."""
+
+# Each read by itself, for each reads everything, and a statement may only take so long:
+# of 200,000 orders the three took 2 seconds on two idle cores, and 10 on busy ones.
+_AUDITS = {
+    view: text(
+        f"""
+        SELECT {subject} AS subject, to_jsonb(v)::text AS detail FROM {view} v
+        ORDER BY 1 LIMIT {AT_MOST}
+        """  # noqa: S608 - our own names
+    )
+    for view, subject in (
+        ("audit_ledger", "id"),
+        ("audit_money", "id"),
+        ("audit_stock", "sku || '@' || location"),
+    )
+}
 
 
 async def audit(connection: AsyncConnection) -> list[Finding]:
-    """Everything that does not add up, which should be nothing."""
-    rows = await connection.execute(_AUDIT)
-    return [Finding(row.kind, row.subject, json.loads(row.detail)) for row in rows]
+    """What does not add up, which should be nothing; `AT_MOST` of each view."""
+    return [
+        Finding(view, row.subject, json.loads(row.detail))
+        for view, statement in _AUDITS.items()
+        for row in await connection.execute(statement)
+    ]
