@@ -174,6 +174,36 @@ async def test_a_customer_hears_of_each_step(
     assert "2 × Tea" in shipped.text
 
 
+async def test_what_is_confirmed_is_what_is_still_wanted(
+    closed_shop: Shop, post: Post, postbox: Postbox
+) -> None:
+    shop = closed_shop
+    await shop.stock(TEA=2)
+    async with post():
+        order_id = await shop.place(TEA=3)
+        await shop.decide(order_id, HoldReason.STOCK, "cancel_lines")
+        await shop.until(order_id, has_status(OrderStatus.CONFIRMED))
+        mails = await postbox.until(3)
+    (mail,) = (mail for mail in mails if "is confirmed" in mail.subject)
+    assert "2 × Tea" in mail.text
+    assert "It comes to €30.70" in mail.text
+
+
+async def test_of_what_is_to_be_paid_still_the_customer_is_asked(
+    closed_shop: Shop, post: Post, postbox: Postbox
+) -> None:
+    """A part is paid and on its way; the card is declined for the rest."""
+    shop = closed_shop
+    await shop.stock(TEA=1, backorder=True)
+    async with post():
+        order_id = await shop.place("pm_card_declineOffSession", TEA=3)
+        await shop.pack(order_id)
+        await shop.until(order_id, has_hold(HoldReason.PAYMENT))
+        mails = await postbox.until(3)
+    (mail,) = (mail for mail in mails if "The payment" in mail.subject)
+    assert "payment of €25.80 for your order" in mail.text
+
+
 async def test_a_declined_card_is_told_with_the_way_to_pay(
     closed_shop: Shop, post: Post, postbox: Postbox
 ) -> None:

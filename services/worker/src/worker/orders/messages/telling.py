@@ -105,7 +105,7 @@ def _context(message: Message, order: OrderSnapshot) -> dict[str, object]:
         "shipment": shipment,
         "return_": return_,
         "refund": _by_id(order.refunds, data.get("refund_id")),
-        "lines": _lines(order, shipment or return_, data),
+        "lines": _lines(order, shipment or return_, message),
         "reminder": message.type == "hold.reminded",
     }
 
@@ -115,15 +115,17 @@ def _by_id(rows: Iterable[R], row_id: str | None) -> R | None:
 
 
 def _lines(
-    order: OrderSnapshot, subject: Shipment | Return | None, data: Mapping[str, Any]
+    order: OrderSnapshot, subject: Shipment | Return | None, message: Message
 ) -> list[dict[str, object]]:
     """What the message is about: the lines of the parcel or event, else all."""
     if subject is not None:
         units = {item.line: item.qty for item in subject.lines}
-    elif "lines" in data:
-        units = {item["line"]: item["quantity"] for item in data["lines"]}
-    else:
+    elif "lines" in message.data:
+        units = {item["line"]: item["quantity"] for item in message.data["lines"]}
+    elif message.type == "order.placed":
         units = {line.line: line.qty for line in order.lines}
+    else:
+        units = {line.line: line.qty - line.cancelled for line in order.lines}
     return [
         {"quantity": n, "name": order.line(number).name}
         for number, n in sorted(units.items())
