@@ -75,14 +75,14 @@ worker died with the task that would have gone on (docs/adr/0042)."""
 UNHEARD_ORDERS = text(
     f"""
     SELECT o.id FROM orders o JOIN (
-      SELECT id FROM orders WHERE status = 'placed'
+      SELECT id FROM orders WHERE status = 'placed' AND version > 1
       UNION
       SELECT p.order_id FROM payments p JOIN orders q ON q.id = p.order_id
       WHERE p.authorized > p.captured + p.released
         AND q.status IN ('completed', 'cancelled')
       UNION
       SELECT p.order_id FROM orders q JOIN payments p ON p.order_id = q.id
-      WHERE q.status IN ('placed', 'confirmed')
+      WHERE q.status = 'confirmed'
         AND p.created_at > now() - interval '1 day'
         AND NOT EXISTS (SELECT FROM ledger l WHERE l.payment_id = p.id)
       UNION
@@ -96,8 +96,9 @@ UNHEARD_ORDERS = text(
     WHERE {_AT_REST}
     """  # noqa: S608 - our own condition
 )
-"""Nobody is asked, so that it may be confirmed; or money is to be given back, another
-method was given (of which none is left for ever), or goods are in no parcel."""
+"""It was begun and nobody is asked, so that it may be confirmed; or money is to be
+given back, another method was given (of which none is left for ever), or goods are in
+no parcel."""
 
 LINGERING = text(
     """
