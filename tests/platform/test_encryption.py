@@ -100,6 +100,25 @@ async def test_a_key_that_is_added_to_the_file_is_found(tmp_path: Path) -> None:
     assert await reader.decode(sealed) == [VALUE]
 
 
+@pytest.mark.parametrize("exchanged", [K2, "", "half a k"])
+async def test_a_file_that_is_exchanged_takes_no_key_away(
+    tmp_path: Path, exchanged: str
+) -> None:
+    file = tmp_path / "keys"
+    file.write_text(K1)
+    ours = data_converter(
+        PayloadSettings(
+            temporal_payload_keys_file=file, temporal_payload_active_key="k1"
+        )
+    )
+    before = await ours.encode([VALUE])
+    file.write_text(exchanged)
+    unknown = await converter("k3:" + K1.removeprefix("k1:"), active="k3").encode([1])
+    with pytest.raises(Unreadable):
+        await ours.decode(unknown)
+    assert await ours.decode([*before, *await ours.encode([VALUE])]) == [VALUE, VALUE]
+
+
 @pytest.mark.parametrize(
     ("changed", "complaint"),
     [

@@ -2,10 +2,16 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
-from pydantic import SecretStr
-from shared.platform.settings import DatabaseSettings, SettingsError, load_settings
+from pydantic import SecretStr, ValidationError
+from shared.platform.settings import (
+    DatabaseSettings,
+    SettingsError,
+    TemporalSettings,
+    load_settings,
+)
 from worker.settings import WorkerSettings
 
 ENOUGH = {
@@ -72,6 +78,21 @@ def test_settings_that_need_each_other_are_named_with_every_other_mistake(
         *("TEMPORAL_OIDC_CLIENT_ID", "TEMPORAL_PAYLOAD_ACTIVE_KEY"),
     ):
         assert name in str(refused.value)
+
+
+def test_a_token_for_temporal_is_not_sent_in_the_clear() -> None:
+    def token_for(host: str, **more: Any) -> TemporalSettings:
+        key = SecretStr("hushhush")
+        return TemporalSettings(temporal_host=host, temporal_api_key=key, **more)
+
+    with pytest.raises(ValidationError, match="TEMPORAL_TLS must be set"):
+        token_for("temporal.example.com:7233")
+    for host in ("localhost:7233", "127.0.0.1:7233", "[::1]:7233"):
+        assert token_for(host)
+    assert token_for("temporal.example.com:7233", temporal_tls=True)
+    authority = Path("ca.crt")
+    assert token_for("t:7233", temporal_tls_server_ca_cert_path=authority)
+    assert TemporalSettings(temporal_host="temporal.example.com:7233")
 
 
 def test_an_empty_variable_counts_as_unset(environ: pytest.MonkeyPatch) -> None:

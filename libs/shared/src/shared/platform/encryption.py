@@ -19,7 +19,7 @@ from temporalio.converter import (
 )
 
 from shared.platform.converter import DATA_CONVERTER
-from shared.platform.settings import PayloadSettings
+from shared.platform.settings import PayloadSettings, SettingsError
 
 ENCODING = b"binary/encrypted"
 CIPHER = b"AES-256-GCM"
@@ -60,7 +60,7 @@ class Encryption(PayloadCodec):
 
     def _seal(self, payload: Payload, key_id: str) -> Payload:
         name, nonce = key_id.encode(), os.urandom(NONCE_BYTES)
-        sealed = self._ciphers[key_id].encrypt(nonce, payload.SerializeToString(), name)
+        sealed = self._cipher(key_id).encrypt(nonce, payload.SerializeToString(), name)
         return Payload(
             metadata={
                 "encoding": ENCODING,
@@ -81,14 +81,19 @@ class Encryption(PayloadCodec):
 
     def _cipher(self, key_id: str) -> AESGCM:
         if key_id not in self._ciphers:
-            self._ciphers = self._read()
+            # A file that is being exchanged, or lost a key by mistake, takes none away.
+            self._ciphers |= self._read()
         try:
             return self._ciphers[key_id]
         except KeyError:
             raise Unreadable(f"there is no payload key {key_id!r} here") from None
 
     def _read(self) -> dict[str, AESGCM]:
-        return {name: AESGCM(key) for name, key in self._read_keys().items()}
+        try:
+            keys = self._read_keys()
+        except SettingsError as error:
+            raise Unreadable(str(error)) from error
+        return {name: AESGCM(key) for name, key in keys.items()}
 
 
 def data_converter(settings: PayloadSettings) -> DataConverter:

@@ -259,6 +259,20 @@ class TemporalSettings(PayloadSettings):
             )
         return file
 
+    @field_validator("temporal_tls_server_name")
+    @classmethod
+    def _nobody_reads_our_token(
+        cls, name: str | None, others: ValidationInfo
+    ) -> str | None:
+        given = others.data
+        secrets = ("temporal_api_key", "temporal_oidc_token_url")
+        paths = (field for field in given if field.startswith("temporal_tls"))
+        is_private = name or any(given[field] for field in paths)
+        host = str(given["temporal_host"]).rpartition(":")[0].strip("[]")
+        if any(map(given.get, secrets)) and not is_private and host not in _LOOPBACK:
+            raise ValueError("TEMPORAL_TLS must be set: a token is not sent in clear")
+        return name
+
 
 class ObservabilitySettings(Settings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
