@@ -31,7 +31,7 @@ WANTED = {
         "HoldsOverdue",
     ),
     *("AuditViewNotEmpty", "OrdersPlacedButNotStarted", "CaptureFailureRate"),
-    *("AuthorizationsEnding", "LedgerPending", "InboxUnmatched"),
+    *("AuthorizationsEnding", "LedgerPending", "InboxUnmatched", "FiguresUnreadable"),
     *(
         "BackupsFailing",
         "CertificateExpiring",
