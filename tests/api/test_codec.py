@@ -4,12 +4,13 @@ import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
-from api.codec import create_codec
+from api.codec import LARGEST_BODY, create_codec
 from api.settings import CodecSettings
 from devstack.issuer.app import Issuer, issuer_app
 from devstack.issuer.people import ROLES, people
@@ -23,6 +24,7 @@ from temporalio.client import Client
 
 from tests.api.conftest import running
 from tests.api.serving import serving
+from tests.api.test_connections import connected, is_problem
 from tests.support.keys import K1, K2, key_ring
 from tests.support.peers import Host
 
@@ -141,6 +143,22 @@ async def test_a_body_without_payloads_is_malformed(
     headers = as_role(signer, "admin")
     answer = await codec.post("/decode", content=body, headers=headers)
     assert answer.json()["type"].endswith("/malformed")
+
+
+async def test_a_body_that_does_not_come_or_never_ends_is_refused(
+    signer: Signer,
+) -> None:
+    app = create_codec(settings(signer, api_client_timeout=timedelta(seconds=0.5)))
+    token = as_role(signer, "admin")["authorization"]
+    asks = ("POST /decode HTTP/1.1", "Host: x", f"Authorization: {token}")
+    for length, status in ((100, 408), (LARGEST_BODY + 1, 413)):
+        async with (
+            asyncio.timeout(20),  # else it would wait for ever
+            serving(app) as (_, url),
+            connected(url) as client,
+        ):
+            client.say(*asks, f"Content-Length: {length}", "", body=b"{")
+            assert is_problem(await client.heard(), status)
 
 
 def test_without_keys_or_an_issuer_it_does_not_start() -> None:

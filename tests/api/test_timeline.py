@@ -232,6 +232,22 @@ async def test_a_customer_may_follow_only_so_many_streams_at_once(
         assert await eventually(is_let_in)
 
 
+async def test_a_burst_of_streams_gets_no_further(make_settings: MakeSettings) -> None:
+    async with an_order_served(make_settings()) as (_, client, order):
+        path = f"/v1/orders/{order['id']}/events"
+        ada = STREAM | as_user("ada", "orders:own")
+        answered = asyncio.Barrier(MOST_STREAMS + 10)
+
+        async def follow() -> int:
+            async with client.stream("GET", path, headers=ada) as stream:
+                await answered.wait()
+                return stream.status_code
+
+        statuses = await asyncio.gather(*(follow() for _ in range(answered.parties)))
+        assert statuses.count(200) == MOST_STREAMS
+        assert statuses.count(429) == 10
+
+
 async def heard_once(
     streams: AsyncExitStack, client: httpx2.AsyncClient, path: str, who: dict[str, str]
 ) -> None:

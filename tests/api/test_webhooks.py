@@ -14,6 +14,7 @@ import pytest
 from api.app import create_app
 from api.middleware import MAX_BODY_BYTES
 from api.orders.webhooks import OLDEST_EVENT
+from pydantic import SecretStr, ValidationError
 from shared.contracts.orders.webhooks import HEARD
 from shared.database.engine import connector
 from shared.database.listen import Listener
@@ -311,6 +312,14 @@ async def test_only_configured_sources_are_known(make_settings: MakeSettings) ->
         for source in ("easypost", "paypal", "%00"):
             answer = await client.post(f"/v1/webhooks/{source}", json={})
             assert (answer.status_code, code(answer)) == (404, "unknown-source")
+
+
+@pytest.mark.parametrize("secret", ["whsec_", "whsec_no base64"])
+def test_a_key_of_nothing_is_refused_at_the_start(
+    make_settings: MakeSettings, secret: str
+) -> None:
+    with pytest.raises(ValidationError, match="must be whsec_ and base64"):
+        make_settings(carrier_webhook_secret=SecretStr(secret))
 
 
 async def test_a_webhook_has_a_limit_too(client: httpx2.AsyncClient) -> None:

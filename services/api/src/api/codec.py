@@ -22,7 +22,7 @@ from temporalio.converter import PayloadCodec
 
 from api.auth import Authenticator
 from api.errors import Problem, install_error_handlers
-from api.middleware import Edge
+from api.middleware import Edge, Guard
 from api.oidc import authenticator
 from api.settings import CodecSettings
 
@@ -45,10 +45,14 @@ def create_codec(settings: CodecSettings) -> FastAPI:
             app.state.authenticate = authenticator(settings, http)
             yield
 
-    app = FastAPI(
-        title="Codec", lifespan=lifespan, openapi_url=None, max_body_size=LARGEST_BODY
-    )
+    app = FastAPI(title="Codec", lifespan=lifespan, openapi_url=None)
     app.state.settings = settings
+    app.add_middleware(
+        Guard,
+        patience=settings.api_client_timeout.total_seconds(),
+        largest=LARGEST_BODY,
+        has_database=False,
+    )
     if settings.temporal_ui_url is not None:
         app.add_middleware(
             CORSMiddleware,

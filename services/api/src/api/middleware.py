@@ -94,12 +94,12 @@ class _Exchange:
         path = self._scope["path"]
         if path in _QUIET and self._status == 200:
             return
-        route = self._scope.get("route")
+        route = getattr(self._scope.get("route"), "path", "unmatched")
         log.info(
             "request",
             extra={
                 "method": self._scope["method"],
-                "route": getattr(route, "path", "unmatched"),
+                "route": route,
                 # Without a status the caller left before there was one.
                 "status": self._status or 499,
                 "ms": round((time.perf_counter() - self._began) * 1000, 1),
@@ -167,32 +167,44 @@ class Guard:
     Inside of CORS, so that a browser's script may read these problems as well.
     """
 
-    def __init__(self, app: ASGIApp, patience: float) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        patience: float,
+        *,
+        largest: int = MAX_BODY_BYTES,
+        has_database: bool = True,
+    ) -> None:
         self._app = app
         self._patience = patience
+        self._largest = largest
+        self._has_database = has_database
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        await _Served(scope, receive, send, self._patience).by(self._app)
+        incoming = _Incoming(scope, receive, self._patience, self._largest)
+        served = _Served(scope, incoming, receive, send)
+        await served.by(self._app, gives_up=self._has_database)
 
 
 class _Served:
     def __init__(
-        self, scope: Scope, receive: Receive, send: Send, patience: float
+        self, scope: Scope, incoming: "_Incoming", receive: Receive, send: Send
     ) -> None:
         self._scope = scope
-        self._incoming = _Incoming(scope, receive, patience)
+        self._incoming = incoming
         self._receive = receive
         self._send = send
         self._begun = False
         self._given_up = False
 
-    async def by(self, app: ASGIApp) -> None:
+    async def by(self, app: ASGIApp, *, gives_up: bool) -> None:
         try:
             self._incoming.check()
-            await self._serve_or_give_up(app)
+            serving = app(self._scope, self._incoming.receive, self._send_answer)
+            await (self._wait_or_give_up(serving) if gives_up else serving)
         except Problem as problem:
             await self._answer(problem)
         except ClientDisconnect:
@@ -204,10 +216,9 @@ class _Served:
                 raise
             await self._answer(Problem("internal", "Something went wrong here."))
 
-    async def _serve_or_give_up(self, app: ASGIApp) -> None:
+    async def _wait_or_give_up(self, answer: Any) -> None:
         """Raises `Unavailable` when the database has fallen silent: who still waits
         for it then is left to the time-outs on the way, and answers nobody."""
-        answer: Any = app(self._scope, self._incoming.receive, self._send_answer)
         serving: asyncio.Task[None] = asyncio.create_task(answer)
         try:
             while await self._takes_long(serving):
@@ -242,11 +253,14 @@ class _Served:
 
 
 class _Incoming:
-    def __init__(self, scope: Scope, receive: Receive, patience: float) -> None:
+    def __init__(
+        self, scope: Scope, receive: Receive, patience: float, largest: int
+    ) -> None:
         self._headers: list[tuple[bytes, bytes]] = scope["headers"]
         self._target = len(scope.get("raw_path") or b"") + len(scope["query_string"])
         self._receive = receive
         self._patience = patience
+        self._largest = largest
         self._until = asyncio.get_running_loop().time() + patience
         self._received = 0
         self._complete = False
@@ -264,8 +278,8 @@ class _Incoming:
                 "Send Content-Length or Transfer-Encoding, not both.",
                 headers={"Connection": "close"},
             )
-        if self._declared_length() > MAX_BODY_BYTES:
-            raise _too_large()
+        if self._declared_length() > self._largest:
+            raise self._too_large()
 
     async def receive(self) -> Message:
         if self._complete:
@@ -283,8 +297,8 @@ class _Incoming:
         if message["type"] == "http.request":
             self._complete = not message.get("more_body", False)
             self._received += len(message.get("body", b""))
-            if self._received > MAX_BODY_BYTES:
-                raise _too_large()
+            if self._received > self._largest:
+                raise self._too_large()
         return message
 
     def _has_two_ends(self) -> bool:
@@ -299,6 +313,5 @@ class _Incoming:
                 return int(value) if value.isdigit() else 0
         return 0
 
-
-def _too_large() -> Problem:
-    return Problem("too-large", f"A body may have at most {MAX_BODY_BYTES} bytes.")
+    def _too_large(self) -> Problem:
+        return Problem("too-large", f"A body may have at most {self._largest} bytes.")

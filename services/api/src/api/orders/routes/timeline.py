@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
 from pydantic import BaseModel, ConfigDict, Field
 from shared.contracts.orders.states import OrderStatus
@@ -45,6 +45,11 @@ class EventQuery(BaseModel):
     limit: Annotated[int, Field(ge=1, le=200)] = 50
 
 
+def _while_answering() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
 @router.get(
     "/orders/{order_id}/events",
     response_model=Page[Event],
@@ -64,6 +69,7 @@ async def list_order_events(
     order_id: OrderPath,
     query: Annotated[EventQuery, Query()],
     services: ApiServices,
+    while_answering: Annotated[ExitStack, Depends(_while_answering)],
     accept: Annotated[str, Header(include_in_schema=False)] = "*/*",
     last_event_id: Annotated[Seq | None, Header()] = None,
 ) -> Response:
@@ -79,7 +85,7 @@ async def list_order_events(
             if await told.is_over(after):
                 # A browser that gets no stream comes again for ever.
                 return Response(status_code=204)
-        told.require_room()
+        while_answering.enter_context(told.counted())
         # No proxy may keep what should be seen at once.
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return EventSourceResponse(told.stream(after), headers=headers)
@@ -109,15 +115,24 @@ class Telling:
         ended = OrderStatus(row.status).final
         return events, row.updated_at if ended else None
 
-    def require_room(self) -> None:
-        """Raises `Problem` for a customer who listens to so many streams already."""
-        listening = self._services.streams[self._caller.subject]
-        if listening >= MOST_STREAMS and not self._caller.may("orders:read"):
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """One more stream. Raises `Problem` for a customer who listens to so many
+        already: counted at once, so that no burst of them gets by."""
+        streams, subject = self._services.streams, self._caller.subject
+        if streams[subject] >= MOST_STREAMS and not self._caller.may("orders:read"):
             raise Problem(
                 "too-many-requests",
                 f"At most {MOST_STREAMS} streams at a time.",
                 headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
             )
+        streams[subject] += 1
+        try:
+            yield
+        finally:
+            streams[subject] -= 1
+            if not streams[subject]:
+                del streams[subject]
 
     async def is_over(self, seq: int) -> bool:
         """Whether nothing came after `seq`, nor is going to."""
@@ -128,8 +143,7 @@ class Telling:
         """Each event as soon as it is true, until a minute after the end, or until the
         caller needs another token."""
         yield format_sse_event(retry=RECONNECT_MS)
-        subscribe = self._services.listener.subscribe(CHANNEL, self._order_id)
-        with self._counted(), subscribe as wake:
+        with self._services.listener.subscribe(CHANNEL, self._order_id) as wake:
             while self._caller.seconds_left and not self._services.draining:
                 events, ended = await self.after(seq, _BATCH)
                 for event in events:
@@ -141,17 +155,6 @@ class Telling:
                     break
                 if not await wake.wait(min(POLL_SECONDS, self._caller.seconds_left)):
                     yield KEEPALIVE_COMMENT
-
-    @contextmanager
-    def _counted(self) -> Iterator[None]:
-        streams, subject = self._services.streams, self._caller.subject
-        streams[subject] += 1
-        try:
-            yield
-        finally:
-            streams[subject] -= 1
-            if not streams[subject]:
-                del streams[subject]
 
     def _show(self, event: Event) -> Event:
         if self._caller.may("orders:read"):
