@@ -52,6 +52,9 @@ def test_every_mistake_is_named_at_once(environ: pytest.MonkeyPatch) -> None:
         ({"CARRIER": "simulator"}, "CARRIER_API_BASE"),
         ({"CARRIER": "easypost"}, "EASYPOST_API_KEY"),
         ({"SMTP_HOST": "mail.example.com"}, "MAIL_FROM"),
+        ({"SMTP_USERNAME": "shop"}, "SMTP_PASSWORD"),
+        ({"TEMPORAL_DEPLOYMENT_NAME": "worker"}, "TEMPORAL_WORKER_BUILD_ID"),
+        ({"TEMPORAL_WORKER_BUILD_ID": "3f9c2ab"}, "TEMPORAL_DEPLOYMENT_NAME"),
     ],
 )
 def test_a_setting_that_needs_another_says_which(

@@ -85,6 +85,27 @@ class WorkerSettings(
             raise ValueError(f"CARRIER=easypost needs {str(others.field_name).upper()}")
         return ours
 
+    @field_validator("smtp_password")
+    @classmethod
+    def _login_is_whole(
+        cls, password: SecretStr | None, others: ValidationInfo
+    ) -> SecretStr | None:
+        if password is None and others.data.get("smtp_username") is not None:
+            raise ValueError("SMTP_USERNAME needs SMTP_PASSWORD")
+        return password
+
+    @field_validator("temporal_worker_build_id")
+    @classmethod
+    def _is_versioned_or_not(
+        cls, build: str | None, others: ValidationInfo
+    ) -> str | None:
+        # With one of them alone the worker would be unversioned, and nobody told.
+        if (build is None) != (others.data.get("temporal_deployment_name") is None):
+            raise ValueError(
+                "TEMPORAL_DEPLOYMENT_NAME and TEMPORAL_WORKER_BUILD_ID need each other"
+            )
+        return build
+
     @field_validator("mail_from")
     @classmethod
     def _mail_has_a_sender(
