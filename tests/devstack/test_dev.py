@@ -12,8 +12,10 @@ from typing import Any
 
 import psutil
 import pytest
-from devstack.__main__ import app
+from devstack.__main__ import _by_hand, app
 from devstack.leftovers import Record, stop_leftovers
+from devstack.ports import free_ports
+from devstack.stack import Options, Stack
 from typer.testing import CliRunner
 
 from tests.devstack.waiting import eventually, is_running
@@ -149,6 +151,7 @@ async def test_a_stop_during_the_start_leaves_nothing(tmp_path: Path) -> None:
         (["full"], "goes with --demo"),
         (["--demo", "novel"], "no demo"),
         (["--demo", "--only", "postgres"], "needs every part"),
+        (["--carrier-step-seconds", "0"], "--carrier-step-seconds"),
     ],
 )
 def test_a_mistake_on_the_command_line_is_explained(
@@ -157,3 +160,36 @@ def test_a_mistake_on_the_command_line_is_explained(
     refusal = CliRunner().invoke(app, options)
     assert refusal.exit_code == 2
     assert message in refusal.stderr
+
+
+def test_a_place_that_cannot_hold_data_is_told_with_a_way_out(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    dev = start(tmp_path / "file" / "below", "--only", "mail", "--ports", "auto")
+    told, traceback = dev.communicate()
+    assert (dev.returncode, traceback) == (1, "")
+    assert "Not a directory" in told
+    assert "--data DIR" in told
+
+
+def test_data_that_a_part_cannot_use_can_be_forgotten(tmp_path: Path) -> None:
+    (tmp_path / "lock").touch()
+    (tmp_path / "mail").touch()
+    options = ("--only", "mail", "--ports", "auto", "--exit")
+    refused = start(tmp_path, *options)
+    told, _ = refused.communicate()
+    assert refused.returncode == 1
+    assert "dev --fresh" in told
+    afresh = start(tmp_path, *options, "--fresh")
+    afresh.communicate()
+    assert afresh.returncode == 0
+
+
+def test_parts_run_by_hand_are_told_of_the_extras(tmp_path: Path) -> None:
+    parts = ("traces", "issuer", "codec")
+    told = _by_hand(Stack(Options(data=tmp_path, ports=free_ports(), parts=parts)))
+    for name in (
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "OIDC_ISSUER",
+        "TEMPORAL_PAYLOAD_ACTIVE_KEY",
+    ):
+        assert f"export {name}=" in told

@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -131,6 +132,23 @@ async def test_a_paused_part_can_be_stopped(tmp_path: Path) -> None:
     async with running(a_command(tmp_path, f"ready={tmp_path / 'ready'}")) as process:
         process.pause()
     assert tail(tmp_path / "child.log", 1) == ["bye"]
+
+
+async def test_a_part_whose_program_is_just_being_replaced_comes_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("devstack.process._FIRST_BACK_OFF_SECONDS", 0.01)
+    program = tmp_path / "program"
+    program.symlink_to(sys.executable)
+    command = a_command(tmp_path, f"ready={tmp_path / 'ready'}")
+    command = replace(command, argv=(str(program), *command.argv[1:]))
+    async with running(command) as process:
+        program.unlink()
+        await process.kill()
+        await eventually(lambda: "No such file" in process.end)
+        program.symlink_to(sys.executable)
+        await process.until_ready()
+        assert process.state is State.READY
 
 
 async def test_what_a_part_has_started_goes_with_it(tmp_path: Path) -> None:

@@ -14,12 +14,12 @@ from devstack.demo import STORIES, DemoFailed, play
 from devstack.display import Display
 from devstack.issuer.people import ROLES, tokens
 from devstack.issuer.signer import Signer
-from devstack.lock import AlreadyRunning
+from devstack.lock import AlreadyRunning, SomebodyElses
 from devstack.ports import Ports, PortTaken, free_ports
 from devstack.process import PartFailed
 from devstack.seeing.asking import trace_of_an_order
 from devstack.seeing.prometheus import NoPrometheus
-from devstack.services import Addresses, known_callers, settings
+from devstack.services import Addresses, settings
 from devstack.stack import EXTRAS, PARTS, Options, Stack, with_errands
 
 _EXAMPLES = """Examples:
@@ -153,7 +153,7 @@ def dev(
         ),
     ] = False,
     carrier_step_seconds: Annotated[
-        float, typer.Option(min=0, help="How long each scan of a parcel takes.")
+        float, typer.Option(min=0.01, help="How long each scan of a parcel takes.")
     ] = 0.5,
 ) -> None:
     """Start the whole system on this machine: PostgreSQL, Temporal with its UI, a
@@ -195,6 +195,7 @@ class Session:
             _links(Addresses(options.ports)), options.parts, to_stderr=as_json
         )
         self._stack = Stack(options, self._display.changed)
+        self._finds_data = (options.data / "lock").exists() and not options.fresh
         self._is_up = False
         self._outcome = 0
         self._signalled: signal.Signals | None = None
@@ -209,12 +210,19 @@ class Session:
                 return await work
             except asyncio.CancelledError:
                 return self._status_when_told_to_stop()
-            except (AlreadyRunning, PortTaken, PartFailed, NoPrometheus) as problem:
+            except PartFailed as problem:
+                self._display.say(f"{problem}{self._about_old_data}")
+            except (AlreadyRunning, SomebodyElses, PortTaken, NoPrometheus) as problem:
                 self._display.say(str(problem))
             except PermissionError as problem:
                 self._display.say(
                     f"{problem}. Was this data made by another user? Remove it as that"
                     " user, or choose another directory: uv run dev --data DIR"
+                )
+            except OSError as problem:
+                self._display.say(
+                    f"{problem}. Everything is kept in {self._options.data}; to keep it"
+                    " elsewhere: uv run dev --data DIR"
                 )
             return 1
 
@@ -238,6 +246,15 @@ class Session:
             self._outcome = 1
         if "traces" in self._options.parts:
             self._display.say(await trace_of_an_order(self._stack.at))
+
+    @property
+    def _about_old_data(self) -> str:
+        if not self._finds_data:
+            return ""
+        return (
+            "\nIf it cannot use what another version has left in"
+            f" {self._options.data}, forget that: uv run dev --fresh"
+        )
 
     @property
     def _acting(self) -> Acting:
@@ -331,7 +348,7 @@ def _people(signer: Signer) -> str:
 
 def _by_hand(stack: Stack) -> str:
     at = stack.at
-    given = settings(at) | (known_callers(at) if stack.signer else {})
+    given = settings(at) | stack.environment
     exports = [f"export {name}='{value}'" for name, value in given.items()]
     return "\n".join(
         (

@@ -259,7 +259,7 @@ def _workflow_url(stage: Stage, order: str) -> str:
 
 
 async def _check_books(at: Addresses, say: Say) -> None:
-    connection = await asyncpg.connect(at.database)
+    connection = await asyncpg.connect(at.database, ssl=False)
     try:
         for view in _AUDIT_VIEWS:
             if wrong := await connection.fetch(f"SELECT * FROM {view}"):

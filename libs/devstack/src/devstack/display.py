@@ -68,8 +68,7 @@ class Display:
             return
         self._shown[process.name] = now
         if process.state is State.DIED:
-            code = process.exit_code
-            self.say(process.report(f"died (exit status {code}) and is started again"))
+            self.say(process.report(f"died ({process.end}) and is started again"))
         if self._live:
             self._refresh()
         else:

@@ -94,7 +94,8 @@ async def drop_database(server_url: str, name: str) -> None:
 
 
 async def _execute(url: str, statement: str) -> None:
-    connection = await asyncpg.connect(url)
+    # Without TLS, whatever the caller's PGSSLMODE wants of other servers.
+    connection = await asyncpg.connect(url, ssl=False)
     try:
         await connection.execute(statement)
     finally:

@@ -71,6 +71,7 @@ class Process:
         self.command = command
         self.state = State.WAITING
         self.exit_code: int | None = None
+        self._trouble: str | None = None
         self._changed = changed
         self._child: asyncio.subprocess.Process | None = None
         self._supervisor: asyncio.Task[None] | None = None
@@ -86,6 +87,11 @@ class Process:
     def pid(self) -> int | None:
         """The process id while it runs."""
         return self._child.pid if self._child else None
+
+    @property
+    def end(self) -> str:
+        """How it ended, or why it did not even start."""
+        return self._trouble or f"exit status {self.exit_code}"
 
     async def start(self) -> None:
         """Start it and return when it is ready. Raises `PartFailed`."""
@@ -180,25 +186,37 @@ class Process:
         clock = asyncio.get_running_loop().time
         while True:
             began = clock()
-            self.exit_code = await self._run()
+            await self._run_or_note()
             self._ready.clear()
             if not self._wanted:
                 return
             deaths = 1 if clock() - began > _SOUND_AFTER_SECONDS else deaths + 1
             if not self._was_ready and deaths >= _ATTEMPTS_TO_START:
                 how = f"died {deaths} times and was never ready"
-                raise PartFailed(self.report(f"{how} (exit status {self.exit_code})"))
+                raise PartFailed(self.report(f"{how} ({self.end})"))
             self._change(State.DIED)
             await asyncio.sleep(back_off_seconds(deaths))
+
+    async def _run_or_note(self) -> None:
+        """Run it until it ends. That a part which was up cannot be started again (the
+        disk is full, its program is just being replaced) is one more death."""
+        try:
+            self.exit_code = await self._run()
+        except OSError as problem:
+            if not self._was_ready:
+                raise
+            self._trouble = str(problem)
+        else:
+            self._trouble = None
 
     async def _run(self) -> int:
         if self.command.prepare is not None:
             self._change(State.STARTING)
             await self.command.prepare()
         self._child = child = await self._spawn()
-        self._change(State.STARTING)
         probe = asyncio.create_task(self._probe())
         try:
+            self._change(State.STARTING)
             return await child.wait()
         finally:
             probe.cancel()

@@ -30,9 +30,12 @@ _DRAIN_SECONDS = 3
 _API_STOP_SECONDS = 4.0
 _WORKER_STOP_SECONDS = 5.0
 _SIMULATOR_STOP_SECONDS = 2.5
-# What a shell may have set for another system must not reach this one.
+# What a shell may have set for another system must not reach this one. Drivers and
+# servers read some of it by themselves: PGSSLMODE, WEB_CONCURRENCY. A proxy has no
+# business where everything is on loopback.
 _FOREIGN = (
     *("TEMPORAL_", "STRIPE_", "DATABASE_", "CARRIER", "SMTP_", "OIDC_", "API_"),
+    *("PG", "WEB_CONCURRENCY", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"),
     TOKEN_VARIABLE,
 )
 
@@ -299,7 +302,8 @@ class Services:
         inherited = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith(_FOREIGN)
+            # Proxies are spelled in small letters as well.
+            if not name.upper().startswith(_FOREIGN)
         }
         if inherited.pop("PYTHONDONTWRITEBYTECODE", None):
             # It would compile all libraries at every start: 2.8 s of CPU and not 1.0 s.

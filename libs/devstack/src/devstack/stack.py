@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -105,7 +105,7 @@ class Stack:
 
     `stack["worker"]` is the `Process` of a part: its pid, and `kill`, `pause`, `stop`
     and `start` for those who test what happens then. Entering raises `AlreadyRunning`,
-    `PortTaken` or `PartFailed`, and then nothing is left running.
+    `SomebodyElses`, `PortTaken` or `PartFailed`, and then nothing is left running.
     """
 
     def __init__(
@@ -144,6 +144,14 @@ class Stack:
     ) -> None:
         await self._resources.aclose()
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the chosen extras and the options have every service know."""
+        seen = tracing(self.at) if "traces" in self.options.parts else {}
+        known = known_callers(self.at) if self.signer else {}
+        sealed = encryption() if "codec" in self.options.parts else {}
+        return {**seen, **known, **sealed, **self.options.environment}
+
     def kill_all(self) -> None:
         """Do not wait for anything any more: kill what still runs (SIGKILL)."""
         for process in self._processes.values():
@@ -173,23 +181,19 @@ class Stack:
     async def _claim(self, resources: AsyncExitStack) -> None:
         """Own the data directory, and tidy up after an owner that was killed."""
         data = self.options.data
-        data.mkdir(parents=True, exist_ok=True)
-        (data / ".gitignore").write_text("*\n")
         resources.enter_context(only_one(data))
+        (data / ".gitignore").write_text("*\n")
         await asyncio.to_thread(stop_leftovers, self._record)
+        # Before anything goes: the logs of what ran last are kept for one start only.
+        check_free(self.options.ports, self.options.parts)
         if self.options.fresh:
             _forget(data)
         _set_logs_aside(data / "logs")
-        check_free(self.options.ports, self.options.parts)
         resources.callback(Guard(self._record, self.options.remove).dismiss)
 
     def _commands(self, http: httpx2.AsyncClient) -> list[Command]:
         o, logs = self.options, self.options.data / "logs"
-        seen = tracing(self.at) if "traces" in o.parts else {}
-        known = known_callers(self.at) if self.signer else {}
-        sealed = encryption() if "codec" in o.parts else {}
-        extra = {**seen, **known, **sealed, **o.environment}
-        services = Services(self.at, o.data, http, extra, self.signer)
+        services = Services(self.at, o.data, http, self.environment, self.signer)
         build: dict[str, Callable[[], Command]] = {
             "postgres": lambda: postgres(
                 o.data / "postgres",
@@ -254,11 +258,13 @@ class Stack:
             await asyncio.gather(*stopping)
 
     def _note(self, process: Process) -> None:
-        self._record.write(
-            (p.pid, p.command.stop_signal)
-            for p in self._processes.values()
-            if p.pid is not None
-        )
+        # On a full disk it is more important that parts are started again, and stopped.
+        with suppress(OSError):
+            self._record.write(
+                (p.pid, p.command.stop_signal)
+                for p in self._processes.values()
+                if p.pid is not None
+            )
         self._changed(process)
 
 

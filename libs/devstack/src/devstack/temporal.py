@@ -10,7 +10,7 @@ import httpx2
 
 from devstack.ports import HOST, Ports
 from devstack.probe import answers
-from devstack.process import Command
+from devstack.process import Command, PartFailed
 
 NAMESPACE = "default"
 
@@ -96,5 +96,5 @@ def temporal_binary() -> str:
     beside = Path(sys.executable).parent
     path = shutil.which("temporal", path=f"{beside}{os.pathsep}{os.environ['PATH']}")
     if path is None:
-        raise FileNotFoundError("the temporal command line is missing: run uv sync")
+        raise PartFailed("The temporal command line is missing: run uv sync")
     return path
