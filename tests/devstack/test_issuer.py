@@ -136,3 +136,11 @@ def test_every_token_is_printed_on_a_line_of_its_own(signer: Signer) -> None:
     assert {n: claims(signer, token)["sub"] for n, token in printed.items()} == {
         name: name for name in ROLES
     }
+
+
+async def test_clients_learn_how_to_show_their_secret(
+    http: httpx2.AsyncClient,
+) -> None:
+    described = (await http.get("/.well-known/openid-configuration")).json()
+    ways = described["token_endpoint_auth_methods_supported"]
+    assert ways == ["client_secret_post", "none"]

@@ -84,3 +84,35 @@ def test_mails_survive_a_restart_and_keep_their_numbers(tmp_path: Path) -> None:
     Mailbox(tmp_path).add(["ada@example.com"], a_mail("Second"))
     subjects = {mail.id: mail.subject for mail in Mailbox(tmp_path).all()}
     assert subjects == {1: "First", 2: "Second"}
+
+
+async def test_a_mail_nobody_can_decode_hides_no_other(
+    sink: tuple[httpx2.AsyncClient, int],
+) -> None:
+    client, port = sink
+    await send(port, a_mail().replace(b'charset="utf-8"', b'charset="klingon"'))
+    await send(port, a_mail("Readable"))
+    mails = (await client.get("/messages")).json()
+    assert [mail["subject"] for mail in mails] == ["Your order", "Readable"]
+    assert "on its way" in mails[0]["text"]
+
+
+async def test_a_mail_that_cannot_be_kept_may_be_sent_again(
+    sink: tuple[httpx2.AsyncClient, int], tmp_path: Path
+) -> None:
+    _, port = sink
+    await asyncio.to_thread(tmp_path.rmdir)
+    with pytest.raises(smtplib.SMTPDataError) as refused:
+        await send(port, a_mail())
+    assert refused.value.smtp_code == 452
+
+
+async def test_the_sink_does_not_ask_the_network_for_its_name(
+    sink: tuple[httpx2.AsyncClient, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, port = sink
+    monkeypatch.setattr("socket.getfqdn", lambda *_: "asked.example")
+    reader, writer = await asyncio.open_connection(HOST, port)
+    assert (await reader.readline()).startswith(b"220 localhost ")
+    writer.close()
+    await writer.wait_closed()

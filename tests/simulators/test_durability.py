@@ -65,6 +65,20 @@ async def test_a_reset_provider_is_as_new(tmp_path: Path) -> None:
         assert clock["ahead_seconds"] == 0
 
 
+async def test_a_seed_means_the_same_after_a_reset(tmp_path: Path) -> None:
+    async with (
+        running("payments", tmp_path / "p.sqlite") as simulator,
+        Shop.open(simulator.url) as shop,
+    ):
+        drawn = []
+        for _ in range(2):
+            await shop.switch_on("rate_limit", "events$", probability=0.5, seed=7)
+            answers = [await shop.http.get("/v1/events") for _ in range(20)]
+            drawn.append([answer.status_code for answer in answers])
+            await shop.control.post("/_sim/reset")
+        assert drawn[0] == drawn[1]
+
+
 async def test_a_simulator_ends_cleanly_when_asked_to(tmp_path: Path) -> None:
     async with (
         running("carrier", tmp_path / "c.sqlite", "--no-auto") as simulator,

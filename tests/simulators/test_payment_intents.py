@@ -159,6 +159,18 @@ async def test_metadata_is_kept_changed_and_unset(shop: Shop) -> None:
     assert metadata_of(changed) == {"order": "ord_1", "note": "late"}
 
 
+async def test_metadata_keeps_names_that_are_numbers(shop: Shop) -> None:
+    for metadata in ({"7": "seven"}, {"0": "nought", "1": "one"}):
+        assert metadata_of(await shop.intent(metadata=metadata)) == metadata
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "101"])
+async def test_a_page_has_from_one_to_a_hundred_entries(shop: Shop, limit: str) -> None:
+    answer = await shop.http.get("/v1/payment_intents", params={"limit": limit})
+    assert answer.status_code == 400
+    assert answer.json()["error"]["param"] == "limit"
+
+
 async def test_the_list_pages_through_the_intents_newest_first(shop: Shop) -> None:
     customer = (await shop.api.v1.customers.create_async()).id
     made = [(await shop.intent(customer=customer)).id for _ in range(5)]

@@ -45,3 +45,9 @@ def test_no_input_breaks_the_reader(encoded: bytes) -> None:
 def test_contradictory_names_are_refused(encoded: bytes) -> None:
     with pytest.raises(StripeError):
         decode_form(encoded)
+
+
+@pytest.mark.parametrize("keys", [["5"], ["2026", "7"], ["0", "2"], ["01"]])
+def test_names_of_digits_are_kept(keys: list[str]) -> None:
+    encoded = urlencode([(f"metadata[{key}]", "x") for key in keys])
+    assert decode_form(encoded.encode()) == {"metadata": dict.fromkeys(keys, "x")}

@@ -26,7 +26,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from devstack.ports import free_ports
+from devstack.ports import PortTaken, free_ports
 from devstack.postgres import create_database, database_url, drop_database
 from devstack.process import PartFailed
 from devstack.stack import Options, Stack
@@ -195,7 +195,7 @@ class _Holder:
             async with Stack(options) as stack:
                 self._publish(_ADDRESSES, json.dumps(asdict(_services_of(stack))))
                 await asyncio.Event().wait()
-        except PartFailed as failure:
+        except (PartFailed, PortTaken) as failure:
             self._publish(_FAILURE, str(failure))
 
     def _publish(self, name: str, content: str) -> None:

@@ -61,15 +61,14 @@ class Mailbox:
         draft.rename(self._directory / f"{number:06}.eml")
 
     def all(self) -> list[Mail]:
-        return [_read(file) for file in self._files()]
+        return [mail for file in self._files() if (mail := _read(file))]
 
     def get(self, number: int) -> Mail | None:
-        file = self._directory / f"{number:06}.eml"
-        return _read(file) if file.exists() else None
+        return _read(self._directory / f"{number:06}.eml")
 
     def clear(self) -> None:
         for file in self._files():
-            file.unlink()
+            file.unlink(missing_ok=True)
 
     def _files(self) -> list[Path]:
         return sorted(self._directory.glob("*.eml"))
@@ -88,7 +87,11 @@ class _Receiver:
         if not isinstance(content, bytes):
             return "554 this sink reads bytes"
         # In a thread: flushing to disk must not stop the other connections.
-        await asyncio.to_thread(self._mailbox.add, envelope.rcpt_tos, content)
+        try:
+            await asyncio.to_thread(self._mailbox.add, envelope.rcpt_tos, content)
+        except OSError as problem:
+            # A full disk is no reason for the sender to give up on the mail.
+            return f"452 not kept: {problem.strerror}"
         return "250 kept"
 
 
@@ -97,10 +100,12 @@ def create_app(mailbox: Mailbox, smtp_port: int) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        def smtp() -> SMTP:
+            # Named, or it asks the network for its name at each connection.
+            return SMTP(_Receiver(mailbox), enable_SMTPUTF8=True, hostname="localhost")
+
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(
-            lambda: SMTP(_Receiver(mailbox), enable_SMTPUTF8=True), HOST, smtp_port
-        )
+        server = await loop.create_server(smtp, HOST, smtp_port)
         yield
         server.close()
 
@@ -132,20 +137,32 @@ def create_app(mailbox: Mailbox, smtp_port: int) -> FastAPI:
     return app
 
 
-def _read(file: Path) -> Mail:
-    parsed = BytesParser(EmailMessage, policy=email.policy.default).parsebytes(
-        file.read_bytes()
-    )
-    body = parsed.get_body(("plain", "html"))
-    arrived = datetime.fromtimestamp(file.stat().st_mtime, UTC)
+def _read(file: Path) -> Mail | None:
+    """The mail, unless the sink was emptied meanwhile."""
+    try:
+        content = file.read_bytes()
+        arrived = datetime.fromtimestamp(file.stat().st_mtime, UTC)
+    except FileNotFoundError:
+        return None
+    parsed = BytesParser(EmailMessage, policy=email.policy.default).parsebytes(content)
     return Mail(
         id=int(file.stem),
         subject=str(parsed["Subject"] or ""),
         to=str(parsed[_ENVELOPE_TO]).split(", "),
         message_id=str(parsed["Message-ID"] or ""),
         date=str(parsed["Date"] or arrived.isoformat()),
-        text=body.get_content() if body else "",
+        text=_text(parsed),
     )
+
+
+def _text(mail: EmailMessage) -> str:
+    body = mail.get_body(("plain", "html"))
+    if body is None:
+        return ""
+    try:
+        return str(body.get_content())
+    except LookupError:  # a charset that nobody knows
+        return str(body.get_payload())
 
 
 def _page(mails: list[Mail]) -> str:

@@ -111,6 +111,8 @@ def _description(signer: Signer) -> dict[str, Any]:
         "token_endpoint": f"{base}/token",
         "authorization_endpoint": f"{base}/authorize",
         "response_types_supported": ["code"],
+        # Unsaid, it is HTTP Basic. The docs page has no secret.
+        "token_endpoint_auth_methods_supported": ["client_secret_post", "none"],
         "grant_types_supported": ["authorization_code", "client_credentials"],
         "code_challenge_methods_supported": ["S256"],
         "subject_types_supported": ["public"],

@@ -88,6 +88,8 @@ class Faults:
             "INSERT INTO faults (remaining, body) VALUES (?, ?)",
             *(fault.count, fault.model_dump_json()),
         )
+        # After a reset the numbers begin anew, and so must the draws.
+        self._dice.pop(number, None)
         return SwitchedFault(**fault.model_dump(), id=number, remaining=fault.count)
 
     def active(self) -> list[SwitchedFault]:

@@ -62,6 +62,8 @@ def _with_lists(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     children = {key: _with_lists(child) for key, child in value.items()}
-    if not all(key.isdecimal() for key in children):
+    # Only what counts from 0 is a list: keys of metadata may be digits as well.
+    numbers = [str(number) for number in range(len(children))]
+    if children.keys() != set(numbers):
         return children
-    return [children[key] for key in sorted(children, key=int)]
+    return [children[number] for number in numbers]

@@ -99,7 +99,8 @@ class Objects:
 
     def page(self, kind: str, url: str, params: Params, *filters: str) -> Json:
         """Newest first, as Stripe lists; `filters` are fields that must be equal."""
-        limit = params.integer("limit") or USUAL_PAGE
+        limit = params.integer("limit")
+        limit = USUAL_PAGE if limit is None else limit
         if not 1 <= limit <= LARGEST_PAGE:
             raise invalid(f"The limit is from 1 to {LARGEST_PAGE}.", param="limit")
         conditions, values = _conditions(kind, params, filters)

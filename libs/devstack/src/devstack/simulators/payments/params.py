@@ -101,7 +101,7 @@ class Params:
         return kept
 
     def _keyed(self, name: str) -> Json:
-        # Metadata keys may be all digits, which the form decoder takes for a list.
+        # The form decoder takes the keys 0, 1, 2 and so on for a list.
         value = self.values.get(name, {})
         if isinstance(value, list):
             return {str(index): item for index, item in enumerate(value)}
