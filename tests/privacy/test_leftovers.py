@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import quote
 
 import httpx2
 import pytest
@@ -52,6 +53,13 @@ CARDS = {"4242424242424242", "pm_card_"}
 PEOPLE = words_of(PERSONAL) | words_of(CUSTOMER) | CARDS
 FOR_PEOPLE = {"contacts", "notes", "holds", "idempotency_keys"}
 """Tables that know people: what was said of them, and who was told so."""
+
+WITH_A_TRACE = {
+    "traceparent": f"00-{'4b' * 16}-{'f0' * 8}-01",
+    "tracestate": f"shop={PERSONAL['email']}",
+    "baggage": f"buyer={PERSONAL['email']}",
+}
+"""What the services of a shop may tell one another with each request."""
 
 
 @dataclass
@@ -110,6 +118,7 @@ async def a_shop_in(system: Stack, refusals: Refusals, stack: AsyncExitStack) ->
         trust_env=False,
         timeout=30,
         event_hooks={"response": [refusals]},
+        headers=WITH_A_TRACE,
     )
     await stack.enter_async_context(caller)
     client = await Client.connect(at.temporal, data_converter=DATA_CONVERTER)
@@ -125,6 +134,7 @@ async def test_nobody_is_found_in_what_a_day_leaves_behind(day: Day) -> None:
     await one_that_is_declined_held_and_sent_back(day.shop)
     await one_that_is_cancelled(day.shop)
     await what_is_refused(day.shop)
+    await what_is_not_found(day)
     await mails_are_out(day)
 
     left = await day.left()
@@ -201,6 +211,14 @@ async def what_is_refused(shop: Shop) -> None:
             await shop.post(path, body)
     for query in ({"q": email}, {"status": name}, {"cursor": email}):
         await shop.http.get("/v1/orders", params=query)
+
+
+async def what_is_not_found(day: Day) -> None:
+    """Nor is anybody's name an address: but whoever asked for it is told of it."""
+    for name in ("email", "phone"):
+        path = f"/v1/orders/{quote(PERSONAL[name])}"
+        missing = await day.http.get(day.stack.at.api + path)
+        assert missing.status_code == httpx2.codes.NOT_FOUND
 
 
 async def mails_are_out(day: Day) -> None:

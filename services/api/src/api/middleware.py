@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import structlog
 from fastapi import Request
+from opentelemetry import trace
 from shared.contracts.base import ID_BODY
 from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect
@@ -88,18 +89,19 @@ class _Exchange:
             place, _, made = headers.get("location", "").rpartition("/")
             self._placed = made if place == "/v1/orders" else None
             self._add_headers(headers)
+            # By the end of the answer the span has ended too.
+            trace.get_current_span().set_attribute("url.path", self._path())
         await self._send(message)
 
     def log(self) -> None:
         path = self._scope["path"]
         if path in _QUIET and self._status == 200:
             return
-        route = getattr(self._scope.get("route"), "path", "unmatched")
         log.info(
             "request",
             extra={
                 "method": self._scope["method"],
-                "route": route,
+                "route": self._route(),
                 # Without a status the caller left before there was one.
                 "status": self._status or 499,
                 "ms": round((time.perf_counter() - self._began) * 1000, 1),
@@ -117,6 +119,17 @@ class _Exchange:
             if name.endswith("_id") and _ID.fullmatch(value)
         }
         return ids | ({"order_id": self._placed} if self._placed else {})
+
+    def _route(self) -> str:
+        path: str = getattr(self._scope.get("route"), "path", "unmatched")
+        return path
+
+    def _path(self) -> str:
+        """As much of the address as may be told."""
+        path = self._route()
+        for name, value in self._subjects().items():
+            path = path.replace(f"{{{name}}}", value)
+        return path
 
     def _add_headers(self, headers: MutableHeaders) -> None:
         headers.setdefault("Cache-Control", "no-store")

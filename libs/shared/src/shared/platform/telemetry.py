@@ -12,14 +12,16 @@ from datetime import timedelta
 from urllib.parse import urlsplit
 
 import httpx2
-from opentelemetry import trace
+from opentelemetry import propagate, trace
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+from opentelemetry.propagators.textmap import CarrierT, Getter, default_getter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Span as SdkSpan
 from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from temporalio.client import Plugin
 from temporalio.contrib.opentelemetry import (
     OpenTelemetryPlugin,
@@ -58,6 +60,7 @@ def start_tracing(
     # It would warn of each try; the error that follows them comes once a minute.
     logging.getLogger("opentelemetry.exporter.otlp").setLevel(logging.ERROR)
     trace.set_tracer_provider(provider)
+    propagate.set_global_textmap(_ParentAlone())
 
     def stop() -> None:
         # Shutting down retries for as long as the exporter likes, so nobody waits.
@@ -68,13 +71,29 @@ def start_tracing(
     return stop
 
 
+class _ParentAlone(TraceContextTextMapPropagator):
+    """What a caller may tell of a trace: its id. `baggage` and `tracestate` are
+    anybody's text, and would go with each workflow, into its history."""
+
+    def extract(
+        self,
+        carrier: CarrierT,
+        context: Context | None = None,
+        getter: Getter[CarrierT] = default_getter,
+    ) -> Context:
+        parent = getter.get(carrier, "traceparent")
+        return super().extract({"traceparent": parent} if parent else {}, context)
+
+
 class _Reticence(SpanProcessor):
-    """FastAPI records a request's query too, and whoever looks for an order may write a
-    name into it."""
+    """FastAPI records a request's path and query, and whoever looks for an order may
+    write a name into them. What may be told of the path is added later."""
 
     def on_start(self, span: SdkSpan, parent_context: Context | None = None) -> None:
-        if span.attributes and "url.query" in span.attributes:
-            span.set_attribute("url.query", "REDACTED")
+        if span.kind is SpanKind.SERVER:
+            for name in ("url.path", "url.query"):
+                if name in (span.attributes or {}):
+                    span.set_attribute(name, "REDACTED")
 
 
 def describe_process(settings: ObservabilitySettings, *, service: str) -> Resource:
