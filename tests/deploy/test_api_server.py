@@ -12,7 +12,15 @@ import pytest
 import yaml
 
 from tests.deploy.api_server import ApiServer, api_server
-from tests.deploy.rendering import ENVIRONMENTS, Manifest, environment, named, of_kind
+from tests.deploy.cluster import key
+from tests.deploy.rendering import (
+    ENVIRONMENTS,
+    Manifest,
+    environment,
+    named,
+    of_kind,
+    workloads,
+)
 from tests.deploy.schemas import folder, is_built_in
 
 
@@ -100,3 +108,25 @@ def test_a_pod_that_may_run_as_root_is_warned_of(server: ApiServer) -> None:
     api["metadata"]["name"] = "root"
     del api["spec"]["template"]["spec"]["securityContext"]
     assert 'would violate PodSecurity "restricted' in server.apply([api])
+
+
+@pytest.mark.timeout(300)
+def test_a_pod_of_each_template_is_taken_too(server: ApiServer) -> None:
+    """The server looks at a pod more closely than at the template it is made of."""
+    made = environment("production")
+    server.apply(of_kind(made, "Namespace"))
+    server.apply(of_kind(made, "ServiceAccount", "PriorityClass"))
+    said = server.apply([pod_of(m, template) for m, template in workloads(made)])
+    assert [line for line in said.splitlines() if "Warning" in line] == []
+
+
+def pod_of(manifest: Manifest, template: Manifest) -> Manifest:
+    """As a controller makes it."""
+    namespace, name = key(manifest)
+    labels = template["metadata"]["labels"]
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"namespace": namespace, "name": name, "labels": labels},
+        "spec": template["spec"],
+    }
