@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from api.app import create_app
 from api.settings import ApiSettings
+from devstack.surroundings import cleared
 from pydantic import SecretStr
 from shared.database.engine import connector, create_engine
 from shared.database.kernel.change import CHANNEL
@@ -41,7 +42,6 @@ NOWHERE = "127.0.0.1:1"
 STRIPE_SECRET = "whsec_test"
 CARRIER_SECRET = "whsec_" + base64.b64encode(b"carrier").decode()
 EASYPOST_SECRET = "easypost"
-_OURS = ("TEMPORAL_", "STRIPE_", "DATABASE_", "CARRIER", "SMTP_", "OIDC_", "API_")
 
 WHOLE_SYSTEMS = ("faults", "e2e")
 """Folders whose tests each take long."""
@@ -65,9 +65,9 @@ def pytest_configure(config: pytest.Config) -> None:
         # Ctrl-C.
         signal.signal(signal.SIGINT, signal.default_int_handler)
     # Settings are what a test gives, not what the shell that started it has.
-    for name in list(os.environ):
-        if name.startswith(_OURS):
-            del os.environ[name]
+    ours = cleared(os.environ)
+    os.environ.clear()
+    os.environ.update(ours)
     once.remember()
     if not config.option.collectonly:
         infrastructure.start(config)

@@ -17,6 +17,7 @@ from devstack.postgres import database_url
 from devstack.probe import answers
 from devstack.process import Command
 from devstack.products import STOREKEEPER, TOKEN_VARIABLE
+from devstack.surroundings import cleared
 from devstack.temporal import NAMESPACE
 
 # Secrets in form only: everything listens on loopback and forgets no customer's money.
@@ -30,14 +31,6 @@ _DRAIN_SECONDS = 3
 _API_STOP_SECONDS = 4.0
 _WORKER_STOP_SECONDS = 5.0
 _SIMULATOR_STOP_SECONDS = 2.5
-# What a shell may have set for another system must not reach this one. Drivers and
-# servers read some of it by themselves: PGSSLMODE, WEB_CONCURRENCY. A proxy has no
-# business where everything is on loopback.
-_FOREIGN = (
-    *("TEMPORAL_", "STRIPE_", "DATABASE_", "CARRIER", "SMTP_", "OIDC_", "API_"),
-    *("PG", "WEB_CONCURRENCY", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"),
-    TOKEN_VARIABLE,
-)
 
 
 @dataclass(frozen=True)
@@ -299,12 +292,7 @@ class Services:
         return {TOKEN_VARIABLE: token}
 
     def _environment(self, metrics_port: int | None) -> dict[str, str]:
-        inherited = {
-            name: value
-            for name, value in os.environ.items()
-            # Proxies are spelled in small letters as well.
-            if not name.upper().startswith(_FOREIGN)
-        }
+        inherited = cleared(os.environ)
         if inherited.pop("PYTHONDONTWRITEBYTECODE", None):
             # It would compile all libraries at every start: 2.8 s of CPU and not 1.0 s.
             inherited["PYTHONPYCACHEPREFIX"] = str(self._data / "bytecode")

@@ -1,0 +1,30 @@
+"""What a shell's environment has for other systems, and must not reach this one."""
+
+from collections.abc import Mapping
+
+from devstack.ports import HOST
+from devstack.products import TOKEN_VARIABLE
+
+# Our settings. What drivers and servers read by themselves: PGSSLMODE and its like,
+# WEB_CONCURRENCY.
+_FOREIGN = (
+    *("TEMPORAL_", "STRIPE_", "DATABASE_", "CARRIER", "SMTP_", "OIDC_", "API_"),
+    *("PG", "WEB_CONCURRENCY"),
+    TOKEN_VARIABLE,
+)
+_ON_LOOPBACK = (HOST, "localhost")
+
+
+def cleared(environment: Mapping[str, str]) -> dict[str, str]:
+    """What is left of it; a proxy is left as well, but not for what listens here."""
+    kept = {
+        name: value
+        for name, value in environment.items()
+        if not name.startswith(_FOREIGN)
+    }
+    # Programs read the one or the other spelling.
+    direct = {
+        name: ",".join((*filter(None, [kept.get(name)]), *_ON_LOOPBACK))
+        for name in ("no_proxy", "NO_PROXY")
+    }
+    return kept | direct
