@@ -11,7 +11,7 @@ from devstack.services import Addresses
 from devstack.temporal import NAMESPACE
 from temporalio.client import Client
 
-from benchmarks.counting import Histories, SqlLog, histories_of, temporal_requests
+from benchmarks.counting import Histories, SqlLog, histories_of, settled_requests
 from benchmarks.shop import PATIENCE_SECONDS, Shop, open_shop, sku
 from benchmarks.system import running
 
@@ -103,11 +103,11 @@ async def _cost(
 ) -> Cost:
     metrics = f"http://127.0.0.1:{at.ports.temporal_metrics}/metrics"
     async with httpx2.AsyncClient(trust_env=False) as http:
-        before = await temporal_requests(http, metrics)
+        before = await settled_requests(http, metrics)
         log.mark()
         ended = await _play(shop, client, STORIES[name], orders)
         await _settle(shop)
-        after = await temporal_requests(http, metrics)
+        after = await settled_requests(http, metrics)
     sql = log.since_mark()
     requests = after.since(before)
     total = Histories()

@@ -1,5 +1,6 @@
 """What the parts count of themselves: requests, statements, events. No clock in it."""
 
+import asyncio
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -17,6 +18,8 @@ from benchmarks.shop import OURS
 _SAMPLE = re.compile(r"^(\w+)\{([^}]*)\} ([0-9.e+]+)$")
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
 
+PAGE_SECONDS = 1.5
+
 BY_THE_CLOCK = frozenset(
     {
         *("PollWorkflowExecutionHistory", "GetCurrentClusterMetadata"),
@@ -30,6 +33,18 @@ BY_THE_CLOCK = frozenset(
     }
 )
 """Requests that no order asks for: ours, start-up's and the clock's."""
+
+
+async def settled_requests(http: httpx2.AsyncClient, metrics: str) -> "Requests":
+    """Once the page shows everything that has happened: the server brings it up to date
+    every second, and tells nobody when."""
+    shown = await temporal_requests(http, metrics)
+    while True:
+        await asyncio.sleep(PAGE_SECONDS)
+        now = await temporal_requests(http, metrics)
+        if now == shown:
+            return now
+        shown = now
 
 
 async def temporal_requests(http: httpx2.AsyncClient, metrics: str) -> "Requests":
