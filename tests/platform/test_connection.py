@@ -29,6 +29,7 @@ from tests.releases.commands import worker
 from tests.support.certificates import Authority
 from tests.support.doorman import AUDIENCE, Doorman, standing
 from tests.support.infrastructure import Services
+from tests.support.keys import K1
 from tests.support.peers import Host, Peer
 from tests.support.shop import Shop
 
@@ -260,6 +261,49 @@ async def test_certificates_that_do_not_work_replace_none_that_do(
         (certificates / "ca.crt").write_bytes(Authority("stranger").certificate)
         await until(was_tried)
         assert connection.client is first
+
+
+async def test_a_file_that_is_spoiled_does_not_end_the_watch(
+    access: dict[str, Any],
+    certificates: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    authority, keys = certificates / "ca.crt", tmp_path / "payload-keys"
+    keys.write_text(K1)
+
+    async def was_tried() -> bool:
+        return "the new certificates do not work" in caplog.text
+
+    async def is_replaced() -> bool:
+        return connection.client is not first
+
+    async with connected(access | {"temporal_payload_keys_file": keys}) as connection:
+        first = connection.client
+        keys.write_text("half a k")
+        authority.write_bytes(authority.read_bytes() + b"\n")
+        await until(was_tried)
+        keys.write_text(K1)
+        await until(is_replaced)
+
+
+async def test_a_secret_that_is_spoiled_does_not_end_the_renewal(
+    issuer: tuple[Issuer, Peer],
+    doorman: Doorman,
+    access: dict[str, Any],
+    rotate_secret: Callable[..., object],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def was_tried() -> bool:
+        await connection.trouble(5)
+        return "no new token for Temporal" in caplog.text
+
+    async with connected(access) as connection:
+        rotate_secret("no text: \xff", encoding="latin-1")
+        issuer[0].signer = doorman.signer = Signer(doorman.signer.issuer)
+        await until(was_tried)
+        rotate_secret("secret")
+        await until_trouble(connection, None)
 
 
 async def change_authority(doorman: Doorman) -> bytes:

@@ -202,7 +202,8 @@ class Connection:
                     continue
                 # Not lazy: what cannot be reached must not replace what can.
                 client = await self._connect(lazy=False)
-            except (OSError, RuntimeError) as error:
+            except (OSError, RuntimeError, ValueError) as error:
+                # The last is a key file that is spoiled: it is read with the others.
                 self._files = used
                 log.warning("the new certificates do not work: %s", error)
                 continue

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 ASK_SECONDS = 5.0
 USED_UP = 2 / 3
@@ -63,7 +63,8 @@ class ClientCredentials:
         except httpx2.HTTPStatusError as error:
             status = error.response.status_code
             raise NoToken(f"the issuer answers {status}{_reason(error)}") from None
-        except (httpx2.HTTPError, OSError, ValidationError) as error:
+        except (httpx2.HTTPError, OSError, ValueError) as error:
+            # Of values: the answer, or a file with a secret that is no text.
             raise NoToken(f"no answer to use: {type(error).__name__}") from None
         return Token(granted.access_token, self.clock() + granted.expires_in * USED_UP)
 
