@@ -14,7 +14,7 @@ from api.__main__ import openapi_document
 from api.app import create_app
 from devstack.ports import free_ports
 from fastapi import FastAPI
-from sqlalchemy import make_url, text
+from sqlalchemy import event, make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
@@ -105,6 +105,24 @@ async def test_it_tells_that_temporal_is_there(
     live_client: httpx2.AsyncClient, temporal: Client
 ) -> None:
     assert (await live_client.get("/ready")).json()["temporal"] == "reachable"
+
+
+async def test_however_many_ask_for_readiness_it_is_found_out_once(
+    app: FastAPI, client: httpx2.AsyncClient
+) -> None:
+    """Nobody has to say who they are to ask, and the database is needed for orders."""
+    asked: list[str] = []
+    engine = app.state.services.engine.sync_engine
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def keep(_: object, __: object, statement: str, *___: object) -> None:
+        asked.append(statement)
+
+    answers = await asyncio.gather(*(client.get("/ready") for _ in range(20)))
+    assert {answer.status_code for answer in answers} == {200}
+    many = len(asked)
+    await client.get("/ready")
+    assert many == len(asked) - many
 
 
 async def test_it_is_not_ready_without_its_database(

@@ -23,11 +23,18 @@ async def health() -> dict[str, str]:
 @router.get("/ready")
 async def ready(services: ApiServices, response: Response) -> dict[str, str]:
     """Temporal's state is only for information: orders are accepted without it."""
-    database, temporal = await asyncio.gather(_database(services), _temporal(services))
+    if services.looking is None or services.looking.done():
+        # Once for all who ask meanwhile: anybody may, and as often as they like.
+        services.looking = asyncio.create_task(_look(services))
+    database, temporal = await asyncio.shield(services.looking)
     able = database == "ready" and not services.draining
     response.status_code = 200 if able else 503
     status = "draining" if services.draining else "ready" if able else "not ready"
     return {"status": status, "database": database, "temporal": temporal}
+
+
+async def _look(services: Services) -> tuple[str, str]:
+    return await asyncio.gather(_database(services), _temporal(services))
 
 
 async def _database(services: Services) -> str:

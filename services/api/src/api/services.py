@@ -36,6 +36,8 @@ class Services:
     rates: Rates
     draining: bool = False
     """Asked to stop: streams end, and readiness says no."""
+    looking: asyncio.Task[tuple[str, str]] | None = None
+    """What finds out at the moment whether this process is ready."""
     reads: AsyncEngine = field(init=False)
     """The same pool without transactions: a read is one statement, one round trip."""
     streams: Counter[str] = field(default_factory=Counter)
