@@ -1,12 +1,16 @@
 """Webhooks in: stored once, worked off at least once, with one effect."""
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from shared.contracts.orders.states import HoldReason, MoneyStatus, OrderStatus
+from sqlalchemy import Row
 from worker.orders.process import orders_process
 from worker.runtime.inbox import InboxRunner
+from worker.runtime.registry import InboxEvent
 
 from tests.conftest import MakeWorkerSettings, Work
 from tests.support.shop import Shop, has_status
@@ -144,3 +148,29 @@ async def test_a_refund_that_waits_for_a_person_is_not_asked_for_again(
     await stored(shop, "evt_again", "refund.updated", refund["id"])
     await runner.work_off_batch()
     assert len((await shop.payments.books())[0]["refunds"]) == 1
+
+
+async def test_a_row_that_breaks_leaves_the_others_to_their_end(
+    closed_shop: Shop,
+) -> None:
+    """Else they would go on beside the next batch, and after the worker's end."""
+    begun, ended = asyncio.Event(), []
+
+    class Runner(InboxRunner):
+        async def work_off(self, row: Row[Any]) -> None:
+            if row.event_id == "breaks":
+                await begun.wait()
+                raise LookupError
+            begun.set()
+            await asyncio.sleep(0.01)
+            ended.append(row.event_id)
+
+    async def handle(event: InboxEvent) -> bool:
+        return True
+
+    for event_id in ("breaks", "works"):
+        await stored(closed_shop, event_id, FUTILE, "pi_1")
+    runner = Runner(closed_shop.engine, closed_shop.listener, {"stripe": handle})
+    with pytest.raises(LookupError):
+        await runner.work_off_batch()
+    assert ended == ["works"]

@@ -69,7 +69,13 @@ class Backlog(ABC):
                 },
             )
             rows = claimed.all()
-        await asyncio.gather(*(self.work_off(row) for row in rows))
+        # One that breaks must not leave the others at work with nobody who waits.
+        outcomes = await asyncio.gather(
+            *(self.work_off(row) for row in rows), return_exceptions=True
+        )
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
         return len(rows)
 
     @abstractmethod
