@@ -1,10 +1,8 @@
 """Prometheus, Grafana, the collector and Fluent Bit are told what is true."""
 
 import json
-import os
 import re
 from fnmatch import fnmatch
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,13 +13,13 @@ from tests.deploy.rendering import (
     DEPLOY,
     ENVIRONMENTS,
     KUSTOMIZE,
-    ROOT,
     SYSTEMS,
     Manifest,
     environment,
     named,
     of_kind,
 )
+from tests.observe.sources import TEMPORAL_METRICS
 
 VALUES = yaml.safe_load(
     (DEPLOY / "argocd/values/kube-prometheus-stack.yaml").read_text()
@@ -167,13 +165,7 @@ def test_the_designed_alerts_are_there() -> None:
 
 
 def _server_metrics() -> set[str]:
-    named_place = os.environ.get("TEMPORAL_METRICS")
-    default = ROOT.parent / "shared/metrics/temporal-metrics.json"
-    path = Path(named_place) if named_place else default
-    if not path.exists():
-        pytest.skip("no list of the server's metrics: set TEMPORAL_METRICS")
-    listed = json.loads(path.read_text())
-    return set(listed["server"])
+    return set(json.loads(TEMPORAL_METRICS.read_text())["server"])
 
 
 def test_the_designed_alerts_and_panels_use_metrics_that_exist() -> None:

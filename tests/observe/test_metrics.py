@@ -1,10 +1,8 @@
 """Dashboards, alerts, runbooks and the table name metrics that are really served."""
 
 import json
-import os
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +10,7 @@ from devstack.seeing.prometheus import RULES, rules
 
 from tests.observe.conftest import Seen
 from tests.observe.promql import Known, problems, read_page, together
-from tests.observe.sources import MONITORING, ROOT
+from tests.observe.sources import MONITORING, ROOT, TEMPORAL_METRICS
 from tests.observe.test_runbooks import PAGES, blocks
 
 OF_OTHERS = {
@@ -24,15 +22,6 @@ OF_OTHERS = {
     "barman_cloud_cloudnative_pg_io_last_available_backup_timestamp": frozenset[str](),
 }
 DASHBOARDS = sorted((MONITORING / "dashboards").glob("*.json"))
-
-
-def _temporal_metrics() -> Path:
-    named = os.environ.get("TEMPORAL_METRICS")
-    return (
-        Path(named)
-        if named
-        else ROOT.parent / "shared/metrics" / "temporal-metrics.json"
-    )
 
 
 def of_temporal(listed: dict[str, Any]) -> Iterator[tuple[str, frozenset[str]]]:
@@ -55,12 +44,8 @@ def of_temporal(listed: dict[str, Any]) -> Iterator[tuple[str, frozenset[str]]]:
 
 @pytest.fixture(scope="session")
 def known(seen: Seen) -> Known:
-    path = _temporal_metrics()
-    if not path.exists():
-        pytest.skip("no list of the server's metrics: set TEMPORAL_METRICS")
-    temporal = [
-        {name: labels} for name, labels in of_temporal(json.loads(path.read_text()))
-    ]
+    recorded = json.loads(TEMPORAL_METRICS.read_text())
+    temporal = [{name: labels} for name, labels in of_temporal(recorded)]
     pages = [read_page(page) for page in seen.pages.values()]
     return together([OF_OTHERS, *temporal, *pages])
 
