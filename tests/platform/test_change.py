@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 from pydantic import BaseModel, SecretStr
@@ -107,6 +108,24 @@ async def test_a_refusal_changes_nothing(engine: AsyncEngine, subject: str) -> N
 async def test_what_is_not_there_cannot_change(engine: AsyncEngine) -> None:
     with pytest.raises(NotFound):
         await apply_once(engine, "ord_2", None, 1)
+
+
+async def test_a_password_file_that_is_spoiled_ends_no_listening(
+    database: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "password").write_text("no text: \xff", encoding="latin-1")
+    settings = DatabaseSettings(
+        database_url=SecretStr(database), database_password_file=tmp_path / "password"
+    )
+    listener = Listener(connector(settings, application="listening"), CHANNEL)
+    listener.start()
+    with listener.subscribe(CHANNEL) as wake:
+        assert not await wake.wait(0.2)
+        (tmp_path / "password").write_text("a password")
+        assert await wake.wait(20), "it does not listen"
+    await listener.stop()
+    assert "UnicodeDecodeError" in caplog.text
+    assert "no text" not in caplog.text
 
 
 @pytest.fixture
