@@ -1,6 +1,7 @@
 """Labels come from where the carrier keeps them, and nothing sends us elsewhere."""
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
@@ -42,6 +43,12 @@ class Depot:
                 return Response("<p>Sign in</p>", media_type="text/html")
             case "no.pdf":
                 return Response(b"\x7fELF", media_type="application/pdf")
+            case "packed.pdf":
+                return Response(
+                    gzip.compress(PDF),
+                    media_type="application/pdf",
+                    headers={"Content-Encoding": "gzip"},
+                )
             case "huge.pdf":
                 return StreamingResponse(_endless(), media_type="application/pdf")
         return Response(PDF, media_type="application/pdf")
@@ -128,7 +135,7 @@ async def test_a_label_is_fetched_from_where_easypost_keeps_it(
 async def test_a_file_that_is_no_label_is_not_passed_on(
     packed: Packed, depot: Depot
 ) -> None:
-    names = ["moved.pdf", "page.pdf", "no.pdf", "huge.pdf"]
+    names = ["moved.pdf", "page.pdf", "no.pdf", "packed.pdf", "huge.pdf"]
     async with packed(label_base=depot.url) as ask:
         for name in names:
             answer = await ask(url=depot.url + name)
