@@ -159,6 +159,18 @@ async def test_erased_twice_is_erased_once(shop: Shop) -> None:
         await erase(shop)
 
 
+async def test_nothing_more_is_written_about_somebody_who_was_erased(
+    shop: Shop, database: str
+) -> None:
+    order_id = await cancelled(shop)
+    await called(shop, order_id)
+    await erase(shop)
+    body = {"reason": "customer-request", "note": PERSONAL["note"]}
+    with pytest.raises(Refused, match="already-cancelled"):
+        await shop.post(f"/v1/orders/{order_id}/cancellations", body)
+    assert await rows_with(database, TELLING) == {}
+
+
 async def test_a_repeat_that_comes_late_places_no_second_order(shop: Shop) -> None:
     await shop.stock(TEA=2, MUG=1)
     by_the_shop = {"X-Dev-User": "web-shop", "Idempotency-Key": "placed"}

@@ -3,16 +3,22 @@
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+# A person who was erased is erased once: what came later would be kept for ever.
 _KEEP = text(
-    "INSERT INTO notes (key, subject, text) VALUES (:key, :subject, :text)"
-    " ON CONFLICT (key) DO NOTHING"
+    """
+    INSERT INTO notes (key, subject, text)
+    SELECT cast(:key AS text), :subject, :text
+    FROM contacts WHERE order_id = :subject AND erased_at IS NULL
+    ON CONFLICT (key) DO NOTHING
+    """
 )
 
 
 async def keep_note(
     engine: AsyncEngine, key: str, subject: str, note: str | None
 ) -> None:
-    """Keep the note under its command's key. Safe to repeat."""
+    """Keep the note about an order under its command's key, unless its customer was
+    erased. Safe to repeat."""
     if note is None:
         return
     async with engine.begin() as connection:
