@@ -286,7 +286,8 @@ def _translated() -> Iterator[None]:
         if replayed and (error.http_status or 0) >= 500:
             raise KeySpent(f"Stripe has stored status {error.http_status}") from error
         why = f"{type(error).__name__} {error.http_status or ''} {error.code or ''}"
-        raise Unavailable("stripe", why.strip()) from error
+        # Its own text would come into histories, and may quote a customer.
+        raise Unavailable("stripe", why.strip()) from None
 
 
 async def _harmless(key: str, ask: Callable[[str], Awaitable[T]]) -> T:
