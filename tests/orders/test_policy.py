@@ -150,6 +150,15 @@ def test_a_hold_reminds_and_then_ends(
     assert next_step(waiting, (), NOW) == step
 
 
+def test_a_hold_ends_after_a_payment_that_was_left_half_made() -> None:
+    parcel = LiveShipment(shipment_id=PARCEL, status=ShipmentStatus.READY, paying=True)
+    waiting = facts(
+        CONFIRMED, shipments=(parcel,), holds=(hold(HoldReason.PAYMENT, due_at=NOW),)
+    )
+    assert next_step(waiting, (), NOW) == steps.StartShipments((PARCEL,))
+    assert next_step(waiting, {PARCEL}, NOW) == steps.ExpireHold(HOLD)
+
+
 def test_an_order_wakes_to_renew_its_authorisation() -> None:
     wakes = steps.Wait(NOW + HOUR + CLOCKS_APART)
     assert next_step(facts(CONFIRMED, renew_at=NOW + HOUR), (), NOW) == wakes

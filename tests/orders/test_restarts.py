@@ -8,6 +8,7 @@ from shared.contracts.orders.models import OrderRef
 from shared.contracts.orders.names import ORDERS, order_workflow_id
 from shared.contracts.orders.states import HoldReason, OrderStatus, ShipmentStatus
 from shared.contracts.orders.workflows import Order, Sweep
+from shared.database.ids import new_id
 from temporalio.client import Client
 
 from tests.conftest import NOWHERE, OpenShop, Work
@@ -147,6 +148,43 @@ async def test_a_parcel_is_taken_apart_once_its_payment_is_known(
     (book,) = await shop.payments.books()
     assert order.status is OrderStatus.COMPLETED
     assert [capture["amount"] for capture in book["captures"]] == [order.total]
+
+
+@pytest.mark.parametrize("cause", ["nobody decides", "workflow cancelled"])
+async def test_an_order_is_cancelled_once_a_payment_left_half_made_is_known(
+    closed_shop: Shop, work: Work, cause: str
+) -> None:
+    """Nothing can be cancelled before, and only its parcel finds that out."""
+    shop = closed_shop
+    with shop.payments.gate(CAPTURE, after_effect=True) as provider:
+        async with work():
+            order_id = await shop.confirmed(TEA=1)
+            packing = asyncio.create_task(shop.pack(order_id))
+            await provider.reached.wait()
+    await shop.workflow(order_id).terminate()
+    packing.cancel()
+    if cause == "nobody decides":
+        await overdue(shop, order_id, HoldReason.PAYMENT)
+    await start_again(shop, order_id)
+    if cause == "workflow cancelled":
+        await shop.workflow(order_id).cancel()
+    async with work():
+        await shop.until(order_id, lambda order: order.refunded == order.total)
+        order = await shop.ended(order_id)
+    (book,) = await shop.payments.books()
+    assert order.status is OrderStatus.CANCELLED
+    assert book["captured"] == book["refunded"] == order.total
+
+
+async def overdue(shop: Shop, order_id: str, reason: HoldReason) -> None:
+    """A hold that nobody has decided in time."""
+    await shop.fetch(
+        "INSERT INTO holds (id, subject, root, reason, placed_by, due_at)"
+        " VALUES (:hold, :id, :id, :reason, 'worker', now())",
+        hold=new_id("hld"),
+        id=order_id,
+        reason=reason.value,
+    )
 
 
 async def restart(shop: Shop, order_id: str) -> None:

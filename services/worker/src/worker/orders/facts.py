@@ -45,7 +45,12 @@ def order_facts(order: OrderSnapshot, now: datetime) -> OrderFacts:
         uncovered=uncovered(order, now),
         holds=tuple(open_hold(hold) for hold in order.holds if not _apart(hold)),
         shipments=tuple(
-            LiveShipment(shipment_id=s.id, status=s.status, begun=_begun(s))
+            LiveShipment(
+                shipment_id=s.id,
+                status=s.status,
+                begun=_begun(s),
+                paying=paying(order, s.id),
+            )
             for s in order.shipments
             if not s.status.final or _to_void(s)
         ),

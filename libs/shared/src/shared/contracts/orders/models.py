@@ -204,11 +204,13 @@ class OpenHold(Payload):
 
 
 class LiveShipment(Payload):
-    """`begun`: somebody has begun to pack it, or did more."""
+    """`begun`: somebody has begun to pack it, or did more. `paying`: its capture was
+    begun, and its outcome is not known here yet."""
 
     shipment_id: ShipmentId
     status: ShipmentStatus
     begun: bool = True
+    paying: bool = False
 
 
 class OrderFacts(Payload):

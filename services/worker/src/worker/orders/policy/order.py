@@ -1,9 +1,9 @@
 """The next step of an order."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
-from shared.contracts.orders.models import OrderFacts
+from shared.contracts.orders.models import LiveShipment, OrderFacts
 from shared.contracts.orders.states import HoldReason, OrderStatus
 
 from worker.orders.policy.clocks import CLOCKS_APART
@@ -29,6 +29,9 @@ RENEW_BEFORE = timedelta(hours=24)
 def next_step(facts: OrderFacts, running: Collection[str], now: datetime) -> OrderStep:
     """What an order needs next. `running` are the ids of the shipments and refunds
     whose workflows are under way."""
+    half_paid = left_half_paid(facts, running)
+    if half_paid is not None:
+        return half_paid
     overdue = overdue_hold(facts.holds, now)
     if overdue is not None:
         return overdue
@@ -42,6 +45,14 @@ def next_step(facts: OrderFacts, running: Collection[str], now: datetime) -> Ord
     if facts.status is OrderStatus.PLACED:
         return _toward_confirmation(facts, now)
     return _toward_completion(facts, running, now)
+
+
+def left_half_paid(
+    facts: OrderFacts, running: Collection[str]
+) -> StartShipments | None:
+    """Parcels whose payment a run before this one has begun. Nothing of the order can
+    be cancelled until they have found out what became of it."""
+    return _to_start((s for s in facts.shipments if s.paying), running)
 
 
 def _toward_confirmation(facts: OrderFacts, now: datetime) -> OrderStep:
@@ -102,9 +113,13 @@ def _settle(facts: OrderFacts, running: Collection[str], now: datetime) -> Order
 
 def _unattended(facts: OrderFacts, running: Collection[str]) -> StartShipments | None:
     """Parcels to be packed, watched, or whose label is to be given back."""
-    parcels = tuple(
-        s.shipment_id for s in facts.shipments if s.shipment_id not in running
-    )
+    return _to_start(facts.shipments, running)
+
+
+def _to_start(
+    shipments: Iterable[LiveShipment], running: Collection[str]
+) -> StartShipments | None:
+    parcels = tuple(s.shipment_id for s in shipments if s.shipment_id not in running)
     return StartShipments(parcels) if parcels else None
 
 

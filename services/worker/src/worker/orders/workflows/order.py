@@ -44,7 +44,7 @@ from temporalio.exceptions import (
 )
 
 from worker.orders.policy import steps
-from worker.orders.policy.order import next_step
+from worker.orders.policy.order import left_half_paid, next_step
 from worker.orders.workflows import options
 from worker.orders.workflows.afresh import history_is_long
 from worker.orders.workflows.alarm import Alarm
@@ -74,7 +74,7 @@ class OrderWorkflow(Order):
         # The first step of a new order, and a look at one that began before.
         facts = await self._shielded(self._database(OrderSteps.reserve))
         while True:
-            if self._cancel_requested:
+            if self._cancel_requested and not left_half_paid(facts, self._children):
                 facts = await self._shielded(self._cancel_on_request())
             step = next_step(facts, self._children, workflow.now())
             if not isinstance(step, steps.End):
@@ -115,7 +115,11 @@ class OrderWorkflow(Order):
             case steps.Remind(hold_id):
                 return await self._on_hold(OrderSteps.remind, hold_id)
             case steps.ExpireHold(hold_id):
-                return await self._on_hold(OrderSteps.expire_hold, hold_id)
+                facts = await self._on_hold(OrderSteps.expire_hold, hold_id)
+                if not self._waiting:
+                    # A fresh run has shown nothing yet that would be missed.
+                    await self._nudge_children()
+                return facts
             case steps.Complete():
                 return await self._database(OrderSteps.complete)
             case steps.Wait(until):
