@@ -129,6 +129,30 @@ async def test_an_authorisation_of_a_failed_attempt_is_given_back(
     assert await held_at(shop, orphan) == 0
 
 
+async def test_a_hold_that_is_left_on_a_captured_payment_is_given_back(
+    shop: Shop, books: ReconcileActivities
+) -> None:
+    """As when the provider has not heard that the rest was released."""
+    await shop.stock(at="berlin", TEA=1)
+    await shop.stock(at="munich", TEA=1)
+    order_id = await shop.place("pm_card_visa_multicapture", TEA=2)
+    await shop.shipped(order_id, at="berlin")
+    order = await shop.order(order_id)
+    (payment,) = order.payments
+    await shop.workflow(order_id).terminate()
+    await shop.fetch("UPDATE payments SET released = authorized - captured")
+    await shop.fetch(
+        "INSERT INTO ledger (id, payment_id, kind, amount, status, ref, attempt,"
+        " settled_at) VALUES ('led_x', :id, 'release', :held, 'succeeded', :id, 1,"
+        " now())",
+        id=payment.id,
+        held=payment.held,
+    )
+    assert (await reconcile(books)).healed == 1
+    assert await held_at(shop, str(payment.provider_ref)) == 0
+    assert await findings(shop) == []
+
+
 async def test_a_payment_that_is_not_ours_is_told_and_left_alone(
     shop: Shop, books: ReconcileActivities, provider: StripePayments
 ) -> None:

@@ -120,6 +120,8 @@ class ReconcileActivities(ReconcileSteps):
         order = await self._store.read(order_id)
         both = Both(order, order.payment(payment_id), booked)
         if both.payment.provider_ref not in (None, ref):
+            if booked.captured > booked.refunded:
+                return _unknown(booked)
             return await self._give_back(both)
         if rows := [r for r in both.payment.ledger if _is_pending(r)]:
             return await self._settle(both, [r for r in rows if _is_due(r, window)])
@@ -169,11 +171,9 @@ class ReconcileActivities(ReconcileSteps):
                 )
                 await self._nudge.refund(row.ref)
 
-    async def _give_back(self, both: Both) -> Verdict | Finding:
+    async def _give_back(self, both: Both) -> Verdict:
         """Nobody here counts on this authorisation: the customer gets it back."""
         booked = both.booked
-        if booked.captured > booked.refunded:
-            return _unknown(booked)
         if not booked.held:
             return "agrees"
         log.warning("gave back an authorisation that nobody asked for: %s", booked.ref)
