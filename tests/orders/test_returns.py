@@ -329,6 +329,25 @@ async def test_the_shipping_is_paid_back_with_the_last_of_the_goods(
         assert await paid_back(shop) == paid
 
 
+@pytest.mark.parametrize("last", ["lost", "returned"])
+async def test_what_was_lost_and_paid_back_is_not_kept(shop: Shop, last: str) -> None:
+    await shop.stock(at="berlin", TEA=1)
+    await shop.stock(at="paris", MUG=1)
+    order_id = await shop.place(TEA=1, MUG=1)
+    await shop.delivered(order_id, at="paris")
+    gone = await shop.shipped(order_id, at="berlin")
+    await shop.scan(order_id, gone, "lost")
+    if last == "returned":
+        await shop.decide(order_id, HoldReason.DELIVERY, "refund")
+    asked = await send_back(shop, order_id, {2: 1})
+    await receive(shop, asked["id"], {2: 1})
+    await returned(shop, order_id, asked["id"], CLOSED)
+    if last == "lost":
+        await shop.decide(order_id, HoldReason.DELIVERY, "refund")
+    order = await shop.until(order_id, lambda o: len(o.refunds) == 2)
+    assert order.shipping_creditable == 0
+
+
 async def test_after_goodwill_a_return_pays_back_what_is_left(shop: Shop) -> None:
     order_id = await arrived(shop, TEA=2)
     goodwill = await give_back(shop, order_id, amount=700)

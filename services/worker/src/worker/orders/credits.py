@@ -5,12 +5,14 @@ not credited, less `goodwill`. So whatever is given back beyond its price is add
 `goodwill`, and whatever can no longer be given back is taken off it.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from shared.contracts.errors import Refusal
 from shared.contracts.money import share
-from shared.database.orders.snapshot import OrderSnapshot, Refund
+from shared.contracts.orders.states import HoldReason, ShipmentStatus
+from shared.database.orders.snapshot import OrderSnapshot, Refund, Shipment
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,37 @@ def owed(
     due = goods + shipping + rounding
     missing = max(0, due - order.refundable)
     return Credit(left, goods, shipping, rounding - missing)
+
+
+def shipping_owed(
+    order: OrderSnapshot,
+    accepted: Mapping[int, int] | None = None,
+    *,
+    given_up: Shipment | None = None,
+) -> int:
+    """What it cost to send goods is given back with the last of them: who keeps
+    anything had the use of the parcel (as with a withdrawal from a whole contract,
+    directive 2011/83/EU, article 13). `accepted` came back just now, and `given_up` was
+    found to be lost."""
+    kept = Counter[int]()
+    for shipment in order.shipments:
+        if _is_kept(order, shipment, given_up):
+            kept.update({item.line: item.qty for item in shipment.lines})
+    for return_ in order.returns:
+        kept.subtract({item.line: item.accepted or 0 for item in return_.lines})
+    kept.subtract(accepted or {})
+    return 0 if order.open_units or +kept else order.shipping_creditable
+
+
+def _is_kept(
+    order: OrderSnapshot, shipment: Shipment, given_up: Shipment | None
+) -> bool:
+    """By the customer, or nobody has decided yet that it is not."""
+    if shipment.status is ShipmentStatus.DELIVERED:
+        return True
+    asked = order.hold(HoldReason.DELIVERY, shipment.id) is not None
+    on_its_way = shipment.status is ShipmentStatus.SHIPPED
+    return (asked or on_its_way) and shipment is not given_up
 
 
 def undone(order: OrderSnapshot, refund: Refund, given_up: int) -> Credit:

@@ -129,7 +129,7 @@ async def reship(change: Change, order: OrderSnapshot, hold: Hold) -> int:
 
 
 async def refund(change: Change, order: OrderSnapshot, hold: Hold) -> None:
-    """Pay the goods back, and the shipping too if nothing of the order arrived."""
+    """Pay the goods back, and the shipping too if nothing else is left of them."""
     shipment = order.shipment(hold.subject)
     units = _owed(shipment, hold)
     back = hold.detail.get("cause") == BACK_TO_SENDER
@@ -137,14 +137,8 @@ async def refund(change: Change, order: OrderSnapshot, hold: Hold) -> None:
     if back:
         for number, n in units.items():
             await add_to_line(change, order.id, number, returned=n)
-    all_of_it = order.open_units == 0 and all(
-        line.creditable <= units.get(line.line, 0) for line in order.lines
-    )
-    arrived = any(s.status is ShipmentStatus.DELIVERED for s in order.shipments)
     credit = credits.owed(
-        order,
-        units,
-        shipping=order.shipping_creditable if all_of_it and not arrived else 0,
+        order, units, shipping=credits.shipping_owed(order, given_up=shipment)
     )
     await refunding.request(
         change,

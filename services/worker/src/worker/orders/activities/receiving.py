@@ -18,7 +18,7 @@ from sqlalchemy import text
 from worker.orders.activities import refunding, returning
 from worker.orders.activities.stock import add_to_line, move_stock
 from worker.orders.activities.store import Done
-from worker.orders.credits import owed
+from worker.orders.credits import owed, shipping_owed
 
 
 async def receive(
@@ -53,7 +53,7 @@ async def receive(
     await refunding.request(
         change,
         order,
-        owed(order, accepted, shipping=_shipping(order, accepted)),
+        owed(order, accepted, shipping=shipping_owed(order, accepted)),
         reason=RefundReason.RETURN,
         return_id=return_.id,
     )
@@ -126,14 +126,3 @@ def _sent_from(order: OrderSnapshot, line: int) -> Shipment:
         for shipment in order.shipments
         if shipment.status is ShipmentStatus.DELIVERED and shipment.units(line)
     )
-
-
-def _shipping(order: OrderSnapshot, accepted: Mapping[int, int]) -> int:
-    """What it cost to send goods is given back with the last of them: who keeps
-    anything had the use of the parcel (as with a withdrawal from a whole contract,
-    directive 2011/83/EU, article 13)."""
-    kept = any(
-        line.shipped > line.returned + accepted.get(line.line, 0)
-        for line in order.lines
-    )
-    return 0 if kept or order.open_units else order.shipping_creditable
