@@ -24,6 +24,7 @@ from worker.orders.messages.rendering import TEMPLATES, render
 from worker.orders.messages.telling import HOLDS
 from worker.orders.retaining import RetentionActivities
 from worker.runtime.outbox import OutboxRunner
+from worker.runtime.registry import Message
 
 from tests.conftest import MakeWorkerSettings, Work
 from tests.support.shop import PERSONAL, Shop, has_hold, has_status
@@ -306,6 +307,22 @@ async def test_without_a_server_nothing_piles_up(
     await OutboxRunner(engine, shop.listener, {}).work_off_batch()
     rows = await shop.fetch("SELECT DISTINCT status FROM messages")
     assert [row.status for row in rows] == ["skipped"]
+
+
+async def test_news_of_an_event_that_is_gone_fails_alone(
+    closed_shop: Shop, engine: AsyncEngine
+) -> None:
+    async def send(message: Message) -> bool:
+        return True
+
+    await closed_shop.fetch(
+        "INSERT INTO messages (subject, seq, type, due_at)"
+        " VALUES ('ord_x', 1, 'order.placed', now())"
+    )
+    runner = OutboxRunner(engine, closed_shop.listener, {"order.placed": send})
+    assert await runner.work_off_batch() == 1
+    (row,) = await closed_shop.fetch("SELECT status, error FROM messages")
+    assert (row.status, row.error) == ("failed", "no event")
 
 
 async def test_a_mailbox_that_is_gone_is_not_tried_again(

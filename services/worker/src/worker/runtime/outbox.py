@@ -60,26 +60,30 @@ class OutboxRunner(Backlog):
         return 0
 
     async def work_off(self, row: Row[Any]) -> None:
+        status, error = await self._tell(row)
+        async with self._engine.connect() as connection:
+            await connection.execute(
+                END,
+                {
+                    "subject": row.subject,
+                    "seq": row.seq,
+                    "status": status,
+                    "error": error,
+                },
+            )
+
+    async def _tell(self, row: Row[Any]) -> tuple[str, str | None]:
+        if row.event is None:
+            return "failed", "no event"
         event = json.loads(row.event)
         message = Message(
             *(row.subject, row.seq, row.type),
             at=datetime.fromisoformat(event["at"]),
             data=event["data"],
         )
-        too_late = datetime.now(UTC) - message.at > TOO_LATE
-        status, error = (
-            ("failed", "too late") if too_late else await self._send(message)
-        )
-        async with self._engine.connect() as connection:
-            await connection.execute(
-                END,
-                {
-                    "subject": message.subject,
-                    "seq": message.seq,
-                    "status": status,
-                    "error": error,
-                },
-            )
+        if datetime.now(UTC) - message.at > TOO_LATE:
+            return "failed", "too late"
+        return await self._send(message)
 
     async def _send(self, message: Message) -> tuple[str, str | None]:
         try:
