@@ -101,12 +101,18 @@ async def test_an_order_needs_a_key(shop: Shop, missing: dict[str, str]) -> None
 
 
 async def test_a_key_is_short_and_printable(shop: Shop) -> None:
-    for wrong in (b"x" * 201, b"a b", "é".encode()):
+    for wrong in (b"x" * 201, b"a b", "é".encode(), b'"half', b'half"', b'"'):
         headers = [
             (b"Idempotency-Key", wrong.encode() if isinstance(wrong, str) else wrong)
         ]
         answer = await shop.client.post("/v1/orders", json=an_order(), headers=headers)
         assert (answer.status_code, code(answer)) == (400, "malformed")
+
+
+async def test_of_two_keys_none_is_taken(shop: Shop) -> None:
+    headers = [("Idempotency-Key", "one"), ("Idempotency-Key", "two")]
+    answer = await shop.client.post("/v1/orders", json=an_order(), headers=headers)
+    assert (answer.status_code, code(answer)) == (400, "malformed")
 
 
 async def test_a_refusal_is_told_again(shop: Shop) -> None:
@@ -279,6 +285,13 @@ async def test_a_preference_is_understood_however_it_is_written(
     answer = await shop.client.post(
         "/v1/orders", json=an_order(), headers=key() | {"Prefer": prefer}
     )
+    assert answer.headers["preference-applied"] == "wait=1"
+
+
+async def test_preferences_may_come_in_several_lines(shop: Shop) -> None:
+    await shop.sell()
+    headers = [*key().items(), ("Prefer", "respond-async"), ("Prefer", "wait=1")]
+    answer = await shop.client.post("/v1/orders", json=an_order(), headers=headers)
     assert answer.headers["preference-applied"] == "wait=1"
 
 

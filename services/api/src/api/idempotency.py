@@ -21,7 +21,7 @@ from temporalio.exceptions import ApplicationError
 from api.auth import Principal
 from api.errors import Problem, from_refusal, problem_response
 
-_KEY = re.compile(r"[\x21-\x7e]{1,200}")
+_KEY = re.compile(r'(?!")[\x21-\x7e]{1,200}(?<!")')
 
 
 class KeyReused(Problem):
@@ -242,12 +242,15 @@ async def _once(
     ] = None,
 ) -> Once:
     # The draft writes it as a structured field, a quoted string; most write it bare.
-    key = (idempotency_key or "").strip().removeprefix('"').removesuffix('"')
+    key = (idempotency_key or "").strip()
+    if len(key) > 1 and key[0] == key[-1] == '"':
+        key = key[1:-1]
     if not key:
         raise Problem("idempotency-key-missing", "Send an Idempotency-Key header.")
     if not _KEY.fullmatch(key):
         raise Problem(
-            "malformed", "An Idempotency-Key has 1 to 200 printable ASCII characters."
+            "malformed",
+            "One Idempotency-Key is sent, of 1 to 200 printable ASCII characters.",
         )
     return Once(request, request.app.state.services.engine, key)
 

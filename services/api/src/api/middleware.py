@@ -4,7 +4,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -63,6 +63,7 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope["headers"] = _one_line_each(scope["headers"])
         exchange = _Exchange(scope, send, self._page_policy)
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(trace_id=exchange.trace_id)
@@ -70,6 +71,15 @@ class Edge:
             await self._app(scope, receive, exchange.send)
         finally:
             exchange.log()
+
+
+def _one_line_each(lines: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """A list may come in several lines (RFC 9110, 5.3), of which readers see the first
+    alone. What is no list then makes no sense, instead of hiding the second."""
+    joined: dict[bytes, bytes] = {}
+    for name, value in lines:
+        joined[name] = joined[name] + b", " + value if name in joined else value
+    return list(joined.items())
 
 
 class _Exchange:
