@@ -138,8 +138,11 @@ async def test_a_hold_without_a_worker_may_be_asked_for_again(
     assert answer.headers["retry-after"]
 
 
-@pytest.mark.parametrize("due_at", ["9999-12-31T23:59:59-14:00", 1893456000, "soon"])
-async def test_a_hold_ends_at_a_time_that_exists(shop: Shop, due_at: object) -> None:
+@pytest.mark.parametrize(
+    "due_at",
+    ["9999-12-31T23:59:59-14:00", 1893456000, "soon", "2020-01-01T00:00:00Z"],
+)
+async def test_a_hold_ends_at_a_time_that_comes(shop: Shop, due_at: object) -> None:
     await shop.sell()
     order = await shop.order()
     answer = await shop.client.post(

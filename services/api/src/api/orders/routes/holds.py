@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.auth import Principal, allowed
 from api.documents import keyed, problems
-from api.errors import Problem
+from api.errors import Problem, invalid
 from api.idempotency import Answer, Command, OnceOnly
 from api.orders import reading
 from api.orders.lines import of_command
@@ -82,6 +82,7 @@ async def place_hold(
 
     async def work(command: Command) -> Answer:
         hold_id = command.memo["hold_id"]
+        _check_due(wanted.due_at, command.memo["asked_at"])
         await keep_note(services.engine, command.key, order_id, wanted.note)
         await services.commands.order(
             workflows.Order.place_hold,
@@ -96,7 +97,14 @@ async def place_hold(
         )
         return Answer(201, _show(await _hold(services, hold_id)))
 
-    return await once.run(caller, wanted, work, memo={"hold_id": new_id("hld")})
+    # When it was asked first: what was in time stays so in a repeat.
+    memo = {"hold_id": new_id("hld"), "asked_at": datetime.now(UTC).isoformat()}
+    return await once.run(caller, wanted, work, memo=memo)
+
+
+def _check_due(due_at: datetime | None, asked_at: str) -> None:
+    if due_at is not None and due_at <= datetime.fromisoformat(asked_at):
+        raise invalid("#/due_at", "in-the-past", "Nobody could decide it in time.")
 
 
 @router.post(
