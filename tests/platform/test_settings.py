@@ -83,6 +83,26 @@ def test_settings_that_need_each_other_are_named_with_every_other_mistake(
         assert name in str(refused.value)
 
 
+def test_a_file_that_is_not_there_is_named_with_the_other_mistakes(
+    environ: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    files = (
+        *("DATABASE_PASSWORD_FILE", "TEMPORAL_OIDC_CLIENT_SECRET_FILE"),
+        *("TEMPORAL_TLS_SERVER_CA_CERT_PATH", "TEMPORAL_TLS_CLIENT_KEY_PATH"),
+    )
+    for name in files:
+        environ.setenv(name, str(tmp_path / "hushhush"))
+    environ.setenv("LOG_LEVEL", "chatty")
+    with pytest.raises(SettingsError) as refused:
+        load_settings(WorkerSettings)
+    for name in (*files, "LOG_LEVEL"):
+        assert f"  {name}: " in str(refused.value)
+    assert "hushhush" not in str(refused.value)
+    environ.setenv("LOG_LEVEL", "INFO")
+    (tmp_path / "hushhush").write_text("x")
+    assert load_settings(WorkerSettings).database_password_file
+
+
 def test_a_token_for_temporal_is_not_sent_in_the_clear() -> None:
     def token_for(host: str, **more: Any) -> TemporalSettings:
         key = SecretStr("hushhush")

@@ -5,9 +5,11 @@ mistakes. Secrets are `SecretStr` and have no default.
 """
 
 import base64
+import os
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar, get_args
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -52,14 +54,28 @@ def load_settings(cls: type[S]) -> S:
     Raises `SettingsError` with one line for each mistake, with the variable's name but
     without its value, which may be a secret.
     """
+    mistakes: dict[str, str] = dict(_missing_files(cls))
     try:
-        return cls()
+        settings = cls()
     except ValidationError as error:
-        mistakes = error.errors(include_input=False, include_url=False)
+        for mistake in error.errors(include_input=False, include_url=False):
+            mistakes[_place(cls, mistake["loc"])] = mistake["msg"]
+    if not mistakes:
+        return settings
     raise SettingsError(
         "Settings that must be corrected:\n"
-        + "\n".join(f"  {_place(cls, m['loc'])}: {m['msg']}" for m in mistakes)
+        + "\n".join(f"  {place}: {what}" for place, what in mistakes.items())
     )
+
+
+def _missing_files(cls: type[Settings]) -> Iterator[tuple[str, str]]:
+    """Only at a process's start, where its files are mounted before: later they are
+    replaced now and then, and whoever reads them tries again."""
+    for name, field in cls.model_fields.items():
+        variable = variable_name(cls, name)
+        path = os.environ.get(variable)
+        if Path in get_args(field.annotation) and path and not Path(path).is_file():
+            yield variable, "there is no such file"
 
 
 def _place(cls: type[Settings], location: tuple[int | str, ...]) -> str:
