@@ -188,6 +188,20 @@ async def test_another_card_is_tried(stocked: Shop) -> None:
     await eventually(lambda: stocked.shipments(order))
 
 
+async def test_a_method_that_nobody_has_tried_yet_is_a_new_version(shop: Shop) -> None:
+    await shop.sell()
+    order = await shop.order()
+    path = f"/v1/orders/{order['id']}/payments"
+    for _ in range(2):
+        answer = await shop.client.post(
+            path, json={"method": "pm_card_visa"}, headers=key("the-same")
+        )
+        assert (answer.status_code, code(answer)) == (503, "unavailable")
+    after = await shop.get(f"/v1/orders/{order['id']}")
+    assert len(after["payments"]) == len(order["payments"]) + 1
+    assert after["version"] == order["version"] + 1
+
+
 async def test_what_is_covered_is_not_paid_again(stocked: Shop) -> None:
     order = await stocked.confirmed_order()
     answer = await stocked.client.post(

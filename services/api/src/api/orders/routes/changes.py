@@ -12,7 +12,6 @@ from shared.database.kernel.change import Change, change
 from shared.database.orders import tables
 from shared.database.orders.snapshot import OrderSnapshot, Shipment, read_order
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.auth import Principal, allowed
 from api.documents import keyed, problems_of_bodies, telling
@@ -62,7 +61,16 @@ async def pay_order(
     async def work(command: Command) -> Answer:
         payment_id = command.memo["payment_id"]
         _check_payable(await reading.order(services, order_id), payment_id)
-        await _offer(services.engine, order_id, payment_id, wanted)
+        await change(
+            services.engine,
+            tables.Order,
+            order_id,
+            # A repeat finds the payment.
+            key=None,
+            actor=caller.subject,
+            apply=lambda pending: _offer(pending, payment_id, wanted),
+            result=_Offered,
+        )
         await services.commands.order(
             workflows.Order.pay,
             models.Pay(
@@ -98,27 +106,31 @@ def _not_payable(_: OrderSnapshot) -> Refusal:
     return Refusal("not-payable", "Nothing of this order is left to pay.")
 
 
-async def _offer(
-    engine: AsyncEngine, order_id: str, payment_id: str, wanted: NewPayment
-) -> None:
+class _Offered(BaseModel):
+    """The answer is the payment itself, once it was tried."""
+
+
+async def _offer(pending: Change, payment_id: str, wanted: NewPayment) -> _Offered:
     """Keep the method where the worker finds it: it is no business of Temporal's."""
-    async with engine.begin() as connection:
-        await connection.execute(
-            _OFFER,
-            {
-                "id": payment_id,
-                "order_id": order_id,
-                "provider": PROVIDER,
-                "method": wanted.method,
-                "return_url": wanted.return_url,
-            },
-        )
+    offered = await pending.connection.scalar(
+        _OFFER,
+        {
+            "id": payment_id,
+            "order_id": pending.subject,
+            "provider": PROVIDER,
+            "method": wanted.method,
+            "return_url": wanted.return_url,
+        },
+    )
+    if offered is not None:
+        pending.event("payment.offered", payment_id=payment_id)
+    return _Offered()
 
 
 _OFFER = text(
     "INSERT INTO payments (id, order_id, provider, method_ref, return_url)"
     " VALUES (:id, :order_id, :provider, :method, :return_url)"
-    " ON CONFLICT (id) DO NOTHING"
+    " ON CONFLICT (id) DO NOTHING RETURNING id"
 )
 
 
