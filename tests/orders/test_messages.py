@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +12,11 @@ import pytest
 from aiosmtpd.smtp import SMTP
 from devstack.mail import Mail, Mailbox, create_app
 from devstack.ports import HOST, free_ports
-from jinja2 import UndefinedError
 from pydantic import SecretStr, ValidationError
-from shared.contracts.orders.messages import TOLD_TO_CUSTOMERS
 from shared.contracts.orders.states import HoldReason, OrderStatus
-from shared.database.orders.snapshot import OrderSnapshot
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.testing import ActivityEnvironment
 from worker.orders.activities.store import OrderStore
-from worker.orders.messages.rendering import TEMPLATES, render
-from worker.orders.messages.telling import HOLDS
 from worker.orders.retaining import RetentionActivities
 from worker.runtime.outbox import OutboxRunner
 from worker.runtime.registry import Message
@@ -30,79 +25,6 @@ from tests.conftest import MakeWorkerSettings, Work
 from tests.support.shop import PERSONAL, Shop, has_hold, has_status
 
 Post = Callable[..., AbstractAsyncContextManager[None]]
-PROJECT = Path(__file__).parents[2]
-PARTS = {"layout", "lines"}
-
-
-# ── templates ───────────────────────────────────────────────────────────────────────
-
-
-def templates(ending: str) -> set[str]:
-    return {file.stem for file in TEMPLATES.glob(f"*.{ending}")} - PARTS
-
-
-def told() -> set[str]:
-    plain = {name for name in TOLD_TO_CUSTOMERS if not name.startswith("hold.")}
-    return plain | {f"hold.{reason}" for reason in HOLDS}
-
-
-@pytest.mark.parametrize("ending", ["txt", "html"])
-def test_whatever_is_told_has_its_template_and_no_other_does(ending: str) -> None:
-    assert templates(ending) == told()
-
-
-@pytest.mark.parametrize("event", sorted(TOLD_TO_CUSTOMERS))
-def test_whatever_is_told_happens_somewhere(event: str) -> None:
-    files = [*PROJECT.glob("services/*/src/**/*.py"), *PROJECT.glob("libs/**/*.py")]
-    sources = ["".join(file.read_text().split()) for file in files]
-    happens = [source for source in sources if f'event("{event}"' in source]
-    assert happens or event == "order.placed"
-
-
-@pytest.mark.parametrize("name", sorted(told()))
-@pytest.mark.parametrize("locale", ["en", "de-DE", "ar", None, "xx-nonsense"])
-def test_every_template_can_be_filled(name: str, locale: str | None) -> None:
-    rendered = render(name, a_context(), locale=locale, currency="EUR")
-    assert "77" in rendered.subject + rendered.text
-    assert "Ada" in rendered.text
-    assert "Ada" in rendered.html
-
-
-def test_a_template_with_a_gap_is_not_sent() -> None:
-    incomplete = a_context()
-    del incomplete["order"]
-    with pytest.raises(UndefinedError):
-        render("order.placed", incomplete, locale="en", currency="EUR")
-
-
-@pytest.mark.parametrize(
-    ("locale", "currency", "amount", "day"),
-    [
-        ("en", "EUR", "€30.70", "March 2, 2026"),
-        ("de-DE", "EUR", "30,70\xa0€", "2. März 2026"),
-        ("en-GB", "JPY", "JP¥3,070", "2 March 2026"),
-        ("en", "KWD", "KWD3.070", "March 2, 2026"),
-        # There are no para coins any more, but prices still have them.
-        ("en", "RSD", "RSD30.70", "March 2, 2026"),
-        ("xx", "EUR", "€30.70", "March 2, 2026"),
-    ],
-)
-def test_amounts_and_dates_are_written_as_people_write_them(
-    locale: str, currency: str, amount: str, day: str
-) -> None:
-    text = render("order.placed", a_context(), locale=locale, currency=currency).text
-    assert amount in text
-    assert day in text
-
-
-def test_a_name_is_no_markup() -> None:
-    context = a_context() | {"name": "<b>Ada</b>"}
-    rendered = render("order.placed", context, locale="en", currency="EUR")
-    assert "<b>Ada" in rendered.text
-    assert "&lt;b&gt;Ada" in rendered.html
-
-
-# ── mails ───────────────────────────────────────────────────────────────────────────
 
 
 class Postbox(Mailbox):
@@ -443,95 +365,3 @@ async def refusing(port: int, answer: str) -> AsyncIterator[None]:
     server = await loop.create_server(lambda: SMTP(Refusing()), HOST, port)
     yield
     server.close()
-
-
-# ── an order with something of everything ───────────────────────────────────────────
-
-
-def a_context() -> dict[str, Any]:
-    order = OrderSnapshot.model_validate(AN_ORDER)
-    return {
-        "name": "Ada",
-        "link": "https://shop.example.com/orders/1",
-        "order": order,
-        "shipment": order.shipments[0],
-        "return_": order.returns[0],
-        "refund": order.refunds[0],
-        "lines": [{"quantity": 2, "name": "Tea"}],
-        "reminder": True,
-    }
-
-
-AT = datetime(2026, 3, 2, 8, tzinfo=UTC)
-AN_ORDER: dict[str, Any] = {
-    "id": "ord_1",
-    "number": 77,
-    "external_ref": None,
-    "customer": "ada",
-    "status": "completed",
-    "reason": None,
-    "currency": "EUR",
-    "shipping_method": "standard",
-    "shipping": 490,
-    "shipping_captured": 490,
-    "shipping_credited": 0,
-    "goodwill": 0,
-    "total": 3070,
-    "ship_partial": False,
-    "metadata": {},
-    "version": 9,
-    "created_at": AT,
-    "updated_at": AT,
-    "allocated": True,
-    "approved": False,
-    "lines": [],
-    "shipments": [
-        {
-            "id": "shp_1",
-            "status": "delivered",
-            "location": "berlin",
-            "amount": 3070,
-            "capture_id": "led_1",
-            "captured_at": AT,
-            "parcel": None,
-            "carrier": "Road",
-            "tracking": "R-1",
-            "label_ref": "lbl_1",
-            "tracking_status": "delivered",
-            "tracking_at": AT,
-            "eta": AT.date(),
-            "created_at": AT,
-            "shipped_at": AT,
-            "delivered_at": AT,
-            "lines": [],
-        }
-    ],
-    "refunds": [
-        {
-            "id": "ref_1",
-            "return_id": None,
-            "reason": "goodwill",
-            "amount": 500,
-            "shipping": 0,
-            "goodwill": 500,
-            "status": "succeeded",
-            "lines": [],
-            "requested_by": "grace",
-            "approved_by": None,
-            "created_at": AT,
-        }
-    ],
-    "returns": [
-        {
-            "id": "ret_1",
-            "status": "approved",
-            "tracking": "R-2",
-            "label_ref": None,
-            "due_at": AT,
-            "remind_at": None,
-            "requested_by": "ada",
-            "created_at": AT,
-            "lines": [],
-        }
-    ],
-}
