@@ -16,7 +16,7 @@ BELOW = (ROOT, *ROOT.glob("*/*/src"))
 """Where a path in a text begins: `tests/…`, or `worker/…` as it is imported."""
 NAMED = re.compile(
     r"`(?:…/)?((?:benchmarks|deploy|docker|docs|libs|scripts|services|tests"
-    r"|api|cli|devstack|shared|worker)/[\w./-]+)`"
+    r"|api|cli|devstack|shared|simulators|worker)/[\w./-]+)`"
 )
 
 

@@ -3,10 +3,10 @@ own; a product is only as well tested as the peer that it is tested against."""
 
 from urllib.parse import parse_qsl, quote_from_bytes, urlencode
 
-from devstack.simulators.payments.answers import StripeError
-from devstack.simulators.payments.form import decode_form, encode_flat
 from hypothesis import given
 from hypothesis import strategies as st
+from simulators.payments.answers import StripeError
+from simulators.payments.form import decode_form, encode_flat
 from stripe._encode import _api_encode
 
 from tests.fuzz.exploring import explored

@@ -21,9 +21,10 @@ COMMIT = "3f9c2ab5d1e84c70b6a29f8e7d5c4b3a29181706"
 VERSION = f"{metadata.version('shared')}+{COMMIT[:7]}"
 PORTS = free_ports()
 
+TOOLS = {"cli", "devstack", "mypy", "pip", "pytest", "simulators", "uv"}
 NOT_NEEDED = {
-    "worker": {"api", "cli", "devstack", "fastapi", "mypy", "pip", "pytest", "uv"},
-    "api": {"cli", "devstack", "mypy", "pip", "pytest", "stripe", "uv", "worker"},
+    "worker": {"api", "fastapi", *TOOLS},
+    "api": {"stripe", "worker", *TOOLS},
 }
 LOOK_AROUND = f"""
 import importlib.util, json, os, shared.platform, sys

@@ -13,7 +13,7 @@ class SimulatorProcess:
     """url: where it listens. Started again, it listens there still."""
 
     def __init__(self, name: str, data: Path, *options: str) -> None:
-        self._module = f"devstack.simulators.{name}"
+        self._module = f"simulators.{name}"
         self._options = ("--data", str(data), *options)
         self._port = "0"
         self._process: asyncio.subprocess.Process | None = None

@@ -5,10 +5,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from devstack.simulators.payments.answers import StripeError
-from devstack.simulators.payments.form import decode_form
 from hypothesis import given
 from hypothesis import strategies as st
+from simulators.payments.answers import StripeError
+from simulators.payments.form import decode_form
 from stripe._encode import _api_encode
 
 NAMES = st.from_regex(r"[a-z_]{1,8}", fullmatch=True)

@@ -14,12 +14,12 @@ from typing import Any
 
 import httpx2
 import uvicorn
-from devstack.simulators.carrier.app import carrier_simulator
-from devstack.simulators.connections import KnownConnections
-from devstack.simulators.database import Database
-from devstack.simulators.payments.app import payment_simulator
-from devstack.simulators.payments.provider import Terms
-from devstack.simulators.server import Simulator
+from simulators.carrier.app import carrier_simulator
+from simulators.connections import KnownConnections
+from simulators.database import Database
+from simulators.payments.app import payment_simulator
+from simulators.payments.provider import Terms
+from simulators.server import Simulator
 
 Json = dict[str, Any]
 

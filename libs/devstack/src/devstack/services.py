@@ -214,7 +214,7 @@ class Services:
     def payments(self) -> Command:
         return self._python(
             "payments",
-            "devstack.simulators.payments",
+            "simulators.payments",
             *("--port", str(self._at.ports.payments)),
             *("--data", str(self._data / "payments.sqlite")),
             *("--webhook-url", f"{self._at.api}/v1/webhooks/stripe"),
@@ -226,7 +226,7 @@ class Services:
     def carrier(self, step_seconds: float) -> Command:
         return self._python(
             "carrier",
-            "devstack.simulators.carrier",
+            "simulators.carrier",
             *("--port", str(self._at.ports.carrier)),
             *("--data", str(self._data / "carrier.sqlite")),
             *("--webhook-url", f"{self._at.api}/v1/webhooks/carrier"),
