@@ -50,7 +50,8 @@ class Backlog(ABC):
         with self._listener.subscribe(self.channel) as wake:
             while True:
                 try:
-                    while await self.work_off_batch() == BATCH:
+                    # Working one off may open the way for the next of its subject.
+                    while await self.work_off_batch():
                         pass
                 except Exception:
                     log.exception("%s cannot be worked off right now", self.table)

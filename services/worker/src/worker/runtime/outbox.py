@@ -34,7 +34,11 @@ class OutboxRunner(Backlog):
     table = "messages"
     key = "subject, seq"
     # Of a kind that is not known here, a newer worker may know how to tell.
-    open = "status = 'open' AND type = ANY(:kinds)"
+    # Messages about one subject leave in the order of its events.
+    open = """status = 'open' AND type = ANY(:kinds) AND NOT EXISTS (
+        SELECT FROM messages earlier
+        WHERE earlier.subject = messages.subject AND earlier.seq < messages.seq
+          AND earlier.status = 'open' AND earlier.type = ANY(:kinds))"""
     columns = """subject, seq, type, (
         SELECT json_build_object('at', at, 'data', data)::text FROM events e
         WHERE e.subject = messages.subject AND e.seq = messages.seq
