@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 
 import httpx2
 import uvicorn
-from api.connections import Connection
-from api.middleware import MAX_HEAD_BYTES
-from api.server import DrainingServer
+from api.http.connections import Connection
+from api.http.request_limits import MAX_HEAD_BYTES
+from api.http.server import DrainingServer
 from fastapi import FastAPI
 
 from tests.api.shop import Json

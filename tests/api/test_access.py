@@ -17,15 +17,15 @@ import jwt
 import psutil
 import pytest
 from api.app import create_app
-from api.auth import SCOPES, Authenticator, DeveloperHeaders
-from api.errors import Problem, Unavailable
-from api.oidc import (
+from api.http.auth import SCOPES, Authenticator, DeveloperHeaders
+from api.http.oidc import (
     COOL_DOWN_SECONDS,
     KEYS_LIFESPAN_SECONDS,
     LEEWAY_SECONDS,
     IssuerKeys,
     OidcTokens,
 )
+from api.http.problems import Problem, Unavailable
 from api.settings import ApiSettings
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes

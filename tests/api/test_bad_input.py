@@ -7,8 +7,8 @@ from typing import Any
 import httpx2
 import pytest
 from api.app import create_app
-from api.errors import PROBLEMS
-from api.middleware import MAX_BODY_BYTES
+from api.http.problems import PROBLEMS
+from api.http.request_limits import MAX_BODY_BYTES
 from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st

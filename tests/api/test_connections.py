@@ -9,7 +9,7 @@ from datetime import timedelta
 import httpx2
 import pytest
 from api.app import create_app
-from api.middleware import MAX_BODY_BYTES, MAX_HEAD_BYTES
+from api.http.request_limits import MAX_BODY_BYTES, MAX_HEAD_BYTES
 from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
 

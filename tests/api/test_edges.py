@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 import httpx2
 import pytest
 from api.app import create_app
-from api.middleware import MAX_HEAD_BYTES
-from api.rates import Rates
+from api.http.rate_limits import Rates
+from api.http.request_limits import MAX_HEAD_BYTES
 from fastapi import FastAPI, Request
 from limits import parse
 from pydantic import ValidationError

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from api.orders.routes.holds import DECIDERS
+from api.kernel.hold.routes import DECIDERS
 from shared.contracts.orders.states import DECISIONS, HoldReason
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine

@@ -12,7 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 from api.app import create_app
-from api.orders import labels
+from api.orders.shipment import labels
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
 from shared.database.ids import new_id

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from api.middleware import MAX_BODY_BYTES
+from api.http.request_limits import MAX_BODY_BYTES
 from fastapi import FastAPI
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine

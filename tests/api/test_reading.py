@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 from api.app import create_app
-from api.orders.schemas.orders import Order
-from api.orders.views import show_order
+from api.orders.order.presenter import show_order
+from api.orders.order.schemas import Order
 from shared.database.orders.snapshot import OrderSnapshot
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -58,7 +58,7 @@ async def test_a_large_page_is_made_while_others_are_served(
         threads.append(threading.get_ident())
         return show_order(order)
 
-    monkeypatch.setattr("api.orders.routes.orders.show_order", seen)
+    monkeypatch.setattr("api.orders.order.routes.show_order", seen)
     assert len(await ids(shop)) == len(threads) == 2
     assert threading.get_ident() not in threads, "the loop's own thread"
 

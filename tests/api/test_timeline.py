@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 import httpx2
 import pytest
 from api.app import create_app
-from api.auth import principal
-from api.orders.routes.timeline import MOST_STREAMS, Telling
-from api.server import DrainingServer
+from api.http.auth import principal
+from api.http.server import DrainingServer
+from api.kernel.timeline.routes import MOST_STREAMS, Telling
 from api.settings import ApiSettings
 from fastapi import FastAPI
 from pydantic import BaseModel

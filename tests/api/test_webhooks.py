@@ -12,8 +12,8 @@ from typing import Any
 import httpx2
 import pytest
 from api.app import create_app
-from api.middleware import MAX_BODY_BYTES
-from api.orders.webhooks import OLDEST_EVENT
+from api.http.request_limits import MAX_BODY_BYTES
+from api.orders.webhook.signatures import OLDEST_EVENT
 from pydantic import SecretStr, ValidationError
 from shared.contracts.orders.webhooks import HEARD
 from shared.database.engine import connector

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from api.auth import SCOPES
+from api.http.auth import SCOPES
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/security.md").read_text()

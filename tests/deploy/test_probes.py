@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from api import health
+from api.kernel import health
 from worker.runtime.health import HealthServer
 
 from tests.deploy.rendering import containers, environment, named

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from api.orders.schemas.orders import Cancellation, NewOrder
+from api.orders.order.schemas import Cancellation, NewOrder
 
 from tests.deploy.rendering import ROOT, SYSTEMS, Manifest, builder, environment
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import httpx2
 import pytest
-from api.errors import Problem
-from api.orders.webhooks import Verify, carrier, easypost, stripe
+from api.http.problems import Problem
+from api.orders.webhook.signatures import Verify, carrier, easypost, stripe
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.ext.asyncio import AsyncEngine

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
-from api.auth import SCOPES
+from api.http.auth import SCOPES
 from shared.contracts.orders.states import HoldReason, OrderStatus
 from temporalio.testing import ActivityEnvironment
 from worker.orders.adapters.stripe import StripePayments

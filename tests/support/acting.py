@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from api.orders.placement import place
-from api.orders.schemas.orders import NewOrder
-from api.orders.stock import StockChange, change_stock
+from api.orders.order.placement import place
+from api.orders.order.schemas import NewOrder
+from api.orders.stock.changes import StockChange, change_stock
 from pydantic import SecretStr
 from shared.contracts.base import LineQuantity, Payload
 from shared.contracts.orders import models

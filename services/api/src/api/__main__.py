@@ -18,9 +18,9 @@ from shared.platform.version import version
 
 from api.app import create_app
 from api.codec import create_codec
-from api.server import serve
+from api.http.server import serve
+from api.metrics import create_meter_provider, serve_metrics
 from api.settings import ApiSettings, CodecSettings
-from api.telemetry import create_meter_provider, serve_metrics
 
 
 async def run_api() -> int:

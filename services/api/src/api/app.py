@@ -18,32 +18,30 @@ from shared.platform.telemetry import TracedTransport
 from starlette.middleware.cors import CORSMiddleware
 from temporalio.runtime import Runtime
 
-from api import catalogue, health
-from api.documents import complete
-from api.errors import Problem, ProblemDocument, install_error_handlers
-from api.lookout import Lookout
-from api.middleware import Edge, Guard, Heads
-from api.oidc import authenticator
+from api.http.oidc import authenticator
+from api.http.openapi import complete
+from api.http.peer_probe import Lookout
+from api.http.problems import Problem, ProblemDocument, install_error_handlers
+from api.http.rate_limits import Rates
+from api.http.request_limits import Edge, Guard, Heads
+from api.http.sign_in import describe_issuer, page_options
+from api.kernel import health, problem_types
+from api.kernel.discrepancy import routes as discrepancies
+from api.kernel.hold import routes as holds
+from api.kernel.timeline import routes as timeline
 from api.orders.commands import Commands
-from api.orders.routes import (
-    changes,
-    discrepancies,
-    erasures,
-    holds,
-    orders,
-    process,
-    products,
-    refunds,
-    returns,
-    shipments,
-    stock,
-    timeline,
-    webhooks,
-)
-from api.rates import Rates
+from api.orders.contact import routes as changes
+from api.orders.erasure import routes as erasures
+from api.orders.order import routes as orders
+from api.orders.product import routes as products
+from api.orders.refund import routes as refunds
+from api.orders.return_ import routes as returns
+from api.orders.shipment import routes as shipments
+from api.orders.stock import routes as stock
+from api.orders.webhook import routes as webhooks
+from api.orders.workflow import routes as process
 from api.services import Services
 from api.settings import ApiSettings
-from api.signing_in import describe_issuer, page_options
 
 DESCRIPTION = """
 Orders from placement to delivery. Amounts are integers in the currency's minor unit,
@@ -114,7 +112,7 @@ def _routes() -> APIRouter:
         redirect_slashes=False, generate_unique_id_function=_operation_id
     )
     router.include_router(health.router)
-    router.include_router(catalogue.router)
+    router.include_router(problem_types.router)
     once = Depends(_each_member_once)
     for subject in _SUBJECTS:
         router.include_router(subject.router, dependencies=[Depends(_only_json), once])

@@ -20,10 +20,10 @@ from starlette.middleware.cors import CORSMiddleware
 from temporalio.api.common.v1 import Payload, Payloads
 from temporalio.converter import PayloadCodec
 
-from api.auth import Authenticator
-from api.errors import Problem, install_error_handlers
-from api.middleware import Edge, Guard
-from api.oidc import authenticator
+from api.http.auth import Authenticator
+from api.http.oidc import authenticator
+from api.http.problems import Problem, install_error_handlers
+from api.http.request_limits import Edge, Guard
 from api.settings import CodecSettings
 
 SCOPE = "orders:operate"

@@ -13,10 +13,10 @@ from shared.database.listen import Listener
 from shared.platform.connection import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from api.auth import Authenticator
-from api.lookout import Lookout
+from api.http.auth import Authenticator
+from api.http.peer_probe import Lookout
+from api.http.rate_limits import Rates
 from api.orders.commands import Commands
-from api.rates import Rates
 from api.settings import ApiSettings
 
 LAST_WORDS_SECONDS = 2.0

@@ -52,8 +52,8 @@ from temporalio.common import (
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from api.errors import PROBLEMS, Unavailable
-from api.lookout import Lookout
+from api.http.peer_probe import Lookout
+from api.http.problems import PROBLEMS, Unavailable
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,120 @@
+"""Who calls, and what they may do.
+
+A customer holds `orders:own` alone and sees nothing but their own orders. Everybody
+else is staff or a service, by the scopes of their token. `admin` may do everything.
+"""
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Protocol
+
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPBearer, SecurityScopes
+from shared.contracts.errors import NotFound
+
+from api.http.problems import Problem
+
+SCOPES = {
+    "orders:own": "A customer: place and see one's own orders",
+    "orders:read": "See all orders",
+    "orders:write": "Place and pay orders for customers",
+    "orders:operate": "Work on orders and holds; includes orders:read",
+    "fulfil": "Pack and ship",
+    "stock:read": "See the stock",
+    "stock:write": "Receive and correct stock; includes stock:read",
+    "catalogue:write": "Change products",
+    "refunds:write": "Refund up to a limit",
+    "refunds:any": "Decide on refunds of any amount",
+    "money:read": "See what the books disagree about",
+    "approvals": "Approve or reject orders",
+    "admin": "Everything",
+}
+_INCLUDED = {"orders:operate": "orders:read", "stock:write": "stock:read"}
+
+
+@dataclass(frozen=True)
+class Principal:
+    """The caller: a token's subject with what it may do."""
+
+    subject: str
+    scopes: frozenset[str]
+    until: float = math.inf
+    """The end of the token, in seconds since the epoch."""
+
+    def may(self, *scopes: str) -> bool:
+        """Holds one of `scopes`."""
+        return "admin" in self.scopes or not self.scopes.isdisjoint(scopes)
+
+    def require(self, *scopes: str) -> None:
+        """Raises a `Problem` unless one of `scopes` is held."""
+        if not self.may(*scopes):
+            wanted = " or ".join(scopes)
+            raise Problem(
+                "insufficient-scope",
+                f"This needs {wanted}.",
+                headers={"WWW-Authenticate": 'Bearer error="insufficient_scope"'},
+                scopes=list(scopes),
+            )
+
+    @property
+    def seconds_left(self) -> float:
+        """Until the token has expired."""
+        return max(0.0, self.until - time.time())
+
+    def require_sight(self, customer: str, what: str, *scopes: str) -> None:
+        """Raises `NotFound` for another customer's order: it does not even exist."""
+        if not self.may(*scopes) and customer != self.subject:
+            raise NotFound(what)
+
+
+def principal(subject: str, scopes: str, until: float = math.inf) -> Principal:
+    """`scopes` as in a token: words with blanks between them."""
+    held = set(scopes.split())
+    included = {_INCLUDED.get(scope, scope) for scope in held}
+    return Principal(subject, frozenset(held | included), until)
+
+
+class Authenticator(Protocol):
+    async def __call__(self, headers: Mapping[str, str]) -> Principal:
+        """Raises a `Problem` for an unknown caller."""
+
+
+class DeveloperHeaders:
+    """Callers say who they are. Only for a machine of one's own: see `ApiSettings`."""
+
+    async def __call__(self, headers: Mapping[str, str]) -> Principal:
+        subject = headers.get("x-dev-user", "dev")
+        if not is_subject(subject):
+            raise Problem("unauthenticated", "X-Dev-User is not a name.")
+        return principal(subject, headers.get("x-dev-scopes", " ".join(SCOPES)))
+
+
+def is_subject(value: object) -> bool:
+    """A name that can be stored and shown: it becomes the actor of events."""
+    return isinstance(value, str) and 0 < len(value) <= 200 and value.isprintable()
+
+
+_bearer = HTTPBearer(
+    auto_error=False, bearerFormat="JWT", description="An OIDC access token."
+)
+
+
+async def _authorize(
+    request: Request, wanted: SecurityScopes, _: Annotated[object, Depends(_bearer)]
+) -> Principal:
+    authenticate: Authenticator = request.app.state.services.authenticate
+    caller = await authenticate(request.headers)
+    await request.app.state.services.rates.count(request, caller.subject)
+    if wanted.scopes:
+        caller.require(*wanted.scopes)
+    return caller
+
+
+def allowed(*scopes: str) -> object:
+    """The dependency that lets in whoever holds one of `scopes`; none: anybody known.
+
+    `caller: Annotated[Principal, allowed("fulfil", "orders:read")]`
+    """
+    return Security(_authorize, scopes=list(scopes))

@@ -1,0 +1,258 @@
+"""One key, one effect, one answer (draft-ietf-httpapi-idempotency-key-header-07).
+
+An answer is stored under the caller and the key, and a repeat gets it again. What is
+not stored, a 5xx, leaves the key open: the same request may simply be sent again.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from fastapi import Depends, Header, Request, Response
+from pydantic import BaseModel
+from shared.database.engine import retry_serialization, single_statements
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from temporalio.exceptions import ApplicationError
+
+from api.http.auth import Principal
+from api.http.problems import Problem, from_refusal, problem_response
+
+_KEY = re.compile(r'(?!")[\x21-\x7e]{1,200}(?<!")')
+
+
+class KeyReused(Problem):
+    def __init__(self) -> None:
+        super().__init__(
+            "idempotency-key-reused", "This Idempotency-Key belongs to another request."
+        )
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a caller is told, in a form that can be stored and told again."""
+
+    status: int
+    body: BaseModel
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def response(self) -> Response:
+        return _response(self.status, self.body.model_dump_json(), self.headers)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The row of a key. `memo` is what the first request noted for all repeats."""
+
+    fingerprint: bytes
+    status: int | None
+    headers: str | None
+    body: str
+
+    @property
+    def memo(self) -> Mapping[str, str]:
+        memo: Mapping[str, str] = json.loads(self.body)
+        return memo
+
+    def replay(self) -> Response:
+        assert self.status is not None  # noqa: S101 - the caller has looked
+        headers = json.loads(self.headers or "{}") | {"Idempotency-Replayed": "true"}
+        return _response(self.status, self.body, headers)
+
+
+class Once:
+    """The caller's key for this request; `command_key` names it to workflows."""
+
+    def __init__(self, request: Request, engine: AsyncEngine, key: str) -> None:
+        self._request = request
+        self._engine = engine
+        self._key = key
+
+    def _for(self, caller: Principal, payload: BaseModel | None) -> "_Keyed":
+        return _Keyed(self._request, self._engine, self._key, caller, payload)
+
+    async def run(
+        self,
+        caller: Principal,
+        payload: BaseModel | None,
+        work: Callable[["Command"], Awaitable[Answer]],
+        *,
+        memo: Mapping[str, str] | None = None,
+    ) -> Response:
+        """Do work that repeats itself safely under `Command.key`, as workflows do.
+
+        The key is claimed first and the answer stored last, so that no connection is
+        held meanwhile; two requests at once both do the work, which is one effect.
+        """
+        keyed = self._for(caller, payload)
+        async with single_statements(self._engine).connect() as connection:
+            claim = await keyed.claim(connection, memo or {})
+        if claim.status is not None:
+            return claim.replay()
+        try:
+            answer = await work(Command(keyed.command_key, claim.memo))
+        except (Problem, ApplicationError) as error:
+            return await keyed.store_refusal(error)
+        async with single_statements(self._engine).connect() as connection:
+            await keyed.store(connection, answer)
+        return answer.response()
+
+    async def transaction(
+        self,
+        caller: Principal,
+        payload: BaseModel | None,
+        work: Callable[[AsyncConnection, "Command"], Awaitable[Answer]],
+    ) -> Response:
+        """Do work that is one transaction, together with its key.
+
+        Others with the same key wait until it has ended, and then get its answer.
+        """
+        keyed = self._for(caller, payload)
+
+        async def once() -> Response:
+            async with self._engine.begin() as connection:
+                claim = await keyed.claim(connection, {})
+                if claim.status is not None:
+                    return claim.replay()
+                answer = await work(connection, Command(keyed.command_key, {}))
+                await keyed.store(connection, answer)
+            return answer.response()
+
+        try:
+            return await retry_serialization(once)
+        except (Problem, ApplicationError) as error:
+            return await keyed.store_refusal(error)
+
+
+@dataclass(frozen=True)
+class Command:
+    """`key` is unique to this caller, this request and this key."""
+
+    key: str
+    memo: Mapping[str, str]
+
+
+class _Keyed:
+    def __init__(
+        self,
+        request: Request,
+        engine: AsyncEngine,
+        key: str,
+        caller: Principal,
+        payload: BaseModel | None,
+    ) -> None:
+        self._request = request
+        self._engine = engine
+        self._who: dict[str, object] = {"principal": caller.subject, "key": key}
+        place = f"{request.method} {request.url.path}"
+        body = payload.model_dump_json() if payload else ""
+        self._fingerprint = _digest(place, body)
+        # With the place: a key that was forgotten may be used elsewhere.
+        self.command_key = _digest(caller.subject, key, place).hex()[:40]
+
+    async def claim(
+        self, connection: AsyncConnection, memo: Mapping[str, str]
+    ) -> Claim:
+        """Open the key, or find who has. Raises `Problem` if for another request."""
+        values = self._who | {
+            "fingerprint": self._fingerprint,
+            "body": json.dumps(dict(memo)),
+        }
+        row = None
+        while row is None:
+            # Empty when another request committed the key while we waited for it:
+            # a new statement sees what this one could not.
+            row = (await connection.execute(_CLAIM, values)).one_or_none()
+        claim = Claim(row.fingerprint, row.status, row.headers, row.body)
+        if claim.fingerprint != self._fingerprint:
+            raise KeyReused()
+        return claim
+
+    async def store(self, connection: AsyncConnection, answer: Answer) -> None:
+        await self._store(
+            connection, answer.status, answer.headers, answer.body.model_dump_json()
+        )
+
+    async def store_refusal(self, error: Problem | ApplicationError) -> Response:
+        problem = error if isinstance(error, Problem) else from_refusal(error)
+        response = problem_response(self._request, problem)
+        if problem.status_code < 500 and not isinstance(problem, KeyReused):
+            async with self._engine.begin() as connection:
+                claim = await self.claim(connection, {})
+                if claim.status is not None:
+                    return claim.replay()
+                body = bytes(response.body).decode()
+                await self._store(connection, problem.status_code, {}, body)
+        return response
+
+    async def _store(
+        self,
+        connection: AsyncConnection,
+        status: int,
+        headers: Mapping[str, str],
+        body: str,
+    ) -> None:
+        await connection.execute(
+            _STORE,
+            self._who
+            | {"status": status, "headers": json.dumps(dict(headers)), "body": body},
+        )
+
+
+_CLAIM = text(
+    """
+    WITH claimed AS (
+      INSERT INTO idempotency_keys (principal, key, fingerprint, body)
+      VALUES (:principal, :key, :fingerprint, cast(:body AS jsonb))
+      ON CONFLICT DO NOTHING RETURNING fingerprint, status, headers, body
+    )
+    SELECT fingerprint, status, headers::text, body::text FROM claimed
+    UNION ALL
+    SELECT fingerprint, status, headers::text, body::text FROM idempotency_keys
+    WHERE principal = :principal AND key = :key
+    """
+)
+_STORE = text(
+    """
+    UPDATE idempotency_keys SET status = :status, headers = cast(:headers AS jsonb),
+      body = cast(:body AS jsonb)
+    WHERE principal = :principal AND key = :key AND status IS NULL
+    """
+)
+
+
+def _digest(*parts: str) -> bytes:
+    return hashlib.sha256("\0".join(parts).encode()).digest()
+
+
+def _response(status: int, body: str, headers: Mapping[str, str]) -> Response:
+    problem = status >= 400
+    media_type = "application/problem+json" if problem else "application/json"
+    return Response(body, status, headers=dict(headers), media_type=media_type)
+
+
+async def _once(
+    request: Request,
+    idempotency_key: Annotated[
+        str | None,
+        Header(description="Names this request; a repeat gets the same answer."),
+    ] = None,
+) -> Once:
+    # The draft writes it as a structured field, a quoted string; most write it bare.
+    key = (idempotency_key or "").strip()
+    if len(key) > 1 and key[0] == key[-1] == '"':
+        key = key[1:-1]
+    if not key:
+        raise Problem("idempotency-key-missing", "Send an Idempotency-Key header.")
+    if not _KEY.fullmatch(key):
+        raise Problem(
+            "malformed",
+            "One Idempotency-Key is sent, of 1 to 200 printable ASCII characters.",
+        )
+    return Once(request, request.app.state.services.engine, key)
+
+
+OnceOnly = Annotated[Once, Depends(_once)]

@@ -1,0 +1,178 @@
+"""Access tokens of an OpenID provider, checked against the keys it publishes."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import httpx2
+import jwt
+
+from api.http.auth import (
+    Authenticator,
+    DeveloperHeaders,
+    Principal,
+    is_subject,
+    principal,
+)
+from api.http.problems import Problem, Unavailable
+from api.settings import AccessSettings
+
+log = logging.getLogger(__name__)
+
+# Asymmetric and widespread. Never `none`, and never HMAC: with that a public key,
+# taken for a shared secret, would sign anything.
+ALGORITHMS = {"RSA": "RS256", "EC": "ES256"}
+KEYS_LIFESPAN_SECONDS = 300.0
+COOL_DOWN_SECONDS = 30.0
+"""Between two questions to the issuer, however many unknown key ids are sent."""
+LEEWAY_SECONDS = 30
+FETCH_TIMEOUT_SECONDS = 5.0
+_NO_KEYS = (TypeError, AttributeError)
+"""What a document of another form leads to."""
+
+
+class IssuerKeys:
+    """The issuer's keys by id: refreshed when old or when an unknown one is asked for,
+    and kept as they are while the issuer does not answer."""
+
+    def __init__(
+        self,
+        http: httpx2.AsyncClient,
+        issuer: str,
+        jwks_url: str | None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._http = http
+        self._issuer = issuer
+        self._url = jwks_url
+        self._clock = clock
+        self._keys: dict[str | None, jwt.PyJWK] = {}
+        self._fetched_at: float | None = None
+        self._asked_at: float | None = None
+        self._fetching: asyncio.Task[None] | None = None
+
+    async def find(self, key_id: str | None) -> jwt.PyJWK | None:
+        """Raises `Unavailable` if the issuer has never answered yet."""
+        if key_id not in self._keys and self._may_ask():
+            await self._refresh()
+        elif self._is_old() and self._may_ask():
+            # Nobody has to wait for it: the keys at hand are good.
+            self._refresh()
+        if self._fetched_at is None:
+            raise Unavailable("The issuer of access tokens does not answer.")
+        return self._keys.get(key_id)
+
+    def _is_old(self) -> bool:
+        age = self._clock() - (self._fetched_at or 0)
+        return self._fetched_at is not None and age > KEYS_LIFESPAN_SECONDS
+
+    def _may_ask(self) -> bool:
+        if self._fetching is not None or self._asked_at is None:
+            return True
+        return self._clock() - self._asked_at >= COOL_DOWN_SECONDS
+
+    def _refresh(self) -> asyncio.Future[None]:
+        if self._fetching is None:
+            self._asked_at = self._clock()
+            self._fetching = asyncio.create_task(self._fetch())
+        # Shielded: the first caller may leave, the others still wait for it.
+        return asyncio.shield(self._fetching)
+
+    async def _fetch(self) -> None:
+        try:
+            document = await self._get(await self._jwks_url())
+            self._keys = _usable_keys(document)
+            self._fetched_at = self._clock()
+        except (httpx2.HTTPError, ValueError, LookupError, *_NO_KEYS) as error:
+            log.warning("the issuer's keys cannot be read: %r", error)
+        finally:
+            self._fetching = None
+
+    async def _jwks_url(self) -> str:
+        if self._url is None:
+            document = await self._get(discovery_url(self._issuer))
+            # Discovery §4.3: a document about somebody else says nothing.
+            if document["issuer"] != self._issuer:
+                raise ValueError("the issuer's document names another issuer")
+            self._url = str(document["jwks_uri"])
+        return self._url
+
+    async def _get(self, url: str) -> Any:
+        response = await self._http.get(url, timeout=FETCH_TIMEOUT_SECONDS)
+        return response.raise_for_status().json()
+
+
+def discovery_url(issuer: str) -> str:
+    """Where an OpenID provider describes itself."""
+    return issuer.rstrip("/") + "/.well-known/openid-configuration"
+
+
+def _usable_keys(document: Mapping[str, Any]) -> dict[str | None, jwt.PyJWK]:
+    keys: dict[str | None, jwt.PyJWK] = {}
+    for entry in document["keys"]:
+        algorithm = ALGORITHMS.get(entry.get("kty"))
+        if algorithm is None or entry.get("use", "sig") != "sig":
+            continue
+        if entry.get("alg", algorithm) != algorithm:
+            continue
+        try:
+            key = jwt.PyJWK(entry, algorithm)
+        except jwt.PyJWTError as error:
+            log.warning("a key of the issuer cannot be used: %r", error)
+            continue
+        keys[entry.get("kid")] = key
+    return keys
+
+
+class OidcTokens:
+    """`Authorization: Bearer …`, signed by the issuer for this audience."""
+
+    def __init__(self, keys: IssuerKeys, issuer: str, audience: str) -> None:
+        self._keys = keys
+        self._issuer = issuer
+        self._audience = audience
+
+    async def __call__(self, headers: Mapping[str, str]) -> Principal:
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise _refused("An access token is needed.", error=None)
+        claims = await self._claims(token.strip())
+        subject, scopes = claims["sub"], claims.get("scope", "")
+        if not is_subject(subject) or not isinstance(scopes, str):
+            raise _refused("The access token's claims cannot be used.")
+        return principal(subject, scopes, float(claims["exp"]) + LEEWAY_SECONDS)
+
+    async def _claims(self, token: str) -> Mapping[str, Any]:
+        try:
+            key = await self._keys.find(jwt.get_unverified_header(token).get("kid"))
+            if key is None:
+                raise _refused("The access token is signed by an unknown key.")
+            claims: Mapping[str, Any] = jwt.decode(
+                token,
+                key,
+                algorithms=[key.algorithm_name],
+                audience=self._audience,
+                issuer=self._issuer,
+                leeway=LEEWAY_SECONDS,
+                options={"require": ["exp", "iss", "aud", "sub"]},
+            )
+        except jwt.ExpiredSignatureError as error:
+            raise _refused("The access token has expired.") from error
+        except (jwt.PyJWTError, ValueError, TypeError) as error:
+            raise _refused("The access token is not valid.") from error
+        return claims
+
+
+def _refused(detail: str, *, error: str | None = "invalid_token") -> Problem:
+    challenge = "Bearer" if error is None else f'Bearer error="{error}"'
+    return Problem("unauthenticated", detail, headers={"WWW-Authenticate": challenge})
+
+
+def authenticator(settings: AccessSettings, http: httpx2.AsyncClient) -> Authenticator:
+    """How callers are known, by the settings."""
+    if settings.oidc_issuer is None or settings.api_auth != "oidc":
+        return DeveloperHeaders()
+    keys = IssuerKeys(http, settings.oidc_issuer, settings.oidc_jwks_url)
+    return OidcTokens(keys, settings.oidc_issuer, settings.oidc_audience or "")

@@ -1,0 +1,116 @@
+"""Lists in pages, by keyset: a page costs the same however far down it is."""
+
+import base64
+import json
+import re
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Request, Response
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+)
+from pydantic import StringConstraints as Constraints
+
+from api.http.problems import invalid
+from api.http.schemas import View
+
+V = TypeVar("V", bound=View)
+R = TypeVar("R")
+
+
+def _storable(moment: datetime) -> datetime:
+    # The ends of the calendar overflow when they are turned into UTC.
+    if not 1970 <= moment.year <= 2999:
+        raise ValueError("must lie between 1970 and 2999")
+    return moment.astimezone(UTC)
+
+
+_RFC_3339 = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+)
+
+
+def _written(value: object) -> object:
+    # Otherwise a number is taken for seconds, or for milliseconds if it is large.
+    if not isinstance(value, str) or not _RFC_3339.fullmatch(value):
+        raise ValueError("must be a time as RFC 3339 has it: 2026-01-31T12:00:00Z")
+    return value
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_storable)]
+_Opaque = Annotated[str, Constraints(pattern=r"^[A-Za-z0-9_-]{1,400}$")]
+
+
+class ListQuery(BaseModel):
+    """Query parameters that every list takes. Unknown ones are refused: otherwise a
+    misspelt filter would list everything."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: _Opaque | None = None
+
+    def position(self, *kinds: Callable[[Any], object]) -> list[Any] | None:
+        """The row that the page begins after, as values of these kinds."""
+        if self.cursor is None:
+            return None
+        try:
+            padded = self.cursor + "=" * (-len(self.cursor) % 4)
+            values = json.loads(base64.urlsafe_b64decode(padded))
+            return [kind(value) for kind, value in zip(kinds, values, strict=True)]
+        except (ValueError, TypeError, OverflowError, RecursionError) as error:
+            raise invalid("query:cursor", "cursor", "Not from this list") from error
+
+
+def moment(value: object) -> datetime:
+    """A time in a cursor."""
+    return _storable(datetime.fromisoformat(text(value)))
+
+
+def text(value: object) -> str:
+    """A text in a cursor, such as can be asked of PostgreSQL."""
+    if not isinstance(value, str) or "\0" in value:
+        raise ValueError("not a text")
+    value.encode()  # refuses half of a surrogate pair
+    return value
+
+
+def cursor_after(*position: object) -> str:
+    values = [
+        value.isoformat() if isinstance(value, datetime) else value
+        for value in position
+    ]
+    encoded = json.dumps(values, separators=(",", ":")).encode()
+    return base64.urlsafe_b64encode(encoded).rstrip(b"=").decode()
+
+
+def page_response(
+    request: Request,
+    rows: Sequence[R],
+    limit: int,
+    show: Callable[[R], V],
+    position: Callable[[R], tuple[object, ...]],
+) -> Response:
+    """A page of `limit` rows; one more among `rows` tells that another follows."""
+    shown = [show(row) for row in rows[:limit]]
+    following = cursor_after(*position(rows[limit - 1])) if len(rows) > limit else None
+    return page_of(request, shown, following)
+
+
+def page_of(request: Request, shown: Sequence[View], following: str | None) -> Response:
+    """What is shown of a list, with the way to what follows."""
+    headers = {}
+    if following is not None:
+        url = request.url.include_query_params(cursor=following)
+        headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
+    # One by one: nothing else of the process runs while one of them is written.
+    data = ",".join(view.model_dump_json() for view in shown)
+    body = f'{{"data":[{data}],"next_cursor":{json.dumps(following)}}}'
+    return Response(body, headers=headers, media_type="application/json")

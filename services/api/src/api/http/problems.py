@@ -1,0 +1,276 @@
+"""Every error as a problem document (RFC 9457); the codes are stable.
+
+Problem                 raised by the API itself
+shared Refusal          raised where a business rule says no, here or in the worker
+RequestValidationError  raised by FastAPI: the request does not fit its schema
+anything else           a 500 that shows a trace id and nothing more
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from asyncpg import CannotConnectNowError, InterfaceError, PostgresConnectionError
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from pydantic_core import to_json
+from shared.contracts.errors import Refusal, refusal_extra
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from starlette.exceptions import HTTPException
+from starlette.routing import Match
+from temporalio.exceptions import ApplicationError
+
+from api.http.trace_ids import trace_id
+
+log = logging.getLogger(__name__)
+
+PROBLEMS: dict[str, tuple[int, str]] = {
+    "malformed": (400, "The request cannot be read"),
+    "idempotency-key-missing": (400, "The Idempotency-Key header is missing"),
+    "invalid-signature": (400, "The signature is not valid"),
+    "unauthenticated": (401, "No valid access token"),
+    "insufficient-scope": (403, "The access token does not allow this"),
+    "four-eyes": (403, "Somebody else has to decide"),
+    "not-found": (404, "Not found"),
+    "unknown-source": (404, "No webhooks are accepted from there"),
+    "method-not-allowed": (405, "The method is not allowed here"),
+    "not-acceptable": (406, "Not available in the requested form"),
+    "request-timeout": (408, "The request did not come in time"),
+    "already-cancelled": (409, "Already cancelled"),
+    "already-on-hold": (409, "Already waits for a decision"),
+    "already-packed": (409, "Already packed"),
+    "already-released": (409, "Already decided"),
+    "already-shipped": (409, "Already shipped"),
+    "duplicate-reference": (409, "The reference is taken"),
+    "exceeds-refundable": (409, "More than can be refunded"),
+    "no-label": (409, "There is no label"),
+    "not-payable": (409, "Nothing is to be paid"),
+    "not-returnable": (409, "Not returnable"),
+    "on-hold": (409, "Waits for a decision"),
+    "payment-failed": (409, "The payment failed"),
+    "price-changed": (409, "The price has changed"),
+    "quantity-exceeded": (409, "More than there is"),
+    "still-needed": (409, "Still needed"),
+    "window-closed": (409, "Too late"),
+    "would-go-negative": (409, "The stock would go negative"),
+    "wrong-state": (409, "Not in this state"),
+    "version-mismatch": (412, "Changed meanwhile"),
+    "too-large": (413, "The request is too large"),
+    "unsupported-media-type": (415, "Only application/json is understood"),
+    "decision-not-allowed": (422, "The hold does not allow this decision"),
+    "idempotency-key-reused": (422, "The key was used for another request"),
+    "unknown-sku": (422, "No such product is sold"),
+    "validation": (422, "The request does not fit its description"),
+    "precondition-required": (428, "The If-Match header is missing"),
+    "too-many-requests": (429, "Too many requests"),
+    "head-too-large": (431, "The URL and headers are too large"),
+    "internal": (500, "Something went wrong here"),
+    "unavailable": (503, "Not available right now"),
+}
+"""Code → status and title. A code is never renamed: callers decide on it."""
+
+_BY_STATUS = {
+    400: "malformed",
+    401: "unauthenticated",
+    403: "insufficient-scope",
+    404: "not-found",
+    405: "method-not-allowed",
+    406: "not-acceptable",
+    408: "request-timeout",
+    413: "too-large",
+    415: "unsupported-media-type",
+    429: "too-many-requests",
+    503: "unavailable",
+}
+_SHOWN_ERRORS = 50
+_LONGEST_POINTER = 200
+RETRY_AFTER_SECONDS = 2
+
+
+class Problem(HTTPException):
+    """`Problem("not-found", "There is no hold hld_…")`; `extra` are further members."""
+
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        **extra: object,
+    ) -> None:
+        super().__init__(PROBLEMS[code][0], detail, dict(headers or {}))
+        self.code = code
+        self.extra = extra
+
+
+class Unavailable(Problem):
+    """Nothing is wrong with the request; the same may be sent again."""
+
+    def __init__(self, detail: str) -> None:
+        headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+        super().__init__("unavailable", detail, headers=headers)
+
+
+class FieldError(BaseModel):
+    """`pointer` leads to the field; `query:` and `header:` name those."""
+
+    pointer: str
+    code: str
+    detail: str
+
+
+class ProblemDocument(BaseModel):
+    """The members that every problem has; some codes add their own."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    trace_id: str
+    errors: list[FieldError] | None = None
+
+
+def invalid(pointer: str, code: str, detail: str) -> Problem:
+    """A request that fits its schema and still makes no sense."""
+    error = FieldError(pointer=pointer, code=code, detail=detail)
+    return Problem("validation", detail, errors=[error.model_dump()])
+
+
+def from_refusal(refusal: ApplicationError) -> Problem:
+    """Translate a business refusal, whoever raised it."""
+    code = refusal.type or "internal"
+    if code == "PayloadValidationError":
+        return Problem("validation", "The command does not fit its description.")
+    if code not in PROBLEMS:
+        log.error("a refusal with an unknown code: %s", code)
+        return Problem("internal", "Something went wrong here.")
+    return Problem(code, refusal.message, **refusal_extra(refusal))
+
+
+def problem_response(request: Request, problem: Problem) -> Response:
+    base = request.app.state.settings.public_url
+    return Response(
+        problem_document(base, problem, instance=request.scope["path"]),
+        problem.status_code,
+        media_type="application/problem+json",
+        headers=problem.headers,
+    )
+
+
+def problem_document(base: str, problem: Problem, *, instance: str) -> bytes:
+    status, title = PROBLEMS[problem.code]
+    document: dict[str, Any] = {
+        "type": f"{base}/problems/{problem.code}",
+        "title": title,
+        "status": status,
+        "detail": problem.detail,
+        "instance": instance,
+        "trace_id": trace_id(),
+    }
+    # The members that all problems have mean the same in each of them.
+    return to_json(problem.extra | document, inf_nan_mode="null")
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    app.add_exception_handler(HTTPException, _http_exception)
+    app.add_exception_handler(Refusal, _refusal)
+    app.add_exception_handler(RequestValidationError, _validation)
+    for lost in (
+        PoolTimeoutError,
+        OperationalError,
+        DBAPIError,
+        PostgresConnectionError,
+        CannotConnectNowError,
+        InterfaceError,
+        OSError,
+        TimeoutError,
+    ):
+        app.add_exception_handler(lost, _database)
+
+
+async def _http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else
+    if not isinstance(error, Problem):
+        code = _BY_STATUS.get(error.status_code, "malformed")
+        detail = HTTPStatus(error.status_code).description or error.detail
+        headers = dict(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = _allowed(request)
+        error = Problem(code, detail, headers=headers)
+    return problem_response(request, error)
+
+
+def _allowed(request: Request) -> str:
+    """Every method of the address: Starlette names those of the first route alone."""
+    found = [
+        method
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
+        if any(
+            route.matches({**request.scope, "method": method})[0] is Match.FULL
+            for route in request.app.routes
+        )
+    ]
+    return ", ".join(found).replace("GET", "GET, HEAD")
+
+
+async def _refusal(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refusal)  # noqa: S101 - registered for nothing else
+    return problem_response(request, from_refusal(error))
+
+
+async def _validation(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - as above
+    mistakes = error.errors()
+    if any(mistake["type"] == "json_invalid" for mistake in mistakes):
+        problem = Problem("malformed", "The body is not valid JSON.")
+    else:
+        count = len(mistakes)
+        problem = Problem(
+            "validation",
+            f"{count} field{'' if count == 1 else 's'} must be corrected.",
+            errors=[_field_error(m).model_dump() for m in mistakes[:_SHOWN_ERRORS]],
+        )
+    return problem_response(request, problem)
+
+
+def _field_error(mistake: Mapping[str, Any]) -> FieldError:
+    # Neither "input" nor "ctx": they hold what the caller sent, maybe personal data.
+    return FieldError(
+        pointer=_pointer(mistake["loc"]), code=mistake["type"], detail=mistake["msg"]
+    )
+
+
+def _pointer(location: Sequence[int | str]) -> str:
+    place, *path = (_escape(str(part)) for part in location)
+    if place == "body":
+        return ("#" + "".join(f"/{part}" for part in path))[:_LONGEST_POINTER]
+    return f"{place}:{'/'.join(path)}"[:_LONGEST_POINTER]
+
+
+def _escape(part: str) -> str:
+    # RFC 6901; and an unknown field's name may hold what no JSON text can.
+    part = part.encode("utf-8", "replace").decode()
+    return part.replace("~", "~0").replace("/", "~1")
+
+
+async def _database(request: Request, error: Exception) -> Response:
+    if isinstance(error, DBAPIError) and not _is_outage(error):
+        raise error
+    log.warning("a request could not be served: %r", error)
+    return problem_response(request, Unavailable("Please try again shortly."))
+
+
+# Connection failures, too many of them, a shutdown, a statement that took too long; and
+# what is no request's fault either: we are not let in, or the database is not there.
+_OUTAGE_STATES = ("08", "53", "57P", "57014", "40001", "40P01", "28", "3D000")
+
+
+def _is_outage(error: DBAPIError) -> bool:
+    state = getattr(error.orig, "sqlstate", None)
+    if state is not None:
+        return str(state).startswith(_OUTAGE_STATES)
+    return error.connection_invalidated or isinstance(error, OperationalError)

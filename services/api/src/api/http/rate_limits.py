@@ -1,0 +1,46 @@
+"""How many requests one subject may make (draft-ietf-httpapi-ratelimit-headers).
+
+Counted in the memory of each process, so that a request waits for no other system: the
+limit is one of fairness, and the gateway in front has a limit for all.
+"""
+
+import math
+import time
+
+from fastapi import Request
+from limits import RateLimitItem
+from limits.aio.storage import MemoryStorage
+from limits.aio.strategies import FixedWindowRateLimiter
+
+from api.http.problems import Problem
+
+_NAME = '"subject"'
+
+
+class Rates:
+    """Without a limit nothing is counted and nothing is told."""
+
+    def __init__(self, limit: RateLimitItem | None) -> None:
+        self._limit = limit
+        # It forgets a subject when its window is over: the size is that of one window.
+        self.counts = MemoryStorage()
+        self._windows = FixedWindowRateLimiter(self.counts)
+
+    async def count(self, request: Request, subject: str) -> None:
+        """Say in the answer how many are left. Raises `Problem` too-many-requests."""
+        if self._limit is None:
+            return
+        allowed = await self._windows.hit(self._limit, subject)
+        ends, left = await self._windows.get_window_stats(self._limit, subject)
+        seconds = max(1, math.ceil(ends - time.time()))
+        window = self._limit.get_expiry()
+        request.state.told = {
+            "RateLimit-Policy": f"{_NAME};q={self._limit.amount};w={window}",
+            "RateLimit": f"{_NAME};r={left};t={seconds}",
+        }
+        if not allowed:
+            raise Problem(
+                "too-many-requests",
+                f"At most {self._limit.amount} requests in {window} s.",
+                headers={"Retry-After": str(seconds)},
+            )

@@ -1,0 +1,132 @@
+"""What the books disagree about, and the audit of the books themselves."""
+
+import json
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from shared.contracts.errors import NotFound, Refusal
+from shared.database.orders.audit import audit
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from api.http.auth import Principal, allowed
+from api.http.idempotency import Answer, Command, OnceOnly
+from api.http.openapi import keyed, problems
+from api.http.paging import moment, page_response
+from api.http.paging import text as text_of
+from api.http.schemas import Page
+from api.orders.paths import DiscrepancyPath
+from api.orders.workflow import schemas as shown
+from api.services import ApiServices
+
+router = APIRouter(prefix="/v1", tags=["operators"])
+
+
+@router.get(
+    "/discrepancies", response_model=Page[shown.Discrepancy], responses=problems()
+)
+async def list_discrepancies(
+    request: Request,
+    caller: Annotated[Principal, allowed("money:read")],
+    query: Annotated[shown.DiscrepancyQuery, Query()],
+    services: ApiServices,
+) -> Response:
+    """What the auditors found, oldest first."""
+    position = query.position(moment, text_of) or [None, None]
+    parameters = {
+        "kind": query.kind,
+        "subject": query.subject,
+        "open": query.is_open,
+        "at": position[0],
+        "id": position[1],
+        "rows": query.limit + 1,
+    }
+    async with services.reads.connect() as connection:
+        rows = (await connection.execute(_LIST, parameters)).all()
+    return page_response(
+        request, rows, query.limit, _show, lambda row: (row.found_at, row.id)
+    )
+
+
+@router.post(
+    "/discrepancies/{discrepancy_id}/resolve",
+    response_model=shown.Discrepancy,
+    responses=keyed("not-found", "wrong-state"),
+)
+async def resolve_discrepancy(
+    caller: Annotated[Principal, allowed("refunds:any")],
+    discrepancy_id: DiscrepancyPath,
+    wanted: shown.Resolution,
+    once: OnceOnly,
+    services: ApiServices,
+) -> Response:
+    """Close it with the reason. If its cause is still there, it is found again."""
+
+    async def work(connection: AsyncConnection, command: Command) -> Answer:
+        values = {"id": discrepancy_id, "actor": caller.subject}
+        resolved = (await connection.execute(_RESOLVE, values)).rowcount
+        if resolved:
+            note = {"key": command.key, "id": discrepancy_id, "text": wanted.note}
+            await connection.execute(_NOTE, note)
+        row = (await connection.execute(_ONE, {"id": discrepancy_id})).one_or_none()
+        if row is None:
+            raise NotFound(f"discrepancy {discrepancy_id}")
+        if not resolved:
+            raise Refusal("wrong-state", f"{row.resolved_by} has resolved it.")
+        return Answer(200, _show(row))
+
+    return await once.transaction(caller, wanted, work)
+
+
+@router.get("/audit", response_model=Page[shown.AuditRow], responses=problems())
+async def run_audit(
+    caller: Annotated[Principal, allowed("money:read")], services: ApiServices
+) -> Response:
+    """Read the audit views now. They are empty unless something is wrong."""
+    async with services.reads.connect() as connection:
+        found = await audit(connection)
+    rows = [
+        shown.AuditRow(view=row.kind, subject=row.subject, detail=dict(row.detail))
+        for row in found
+    ]
+    body = Page[shown.AuditRow](data=rows).model_dump_json()
+    return Response(body, media_type="application/json")
+
+
+def _show(row: Any) -> shown.Discrepancy:
+    return shown.Discrepancy(
+        id=row.id,
+        kind=row.kind,
+        subject=row.subject,
+        detail=json.loads(row.detail),
+        found_at=row.found_at,
+        resolved_at=row.resolved_at,
+        resolved_by=row.resolved_by,
+        note=row.note,
+    )
+
+
+_SHOWN = """
+SELECT id, kind, subject, detail::text AS detail, found_at, resolved_at, resolved_by,
+  (SELECT n.text FROM notes n WHERE n.subject = d.id ORDER BY n.at LIMIT 1) AS note
+FROM discrepancies d
+"""
+_LIST = text(
+    _SHOWN
+    + """
+    WHERE (resolved_at IS NULL) = :open
+      AND (cast(:kind AS text) IS NULL OR kind = :kind)
+      AND (cast(:subject AS text) IS NULL OR subject = :subject)
+      AND (cast(:id AS text) IS NULL
+           OR (found_at, id) > (cast(:at AS timestamptz), :id))
+    ORDER BY found_at, id LIMIT :rows
+    """
+)
+_ONE = text(_SHOWN + " WHERE id = :id")
+_RESOLVE = text(
+    """
+    UPDATE discrepancies SET resolved_at = now(), resolved_by = :actor
+    WHERE id = :id AND resolved_at IS NULL
+    """
+)
+_NOTE = text("INSERT INTO notes (key, subject, text) VALUES (:key, :id, :text)")

@@ -1,0 +1,34 @@
+"""Erasing what is known of a customer."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Response
+
+from api.http.auth import Principal, allowed
+from api.http.idempotency import Answer, Command, OnceOnly
+from api.http.openapi import keyed
+from api.orders.erasure.changes import begin_erasure, erase
+from api.orders.workflow.schemas import Erasure, NewErasure
+from api.services import ApiServices
+
+router = APIRouter(prefix="/v1/erasures", tags=["operators"])
+
+
+@router.post("", response_model=Erasure, responses=keyed("not-found", "still-needed"))
+async def erase_customer(
+    caller: Annotated[Principal, allowed("admin")],
+    wanted: NewErasure,
+    once: OnceOnly,
+    services: ApiServices,
+) -> Response:
+    """Erase a customer's personal data from all their orders, for good. Refused while
+    one of these has work left, with the `orders`: cancel them, or wait for their end.
+    What the payment provider keeps of the customer is deleted the following night."""
+
+    async def work(command: Command) -> Answer:
+        erased = await erase(
+            services, wanted.customer_id, command.memo["alias"], caller.subject
+        )
+        return Answer(200, erased)
+
+    return await once.run(caller, wanted, work, memo=begin_erasure())

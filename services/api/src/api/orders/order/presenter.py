@@ -1,0 +1,142 @@
+"""From an order as it is stored to an order as it is shown."""
+
+from functools import lru_cache
+
+from shared.contracts.orders.states import HoldReason, MoneyKind, MoneyStatus
+from shared.database.orders import snapshot as stored
+
+from api.http.schemas import Money
+from api.orders.order import schemas as shown
+from api.orders.order import status
+
+
+def show_order(order: stored.OrderSnapshot) -> shown.Order:
+    """No provider's reference and no hold's detail: customers read this too."""
+    return shown.Order(
+        id=order.id,
+        number=order.number,
+        external_ref=order.external_ref,
+        customer_id=order.customer,
+        status=order.status,
+        reason=order.reason,
+        payment_status=status.payment_status(order),
+        fulfillment_status=status.fulfillment_status(order),
+        version=order.version,
+        currency=order.currency,
+        totals=_totals(order),
+        lines=[_line(line, order.currency) for line in order.lines],
+        holds=[
+            shown.OrderHold(id=hold.id, reason=hold.reason, due_at=hold.due_at)
+            for hold in order.holds
+        ],
+        shipments=[_shipment(shipment) for shipment in order.shipments],
+        payments=[_payment(payment, order.currency) for payment in order.payments],
+        returns=[_return(item) for item in order.returns],
+        refunds=[_refund(refund, order.currency) for refund in order.refunds],
+        next_action=_next_action(order),
+        metadata=order.metadata,
+        created_at=order.created_at,
+        updated_at=order.updated_at,
+    )
+
+
+def show_attempt(payment: stored.Payment) -> shown.PaymentAttempt:
+    """How one try to pay went."""
+    rows = payment.rows(MoneyKind.AUTHORIZE)
+    latest = rows[-1].status if rows else MoneyStatus.PENDING
+    if latest is MoneyStatus.SUCCEEDED:
+        return shown.PaymentAttempt(id=payment.id, status="succeeded")
+    if payment.next_action:
+        return shown.PaymentAttempt(
+            id=payment.id, status="requires_action", next_action=payment.next_action
+        )
+    return shown.PaymentAttempt(
+        id=payment.id, status="failed" if latest is MoneyStatus.FAILED else "pending"
+    )
+
+
+@lru_cache(1024)
+def _money(amount: int, currency: str) -> Money:
+    """The same few amounts are in all parts of an order; frozen, so they are shared."""
+    return Money(amount=amount, currency=currency)
+
+
+def _totals(order: stored.OrderSnapshot) -> shown.Totals:
+    def money(amount: int) -> Money:
+        return _money(amount, order.currency)
+
+    return shown.Totals(
+        goods=money(order.total - order.shipping),
+        shipping=money(order.shipping),
+        total=money(order.total),
+        tax=money(sum(line.tax for line in order.lines)),
+        captured=money(order.captured),
+        refunded=money(order.refunded),
+        refundable=money(order.refundable),
+    )
+
+
+def _line(line: stored.Line, currency: str) -> shown.OrderLine:
+    return shown.OrderLine(
+        line=line.line,
+        sku=line.sku,
+        name=line.name,
+        quantity=line.qty,
+        total=_money(line.total, currency),
+        cancelled=line.cancelled,
+        reserved=line.reserved,
+        shipped=line.shipped,
+        returned=line.returned,
+        credited=line.credited,
+    )
+
+
+def _shipment(shipment: stored.Shipment) -> shown.OrderShipment:
+    return shown.OrderShipment(
+        id=shipment.id,
+        status=shipment.status,
+        location=shipment.location,
+        carrier=shipment.carrier,
+        tracking=shipment.tracking,
+        tracking_status=shipment.tracking_status,
+        eta=shipment.eta,
+        lines=[
+            shown.LineUnits(line=line.line, quantity=line.qty)
+            for line in shipment.lines
+            if line.qty  # what was cancelled, nobody packs
+        ],
+    )
+
+
+def _payment(payment: stored.Payment, currency: str) -> shown.OrderPayment:
+    def money(amount: int) -> Money:
+        return _money(amount, currency)
+
+    return shown.OrderPayment(
+        id=payment.id,
+        authorized=money(payment.authorized),
+        captured=money(payment.captured),
+        refunded=money(payment.refunded),
+        capture_before=payment.capture_before,
+    )
+
+
+def _return(item: stored.Return) -> shown.OrderReturn:
+    lines = [shown.LineUnits(line=line.line, quantity=line.qty) for line in item.lines]
+    return shown.OrderReturn(id=item.id, status=item.status, lines=lines)
+
+
+def _refund(refund: stored.Refund, currency: str) -> shown.OrderRefund:
+    return shown.OrderRefund(
+        id=refund.id,
+        status=refund.status,
+        reason=refund.reason,
+        amount=_money(refund.amount, currency),
+    )
+
+
+def _next_action(order: stored.OrderSnapshot) -> dict[str, object] | None:
+    """Only while the payment waits for it: an old challenge leads nowhere."""
+    if order.hold(HoldReason.PAYMENT) is None or not order.payments:
+        return None
+    return order.payments[-1].next_action

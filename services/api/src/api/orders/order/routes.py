@@ -1,0 +1,179 @@
+"""Placing and reading orders."""
+
+import asyncio
+import re
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from shared.contracts.orders.states import OrderStatus
+from shared.database.orders.counting import PLACED
+from shared.database.orders.snapshot import OrderSnapshot, parse_orders
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from api.http.auth import Principal, allowed
+from api.http.idempotency import Answer, Command, OnceOnly
+from api.http.openapi import keyed, problems, telling
+from api.http.paging import page_response
+from api.http.problems import Problem, invalid
+from api.http.schemas import Page
+from api.orders.order import queries
+from api.orders.order.placement import place
+from api.orders.order.presenter import show_order
+from api.orders.order.schemas import NewOrder, Order, OrderQuery
+from api.orders.paths import OrderPath
+from api.services import ApiServices
+
+router = APIRouter(prefix="/v1", tags=["orders"])
+
+LONGEST_WAIT_SECONDS = 30
+# The answer depends on who asks, and asking again is cheap.
+_CACHE = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
+
+
+@router.post(
+    "/orders",
+    status_code=201,
+    response_model=Order,
+    responses={
+        201: telling("Location", "ETag", "Preference-Applied"),
+        **keyed("price-changed", "duplicate-reference", "unknown-sku"),
+    },
+)
+async def place_order(
+    caller: Annotated[Principal, allowed("orders:own", "orders:write")],
+    wanted: NewOrder,
+    once: OnceOnly,
+    services: ApiServices,
+    prefer: Annotated[
+        str | None, Header(description="`wait=10`: answer when it is decided.")
+    ] = None,
+) -> Response:
+    """Place an order. It is accepted also while Temporal is down.
+
+    With `Prefer: wait=N` the answer comes once the order is confirmed, cancelled, or
+    waits for somebody, at most N (30) seconds later.
+    """
+    seconds = _wait_seconds(prefer)
+    customer = _customer(caller, wanted)
+
+    async def work(connection: AsyncConnection, _: Command) -> Answer:
+        order = await place(connection, wanted, customer, caller.subject)
+        return _placed(order)
+
+    placed = await once.transaction(caller, wanted, work)
+    location = placed.headers.get("location")
+    if placed.status_code != 201 or location is None:
+        return placed
+    order_id = location.rpartition("/")[2]
+    if "idempotency-replayed" not in placed.headers:
+        PLACED.inc()
+    # A repeat comes when the first request broke off, maybe before this.
+    await services.commands.start(order_id)
+    if not seconds:
+        return placed
+    return await _decided(services, order_id, seconds, placed)
+
+
+@router.get(
+    "/orders/{order_id}",
+    response_model=Order,
+    responses={
+        200: telling("ETag"),
+        304: {"description": "Not changed", **telling("ETag")},
+        **problems("not-found"),
+    },
+)
+async def get_order(
+    caller: Annotated[Principal, allowed("orders:own", "orders:read")],
+    order_id: OrderPath,
+    services: ApiServices,
+    if_none_match: Annotated[
+        str | None, Header(description="ETags of what is known: 304 if one fits.")
+    ] = None,
+) -> Response:
+    """An order as it is now. A customer sees their own."""
+    order = await queries.visible_order(services, caller, order_id, "orders:read")
+    headers = {"ETag": etag(order), **_CACHE}
+    if if_none_match is not None and _matches(if_none_match, etag(order)):
+        return Response(status_code=304, headers=headers)
+    return order_response(order, headers)
+
+
+@router.get("/orders", response_model=Page[Order], responses=problems())
+async def list_orders(
+    request: Request,
+    caller: Annotated[Principal, allowed("orders:own", "orders:read")],
+    query: Annotated[OrderQuery, Query()],
+    services: ApiServices,
+) -> Response:
+    """Newest first. A customer sees their own."""
+    customer = None if caller.may("orders:read") else caller.subject
+    rows = await queries.page_of_orders(services, query, customer)
+    # Two hundred large orders take seconds: in a thread, so that others are served.
+    return await asyncio.to_thread(_page, request, query.limit, rows)
+
+
+def _page(request: Request, limit: int, rows: Sequence[str]) -> Response:
+    return page_response(
+        request,
+        parse_orders(rows),
+        limit,
+        show_order,
+        lambda order: (order.created_at, order.id),
+    )
+
+
+def etag(order: OrderSnapshot) -> str:
+    return f'"{order.version}"'
+
+
+def order_response(order: OrderSnapshot, headers: dict[str, str]) -> Response:
+    body = show_order(order).model_dump_json()
+    return Response(body, headers=headers, media_type="application/json")
+
+
+def _placed(order: OrderSnapshot) -> Answer:
+    headers = {"Location": f"/v1/orders/{order.id}", "ETag": etag(order)}
+    return Answer(201, show_order(order), headers)
+
+
+async def _decided(
+    services: ApiServices, order_id: str, seconds: int, placed: Response
+) -> Response:
+    order = await queries.order_when(services, order_id, _is_decided, seconds)
+    response = _placed(order).response()
+    response.headers["Preference-Applied"] = f"wait={seconds}"
+    if replayed := placed.headers.get("idempotency-replayed"):
+        response.headers["Idempotency-Replayed"] = replayed
+    return response
+
+
+def _is_decided(order: OrderSnapshot) -> bool:
+    return order.status is not OrderStatus.PLACED or bool(order.holds)
+
+
+def _customer(caller: Principal, wanted: NewOrder) -> str:
+    if caller.may("orders:write"):
+        if wanted.customer_id is None:
+            raise invalid("#/customer_id", "missing", "A service names the customer")
+        return wanted.customer_id
+    if wanted.customer_id not in (None, caller.subject):
+        raise Problem("insufficient-scope", "You order for yourself.")
+    return caller.subject
+
+
+_WAIT = re.compile(r"wait\s*=\s*\"?(\d{1,9})\"?", re.ASCII | re.IGNORECASE)
+
+
+def _wait_seconds(prefer: str | None) -> int:
+    """RFC 7240: a preference that is not understood is ignored."""
+    for preference in (prefer or "").split(","):
+        if found := _WAIT.fullmatch(preference.partition(";")[0].strip()):
+            return min(int(found[1]), LONGEST_WAIT_SECONDS)
+    return 0
+
+
+def _matches(header: str, current: str) -> bool:
+    tags = [tag.strip().removeprefix("W/") for tag in header.split(",")]
+    return "*" in tags or current in tags

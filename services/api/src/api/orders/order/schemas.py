@@ -1,0 +1,322 @@
+"""Orders over HTTP."""
+
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic.config import JsonDict
+from shared.contracts.orders.states import (
+    HoldReason,
+    MoneyStatus,
+    OrderStatus,
+    ReturnStatus,
+    ShipmentStatus,
+)
+
+from api.http.paging import ListQuery, Moment
+from api.http.schemas import (
+    Address,
+    Category,
+    Currency,
+    Email,
+    Line,
+    LineQuantity,
+    Lines,
+    Money,
+    Note,
+    Phone,
+    Quantity,
+    Request,
+    Sku,
+    Subject,
+    View,
+    Word,
+)
+
+_NO_BLANK = r"[^\x00-\x20\x7f]"
+Reference = Annotated[
+    str,
+    StringConstraints(pattern=rf"^{_NO_BLANK}([^\x00-\x1f\x7f]{{0,98}}{_NO_BLANK})?$"),
+]
+MetadataKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,40}$")]
+
+
+def _plain(value: object) -> object:
+    match value:
+        case bool():
+            return value
+        case str() if len(value) <= 500 and "\0" not in value:
+            value.encode()  # refuses half of a surrogate pair, as PostgreSQL would
+            return value
+        case int() if abs(value) <= 2**53:
+            return value
+    raise ValueError("must be a text of up to 500 characters, an integer or a boolean")
+
+
+MetadataValue = Annotated[
+    Any,
+    AfterValidator(_plain),
+    WithJsonSchema({"type": ["string", "integer", "boolean"], "maxLength": 500}),
+]
+Url = Annotated[
+    str, StringConstraints(pattern=r"^https?://[!-~]{1,2000}$", max_length=2000)
+]
+Locale = Annotated[
+    str,
+    StringConstraints(max_length=35, pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$"),
+]
+PaymentMethod = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,100}$")]
+
+EXAMPLE_ADDRESS: JsonDict = {
+    "name": "Ada Example",
+    "street": "Example Street 1",
+    "city": "Berlin",
+    "postal_code": "10115",
+    "country": "DE",
+}
+EXAMPLE_ORDER: JsonDict = {
+    "customer_id": "customer-42",
+    "external_ref": "web-1001",
+    "currency": "EUR",
+    "lines": [{"sku": "TEA-ASSAM", "quantity": 2}],
+    "shipping": {"method": "standard", "amount": {"amount": 490, "currency": "EUR"}},
+    "expected_total": {"amount": 3070, "currency": "EUR"},
+    "contact": {"name": "Ada Example", "email": "ada@example.com", "locale": "en"},
+    "ship_to": EXAMPLE_ADDRESS,
+    "payment": {"method": "pm_card_visa"},
+}
+
+
+# ── requests ────────────────────────────────────────────────────────────────────
+
+
+class NewLine(Request):
+    """`unit_price` is what the buyer was shown; it must be the current price."""
+
+    sku: Sku
+    quantity: Quantity
+    unit_price: Money | None = None
+
+
+class Shipping(Request):
+    method: Word
+    amount: Money
+
+
+class NewContact(Request):
+    name: Line
+    email: Email
+    phone: Phone | None = None
+    locale: Locale | None = None
+
+
+class NewPayment(Request):
+    """`method` is the provider's id of a payment method; `return_url` is where the
+    provider sends the buyer back to after asking for authentication."""
+
+    method: PaymentMethod
+    return_url: Url | None = None
+
+
+class NewOrder(Request):
+    """A customer's own token needs no `customer_id`; a service must give one."""
+
+    customer_id: Subject | None = None
+    external_ref: Reference | None = None
+    currency: Currency
+    lines: Annotated[list[NewLine], Field(min_length=1, max_length=500)]
+    shipping: Shipping
+    expected_total: Money
+    contact: NewContact
+    ship_to: Address
+    bill_to: Address | None = None
+    payment: NewPayment
+    metadata: Annotated[
+        dict[MetadataKey, MetadataValue], Field(default_factory=dict, max_length=50)
+    ]
+
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE_ORDER]})
+
+
+class ContactPatch(Request):
+    ship_to: Address | None = None
+    email: Email | None = None
+    phone: Phone | None = None
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> "ContactPatch":
+        if not self.model_fields_set:
+            raise ValueError("must name at least one field")
+        if any(getattr(self, name) is None for name in self.model_fields_set):
+            raise ValueError("must give each field that it names a value")
+        return self
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"ship_to": EXAMPLE_ADDRESS}]}
+    )
+
+
+class Cancellation(Request):
+    """Without `lines`, all that has not shipped. `reason` is a category of yours."""
+
+    lines: Lines[LineQuantity] | None = None
+    reason: Category
+    note: Note | None = None
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"reason": "customer-request"}]}
+    )
+
+
+class OrderQuery(ListQuery):
+    """`q` finds a number, an external reference or an id, exactly."""
+
+    status: OrderStatus | None = None
+    hold: HoldReason | None = None
+    customer: Subject | None = None
+    q: Word | None = None
+    created_from: Moment | None = None
+    created_to: Moment | None = None
+
+
+# ── answers ─────────────────────────────────────────────────────────────────────
+
+PaymentStatus = Literal[
+    "unpaid",
+    "authorized",
+    "voided",
+    "partially_captured",
+    "captured",
+    "partially_refunded",
+    "refunded",
+]
+FulfillmentStatus = Literal[
+    "unfulfilled",
+    "partially_fulfilled",
+    "fulfilled",
+    "delivered",
+    "partially_returned",
+    "returned",
+]
+
+
+class Totals(View):
+    """`total` is goods and shipping; `tax` is contained in it."""
+
+    goods: Money
+    shipping: Money
+    total: Money
+    tax: Money
+    captured: Money
+    refunded: Money
+    refundable: Money
+
+
+class OrderLine(View):
+    line: int
+    sku: str
+    name: str
+    quantity: int
+    total: Money
+    cancelled: int
+    reserved: int
+    shipped: int
+    returned: int
+    credited: int
+
+
+class OrderHold(View):
+    id: str
+    reason: HoldReason
+    due_at: datetime | None
+
+
+class LineUnits(View):
+    line: int
+    quantity: int
+
+
+class OrderShipment(View):
+    id: str
+    status: ShipmentStatus
+    location: str
+    carrier: str | None
+    tracking: str | None
+    tracking_status: str | None
+    eta: date | None
+    lines: list[LineUnits]
+
+
+class OrderPayment(View):
+    id: str
+    authorized: Money
+    captured: Money
+    refunded: Money
+    capture_before: datetime | None
+
+
+class OrderReturn(View):
+    id: str
+    status: ReturnStatus
+    lines: list[LineUnits]
+
+
+class OrderRefund(View):
+    id: str
+    status: MoneyStatus
+    reason: str
+    amount: Money
+
+
+class Order(View):
+    id: str
+    number: int
+    external_ref: str | None
+    customer_id: str
+    status: OrderStatus
+    reason: str | None
+    payment_status: PaymentStatus
+    fulfillment_status: FulfillmentStatus
+    version: int
+    currency: str
+    totals: Totals
+    lines: list[OrderLine]
+    holds: list[OrderHold]
+    shipments: list[OrderShipment]
+    payments: list[OrderPayment]
+    returns: list[OrderReturn]
+    refunds: list[OrderRefund]
+    next_action: dict[str, Any] | None
+    """What the buyer must do for the payment, as the provider describes it."""
+    metadata: dict[str, Any]
+    created_at: datetime
+    updated_at: datetime
+
+
+class PaymentAttempt(View):
+    id: str
+    status: Literal["succeeded", "failed", "requires_action", "pending"]
+    next_action: dict[str, Any] | None = None
+
+
+class Cancelled(View):
+    cancelled: list[LineUnits]
+    refund_id: str | None
+    order: Order
+
+
+class Event(View):
+    """What happened. `seq` counts the events of an order from 1, without a gap."""
+
+    seq: int
+    type: str
+    at: datetime
+    actor: str
+    data: dict[str, Any]

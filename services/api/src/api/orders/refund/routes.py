@@ -1,0 +1,103 @@
+"""Money that people give back."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Response
+from shared.contracts.orders import models, workflows
+from shared.contracts.orders.states import RefundReason
+from shared.database.ids import new_id
+from shared.database.orders.snapshot import OrderSnapshot
+
+from api.http.auth import Principal, allowed
+from api.http.idempotency import Answer, Command, OnceOnly
+from api.http.openapi import keyed, problems, telling
+from api.http.problems import invalid
+from api.kernel.notes import keep_note
+from api.orders.lines import of_command
+from api.orders.order import queries
+from api.orders.paths import OrderPath, RefundPath
+from api.orders.refund import schemas as shown
+from api.orders.refund.queries import order_of_refund, show_refund
+from api.services import ApiServices
+
+router = APIRouter(prefix="/v1", tags=["refunds"])
+
+
+@router.post(
+    "/orders/{order_id}/refunds",
+    status_code=201,
+    response_model=shown.Refund,
+    responses={
+        201: telling("Location"),
+        202: {
+            "model": shown.Refund,
+            "description": "Waits for a second person.",
+            **telling("Location"),
+        },
+        **keyed("not-found", "exceeds-refundable"),
+    },
+)
+async def refund_order(
+    caller: Annotated[Principal, allowed("refunds:write")],
+    order_id: OrderPath,
+    wanted: shown.NewRefund,
+    once: OnceOnly,
+    services: ApiServices,
+) -> Response:
+    """Give money back: the price of lines, shipped or not, or an amount. Above what
+    one person may give back alone, a second one has to release its hold."""
+    order = await queries.order(services, order_id)
+    _check(order, wanted)
+
+    async def work(command: Command) -> Answer:
+        refund_id = command.memo["refund_id"]
+        await keep_note(services.engine, command.key, order_id, wanted.note)
+        requested = await services.commands.refund(
+            refund_id,
+            workflows.Refund.request,
+            models.RequestRefund(
+                order_id=order_id,
+                key=command.key,
+                actor=caller.subject,
+                refund_id=refund_id,
+                reason=RefundReason(wanted.reason),
+                lines=of_command(wanted.lines),
+                shipping=wanted.shipping,
+                goodwill=wanted.amount.amount if wanted.amount else 0,
+            ),
+        )
+        order = await queries.order(services, order_id)
+        status = 202 if requested.on_hold else 201
+        return Answer(
+            status,
+            show_refund(order, refund_id),
+            {"Location": f"/v1/refunds/{refund_id}"},
+        )
+
+    return await once.run(caller, wanted, work, memo={"refund_id": new_id("ref")})
+
+
+def _check(order: OrderSnapshot, wanted: shown.NewRefund) -> None:
+    known = {line.line for line in order.lines}
+    for index, item in enumerate(wanted.lines or ()):
+        if item.line not in known:
+            raise invalid(f"#/lines/{index}/line", "line", "The order has no such line")
+    if wanted.amount and wanted.amount.currency != order.currency:
+        raise invalid(
+            "#/amount/currency", "currency", f"The order is in {order.currency}"
+        )
+
+
+@router.get(
+    "/refunds/{refund_id}",
+    response_model=shown.Refund,
+    responses=problems("not-found"),
+)
+async def get_refund(
+    caller: Annotated[Principal, allowed("orders:own", "orders:read")],
+    refund_id: RefundPath,
+    services: ApiServices,
+) -> Response:
+    """A refund as it is now. A customer sees their own."""
+    order = await order_of_refund(services, caller, refund_id)
+    return Answer(200, show_refund(order, refund_id)).response()

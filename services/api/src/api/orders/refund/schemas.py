@@ -1,0 +1,60 @@
+"""Refunds over HTTP."""
+
+from datetime import datetime
+from typing import Literal, Self
+
+from pydantic import ConfigDict, model_validator
+from shared.contracts.orders.states import MoneyStatus, RefundReason
+
+from api.http.schemas import LineQuantity, Lines, Money, Note, Request, View
+from api.orders.order.schemas import LineUnits, OrderHold
+
+Asked = Literal["lost", "damaged", "goodwill", "price"]
+"""Cancellations and returns are refunded automatically."""
+
+
+class NewRefund(Request):
+    """The price of `lines`, or an `amount`; `shipping` gives back what is left of it,
+    with either or alone."""
+
+    reason: Asked
+    lines: Lines[LineQuantity] | None = None
+    amount: Money | None = None
+    shipping: bool = False
+    note: Note
+
+    @model_validator(mode="after")
+    def _asks_for_something(self) -> Self:
+        if self.lines and self.amount:
+            raise ValueError("must name lines or an amount, not both")
+        if not (self.lines or self.shipping or (self.amount and self.amount.amount)):
+            raise ValueError("must name lines, an amount or the shipping")
+        return self
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "reason": "goodwill",
+                    "amount": {"amount": 500, "currency": "EUR"},
+                    "note": "Arrived late.",
+                }
+            ]
+        }
+    )
+
+
+class Refund(View):
+    """`amount` is all of it; `shipping` of that is for the shipping. `hold` waits for
+    a second person, because it is large or because the provider refused it."""
+
+    id: str
+    order_id: str
+    return_id: str | None
+    status: MoneyStatus
+    reason: RefundReason
+    amount: Money
+    shipping: Money
+    lines: list[LineUnits]
+    hold: OrderHold | None
+    created_at: datetime

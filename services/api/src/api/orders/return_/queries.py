@@ -1,0 +1,97 @@
+"""Reads of returns."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict
+from shared.contracts.errors import NotFound
+from shared.contracts.orders.states import ReturnStatus
+from sqlalchemy import text
+
+from api.http.auth import Principal
+from api.orders.order.schemas import OrderHold
+from api.orders.return_ import schemas as shown
+from api.services import Services
+
+READERS = ("orders:read", "fulfil")
+"""Who sees everybody's: the warehouse has to know what comes."""
+
+
+class Return(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    id: str
+    order_id: str
+    customer: str
+    status: ReturnStatus
+    lines: list[shown.ReturnLine]
+    hold: OrderHold | None
+    tracking: str | None
+    due_at: datetime | None
+    refund_id: str | None
+    created_at: datetime
+
+
+async def read_return(services: Services, caller: Principal, return_id: str) -> Return:
+    """Raises `NotFound`, also for another customer's return."""
+    found = await _read(services, "t.id = :id", {"id": return_id})
+    if not found:
+        raise NotFound(f"return {return_id}")
+    caller.require_sight(found[0].customer, f"return {return_id}", *READERS)
+    return found[0]
+
+
+async def page_of_returns(
+    services: Services,
+    query: shown.ReturnQuery,
+    customer: str | None,
+    position: tuple[datetime, str] | None,
+) -> list[Return]:
+    """One more than the page holds, newest first; only a `customer`'s if given."""
+    conditions, parameters = ["true"], dict[str, object]()
+    if customer is not None:
+        conditions.append("o.customer = :customer")
+        parameters["customer"] = customer
+    if query.status is not None:
+        conditions.append("t.status = :status")
+        parameters["status"] = query.status.value
+    if query.order is not None:
+        conditions.append("t.order_id = :order")
+        parameters["order"] = query.order
+    if position is not None:
+        conditions.append("(t.created_at, t.id) < (:at, :id)")
+        parameters |= {"at": position[0], "id": position[1]}
+    parameters["rows"] = query.limit + 1
+    which = " AND ".join(conditions) + " ORDER BY t.created_at DESC, t.id DESC"
+    return await _read(services, which + " LIMIT :rows", parameters)
+
+
+async def _read(
+    services: Services, which: str, parameters: Mapping[str, object]
+) -> list[Return]:
+    statement = text(_RETURNS.format(which=which))
+    async with services.reads.connect() as connection:
+        rows = await connection.scalars(statement, parameters)
+        return [Return.model_validate_json(row) for row in rows]
+
+
+def show_return(return_: Return) -> shown.Return:
+    return shown.Return(**return_.model_dump(exclude={"customer"}))
+
+
+_RETURNS = """
+SELECT row_to_json(whole)::text FROM (
+  SELECT t.*, o.customer,
+    (SELECT json_agg(i ORDER BY i.line) FROM (
+       SELECT l.line, l.sku, l.name, i.qty AS quantity, i.reason, i.accepted,
+         i.disposition
+       FROM return_lines i JOIN order_lines l USING (order_id, line)
+       WHERE i.return_id = t.id) i) AS lines,
+    (SELECT to_json(h) FROM (
+       SELECT id, reason, due_at FROM holds
+       WHERE subject = t.id AND released_at IS NULL) h) AS hold,
+    (SELECT r.id FROM refunds r
+     WHERE r.order_id = t.order_id AND r.return_id = t.id) AS refund_id
+  FROM returns t JOIN orders o ON o.id = t.order_id WHERE {which}
+) whole
+"""

@@ -1,0 +1,204 @@
+"""Goods that come back."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from shared.contracts.orders import models, workflows
+from shared.contracts.orders.states import Disposition
+from shared.database.ids import new_id
+
+from api.http.auth import Principal, allowed
+from api.http.idempotency import Answer, Command, OnceOnly
+from api.http.openapi import keyed, problems, telling
+from api.http.paging import moment, page_response
+from api.http.paging import text as text_of
+from api.http.schemas import Page
+from api.kernel.notes import keep_note
+from api.orders.order import queries
+from api.orders.paths import OrderPath, ReturnPath
+from api.orders.return_ import schemas as shown
+from api.orders.return_.queries import READERS, Return, page_of_returns, read_return
+from api.orders.return_.queries import show_return as show
+from api.services import ApiServices, Services
+
+router = APIRouter(prefix="/v1", tags=["returns"])
+
+
+@router.post(
+    "/orders/{order_id}/returns",
+    status_code=201,
+    response_model=shown.Return,
+    responses={
+        201: telling("Location"),
+        **keyed("not-found", "window-closed", "not-returnable", "quantity-exceeded"),
+    },
+)
+async def return_order(
+    caller: Annotated[Principal, allowed("orders:own", "orders:operate")],
+    order_id: OrderPath,
+    wanted: shown.NewReturn,
+    once: OnceOnly,
+    services: ApiServices,
+) -> Response:
+    """Ask to send goods back. Most returns are `approved` at once; a `requested` one
+    waits for somebody's approval."""
+    await queries.require_sight(services, caller, order_id, "orders:operate")
+
+    async def work(command: Command) -> Answer:
+        return_id = command.memo["return_id"]
+        await keep_note(services.engine, command.key, order_id, wanted.note)
+        await services.commands.return_(
+            return_id,
+            workflows.Return.request,
+            models.RequestReturn(
+                order_id=order_id,
+                key=command.key,
+                actor=caller.subject,
+                return_id=return_id,
+                lines=tuple(
+                    models.ReturnedLine(**item.model_dump()) for item in wanted.lines
+                ),
+            ),
+        )
+        requested = await read_return(services, caller, return_id)
+        location = {"Location": f"/v1/returns/{return_id}"}
+        return Answer(201, show(requested), location)
+
+    return await once.run(caller, wanted, work, memo={"return_id": new_id("ret")})
+
+
+@router.get("/returns", response_model=Page[shown.Return], responses=problems())
+async def list_returns(
+    request: Request,
+    caller: Annotated[Principal, allowed("orders:own", *READERS)],
+    query: Annotated[shown.ReturnQuery, Query()],
+    services: ApiServices,
+) -> Response:
+    """Newest first; a customer sees their own."""
+    position = query.position(moment, text_of)
+    after = (position[0], position[1]) if position else None
+    customer = None if caller.may(*READERS) else caller.subject
+    returns = await page_of_returns(services, query, customer, after)
+    return page_response(
+        request, returns, query.limit, show, lambda r: (r.created_at, r.id)
+    )
+
+
+@router.get(
+    "/returns/{return_id}", response_model=shown.Return, responses=problems("not-found")
+)
+async def get_return(
+    caller: Annotated[Principal, allowed("orders:own", *READERS)],
+    return_id: ReturnPath,
+    services: ApiServices,
+) -> Response:
+    """A return as it is now. A customer sees their own."""
+    return Answer(200, show(await read_return(services, caller, return_id))).response()
+
+
+@router.post(
+    "/returns/{return_id}/approve",
+    response_model=shown.Return,
+    responses=keyed("not-found", "wrong-state", "four-eyes"),
+)
+async def approve_return(
+    caller: Annotated[Principal, allowed("orders:operate")],
+    return_id: ReturnPath,
+    wanted: shown.ReturnDecision,
+    once: OnceOnly,
+    services: ApiServices,
+) -> Response:
+    """Let the goods come. Never by the person who asked for it."""
+    return await _decide(caller, return_id, wanted, once, services, approved=True)
+
+
+@router.post(
+    "/returns/{return_id}/reject",
+    response_model=shown.Return,
+    responses=keyed("not-found", "wrong-state", "four-eyes"),
+)
+async def reject_return(
+    caller: Annotated[Principal, allowed("orders:operate")],
+    return_id: ReturnPath,
+    wanted: shown.ReturnDecision,
+    once: OnceOnly,
+    services: ApiServices,
+) -> Response:
+    """Do not take the goods back."""
+    return await _decide(caller, return_id, wanted, once, services, approved=False)
+
+
+async def _decide(
+    caller: Principal,
+    return_id: str,
+    wanted: shown.ReturnDecision,
+    once: OnceOnly,
+    services: Services,
+    *,
+    approved: bool,
+) -> Response:
+    asked = await read_return(services, caller, return_id)
+
+    async def work(command: Command) -> Answer:
+        await keep_note(services.engine, command.key, asked.order_id, wanted.note)
+        await services.commands.return_(
+            return_id,
+            workflows.Return.decide,
+            models.DecideReturn(
+                order_id=asked.order_id,
+                key=command.key,
+                actor=caller.subject,
+                return_id=return_id,
+                approved=approved,
+            ),
+        )
+        return Answer(200, show(await read_return(services, caller, return_id)))
+
+    return await once.run(caller, wanted, work)
+
+
+@router.post(
+    "/returns/{return_id}/receive",
+    response_model=shown.Return,
+    responses=keyed("not-found", "wrong-state", "quantity-exceeded"),
+)
+async def receive_return(
+    caller: Annotated[Principal, allowed("fulfil")],
+    return_id: ReturnPath,
+    wanted: shown.ReturnReceipt,
+    once: OnceOnly,
+    services: ApiServices,
+) -> Response:
+    """The goods are here, in time or late. What is accepted is paid back."""
+    expected = await read_return(services, caller, return_id)
+
+    async def work(command: Command) -> Answer:
+        await services.commands.return_(
+            return_id,
+            workflows.Return.receive,
+            models.ReceiveReturn(
+                order_id=expected.order_id,
+                key=command.key,
+                actor=caller.subject,
+                return_id=return_id,
+                lines=tuple(
+                    models.ReceivedLine(**item.model_dump()) for item in wanted.lines
+                ),
+            ),
+        )
+        services.in_background(
+            services.commands.allocate(*_restocked(expected, wanted))
+        )
+        return Answer(200, show(await read_return(services, caller, return_id)))
+
+    return await once.run(caller, wanted, work)
+
+
+def _restocked(expected: Return, receipt: shown.ReturnReceipt) -> list[str]:
+    """What orders may be waiting for."""
+    lines = {
+        item.line
+        for item in receipt.lines
+        if item.accepted and item.disposition is Disposition.RESTOCK
+    }
+    return sorted({line.sku for line in expected.lines if line.line in lines})

@@ -1,0 +1,100 @@
+"""Returns over HTTP: goods that come back."""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+from shared.contracts.orders.states import Disposition, ReturnStatus
+
+from api.http.paging import ListQuery
+from api.http.schemas import (
+    Category,
+    LineNumber,
+    LineQuantity,
+    Lines,
+    Note,
+    Request,
+    View,
+    Word,
+)
+from api.orders.order.schemas import OrderHold
+
+
+class SentBackLine(LineQuantity):
+    """`reason` is a category of yours, such as `does-not-fit`."""
+
+    reason: Category
+
+
+class NewReturn(Request):
+    lines: Lines[SentBackLine]
+    note: Note | None = None
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"lines": [{"line": 1, "quantity": 1, "reason": "does-not-fit"}]}
+            ]
+        }
+    )
+
+
+class ReturnDecision(Request):
+    note: Note | None = None
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"note": "Agreed."}]})
+
+
+class ReturnReceiptLine(Request):
+    """Of the units that came back, those `accepted` are paid back. `restock` puts
+    them where they were sent from, `quarantine` aside until they are checked, and
+    `discard` away."""
+
+    line: LineNumber
+    accepted: Annotated[int, Field(ge=0, le=1_000_000)]
+    disposition: Annotated[Disposition, Field(strict=False)]
+
+
+class ReturnReceipt(Request):
+    """A line that is not named did not come back."""
+
+    lines: Lines[ReturnReceiptLine]
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"lines": [{"line": 1, "accepted": 1, "disposition": "restock"}]}
+            ]
+        }
+    )
+
+
+class ReturnQuery(ListQuery):
+    status: ReturnStatus | None = None
+    order: Word | None = None
+
+
+class ReturnLine(View):
+    """`accepted` and `disposition` are known once the goods have been received."""
+
+    line: int
+    sku: str
+    name: str
+    quantity: int
+    reason: str
+    accepted: int | None
+    disposition: Disposition | None
+
+
+class Return(View):
+    """The goods are awaited until `due_at`. `hold` waits for somebody's approval."""
+
+    id: str
+    order_id: str
+    status: ReturnStatus
+    lines: list[ReturnLine]
+    hold: OrderHold | None
+    tracking: str | None
+    due_at: datetime | None
+    refund_id: str | None
+    created_at: datetime

@@ -1,0 +1,113 @@
+"""Reads of shipments."""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+
+from pydantic import BaseModel, ConfigDict
+from shared.contracts.errors import NotFound
+from shared.contracts.orders.states import ShipmentStatus
+from sqlalchemy import text
+
+from api.orders.shipment import schemas as shown
+from api.services import Services
+
+
+class Line(BaseModel):
+    line: int
+    sku: str
+    name: str
+    qty: int
+
+
+class Shipment(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    id: str
+    order_id: str
+    number: int
+    status: ShipmentStatus
+    location: str
+    lines: list[Line] | None
+    parcel: dict[str, int] | None
+    on_hold: list[str] | None
+    carrier: str | None
+    tracking: str | None
+    label_ref: str | None
+    label_url: str | None
+    tracking_status: str | None
+    eta: date | None
+    created_at: datetime
+    shipped_at: datetime | None
+    delivered_at: datetime | None
+
+
+async def read_shipment(services: Services, shipment_id: str) -> Shipment:
+    """Raises `NotFound`."""
+    found = await _read(services, "s.id = :id", {"id": shipment_id})
+    if not found:
+        raise NotFound(f"shipment {shipment_id}")
+    return found[0]
+
+
+async def page_of_shipments(
+    services: Services,
+    query: shown.ShipmentQuery,
+    position: tuple[datetime, str] | None,
+) -> list[Shipment]:
+    """One more than the page holds, oldest first: what waits longest comes first."""
+    conditions, parameters = ["true"], dict[str, object]()
+    wanted = query.model_dump(exclude={"limit", "cursor"}, exclude_none=True)
+    for name, value in wanted.items():
+        column = "order_id" if name == "order" else name
+        conditions.append(f"s.{column} = :{name}")
+        parameters[name] = value
+    if position is not None:
+        conditions.append("(s.created_at, s.id) > (:at, :id)")
+        parameters |= {"at": position[0], "id": position[1]}
+    parameters["rows"] = query.limit + 1
+    which = " AND ".join(conditions) + " ORDER BY s.created_at, s.id LIMIT :rows"
+    return await _read(services, which, parameters)
+
+
+async def _read(
+    services: Services, which: str, parameters: Mapping[str, object]
+) -> list[Shipment]:
+    statement = text(_SHIPMENTS.format(which=which))
+    async with services.reads.connect() as connection:
+        rows = await connection.scalars(statement, parameters)
+        return [Shipment.model_validate_json(row) for row in rows]
+
+
+def show_shipment(shipment: Shipment) -> shown.Shipment:
+    known = shipment.model_dump(
+        exclude={"number", "lines", "label_ref", "label_url", "on_hold"}
+    )
+    lines = [
+        shown.ShipmentLine(
+            line=line.line, sku=line.sku, name=line.name, quantity=line.qty
+        )
+        for line in shipment.lines or ()
+    ]
+    return shown.Shipment(
+        **known,
+        order_number=shipment.number,
+        lines=lines,
+        on_hold=shipment.on_hold or [],
+        label=shipment.label_ref is not None,
+    )
+
+
+_SHIPMENTS = """
+SELECT row_to_json(whole)::text FROM (
+  SELECT s.*,
+    (SELECT o.number FROM orders o WHERE o.id = s.order_id) AS number,
+    (SELECT json_agg(i ORDER BY i.line) FROM (
+       SELECT l.line, l.sku, l.name, i.qty
+       FROM shipment_lines i JOIN order_lines l USING (order_id, line)
+       WHERE i.shipment_id = s.id AND i.qty > 0) i) AS lines,
+    (SELECT json_agg(DISTINCT h.reason) FROM holds h
+     WHERE h.root = s.order_id AND h.released_at IS NULL
+       AND h.subject IN (s.id, s.order_id)) AS on_hold
+  FROM shipments s WHERE {which}
+) whole
+"""

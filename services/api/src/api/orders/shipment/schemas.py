@@ -1,0 +1,94 @@
+"""Shipments over HTTP: the warehouse's work."""
+
+from datetime import date, datetime
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+from shared.contracts.orders.states import ShipmentStatus
+
+from api.http.paging import ListQuery
+from api.http.schemas import LineNumber, Lines, Request, View, Word
+
+
+class PickedLine(Request):
+    """Zero units: nothing of it was found."""
+
+    line: LineNumber
+    quantity: Annotated[int, Field(ge=0, le=1_000_000)]
+
+
+class Parcel(Request):
+    """Weight in grams, edges in millimetres."""
+
+    weight_g: Annotated[int, Field(gt=0, le=70_000)]
+    length_mm: Annotated[int, Field(gt=0, le=3_000)]
+    width_mm: Annotated[int, Field(gt=0, le=3_000)]
+    height_mm: Annotated[int, Field(gt=0, le=3_000)]
+
+
+class Pack(Request):
+    """What was picked. Fewer units than planned are a short pick."""
+
+    lines: Lines[PickedLine]
+    parcel: Parcel
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "lines": [{"line": 1, "quantity": 2}],
+                    "parcel": {
+                        "weight_g": 900,
+                        "length_mm": 300,
+                        "width_mm": 200,
+                        "height_mm": 150,
+                    },
+                }
+            ]
+        }
+    )
+
+
+class Ship(Request):
+    """Carrier and number only where no label was bought: the parcel goes by hand."""
+
+    carrier: Word | None = None
+    tracking: Word | None = None
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{}]})
+
+
+class ShipmentQuery(ListQuery):
+    status: ShipmentStatus | None = None
+    location: Word | None = None
+    carrier: Word | None = None
+    order: Word | None = None
+
+
+class ShipmentLine(View):
+    line: int
+    sku: str
+    name: str
+    quantity: int
+
+
+class Shipment(View):
+    """`packed` means packed and paid; then it has its label. `on_hold` tells why it
+    must not be packed now."""
+
+    id: str
+    order_id: str
+    order_number: int
+    status: ShipmentStatus
+    location: str
+    lines: list[ShipmentLine]
+    parcel: Parcel | None
+    on_hold: list[str]
+    label: bool
+    carrier: str | None
+    tracking: str | None
+    tracking_status: str | None
+    eta: date | None
+    created_at: datetime
+    shipped_at: datetime | None
+    delivered_at: datetime | None

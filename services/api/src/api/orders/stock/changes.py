@@ -1,0 +1,142 @@
+"""Changes of stock: rows locked in one order, each with a movement to explain it."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from shared.contracts.errors import Refusal
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from api.http.problems import Problem
+from api.orders.stock.schemas import Stock
+
+_MOST_UNITS = 2_000_000_000
+
+
+@dataclass(frozen=True)
+class StockChange:
+    """`deltas` are units by SKU. `key` is unique to the command."""
+
+    key: str
+    location: str
+    deltas: Mapping[str, int]
+    reason: str
+    ref: str
+    actor: str
+
+
+def summed(lines: Iterable[tuple[str, int]]) -> Mapping[str, int]:
+    """Demand by SKU, in the order in which all lock."""
+    deltas: Counter[str] = Counter()
+    for sku, delta in lines:
+        deltas[sku] += delta
+    return dict(sorted(deltas.items()))
+
+
+async def change_stock(connection: AsyncConnection, wanted: StockChange) -> list[Stock]:
+    """Raises `Refusal`: unknown-sku, would-go-negative, quantity-exceeded."""
+    skus = list(wanted.deltas)
+    await _check_known(connection, skus)
+    parameters = {"skus": skus, "location": wanted.location}
+    await connection.execute(_ENSURE, parameters)
+    rows = (await connection.execute(_LOCK, parameters)).all()
+    if not await connection.scalar(_DONE, {"key": _movement_key(wanted, skus[0])}):
+        for row in rows:
+            _check(row.sku, row.on_hand + wanted.deltas[row.sku], row.reserved)
+        rows = (await connection.execute(_MOVE, _moves(wanted))).all()
+    return sorted((_stock(row) for row in rows), key=lambda stock: stock.sku)
+
+
+def _check(sku: str, on_hand: int, reserved: int) -> None:
+    if on_hand < reserved:
+        raise Problem(
+            "would-go-negative",
+            "Fewer units would remain than are reserved.",
+            sku=sku,
+            reserved=reserved,
+        )
+    if on_hand > _MOST_UNITS:
+        raise Problem("quantity-exceeded", "More than can be counted.", sku=sku)
+
+
+async def _check_known(connection: AsyncConnection, skus: Sequence[str]) -> None:
+    found = await connection.scalars(_KNOWN, {"skus": skus})
+    unknown = sorted(set(skus) - set(found))
+    if unknown:
+        raise Refusal("unknown-sku", "Make it a product first.", skus=unknown[:50])
+
+
+_KNOWN = text("SELECT sku FROM products WHERE sku = ANY(:skus)")
+
+
+def _movement_key(wanted: StockChange, sku: str) -> str:
+    return f"{wanted.key}:{sku}"
+
+
+def _moves(wanted: StockChange) -> dict[str, object]:
+    moves = [
+        {"key": _movement_key(wanted, sku), "sku": sku, "delta": delta}
+        for sku, delta in wanted.deltas.items()
+    ]
+    return {
+        "moves": json.dumps(moves),
+        "location": wanted.location,
+        "reason": wanted.reason,
+        "ref": wanted.ref,
+        "actor": wanted.actor,
+    }
+
+
+def _stock(row: Any) -> Stock:
+    return Stock(
+        sku=row.sku,
+        location=row.location,
+        on_hand=row.on_hand,
+        reserved=row.reserved,
+        available=row.on_hand - row.reserved,
+    )
+
+
+async def waited_for(connection: AsyncConnection, skus: Sequence[str]) -> list[str]:
+    """Those of these SKUs that live orders lack units of."""
+    return list(await connection.scalars(_WAITED_FOR, {"skus": list(skus)}))
+
+
+_ENSURE = text(
+    """
+    INSERT INTO stock (sku, location)
+    SELECT sku, :location FROM unnest(cast(:skus AS text[])) AS wanted (sku)
+    ORDER BY sku ON CONFLICT DO NOTHING
+    """
+)
+_LOCK = text(
+    """
+    SELECT sku, location, on_hand, reserved FROM stock
+    WHERE location = :location AND sku = ANY(:skus) ORDER BY sku, location FOR UPDATE
+    """
+)
+_DONE = text("SELECT EXISTS (SELECT FROM stock_movements WHERE key = :key)")
+_MOVE = text(
+    """
+    WITH moves AS (
+      SELECT * FROM jsonb_to_recordset(cast(:moves AS jsonb))
+        AS m (key text, sku text, delta int)
+    ), told AS (
+      INSERT INTO stock_movements (key, sku, location, on_hand, reason, ref, actor)
+      SELECT key, sku, :location, delta, :reason, :ref, :actor FROM moves
+    )
+    UPDATE stock s SET on_hand = s.on_hand + m.delta
+    FROM moves m WHERE s.sku = m.sku AND s.location = :location
+    RETURNING s.sku, s.location, s.on_hand, s.reserved
+    """
+)
+_WAITED_FOR = text(
+    """
+    SELECT DISTINCT l.sku FROM order_lines l JOIN orders o ON o.id = l.order_id
+    WHERE o.status IN ('placed', 'confirmed') AND l.sku = ANY(:skus)
+      AND l.cancelled + l.reserved + l.shipped < l.qty
+    """
+)

@@ -1,0 +1,165 @@
+"""What lies where, and why."""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from api.http.auth import Principal, allowed
+from api.http.idempotency import Answer, Command, OnceOnly
+from api.http.openapi import keyed, problems
+from api.http.paging import ListQuery, moment, page_response
+from api.http.paging import text as text_of
+from api.http.schemas import Page
+from api.orders.paths import SkuPath
+from api.orders.stock import schemas as shown
+from api.orders.stock.changes import StockChange, change_stock, summed, waited_for
+from api.services import ApiServices, Services
+
+router = APIRouter(prefix="/v1/stock", tags=["stock"])
+
+
+@router.get("", response_model=Page[shown.Stock], responses=problems())
+async def list_stock(
+    request: Request,
+    caller: Annotated[Principal, allowed("fulfil", "stock:read")],
+    query: Annotated[shown.StockQuery, Query()],
+    services: ApiServices,
+) -> Response:
+    """What lies where, by SKU and location."""
+    position = query.position(text_of, text_of) or [None, None]
+    parameters = {
+        "sku": query.sku,
+        "location": query.location,
+        "below": query.below,
+        "after_sku": position[0],
+        "after_location": position[1],
+        "rows": query.limit + 1,
+    }
+    async with services.reads.connect() as connection:
+        rows = (await connection.execute(_STOCK, parameters)).mappings().all()
+    stock = [shown.Stock.model_validate(dict(row)) for row in rows]
+    return page_response(
+        request, stock, query.limit, lambda s: s, lambda s: (s.sku, s.location)
+    )
+
+
+@router.get(
+    "/{sku}/movements",
+    response_model=Page[shown.Movement],
+    responses=problems("not-found"),
+)
+async def list_stock_movements(
+    request: Request,
+    caller: Annotated[Principal, allowed("fulfil", "stock:read")],
+    sku: SkuPath,
+    query: Annotated[ListQuery, Query()],
+    services: ApiServices,
+) -> Response:
+    """Newest first."""
+    position = query.position(moment, text_of) or [None, None]
+    parameters = {
+        "sku": sku,
+        "at": position[0],
+        "key": position[1],
+        "rows": query.limit + 1,
+    }
+    async with services.reads.connect() as connection:
+        rows = (await connection.execute(_MOVEMENTS, parameters)).mappings().all()
+    return page_response(
+        request,
+        rows,
+        query.limit,
+        lambda row: shown.Movement.model_validate(dict(row)),
+        lambda row: (row["at"], row["key"]),
+    )
+
+
+@router.post(
+    "/receipts",
+    status_code=201,
+    response_model=shown.StockChanged,
+    responses=keyed("unknown-sku", "quantity-exceeded"),
+)
+async def receive_stock(
+    caller: Annotated[Principal, allowed("stock:write")],
+    wanted: shown.Receipt,
+    once: OnceOnly,
+    services: ApiServices,
+) -> Response:
+    """Goods arrived. Orders that wait for them are served, oldest first."""
+    deltas = summed((line.sku, line.quantity) for line in wanted.lines)
+    return await _move(caller, wanted, deltas, once, services)
+
+
+@router.post(
+    "/adjustments",
+    status_code=201,
+    response_model=shown.StockChanged,
+    responses=keyed("unknown-sku", "would-go-negative", "quantity-exceeded"),
+)
+async def adjust_stock(
+    caller: Annotated[Principal, allowed("stock:write")],
+    wanted: shown.Adjustment,
+    once: OnceOnly,
+    services: ApiServices,
+) -> Response:
+    """Correct the stock. What is reserved cannot be taken away."""
+    deltas = summed((line.sku, line.delta) for line in wanted.lines)
+    return await _move(caller, wanted, deltas, once, services)
+
+
+async def _move(
+    caller: Principal,
+    wanted: shown.Receipt | shown.Adjustment,
+    deltas: Mapping[str, int],
+    once: OnceOnly,
+    services: Services,
+) -> Response:
+    async def work(connection: AsyncConnection, command: Command) -> Answer:
+        change = StockChange(
+            key=command.key,
+            location=wanted.location,
+            deltas=deltas,
+            reason=wanted.reason,
+            ref=wanted.ref,
+            actor=caller.subject,
+        )
+        data = await change_stock(connection, change)
+        return Answer(201, shown.StockChanged(ref=wanted.ref, data=data))
+
+    response = await once.transaction(caller, wanted, work)
+    more = [sku for sku, delta in deltas.items() if delta > 0]
+    if response.status_code == 201 and more:
+        services.in_background(_serve_waiting_orders(services, more))
+    return response
+
+
+async def _serve_waiting_orders(services: Services, skus: list[str]) -> None:
+    async with services.reads.connect() as connection:
+        wanted = await waited_for(connection, skus)
+    await services.commands.allocate(*wanted)
+
+
+_STOCK = text(
+    """
+    SELECT sku, location, on_hand, reserved, on_hand - reserved AS available
+    FROM stock
+    WHERE (cast(:sku AS text) IS NULL OR sku = :sku)
+      AND (cast(:location AS text) IS NULL OR location = :location)
+      AND (cast(:below AS int) IS NULL OR on_hand - reserved < :below)
+      AND (cast(:after_sku AS text) IS NULL
+           OR (sku, location) > (:after_sku, :after_location))
+    ORDER BY sku, location LIMIT :rows
+    """
+)
+_MOVEMENTS = text(
+    """
+    SELECT * FROM stock_movements
+    WHERE sku = :sku
+      AND (cast(:key AS text) IS NULL OR (at, key) < (cast(:at AS timestamptz), :key))
+    ORDER BY at DESC, key DESC LIMIT :rows
+    """
+)

@@ -1,0 +1,139 @@
+"""Products and stock over HTTP."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+from api.http.paging import ListQuery
+from api.http.schemas import Line, Money, Quantity, Request, Sku, View, Word
+
+# So that the price of a line of a million units still fits its column.
+HIGHEST_PRICE = 10**10
+
+
+class ProductBody(Request):
+    """`price` includes the tax of `tax_bp` hundredths of a percent (1900 is 19 %)."""
+
+    name: Line
+    price: Money
+    tax_bp: Annotated[int, Field(ge=0, le=10_000)] = 0
+    backorder: bool = False
+    returnable: bool = True
+    active: bool = True
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "name": "Assam tea, 250 g",
+                    "price": {"amount": 1290, "currency": "EUR"},
+                    "tax_bp": 700,
+                    "backorder": False,
+                    "returnable": True,
+                    "active": True,
+                }
+            ]
+        }
+    )
+
+
+class Product(View):
+    sku: str
+    name: str
+    price: Money
+    tax_bp: int
+    backorder: bool
+    returnable: bool
+    active: bool
+
+
+class ReceivedLine(Request):
+    sku: Sku
+    quantity: Quantity
+
+
+class Receipt(Request):
+    """Goods that arrived; `ref` is the delivery note's number."""
+
+    location: Word
+    lines: Annotated[list[ReceivedLine], Field(min_length=1, max_length=500)]
+    reason: Literal["receipt"] = "receipt"
+    ref: Word
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "location": "berlin",
+                    "lines": [{"sku": "TEA-ASSAM", "quantity": 100}],
+                    "ref": "delivery-17",
+                }
+            ]
+        }
+    )
+
+
+class AdjustedLine(Request):
+    """`delta` units more, or fewer if negative."""
+
+    sku: Sku
+    delta: Annotated[int, Field(ge=-1_000_000, le=1_000_000)]
+
+
+class Adjustment(Request):
+    """Stock that was counted differently, or is no longer fit for sale."""
+
+    location: Word
+    lines: Annotated[list[AdjustedLine], Field(min_length=1, max_length=500)]
+    reason: Literal["adjust", "write_off"] = "adjust"
+    ref: Word
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "location": "berlin",
+                    "lines": [{"sku": "MUG-BLUE", "delta": -2}],
+                    "reason": "write_off",
+                    "ref": "count-2",
+                }
+            ]
+        }
+    )
+
+
+class StockQuery(ListQuery):
+    """`below`: fewer units than this are available."""
+
+    sku: Sku | None = None
+    location: Word | None = None
+    below: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
+
+
+class Stock(View):
+    """`available` is what is on hand and not reserved."""
+
+    sku: str
+    location: str
+    on_hand: int
+    reserved: int
+    available: int
+
+
+class StockChanged(View):
+    ref: str
+    data: list[Stock]
+
+
+class Movement(View):
+    """What changed the stock: the sums of all movements are the stock."""
+
+    sku: str
+    location: str
+    on_hand: int
+    reserved: int
+    reason: str
+    ref: str | None
+    actor: str
+    at: datetime

@@ -1,0 +1,78 @@
+"""Webhooks: verified, stored, answered. The worker works them off."""
+
+import json
+
+from fastapi import APIRouter, Request
+from shared.database.engine import single_statements
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from api.http.openapi import webhook_problems
+from api.http.problems import Problem
+from api.orders.webhook.signatures import Received, Verify, carrier, easypost, stripe
+from api.services import ApiServices
+from api.settings import ApiSettings
+
+router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
+
+INBOX = "inbox"
+
+
+@router.post(
+    "/{source}",
+    responses=webhook_problems("unknown-source", "invalid-signature"),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": {"type": "object"}}},
+        }
+    },
+)
+async def receive_webhook(
+    source: str, request: Request, services: ApiServices
+) -> dict[str, bool]:
+    """200 once it is stored, and again for each repeat of it."""
+    verify, secret = _known(services.settings, source)
+    received = verify(secret, request.headers, await request.body())
+    if received is not None:
+        await _store(services.engine, source, received)
+    return {"received": True}
+
+
+def _known(settings: ApiSettings, source: str) -> tuple[Verify, str]:
+    sources = {
+        "stripe": (stripe, settings.stripe_webhook_secret),
+        "carrier": (carrier, settings.carrier_webhook_secret),
+        "easypost": (easypost, settings.easypost_webhook_secret),
+    }
+    verify, secret = sources.get(source, (stripe, None))
+    if secret is None:
+        raise Problem("unknown-source", "No webhooks are accepted from there.")
+    return verify, secret.get_secret_value()
+
+
+async def _store(engine: AsyncEngine, source: str, received: Received) -> None:
+    parameters = {
+        "source": source,
+        "event_id": received.event_id,
+        "type": received.type,
+        "payload": json.dumps(dict(received.payload)),
+    }
+    async with single_statements(engine).connect() as connection:
+        new = (await connection.execute(_STORE, parameters)).rowcount
+        if new:
+            # After the commit: one with a NOTIFY in it waits for all others of its
+            # kind.
+            await connection.execute(_WAKE, {"channel": INBOX, "source": source})
+
+
+_WAKE = text("SELECT pg_notify(:channel, :source)")
+
+
+_STORE = text(
+    """
+    INSERT INTO inbox (source, event_id, type, payload)
+    VALUES (:source, :event_id, :type, cast(:payload AS jsonb))
+    ON CONFLICT DO NOTHING
+    """
+)

@@ -1,0 +1,54 @@
+"""The process behind an order, for operators."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Response
+from shared.contracts.orders.names import order_workflow_id
+
+from api.http.auth import Principal, allowed
+from api.http.idempotency import Answer, Command, OnceOnly
+from api.http.openapi import keyed, problems
+from api.http.schemas import Nothing
+from api.orders.order import queries
+from api.orders.paths import OrderPath
+from api.orders.workflow.executions import process_of, resume
+from api.orders.workflow.schemas import Process, Resumed
+from api.services import ApiServices
+
+router = APIRouter(prefix="/v1/orders/{order_id}", tags=["operators"])
+
+
+@router.get("/process", response_model=Process, responses=problems("not-found"))
+async def get_process(
+    caller: Annotated[Principal, allowed("orders:operate")],
+    order_id: OrderPath,
+    services: ApiServices,
+) -> Response:
+    """What the order waits for, since when, and what happens if nobody acts."""
+    order = await queries.order(services, order_id)
+    process = await process_of(services, order)
+    return Response(process.model_dump_json(), media_type="application/json")
+
+
+@router.post(
+    "/resume",
+    status_code=202,
+    response_model=Resumed,
+    responses=keyed("not-found"),
+)
+async def resume_order(
+    caller: Annotated[Principal, allowed("admin")],
+    order_id: OrderPath,
+    once: OnceOnly,
+    services: ApiServices,
+    wanted: Nothing | None = None,
+) -> Response:
+    """Start the workflow again if it is lost or was terminated, and have it look at
+    the facts in any case. Safe at any moment: what is done is not done again."""
+    await queries.order(services, order_id)
+
+    async def work(_: Command) -> Answer:
+        await resume(services, await queries.order(services, order_id))
+        return Answer(202, Resumed(workflow_id=order_workflow_id(order_id)))
+
+    return await once.run(caller, None, work)
