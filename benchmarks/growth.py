@@ -19,7 +19,7 @@ from shared.contracts.orders.names import ORDERS, order_workflow_id
 from shared.contracts.orders.workflows import Order
 from shared.platform.converter import DATA_CONVERTER
 from temporalio.client import Client
-from worker.orders.unfinished import GRACE, OPEN_ORDERS
+from worker.orders.upkeep.unfinished import GRACE, OPEN_ORDERS
 
 from benchmarks.filling import copy_order
 from benchmarks.processes import pids_of, used_by

@@ -21,7 +21,7 @@ from shared.database.listen import Listener
 from shared.platform.settings import DatabaseSettings
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
-from worker.orders.retaining import WEBHOOKS_LIVE
+from worker.orders.upkeep.retention import WEBHOOKS_LIVE
 
 from tests.api.conftest import MakeSettings, running
 from tests.api.shop import Json, code, done

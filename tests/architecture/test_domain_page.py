@@ -15,9 +15,12 @@ from shared.contracts.orders.states import (
     ReturnStatus,
     ShipmentStatus,
 )
-from worker.orders import retaining
-from worker.orders.policy import holds, order, return_, shipment
-from worker.orders.workflows import schedules
+from worker.orders.hold import policy as holds
+from worker.orders.payment.policy import RENEW_BEFORE
+from worker.orders.return_ import policy as returns
+from worker.orders.shipment.policy import PARCEL_LOST_AFTER, SCAN_DUE
+from worker.orders.upkeep import retention
+from worker.orders.upkeep.workflow import SWEEP_EVERY
 
 from tests.architecture.test_security_page import ROOT, is_there, rows_of
 
@@ -82,16 +85,16 @@ def first_time(text: str) -> timedelta:
 @pytest.mark.parametrize(
     ("said", "time"),
     [
-        ("no scan for {hours} h", shipment.SCAN_DUE),
-        ("no scan for {days} days (lost)", shipment.LOST_AFTER),
+        ("no scan for {hours} h", SCAN_DUE),
+        ("no scan for {days} days (lost)", PARCEL_LOST_AFTER),
         ("{hours} h before the authorisation ends", holds.APPROVAL_BEFORE_CAPTURE),
-        ("renewed | {hours} h", order.RENEW_BEFORE),
-        ("until {days} days after", return_.RETURN_WINDOW),
-        ("awaited | {days} days", return_.RETURN_DUE),
-        ("a reminder every {days}", return_.RETURN_REMINDED_EVERY),
-        ("every {minutes} minutes", schedules.SWEEP_EVERY),
-        ("keys after {days} days", retaining.KEYS_LIVE),
-        ("webhooks and messages after {days}", retaining.WEBHOOKS_LIVE),
+        ("renewed | {hours} h", RENEW_BEFORE),
+        ("until {days} days after", returns.RETURN_WINDOW),
+        ("awaited | {days} days", returns.RETURN_DUE),
+        ("a reminder every {days}", returns.RETURN_REMINDED_EVERY),
+        ("every {minutes} minutes", SWEEP_EVERY),
+        ("keys after {days} days", retention.KEYS_LIVE),
+        ("webhooks and messages after {days}", retention.WEBHOOKS_LIVE),
     ],
 )
 def test_a_time_is_that_of_the_code(said: str, time: timedelta) -> None:

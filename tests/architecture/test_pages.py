@@ -71,7 +71,7 @@ def test_every_path_that_is_named_exists(page: Path) -> None:
 
 
 def test_a_path_that_does_not_is_found() -> None:
-    text = "`worker/orders/policy/`, `worker/orders/policy.py`, `docs/gone.md`"
+    text = "`worker/orders/order/`, `worker/orders/policy.py`, `docs/gone.md`"
     assert missing(text) == ["worker/orders/policy.py", "docs/gone.md"]
 
 

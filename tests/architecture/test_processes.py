@@ -10,7 +10,9 @@ import worker
 def processes() -> list[str]:
     """The worker's packages that register something."""
     (root,) = worker.__path__
-    return sorted(f"worker.{p.parent.name}" for p in Path(root).glob("*/process.py"))
+    return sorted(
+        f"worker.{p.parent.name}" for p in Path(root).glob("*/registration.py")
+    )
 
 
 def crossings(graph: grimp.ImportGraph, packages: list[str]) -> list[tuple[str, str]]:

@@ -19,7 +19,7 @@ from shared.database.listen import Listener
 from shared.platform.settings import DatabaseSettings
 from temporalio.client import Client
 from temporalio.service import RPCError
-from worker.orders.unfinished import GRACE
+from worker.orders.upkeep.unfinished import GRACE
 
 from tests.faults.checker import findings
 from tests.faults.evidence import Evidence, gather

@@ -8,7 +8,7 @@ from shared.database.kernel.change import Change, change
 from shared.database.orders.counting import CANCEL_REASONS, count
 from shared.database.orders.tables import Order
 from sqlalchemy.ext.asyncio import AsyncEngine
-from worker.orders.activities.store import Done
+from worker.orders.store import Done
 
 from tests.support.shop import Shop
 

@@ -9,7 +9,7 @@ from shared.database.engine import create_engine
 from shared.platform.settings import DatabaseSettings
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
-from worker.orders.figures import FIGURES
+from worker.orders.upkeep.gauges import FIGURES
 from worker.runtime.figures import Figure, Figures
 
 from tests.support import infrastructure

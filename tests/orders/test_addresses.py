@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import pytest
 from shared.contracts.orders.states import HoldReason, OrderStatus, ShipmentStatus
-from worker.orders.activities.addresses import wrong_fields
 from worker.orders.ports import Address
+from worker.orders.shipment.address import wrong_fields
 
 from tests.support.shop import (
     ADDRESS,

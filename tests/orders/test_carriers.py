@@ -14,9 +14,9 @@ import pytest
 from pydantic import SecretStr, ValidationError
 from shared.contracts.orders.models import Parcel
 from shared.contracts.orders.states import OrderStatus, ShipmentStatus
-from worker.orders.activities import packing
 from worker.orders.adapters.easypost import EasyPostCarrier
 from worker.orders.ports import Address, AddressRefused, Unavailable
+from worker.orders.shipment import packing
 
 from tests.conftest import EASYPOST_SECRET, MakeWorkerSettings, Work
 from tests.support.easypost import FAR_AWAY, NOWHERE, EasyPost

@@ -17,13 +17,13 @@ from shared.contracts.errors import Refusal
 from shared.contracts.money import share
 from shared.contracts.orders.states import MoneyStatus, OrderStatus
 from shared.database.orders.snapshot import Line, OrderSnapshot, Payment, Refund
-from worker.orders.credits import Credit, owed, undone, wished
-from worker.orders.policy.screening import (
+from worker.orders.hold.screening import (
     ReturnLimits,
     ReturnScreening,
     needs_second_person,
     screen_return,
 )
+from worker.orders.refund.breakdown import Credit, owed, undone, wished
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -11,8 +11,8 @@ from shared.contracts.orders.states import (
 )
 from shared.contracts.orders.workflows import Shipment
 from shared.database.orders.snapshot import OrderSnapshot
-from worker.orders.nudging import Nudger
-from worker.orders.policy.shipment import LOST_AFTER, SCAN_DUE, is_news
+from worker.orders.nudger import Nudger
+from worker.orders.shipment.policy import PARCEL_LOST_AFTER, SCAN_DUE, is_news
 
 from tests.support.shop import (
     PRICES,
@@ -108,7 +108,7 @@ async def test_two_weeks_without_a_scan_mean_lost(shop: Shop) -> None:
     shipment_id = await shop.shipped(order_id)
     await unseen_for(shop, shipment_id, SCAN_DUE)
     await shop.held(order_id, DELIVERY)
-    await unseen_for(shop, shipment_id, LOST_AFTER)
+    await unseen_for(shop, shipment_id, PARCEL_LOST_AFTER)
     order = await shop.until(order_id, is_asked_about("lost"))
     assert order.shipment(shipment_id).status is ShipmentStatus.LOST
     assert order.status is OrderStatus.CONFIRMED

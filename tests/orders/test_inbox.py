@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from shared.contracts.orders.states import HoldReason, MoneyStatus, OrderStatus
 from sqlalchemy import Row
-from worker.orders.process import orders_process
+from worker.orders.registration import orders_process
 from worker.runtime.inbox import InboxRunner
 from worker.runtime.registry import InboxEvent
 

@@ -16,8 +16,8 @@ from pydantic import SecretStr, ValidationError
 from shared.contracts.orders.states import HoldReason, OrderStatus
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.testing import ActivityEnvironment
-from worker.orders.activities.store import OrderStore
-from worker.orders.retaining import RetentionActivities
+from worker.orders.store import OrderStore
+from worker.orders.upkeep.retention import RetentionActivities
 from worker.runtime.outbox import OutboxRunner
 from worker.runtime.registry import Message
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from shared.contracts.orders.states import ShipmentStatus
-from worker.orders.activities import packing
+from worker.orders.shipment import packing
 
 from tests.conftest import Work
 from tests.support.shop import Shop, has_parcel

@@ -7,11 +7,22 @@ import pytest
 from shared.contracts.orders.models import LiveShipment, OpenHold, OrderFacts
 from shared.contracts.orders.states import HoldReason, OrderStatus, ShipmentStatus
 from shared.database.ids import new_id
-from worker.orders.policy import steps
-from worker.orders.policy.clocks import CLOCKS_APART
-from worker.orders.policy.holds import approval_due
-from worker.orders.policy.order import next_step
-from worker.orders.policy.screening import Limits, Screening, screen
+from worker.orders.hold.policy import ExpireHold, Remind, approval_due
+from worker.orders.hold.screening import Limits, Screening, screen
+from worker.orders.options import CLOCKS_APART
+from worker.orders.order.policy import (
+    Authorize,
+    Complete,
+    Confirm,
+    OrderStep,
+    PlanShipments,
+    Release,
+    Reserve,
+    StartShipments,
+    next_step,
+)
+from worker.orders.refund.policy import StartRefunds
+from worker.runtime.level_triggered import End, Wait
 
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -48,18 +59,18 @@ CANCELLED = OrderStatus.CANCELLED
 @pytest.mark.parametrize(
     ("known", "step"),
     [
-        (facts(allocated=False, uncovered=100), steps.Reserve()),
-        (facts(uncovered=100), steps.Authorize()),
-        (facts(authorizing=PAYMENT), steps.Authorize()),
-        (facts(), steps.Confirm()),
-        (facts(uncovered=100, holds=(hold(HoldReason.STOCK),)), steps.Wait()),
-        (facts(uncovered=100, holds=(hold(HoldReason.PAYMENT),)), steps.Wait()),
-        (facts(uncovered=100, holds=(hold(HoldReason.MANUAL),)), steps.Authorize()),
-        (facts(holds=(hold(HoldReason.APPROVAL),)), steps.Wait()),
+        (facts(allocated=False, uncovered=100), Reserve()),
+        (facts(uncovered=100), Authorize()),
+        (facts(authorizing=PAYMENT), Authorize()),
+        (facts(), Confirm()),
+        (facts(uncovered=100, holds=(hold(HoldReason.STOCK),)), Wait()),
+        (facts(uncovered=100, holds=(hold(HoldReason.PAYMENT),)), Wait()),
+        (facts(uncovered=100, holds=(hold(HoldReason.MANUAL),)), Authorize()),
+        (facts(holds=(hold(HoldReason.APPROVAL),)), Wait()),
     ],
 )
 def test_a_placed_order_is_reserved_then_paid_then_confirmed(
-    known: OrderFacts, step: steps.OrderStep
+    known: OrderFacts, step: OrderStep
 ) -> None:
     assert next_step(known, (), NOW) == step
 
@@ -67,14 +78,14 @@ def test_a_placed_order_is_reserved_then_paid_then_confirmed(
 @pytest.mark.parametrize(
     ("known", "step"),
     [
-        (facts(CONFIRMED, unplanned=1), steps.PlanShipments()),
-        (facts(CONFIRMED, unplanned=1, holds=(hold(HoldReason.STOCK),)), steps.Wait()),
-        (facts(CONFIRMED, uncovered=1), steps.Authorize()),
-        (facts(CONFIRMED, uncovered=1, holds=(hold(HoldReason.STOCK),)), steps.Wait()),
-        (facts(CONFIRMED, surplus_payments=(PAYMENT,)), steps.Release(PAYMENT)),
+        (facts(CONFIRMED, unplanned=1), PlanShipments()),
+        (facts(CONFIRMED, unplanned=1, holds=(hold(HoldReason.STOCK),)), Wait()),
+        (facts(CONFIRMED, uncovered=1), Authorize()),
+        (facts(CONFIRMED, uncovered=1, holds=(hold(HoldReason.STOCK),)), Wait()),
+        (facts(CONFIRMED, surplus_payments=(PAYMENT,)), Release(PAYMENT)),
         (
             facts(CONFIRMED, shipments=parcel(ShipmentStatus.READY)),
-            steps.StartShipments((PARCEL,)),
+            StartShipments((PARCEL,)),
         ),
         (
             facts(
@@ -82,18 +93,18 @@ def test_a_placed_order_is_reserved_then_paid_then_confirmed(
                 unplanned=1,
                 holds=(hold(HoldReason.DELIVERY, subject=PARCEL),),
             ),
-            steps.PlanShipments(),
+            PlanShipments(),
         ),
-        (facts(CONFIRMED), steps.Wait()),
+        (facts(CONFIRMED), Wait()),
         (
             facts(CONFIRMED, open_units=0, holds=(hold(HoldReason.DELIVERY, PARCEL),)),
-            steps.Wait(),
+            Wait(),
         ),
-        (facts(CONFIRMED, open_units=0), steps.Complete()),
+        (facts(CONFIRMED, open_units=0), Complete()),
     ],
 )
 def test_a_confirmed_order_is_shipped_then_completed(
-    known: OrderFacts, step: steps.OrderStep
+    known: OrderFacts, step: OrderStep
 ) -> None:
     assert next_step(known, (), NOW) == step
 
@@ -101,21 +112,21 @@ def test_a_confirmed_order_is_shipped_then_completed(
 @pytest.mark.parametrize(
     ("known", "step"),
     [
-        (facts(COMPLETED), steps.End()),
-        (facts(COMPLETED, surplus_payments=(PAYMENT,)), steps.Release(PAYMENT)),
-        (facts(COMPLETED, holds=(hold(HoldReason.REFUND, REFUND),)), steps.Wait()),
-        (facts(CANCELLED), steps.End()),
-        (facts(CANCELLED, surplus_payments=(PAYMENT,)), steps.Release(PAYMENT)),
-        (facts(CANCELLED, pending_refunds=(REFUND,)), steps.StartRefunds((REFUND,))),
+        (facts(COMPLETED), End()),
+        (facts(COMPLETED, surplus_payments=(PAYMENT,)), Release(PAYMENT)),
+        (facts(COMPLETED, holds=(hold(HoldReason.REFUND, REFUND),)), Wait()),
+        (facts(CANCELLED), End()),
+        (facts(CANCELLED, surplus_payments=(PAYMENT,)), Release(PAYMENT)),
+        (facts(CANCELLED, pending_refunds=(REFUND,)), StartRefunds((REFUND,))),
         # What became of it must be known before it can be given back.
         (
             facts(CANCELLED, authorizing=PAYMENT, surplus_payments=(PAYMENT,)),
-            steps.Authorize(),
+            Authorize(),
         ),
     ],
 )
 def test_an_order_that_is_over_ends_once_all_is_given_back(
-    known: OrderFacts, step: steps.OrderStep
+    known: OrderFacts, step: OrderStep
 ) -> None:
     assert next_step(known, (), NOW) == step
 
@@ -123,29 +134,27 @@ def test_an_order_that_is_over_ends_once_all_is_given_back(
 def test_what_is_under_way_is_not_started_again() -> None:
     shipping = facts(CONFIRMED, shipments=parcel(ShipmentStatus.SHIPPED), open_units=0)
     refunding = facts(CANCELLED, pending_refunds=(REFUND,))
-    assert next_step(shipping, {PARCEL}, NOW) == steps.Wait()
-    assert next_step(refunding, {REFUND}, NOW) == steps.Wait()
+    assert next_step(shipping, {PARCEL}, NOW) == Wait()
+    assert next_step(refunding, {REFUND}, NOW) == Wait()
 
 
 @pytest.mark.parametrize(
     ("times", "step"),
     [
-        ({"remind_at": NOW, "due_at": NOW + HOUR}, steps.Remind(HOLD)),
-        ({"remind_at": NOW - HOUR, "due_at": NOW}, steps.ExpireHold(HOLD)),
+        ({"remind_at": NOW, "due_at": NOW + HOUR}, Remind(HOLD)),
+        ({"remind_at": NOW - HOUR, "due_at": NOW}, ExpireHold(HOLD)),
         (
             {"remind_at": NOW + HOUR, "due_at": NOW + 2 * HOUR},
-            steps.Wait(NOW + HOUR),
+            Wait(NOW + HOUR),
         ),
         (
             {"remind_at": NOW - HOUR, "reminded": True, "due_at": NOW + HOUR},
-            steps.Wait(NOW + HOUR),
+            Wait(NOW + HOUR),
         ),
-        ({"due_at": NOW, "escalated": True}, steps.Wait()),
+        ({"due_at": NOW, "escalated": True}, Wait()),
     ],
 )
-def test_a_hold_reminds_and_then_ends(
-    times: dict[str, Any], step: steps.OrderStep
-) -> None:
+def test_a_hold_reminds_and_then_ends(times: dict[str, Any], step: OrderStep) -> None:
     waiting = facts(holds=(hold(HoldReason.APPROVAL, **times),))
     assert next_step(waiting, (), NOW) == step
 
@@ -155,20 +164,20 @@ def test_a_hold_ends_after_a_payment_that_was_left_half_made() -> None:
     waiting = facts(
         CONFIRMED, shipments=(parcel,), holds=(hold(HoldReason.PAYMENT, due_at=NOW),)
     )
-    assert next_step(waiting, (), NOW) == steps.StartShipments((PARCEL,))
-    assert next_step(waiting, {PARCEL}, NOW) == steps.ExpireHold(HOLD)
+    assert next_step(waiting, (), NOW) == StartShipments((PARCEL,))
+    assert next_step(waiting, {PARCEL}, NOW) == ExpireHold(HOLD)
 
 
 def test_an_order_wakes_to_renew_its_authorisation() -> None:
-    wakes = steps.Wait(NOW + HOUR + CLOCKS_APART)
+    wakes = Wait(NOW + HOUR + CLOCKS_APART)
     assert next_step(facts(CONFIRMED, renew_at=NOW + HOUR), (), NOW) == wakes
-    assert next_step(facts(CONFIRMED, renew_at=NOW - HOUR), (), NOW) == steps.Wait()
+    assert next_step(facts(CONFIRMED, renew_at=NOW - HOUR), (), NOW) == Wait()
 
 
 def test_a_renewal_is_not_missed_where_the_workers_clock_is_behind() -> None:
     """By Temporal's clock it is due, but by the worker's it still covers the order."""
     due = facts(CONFIRMED, renew_at=NOW)
-    assert next_step(due, (), NOW) == steps.Wait(NOW + CLOCKS_APART)
+    assert next_step(due, (), NOW) == Wait(NOW + CLOCKS_APART)
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,13 @@ from shared.database.orders.audit import AT_MOST, audit
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.testing import ActivityEnvironment
-from worker.orders.activities.payments import PaymentActivities
-from worker.orders.activities.store import OrderStore
 from worker.orders.adapters.stripe import StripePayments
-from worker.orders.nudging import Nudger
+from worker.orders.nudger import Nudger
+from worker.orders.payment.activities import PaymentActivities
 from worker.orders.ports import Authorization
-from worker.orders.reconciling import ReconcileActivities
+from worker.orders.refund.payments import RefundPaymentActivities
+from worker.orders.store import OrderStore
+from worker.orders.upkeep.reconcile import ReconcileActivities
 
 from tests.support.shop import Refused, Shop, has_status
 
@@ -36,7 +37,9 @@ async def provider(shop: Shop) -> AsyncIterator[StripePayments]:
 def books(shop: Shop, provider: StripePayments) -> ReconcileActivities:
     store = OrderStore(shop.engine)
     payments = PaymentActivities(store, provider)
-    return ReconcileActivities(store, provider, payments, Nudger(lambda: shop.client))
+    refunds = RefundPaymentActivities(store, provider)
+    nudger = Nudger(lambda: shop.client)
+    return ReconcileActivities(store, provider, payments, refunds, nudger)
 
 
 async def reconcile(

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from shared.contracts.orders.states import OrderStatus
 from temporalio.testing import ActivityEnvironment
-from worker.orders.activities.store import OrderStore
-from worker.orders.retaining import RetentionActivities
+from worker.orders.store import OrderStore
+from worker.orders.upkeep.retention import RetentionActivities
 
 from tests.support.shop import PERSONAL, Shop
 

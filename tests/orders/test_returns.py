@@ -10,9 +10,9 @@ from shared.contracts.orders.workflows import Return, Sweep
 from shared.database.orders.snapshot import OrderSnapshot
 from temporalio.client import WorkflowFailureError, WorkflowHandle
 from temporalio.testing import ActivityEnvironment
-from worker.orders.activities.returns import ReturnActivities
-from worker.orders.activities.store import OrderStore
-from worker.orders.policy.screening import ReturnLimits
+from worker.orders.hold.screening import ReturnLimits
+from worker.orders.return_.activities import ReturnActivities
+from worker.orders.store import OrderStore
 
 from tests.support.goods_back import (
     CLERK,

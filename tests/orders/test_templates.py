@@ -8,8 +8,8 @@ import pytest
 from jinja2 import UndefinedError
 from shared.contracts.orders.messages import TOLD_TO_CUSTOMERS
 from shared.database.orders.snapshot import OrderSnapshot
-from worker.orders.messages.rendering import TEMPLATES, render
-from worker.orders.messages.telling import HOLDS
+from worker.orders.notifications.customers import HOLDS
+from worker.orders.notifications.rendering import TEMPLATES, render
 
 PROJECT = Path(__file__).parents[2]
 PARTS = {"layout", "lines"}

@@ -32,8 +32,8 @@ from shared.contracts.orders.workflows import Sweep
 from shared.contracts.search_attributes import WAITING
 from sqlalchemy import TextClause
 from temporalio.client import Client
-from worker.orders import unfinished
-from worker.orders.process import orders_process
+from worker.orders.registration import orders_process
+from worker.orders.upkeep import unfinished
 
 from tests.architecture.contracts import defined
 from tests.conftest import MakeWorkerSettings, Work

@@ -1,13 +1,16 @@
 """What passes the sandbox is guarded before it runs: docs/adr/0036."""
 
+import os
+import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from pkgutil import walk_packages
 
 import pytest
 import shared.contracts
-import worker.orders.policy
+import worker.orders
 from pydantic import SecretStr
 from shared.platform.encryption import data_converter
 from shared.platform.settings import PayloadSettings
@@ -20,19 +23,34 @@ from worker.runtime.sandbox import sandbox
 from tests.support.keys import K1
 
 ROOT = Path(__file__).parents[2]
+
+
+def modules_of(package: str, path: list[str]) -> list[str]:
+    found = walk_packages(path, f"{package}.")
+    return [module.name for module in found if not module.ispkg]
+
+
+ORDERS = modules_of("worker.orders", worker.orders.__path__)
+POLICIES = [module for module in ORDERS if module.endswith(".policy")]
+WORKFLOWS = [module for module in ORDERS if module.endswith(".workflow")]
 PURE = [
-    module.name
-    for package in (shared.contracts, worker.orders.policy)
-    for module in walk_packages(package.__path__, f"{package.__name__}.")
-    if not module.ispkg
+    *modules_of("shared.contracts", shared.contracts.__path__),
+    "worker.runtime.level_triggered",
+    *POLICIES,
 ]
 CLOCK = "from datetime import UTC, datetime\n\nNOW = datetime.now(UTC)\n"
+RANDOMNESS = "import uuid\n\nID = uuid.uuid4()\n"
 
 
 def test_contracts_and_policies_pass_and_nothing_else() -> None:
     ours = sandbox().restrictions.passthrough_modules
     added = ours - SandboxRestrictions.default.passthrough_modules
-    assert added == {"shared.contracts", "worker.orders.policy"}
+    assert added == {
+        "shared.contracts",
+        "worker.runtime.level_triggered",
+        *POLICIES,
+    }
+    assert "worker.orders.order.policy" in added
 
 
 def test_the_serialization_context_that_is_not_asked_for_would_change_nothing() -> None:
@@ -41,16 +59,15 @@ def test_the_serialization_context_that_is_not_asked_for_would_change_nothing() 
     assert converter.with_context(context) is converter
 
 
-def test_the_modules_of_a_policy_pass_too() -> None:
+def test_a_workflow_stays_inside() -> None:
     passes = Importer(
         sandbox().restrictions, RestrictionContext()
     ).module_configured_passthrough
     assert all(passes(module) for module in PURE)
-    assert not passes("worker.orders.workflows.order")
+    assert not any(passes(module) for module in WORKFLOWS)
 
 
-@pytest.mark.parametrize("module", PURE)
-def test_a_clock_in_what_passes_is_found_by_ruff(module: str) -> None:
+def refused_by_ruff(module: str, code: str) -> bool:
     place = Path(*module.split(".")).with_suffix(".py")
     (name,) = ROOT.glob(f"*/*/src/{place}")
     found = subprocess.run(
@@ -58,9 +75,55 @@ def test_a_clock_in_what_passes_is_found_by_ruff(module: str) -> None:
             *(sys.executable, "-m", "ruff", "check", "--select", "TID251"),
             *("--stdin-filename", name, "-"),
         ],
-        input=CLOCK,
+        input=code,
         text=True,
         capture_output=True,
         cwd=ROOT,
     )
-    assert "TID251" in found.stdout
+    return "TID251" in found.stdout
+
+
+@pytest.mark.parametrize("module", [*PURE, *WORKFLOWS])
+def test_a_clock_where_it_would_break_a_replay_is_found_by_ruff(module: str) -> None:
+    assert refused_by_ruff(module, CLOCK)
+
+
+@pytest.mark.parametrize("role", ["workflow", "policy"])
+def test_randomness_is_refused_at_any_depth(role: str) -> None:
+    assert refused_by_ruff(f"worker.orders.order.{role}", RANDOMNESS)
+    assert not refused_by_ruff("worker.orders.order.activities", RANDOMNESS)
+
+
+@pytest.mark.parametrize("role", ["workflow", "policy"])
+def test_an_import_that_reaches_out_is_refused_at_any_depth(
+    tmp_path: Path, role: str
+) -> None:
+    """Planted in a copy, and by way of another module, which ruff does not follow."""
+    for package in ("services/worker", "libs/shared"):
+        shutil.copytree(ROOT / package / "src", tmp_path, dirs_exist_ok=True)
+    subject = tmp_path / "worker/orders/order"
+    (subject / "by_way_of.py").write_text("import uuid\n")
+    with (subject / f"{role}.py").open("a") as planted:
+        planted.write("\nfrom worker.orders.order import by_way_of\n")
+    assert f"worker.orders.order.{role}" in broken_rules(tmp_path)
+
+
+def broken_rules(tree: Path) -> str:
+    """What import-linter says of a copy of the worker, by the one rule."""
+    rules = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    (rule,) = [c for c in rules["contracts"] if c["name"].startswith("Workflow code")]
+    lines = ["[importlinter]", "root_packages =", "  shared", "  worker"]
+    lines += ["include_external_packages = True", "[importlinter:contract:1]"]
+    for key, value in rule.items():
+        listed = "".join(f"\n  {item}" for item in value)
+        lines.append(f"{key} = {value if isinstance(value, str) else listed}")
+    (tree / ".importlinter").write_text("\n".join(lines))
+    found = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-cache"],
+        cwd=tree,
+        env=os.environ | {"PYTHONPATH": str(tree)},
+        text=True,
+        capture_output=True,
+    )
+    assert found.returncode == 1, found.stdout
+    return found.stdout

@@ -12,7 +12,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from shared.contracts.orders.states import MoneyKind, OrderStatus
 from temporalio.client import Client
-from worker.orders.process import orders_process
+from worker.orders.registration import orders_process
 from worker.runtime.service import WorkerService
 from worker.settings import WorkerSettings
 

@@ -9,7 +9,7 @@ from api.http.auth import SCOPES
 from shared.contracts.orders.states import HoldReason, OrderStatus
 from temporalio.testing import ActivityEnvironment
 from worker.orders.adapters.stripe import StripePayments
-from worker.orders.erasing import KEY_LIVES, ErasureActivities
+from worker.orders.upkeep.erasure import KEY_LIVES, ErasureActivities
 
 from tests.privacy.scanning import rows_with, words_of
 from tests.support.shop import ADDRESS, PERSONAL, Json, Refused, Shop, has_status

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from shared.contracts.orders.models import OrderEnd, OrderRef
 from temporalio import workflow
-from worker.orders.workflows.order import OrderWorkflow
+from worker.orders.order.workflow import OrderWorkflow
 
 
 @workflow.defn(name="Order")

@@ -8,8 +8,8 @@ from dataclasses import replace
 import worker.__main__ as main
 from shared.platform.connection import CurrentClient
 from sqlalchemy.ext.asyncio import AsyncEngine
-from worker.orders.process import orders_process
-from worker.orders.workflows.order import OrderWorkflow
+from worker.orders.order.workflow import OrderWorkflow
+from worker.orders.registration import orders_process
 from worker.runtime.registry import Process
 from worker.settings import WorkerSettings
 

@@ -8,11 +8,12 @@ from shared.contracts.orders.names import ORDERS
 from shared.contracts.orders.workflows import Sweep
 from temporalio.service import RPCError
 from temporalio.testing import ActivityEnvironment
-from worker.orders.activities.payments import PaymentActivities
-from worker.orders.activities.store import OrderStore
 from worker.orders.adapters.stripe import StripePayments
-from worker.orders.nudging import Nudger
-from worker.orders.reconciling import ReconcileActivities
+from worker.orders.nudger import Nudger
+from worker.orders.payment.activities import PaymentActivities
+from worker.orders.refund.payments import RefundPaymentActivities
+from worker.orders.store import OrderStore
+from worker.orders.upkeep.reconcile import ReconcileActivities
 
 from tests.support.shop import Shop
 
@@ -37,8 +38,9 @@ async def reconcile(shop: Shop) -> dict[str, str]:
     provider = StripePayments("sk_test_core", shop.payments.url)
     store = OrderStore(shop.engine)
     payments = PaymentActivities(store, provider)
+    refunds = RefundPaymentActivities(store, provider)
     nudger = Nudger(lambda: shop.client)
-    books = ReconcileActivities(store, provider, payments, nudger)
+    books = ReconcileActivities(store, provider, payments, refunds, nudger)
     until = datetime.now(UTC) + timedelta(seconds=1)
     window = Window(since=until - timedelta(hours=1), until=until)
     await ActivityEnvironment().run(books.reconcile, window)

@@ -25,9 +25,17 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
-from worker.orders.policy import steps
-from worker.orders.policy.order import next_step
-from worker.orders.process import orders_process
+from worker.orders.order.policy import (
+    Authorize,
+    Complete,
+    Confirm,
+    PlanShipments,
+    Release,
+    Reserve,
+    next_step,
+)
+from worker.orders.refund.policy import StartRefunds
+from worker.orders.registration import orders_process
 from worker.runtime.registry import InboxEvent, Process
 from worker.settings import WorkerSettings
 
@@ -173,21 +181,21 @@ class Actors:
         facts: models.OrderFacts = await self.act("look", ref)
         running = [parcel.shipment_id for parcel in facts.shipments]
         match next_step(facts, running, datetime.now(UTC)):
-            case steps.Reserve():
+            case Reserve():
                 await self.act("reserve", ref)
-            case steps.Authorize():
+            case Authorize():
                 await self.act("authorize", ref)
-            case steps.Confirm():
+            case Confirm():
                 await self.act("confirm", ref)
-            case steps.PlanShipments():
+            case PlanShipments():
                 await self.act("plan_shipments", ref)
-            case steps.StartRefunds(refunds):
+            case StartRefunds(refunds):
                 for refund_id in refunds:
                     await self.refund(order_id, refund_id)
-            case steps.Release(payment):
+            case Release(payment):
                 command = models.PaymentRef(order_id=order_id, payment_id=payment)
                 await self.act("release", command)
-            case steps.Complete():
+            case Complete():
                 await self.act("complete", ref)
             case _:
                 return False

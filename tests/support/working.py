@@ -8,7 +8,7 @@ from shared.database.engine import connector
 from shared.database.listen import Listener
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
-from worker.orders.process import orders_process
+from worker.orders.registration import orders_process
 from worker.runtime.inbox import InboxRunner
 from worker.runtime.outbox import OutboxRunner
 from worker.runtime.service import build_worker

@@ -9,8 +9,8 @@ from shared.platform.settings_help import help_text
 from shared.platform.telemetry import start_tracing
 from shared.platform.version import version
 
-from worker.orders import process as orders
-from worker.orders.figures import FIGURES
+from worker.orders import registration as orders
+from worker.orders.upkeep.gauges import FIGURES
 from worker.releasing import release_command, replay_command
 from worker.runtime.postgresql import POSTGRESQL
 from worker.runtime.service import WorkerService

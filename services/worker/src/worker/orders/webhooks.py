@@ -12,12 +12,14 @@ from shared.contracts.orders.states import MoneyKind
 from shared.contracts.orders.webhooks import CANCELED, PAYMENT_EVENTS, REFUND_EVENTS
 from sqlalchemy import Row, TextClause, text
 
-from worker.orders.activities.payments import PaymentActivities
-from worker.orders.activities.store import OrderStore
-from worker.orders.activities.tracking import track
-from worker.orders.facts import refund_facts, unsettled
-from worker.orders.nudging import Nudger
+from worker.orders.nudger import Nudger
+from worker.orders.payment.activities import PaymentActivities
+from worker.orders.payment.amounts import unsettled
 from worker.orders.ports import Carrier, Tracking
+from worker.orders.refund.payments import RefundPaymentActivities
+from worker.orders.refund.state import refund_facts
+from worker.orders.shipment.tracking import track
+from worker.orders.store import OrderStore
 from worker.runtime.registry import InboxEvent
 
 
@@ -26,11 +28,13 @@ class OrderWebhooks:
         self,
         store: OrderStore,
         payments: PaymentActivities,
+        refunds: RefundPaymentActivities,
         carrier: Carrier,
         nudger: Nudger,
     ) -> None:
         self._store = store
         self._payments = payments
+        self._refunds = refunds
         self._carrier = carrier
         self._nudge = nudger
 
@@ -76,7 +80,7 @@ class OrderWebhooks:
             return False
         order_id, refund_id = known.order_id, known.ref
         ref = RefundRef(order_id=order_id, refund_id=refund_id)
-        await self._payments.recheck_refund(ref, refund)
+        await self._refunds.recheck_refund(ref, refund)
         order = await self._store.read(order_id)
         if refund_facts(order, refund_id).to_settle:
             # It may have ended long ago, and is owed again now.

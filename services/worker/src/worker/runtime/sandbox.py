@@ -10,23 +10,24 @@ from temporalio.worker.workflow_sandbox import (
 
 
 def sandbox() -> SandboxedWorkflowRunner:
-    """Workflow modules are loaded anew for each workflow, and guarded. The contracts
-    and the policies pass through: they hold no state and reach no I/O (import-linter,
-    and ruff's banned API), and loading them took five sixths of a workflow's start
-    (docs/adr/0036)."""
+    """Workflow modules are loaded anew for each workflow, and guarded. The contracts,
+    the policies and the loop they share pass through: they hold no state and reach no
+    I/O (import-linter, and ruff's banned API), and loading them took five sixths of a
+    workflow's start (docs/adr/0036)."""
     return _Sandbox(
         restrictions=SandboxRestrictions.default.with_passthrough_modules(
-            "shared.contracts", *_policies()
+            "shared.contracts", "worker.runtime.level_triggered", *_policies()
         )
     )
 
 
 def _policies() -> list[str]:
-    """The rules of every business process: `worker.<process>.policy`, and with a
-    package all that is in it."""
-    processes = Path(__file__).parents[1]
-    found = (*processes.glob("*/policy"), *processes.glob("*/policy.py"))
-    return [f"worker.{policy.parent.name}.policy" for policy in found]
+    """The rules of every business process: each `policy.py`, at any depth."""
+    root = Path(__file__).parents[2]
+    return [
+        ".".join(policy.relative_to(root).with_suffix("").parts)
+        for policy in sorted(root.glob("worker/*/**/policy.py"))
+    ]
 
 
 class _Sandbox(SandboxedWorkflowRunner):

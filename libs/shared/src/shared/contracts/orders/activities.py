@@ -193,6 +193,8 @@ class PaymentSteps(ABC):
     async def release(self, ref: PaymentRef) -> OrderFacts:
         """Give back what an authorisation still holds and nobody needs."""
 
+
+class RefundPaymentSteps(ABC):
     @activity.defn(name="refund")
     @abstractmethod
     async def refund(self, ref: RefundRef) -> RefundFacts:
@@ -220,6 +222,8 @@ class CarrierSteps(ABC):
     @abstractmethod
     async def void_label(self, ref: ShipmentRef) -> None: ...
 
+
+class ReturnLabelSteps(ABC):
     @activity.defn(name="buy_return_label")
     @abstractmethod
     async def buy_return_label(self, ref: ReturnRef) -> ReturnFacts:

@@ -1,0 +1,151 @@
+"""Holds: what opens one, what a decision does, and what happens if nobody decides."""
+
+from collections.abc import Sequence
+
+from shared.contracts.errors import NotFound, Refusal
+from shared.contracts.orders.models import ReleaseHold
+from shared.contracts.orders.states import (
+    DECISIONS,
+    HoldReason,
+    silence_means,
+)
+from shared.database.kernel.change import Change
+from shared.database.kernel.holds import place_hold, release_holds
+from shared.database.kernel.tables import Hold as HoldRow
+from shared.database.orders.snapshot import Hold, OrderSnapshot
+from shared.database.orders.tables import Order
+from sqlalchemy import text
+
+from worker.orders.hold.effects import effect_of, lines_effect_of
+from worker.orders.hold.policy import PAYMENT_DUE, STOCK_DUE, approval_due
+from worker.orders.store import Done, utc_now
+
+# ── opening ─────────────────────────────────────────────────────────────────────
+
+
+async def miss_stock(change: Change, order_id: str) -> None:
+    """Stock is missing. Where all of it may be back-ordered the order goes on and
+    the rest follows; else a person decides."""
+    back_order = await change.connection.scalar(_BACK_ORDER, {"id": order_id})
+    if back_order:
+        await allow_partial(change)
+    else:
+        await place_hold(change, HoldReason.STOCK, due_in=STOCK_DUE)
+
+
+_BACK_ORDER = text(
+    """
+    SELECT bool_and(p.backorder) FROM order_lines l JOIN products p USING (sku)
+    WHERE l.order_id = :id AND l.cancelled + l.reserved + l.shipped < l.qty
+    """
+)
+
+
+async def ask_for_approval(
+    change: Change, order: OrderSnapshot, findings: Sequence[str]
+) -> None:
+    ends = min(
+        (p.capture_before for p in order.payments if p.held and p.capture_before),
+        default=None,
+    )
+    await place_hold(
+        change,
+        HoldReason.APPROVAL,
+        due_at=approval_due(utc_now(), ends),
+        detail={"findings": list(findings)},
+    )
+
+
+async def ask_for_payment(change: Change, why: str, **detail: object) -> None:
+    await place_hold(
+        change,
+        HoldReason.PAYMENT,
+        due_in=PAYMENT_DUE,
+        detail={"cause": why, **detail},
+    )
+
+
+async def allow_partial(change: Change) -> None:
+    await change.update(Order, change.subject, ship_partial=True)
+    change.event("order.partial_allowed")
+
+
+# ── nobody decides ──────────────────────────────────────────────────────────────
+
+
+async def remind(change: Change, order: OrderSnapshot, *, hold_id: str) -> Done:
+    hold = _find(order, hold_id)
+    if hold is not None:
+        await change.update(HoldRow, hold.id, reminded_at=utc_now())
+        change.event("hold.reminded", hold_id=hold.id, reason=hold.reason)
+    return Done()
+
+
+async def expire(change: Change, order: OrderSnapshot, *, hold_id: str) -> Done:
+    """Take the decision that silence stands for; if there is none, escalate."""
+    hold = _find(order, hold_id)
+    if hold is None:
+        return Done()
+    silence = silence_means(hold.reason, hold.subject)
+    if silence is None:
+        await change.update(HoldRow, hold.id, escalated_at=utc_now())
+        change.event("hold.escalated", hold_id=hold.id, reason=hold.reason)
+        return Done()
+    await release_holds(change, silence, hold_id=hold.id)
+    effect = effect_of(hold, silence)
+    if effect is not None:
+        await effect(change, order, hold)
+    return Done()
+
+
+def _find(order: OrderSnapshot, hold_id: str) -> Hold | None:
+    return next((hold for hold in order.holds if hold.id == hold_id), None)
+
+
+# ── somebody decides ────────────────────────────────────────────────────────────
+
+
+async def release(
+    change: Change, order: OrderSnapshot, *, command: ReleaseHold
+) -> Done:
+    """Raises `Refusal` already-released, four-eyes, decision-not-allowed."""
+    hold = _find(order, command.hold_id)
+    if hold is None:
+        raise await _why_not_open(change, command.hold_id)
+    if command.actor in _caused_by(order, hold):
+        raise Refusal("four-eyes", "Somebody else has to decide about this.")
+    if command.decision not in DECISIONS[hold.reason]:
+        raise Refusal(
+            "decision-not-allowed",
+            f"A hold for {hold.reason} cannot be decided by {command.decision}.",
+            allowed=list(DECISIONS[hold.reason]),
+        )
+    on_lines = lines_effect_of(hold, command.decision)
+    if command.lines and on_lines is None:
+        raise Refusal("decision-not-allowed", "Only cancel_lines takes lines.")
+    await release_holds(change, command.decision, hold_id=hold.id, note_key=command.key)
+    if command.lines and on_lines is not None:
+        wanted = {item.line: item.quantity for item in command.lines}
+        await on_lines(change, order, hold, wanted)
+    elif (effect := effect_of(hold, command.decision)) is not None:
+        await effect(change, order, hold)
+    return Done()
+
+
+async def _why_not_open(change: Change, hold_id: str) -> Refusal:
+    known = await change.connection.scalar(
+        _DECISION, {"id": hold_id, "root": change.subject}
+    )
+    if known is None:
+        return NotFound(f"hold {hold_id}")
+    return Refusal("already-released", f"This was decided: {known}.", decision=known)
+
+
+_DECISION = text("SELECT decision FROM holds WHERE id = :id AND root = :root")
+
+
+def _caused_by(order: OrderSnapshot, hold: Hold) -> set[str]:
+    """The people who must not decide about a hold."""
+    if hold.reason is HoldReason.APPROVAL:
+        return {hold.placed_by, order.customer}
+    return {hold.placed_by}

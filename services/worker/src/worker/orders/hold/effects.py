@@ -1,0 +1,58 @@
+"""What a decision changes beyond closing its hold.
+
+Holds know no subject: each registers its own effects, with `decides`, where they are
+defined. `registration` imports them all and calls `check_silences`.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
+
+from shared.contracts.orders.states import SILENCE_MEANS, Decision, HoldReason
+from shared.database.kernel.change import Change
+from shared.database.orders.snapshot import Hold, OrderSnapshot
+
+Effect = Callable[[Change, OrderSnapshot, Hold], Awaitable[None]]
+LinesEffect = Callable[
+    [Change, OrderSnapshot, Hold, Mapping[int, int]], Awaitable[None]
+]
+E = TypeVar("E", bound=Effect)
+L = TypeVar("L", bound=LinesEffect)
+
+_effects: dict[tuple[HoldReason, Decision, bool], Effect] = {}
+_lines_effects: dict[tuple[HoldReason, Decision], LinesEffect] = {}
+
+
+def decides(
+    reason: HoldReason, *decisions: Decision, of_return: bool = False
+) -> Callable[[E], E]:
+    def register(effect: E) -> E:
+        for decision in decisions:
+            _effects[reason, decision, of_return] = effect
+        return effect
+
+    return register
+
+
+def decides_lines(reason: HoldReason, decision: Decision) -> Callable[[L], L]:
+    """The same for a decision about some units only, by line."""
+
+    def register(effect: L) -> L:
+        _lines_effects[reason, decision] = effect
+        return effect
+
+    return register
+
+
+def effect_of(hold: Hold, decision: Decision) -> Effect | None:
+    return _effects.get((hold.reason, decision, hold.subject.startswith("ret_")))
+
+
+def lines_effect_of(hold: Hold, decision: Decision) -> LinesEffect | None:
+    return _lines_effects.get((hold.reason, decision))
+
+
+def check_silences() -> None:
+    """Raises `LookupError` for a default decision that would do nothing: its hold would
+    be retried for as long as the order lives."""
+    for reason, decision in SILENCE_MEANS.items():
+        _effects[reason, decision, False]

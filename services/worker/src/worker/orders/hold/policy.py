@@ -1,0 +1,56 @@
+"""How long a person has to decide a hold, and what follows when nobody does."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from shared.contracts.base import HoldId
+from shared.contracts.orders.models import OpenHold
+
+from worker.runtime.level_triggered import Wait
+
+APPROVAL_DUE = timedelta(hours=72)
+APPROVAL_BEFORE_CAPTURE = timedelta(hours=24)
+"""An approval that comes later than this before the authorisation ends is too late."""
+STOCK_DUE = timedelta(days=7)
+PAYMENT_DUE = timedelta(hours=72)
+ADDRESS_DUE = timedelta(days=7)
+DELIVERY_DUE = timedelta(days=2)
+REFUND_DUE = timedelta(days=2)
+
+
+@dataclass(frozen=True)
+class Remind:
+    hold: HoldId
+
+
+@dataclass(frozen=True)
+class ExpireHold:
+    hold: HoldId
+
+
+def approval_due(now: datetime, capture_before: datetime | None) -> datetime:
+    """The earlier of 72 h and 24 h before the authorisation ends."""
+    due = now + APPROVAL_DUE
+    if capture_before is None:
+        return due
+    return min(due, capture_before - APPROVAL_BEFORE_CAPTURE)
+
+
+def overdue_hold(
+    holds: Collection[OpenHold], now: datetime
+) -> Remind | ExpireHold | None:
+    for hold in holds:
+        if hold.due_at is not None and hold.due_at <= now and not hold.escalated:
+            return ExpireHold(hold.hold_id)
+        if hold.remind_at is not None and hold.remind_at <= now and not hold.reminded:
+            return Remind(hold.hold_id)
+    return None
+
+
+def wait_for_people(holds: Collection[OpenHold], *others: datetime | None) -> Wait:
+    moments = list(others)
+    for hold in holds:
+        moments.append(None if hold.reminded else hold.remind_at)
+        moments.append(None if hold.escalated else hold.due_at)
+    return Wait(min((moment for moment in moments if moment), default=None))

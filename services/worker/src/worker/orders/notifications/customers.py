@@ -1,0 +1,133 @@
+"""Tells customers what happened to their order. The order never waits for it."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+from shared.contracts.orders.messages import TOLD_TO_CUSTOMERS
+from shared.contracts.orders.states import HoldReason, OrderStatus
+from shared.database.orders.snapshot import OrderSnapshot, Refund, Return, Shipment
+from sqlalchemy import Row, text
+
+from worker.orders.notifications.rendering import render
+from worker.orders.ports import Mail, Mailer
+from worker.orders.store import OrderStore
+from worker.runtime.registry import Message, MessageHandler
+
+R = TypeVar("R", Shipment, Return, Refund)
+
+CONTACT = text("SELECT name, email, locale FROM contacts WHERE order_id = :id")
+
+HOLDS = (HoldReason.PAYMENT, HoldReason.ADDRESS)
+"""What a customer can put right; other holds are the shop's own business."""
+
+
+class Customers:
+    """`order_url` is the shop's page of an order, with `{order_id}` in it."""
+
+    def __init__(
+        self, store: OrderStore, mailer: Mailer, order_url: str | None
+    ) -> None:
+        self._store = store
+        self._mailer = mailer
+        self._order_url = order_url
+
+    def handlers(self) -> Mapping[str, MessageHandler]:
+        return dict.fromkeys(TOLD_TO_CUSTOMERS, self.tell)
+
+    async def tell(self, message: Message) -> bool:
+        """Send one mail. Returns `False` where there is nothing to say any more, or
+        nobody to say it to. Safe to repeat: the Message-ID stays the same."""
+        order = await self._store.read(message.subject)
+        template = template_for(message, order)
+        contact = await self._contact(order.id)
+        if template is None or contact is None or contact.email is None:
+            return False
+        rendered = render(
+            template,
+            _context(message, order)
+            | {"name": contact.name, "link": self._link(order, template)},
+            locale=contact.locale,
+            currency=order.currency,
+        )
+        await self._mailer.send(
+            Mail(
+                key=message.key,
+                name=contact.name or "",
+                address=contact.email,
+                at=message.at,
+                subject=rendered.subject,
+                text=rendered.text,
+                html=rendered.html,
+            )
+        )
+        return True
+
+    async def _contact(self, order_id: str) -> Row[Any] | None:
+        async with self._store.reads.connect() as connection:
+            found = await connection.execute(CONTACT, {"id": order_id})
+            return found.one_or_none()
+
+    def _link(self, order: OrderSnapshot, template: str) -> str | None:
+        """Where the customer can do something about it: at the provider if the payment
+        waits there, or else in the shop."""
+        page = self._order_url and self._order_url.replace("{order_id}", order.id)
+        if template != f"hold.{HoldReason.PAYMENT}":
+            return page
+        for payment in reversed(order.payments):
+            if payment.next_action and payment.next_action.get("url"):
+                return str(payment.next_action["url"])
+        return page or next(
+            (p.return_url for p in reversed(order.payments) if p.return_url), None
+        )
+
+
+def template_for(message: Message, order: OrderSnapshot) -> str | None:
+    """The name of the templates; `None` for what needs no telling (any more)."""
+    if message.type in ("hold.placed", "hold.reminded"):
+        reason = message.data["reason"]
+        still_open = any(hold.id == message.data["hold_id"] for hold in order.holds)
+        return f"hold.{reason}" if reason in HOLDS and still_open else None
+    if message.data.get("after_cancel"):
+        return None  # somebody speaks with the customer first
+    if message.type == "order.lines_cancelled":
+        # All of it: order.cancelled says so.
+        whole = order.status is OrderStatus.CANCELLED
+        return None if whole else message.type
+    return message.type
+
+
+def _context(message: Message, order: OrderSnapshot) -> dict[str, object]:
+    data = message.data
+    shipment = _by_id(order.shipments, data.get("shipment_id"))
+    return_ = _by_id(order.returns, data.get("return_id"))
+    return {
+        "order": order,
+        "shipment": shipment,
+        "return_": return_,
+        "refund": _by_id(order.refunds, data.get("refund_id")),
+        "lines": _lines(order, shipment or return_, message),
+        "reminder": message.type == "hold.reminded",
+    }
+
+
+def _by_id(rows: Iterable[R], row_id: str | None) -> R | None:
+    return next((row for row in rows if row.id == row_id), None)
+
+
+def _lines(
+    order: OrderSnapshot, subject: Shipment | Return | None, message: Message
+) -> list[dict[str, object]]:
+    """What the message is about: the lines of the parcel or event, else all."""
+    if subject is not None:
+        units = {item.line: item.qty for item in subject.lines}
+    elif "lines" in message.data:
+        units = {item["line"]: item["quantity"] for item in message.data["lines"]}
+    elif message.type == "order.placed":
+        units = {line.line: line.qty for line in order.lines}
+    else:
+        units = {line.line: line.qty - line.cancelled for line in order.lines}
+    return [
+        {"quantity": n, "name": order.line(number).name}
+        for number, n in sorted(units.items())
+        if n
+    ]

@@ -1,0 +1,176 @@
+"""Cancelling units of an order, wherever they are on their way: wanted, reserved, in
+a parcel, or in a parcel that is paid for. What was paid is refunded."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from shared.contracts.base import LineQuantity
+from shared.contracts.errors import Refusal, StepInFlight
+from shared.contracts.orders.models import Cancelled
+from shared.contracts.orders.states import (
+    Decision,
+    HoldReason,
+    MoneyKind,
+    OrderStatus,
+    RefundReason,
+)
+from shared.database.kernel.change import Change
+from shared.database.kernel.holds import release_holds
+from shared.database.orders.snapshot import Line, OrderSnapshot, Shipment
+from shared.database.orders.tables import Order
+
+from worker.orders.refund import changes as refunds
+from worker.orders.refund.breakdown import owed
+from worker.orders.shipment.changes import cancel_shipment, leave_out
+from worker.orders.stock.changes import add_to_line, give_back, move_stock
+
+
+@dataclass
+class Undone:
+    """What the cancellation of some units takes back, by line."""
+
+    units: dict[int, int] = field(default_factory=dict)
+    paid: dict[int, int] = field(default_factory=dict)
+    moves: list[tuple[str, str, int, int]] = field(default_factory=list)
+    taken: dict[str, dict[int, int]] = field(default_factory=dict)
+    """By shipment, then by line: units taken out of parcels."""
+
+
+def cancellable(order: OrderSnapshot) -> dict[int, int]:
+    """Units of each line that have not left the house."""
+    return {
+        line.line: line.short + line.reserved
+        for line in order.lines
+        if line.short + line.reserved > 0
+    }
+
+
+async def cancel_units(
+    change: Change,
+    order: OrderSnapshot,
+    wanted: Mapping[int, int],
+    *,
+    key: str,
+    reason: str,
+) -> Cancelled:
+    """Cancel `wanted` units of lines. Raises `Refusal` already-shipped with what
+    could be cancelled, and `StepInFlight` while a capture is at the provider."""
+    possible = cancellable(order)
+    if not wanted or any(n > possible.get(line, 0) for line, n in wanted.items()):
+        raise Refusal(
+            "already-shipped",
+            "Part of this has left the warehouse, or was cancelled before.",
+            cancellable=[
+                {"line": line, "quantity": units} for line, units in possible.items()
+            ],
+        )
+    if any(payment.pending(MoneyKind.CAPTURE) for payment in order.payments):
+        raise StepInFlight("A parcel of this order is being paid for.")
+    undone = Undone()
+    for number, units in sorted(wanted.items()):
+        await _cancel_line(change, order, order.line(number), units, undone)
+    await move_stock(change, f"{order.id}:{key}", "release", undone.moves)
+    for shipment_id, taken in undone.taken.items():
+        await _take_out(change, order.shipment(shipment_id), taken)
+    cancelled = tuple(
+        LineQuantity(line=line, quantity=units) for line, units in undone.units.items()
+    )
+    change.event(
+        "order.lines_cancelled",
+        lines=[units.model_dump() for units in cancelled],
+        reason=reason,
+    )
+    whole = wanted == possible and not any(line.shipped for line in order.lines)
+    if whole:
+        await _cancel_order(change, order, reason)
+    else:
+        await _settle_stock_hold(change, order, wanted)
+    credit = owed(
+        order, undone.paid, shipping=order.shipping_creditable if whole else 0
+    )
+    refund_id = await refunds.request(
+        change, order, credit, reason=RefundReason.CANCELLATION
+    )
+    return Cancelled(cancelled=cancelled, refund_id=refund_id)
+
+
+async def _settle_stock_hold(
+    change: Change, order: OrderSnapshot, cancelled: Mapping[int, int]
+) -> None:
+    if all(line.short <= cancelled.get(line.line, 0) for line in order.lines):
+        await release_holds(change, Decision.SETTLED, reason=HoldReason.STOCK)
+
+
+async def _cancel_order(change: Change, order: OrderSnapshot, reason: str) -> None:
+    await change.update(Order, order.id, status=OrderStatus.CANCELLED, reason=reason)
+    for hold in order.holds:
+        # What is wrong with a refund is still to be decided.
+        if hold.reason is not HoldReason.REFUND:
+            await release_holds(change, Decision.SETTLED, hold_id=hold.id)
+    change.event("order.cancelled", reason=reason)
+
+
+async def _cancel_line(
+    change: Change, order: OrderSnapshot, line: Line, units: int, undone: Undone
+) -> None:
+    """The cheapest to undo comes first: what is not reserved, what is in no parcel,
+    what is in an unpaid parcel, and last what is paid for."""
+    left = units - min(units, line.short)
+    for reservation, free in order.unplanned():
+        if reservation.line == line.line:
+            left -= await _release(
+                change, order, line, reservation.location, min(left, free), undone
+            )
+    for shipment in sorted(
+        (s for s in order.shipments if s.in_house),
+        key=lambda s: (s.captured_at is not None, s.parcel is not None, s.id),
+    ):
+        taken = await _release(
+            change,
+            order,
+            line,
+            shipment.location,
+            min(left, shipment.units(line.line)),
+            undone,
+        )
+        left -= taken
+        if taken:
+            undone.taken.setdefault(shipment.id, {})[line.line] = taken
+    paid = _paid_units(order, line, units)
+    undone.units[line.line] = units
+    if paid:
+        undone.paid[line.line] = paid
+    await add_to_line(change, order.id, line.line, cancelled=units, voided=paid)
+
+
+def _paid_units(order: OrderSnapshot, line: Line, units: int) -> int:
+    """Of `units` to be cancelled, those that cannot be unpaid ones."""
+    unpaid = line.short + line.reserved - line.paid_in_house
+    return max(0, units - unpaid)
+
+
+async def _release(
+    change: Change,
+    order: OrderSnapshot,
+    line: Line,
+    location: str,
+    units: int,
+    undone: Undone,
+) -> int:
+    if units > 0:
+        await give_back(change, order.id, line, location, units)
+        undone.moves.append((line.sku, location, 0, -units))
+    return units
+
+
+async def _take_out(
+    change: Change, shipment: Shipment, taken: Mapping[int, int]
+) -> None:
+    """A parcel that was packed, or has nothing left in it, is cancelled; what else
+    was in it is planned anew."""
+    emptied = all(taken.get(item.line, 0) == item.qty for item in shipment.lines)
+    if emptied or shipment.parcel is not None:
+        await cancel_shipment(change, shipment)
+        return
+    for line, units in taken.items():
+        await leave_out(change, shipment, line, units)

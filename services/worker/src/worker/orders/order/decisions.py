@@ -1,0 +1,90 @@
+"""What decisions about an order's holds change."""
+
+from collections.abc import Mapping
+
+from shared.contracts.errors import Refusal
+from shared.contracts.orders.states import Decision, HoldReason
+from shared.database.ids import new_id
+from shared.database.kernel.change import Change
+from shared.database.kernel.holds import place_hold
+from shared.database.orders.snapshot import Hold, OrderSnapshot
+from shared.database.orders.tables import Payment
+
+from worker.orders.hold.changes import allow_partial
+from worker.orders.hold.effects import decides, decides_lines
+from worker.orders.hold.policy import STOCK_DUE
+from worker.orders.order.cancel import cancel_units, cancellable
+
+
+@decides(HoldReason.APPROVAL, Decision.REJECT)
+@decides(HoldReason.PAYMENT, Decision.CANCEL)
+@decides(HoldReason.ADDRESS, Decision.CANCEL)
+@decides(HoldReason.MANUAL, Decision.CANCEL)
+async def _cancel_all(change: Change, order: OrderSnapshot, hold: Hold) -> None:
+    await _cancel(change, order, hold, dict(cancellable(order)))
+
+
+@decides(HoldReason.STOCK, Decision.CANCEL_LINES)
+async def _cancel_short(change: Change, order: OrderSnapshot, hold: Hold) -> None:
+    short = {line.line: line.short for line in order.lines if line.short}
+    await _cancel(change, order, hold, short)
+
+
+@decides_lines(HoldReason.STOCK, Decision.CANCEL_LINES)
+async def _cancel_some(
+    change: Change, order: OrderSnapshot, hold: Hold, wanted: Mapping[int, int]
+) -> None:
+    """Any remaining shortage opens a new stock hold."""
+    await _cancel(change, order, hold, wanted)
+    if any(line.short > wanted.get(line.line, 0) for line in order.lines):
+        await _wait_for_stock(change, order, hold)
+
+
+async def _cancel(
+    change: Change, order: OrderSnapshot, hold: Hold, wanted: Mapping[int, int]
+) -> None:
+    if wanted:
+        await cancel_units(
+            change, order, wanted, key=hold.id, reason=f"{hold.reason}-hold"
+        )
+
+
+@decides(HoldReason.STOCK, Decision.WAIT)
+async def _wait_for_stock(change: Change, order: OrderSnapshot, hold: Hold) -> None:
+    await place_hold(
+        change,
+        HoldReason.STOCK,
+        due_in=STOCK_DUE,
+        detail={"waiting": True},
+        placed_by=hold.placed_by,
+    )
+
+
+@decides(HoldReason.STOCK, Decision.SHIP_PARTIAL)
+async def _ship_partial(change: Change, order: OrderSnapshot, hold: Hold) -> None:
+    await allow_partial(change)
+
+
+@decides(HoldReason.PAYMENT, Decision.RETRY)
+async def _try_card_again(change: Change, order: OrderSnapshot, hold: Hold) -> None:
+    last = order.payments[-1]
+    await change.insert(
+        Payment,
+        {
+            "id": new_id("pay"),
+            "order_id": order.id,
+            "provider": last.provider,
+            "method_ref": last.method_ref,
+            "customer_ref": last.customer_ref,
+            "off_session": last.off_session,
+            "return_url": last.return_url,
+        },
+    )
+
+
+@decides(HoldReason.PAYMENT, Decision.NEW_METHOD)
+async def _needs_new_method(change: Change, order: OrderSnapshot, hold: Hold) -> None:
+    if not any(not payment.ledger for payment in order.payments):
+        raise Refusal(
+            "decision-not-allowed", "Give the new method with POST …/payments first."
+        )

@@ -1,0 +1,157 @@
+"""Money at the provider: begin (transaction) → call → settle (transaction).
+
+A repeat looks before it calls again: what happened is settled, what did not is asked
+for under the same key, which the provider answers once. Only when the provider keeps
+answering a stored error under a key does the next attempt get a new one.
+"""
+
+from functools import partial
+
+from shared.contracts.orders.activities import PaymentSteps
+from shared.contracts.orders.models import (
+    Captured,
+    OrderFacts,
+    OrderRef,
+    PaymentRef,
+    ShipmentRef,
+)
+from temporalio import activity
+
+from worker.orders.order.state import order_facts
+from worker.orders.payment import authorize, capture, release
+from worker.orders.payment.amounts import uncovered
+from worker.orders.payment.requests import ProviderRequests
+from worker.orders.ports import (
+    Authorization,
+    PaymentProvider,
+    ProviderPayment,
+)
+from worker.orders.store import Apply, Done, OrderStore, utc_now
+
+
+class PaymentActivities(PaymentSteps):
+    def __init__(self, store: OrderStore, provider: PaymentProvider) -> None:
+        self._store = store
+        self._provider = provider
+        self._requests = ProviderRequests(store, provider.name)
+
+    @activity.defn(name="authorize")
+    async def authorize(self, ref: OrderRef) -> OrderFacts:
+        await self.authorize_payment(ref.order_id)
+        return await self._facts(ref.order_id)
+
+    async def authorize_payment(
+        self, order_id: str, payment_id: str | None = None
+    ) -> None:
+        """Cover the order, or find out how this one payment of it stands."""
+        begun = await self._store.change(
+            order_id,
+            partial(authorize.begin, now=utc_now(), payment_id=payment_id),
+            authorize.Begun,
+        )
+        asked = begun.asked
+        if asked is None:
+            return
+        customer_ref = begun.customer_ref or await self._provider.customer(
+            begun.customer
+        )
+        wanted = Authorization(
+            order_id=order_id,
+            payment_id=asked.payment_id,
+            amount=asked.amount,
+            currency=begun.currency,
+            method_ref=begun.method_ref,
+            customer_ref=customer_ref,
+            off_session=begun.off_session,
+            return_url=begun.return_url,
+        )
+        answer = await self._requests.resume(
+            order_id,
+            asked,
+            look=lambda: self._provider.find(wanted, asked.since),
+            call=lambda key: self._provider.authorize(wanted, key),
+        )
+        await self._settle(
+            order_id,
+            partial(
+                authorize.settle,
+                row_id=asked.row_id,
+                customer_ref=customer_ref,
+                answer=answer,
+            ),
+        )
+
+    @activity.defn(name="capture")
+    async def capture(self, ref: ShipmentRef) -> Captured:
+        begun = await self._store.change(
+            ref.order_id,
+            partial(capture.begin, shipment_id=ref.shipment_id, now=utc_now()),
+            capture.Begun,
+        )
+        if begun.asked is None:
+            return Captured(outcome=begun.outcome)
+        asked = begun.asked
+
+        async def look() -> ProviderPayment | None:
+            found = await self._provider.payment(begun.provider_ref)
+            taken = found.captured >= begun.captured_before + asked.amount
+            over = found.status == "cancelled"
+            return found if taken or over else None
+
+        answer = await self._requests.resume(
+            ref.order_id,
+            asked,
+            look=look,
+            call=lambda key: self._provider.capture(
+                begun.provider_ref,
+                asked.amount,
+                final=not begun.multicapture,
+                key=key,
+            ),
+        )
+        await self._settle(
+            ref.order_id,
+            partial(capture.settle, row_id=asked.row_id, answer=answer),
+        )
+        order = await self._store.read(ref.order_id)
+        paid = order.shipment(ref.shipment_id).captured_at is not None
+        return Captured(
+            outcome="captured" if paid else "declined",
+            rest_uncovered=paid and uncovered(order, utc_now()) > 0,
+        )
+
+    @activity.defn(name="release")
+    async def release(self, ref: PaymentRef) -> OrderFacts:
+        begun = await self._store.change(
+            ref.order_id,
+            partial(release.begin, payment_id=ref.payment_id, now=utc_now()),
+            release.Begun,
+        )
+        if begun.asked is None:
+            return await self._facts(ref.order_id)
+        asked = begun.asked
+
+        async def look() -> ProviderPayment | None:
+            found = await self._provider.payment(begun.provider_ref)
+            return found if found.status in ("cancelled", "captured") else None
+
+        await self._requests.resume(
+            ref.order_id,
+            asked,
+            look=look,
+            # A row that waits for the customer has already used its id as a key.
+            call=lambda key: self._provider.release(
+                begun.provider_ref, f"release:{key}"
+            ),
+        )
+        await self._settle(ref.order_id, partial(release.settle, row_id=asked.row_id))
+        return await self._facts(ref.order_id)
+
+    async def is_cancelled(self, provider_ref: str) -> bool:
+        return (await self._provider.payment(provider_ref)).status == "cancelled"
+
+    async def _settle(self, order_id: str, apply: Apply) -> None:
+        await self._store.change(order_id, apply, Done)
+
+    async def _facts(self, order_id: str) -> OrderFacts:
+        return order_facts(await self._store.read(order_id), utc_now())

@@ -1,0 +1,199 @@
+"""Covering an order: which payment is charged next, and what its answer means."""
+
+from datetime import datetime
+
+from shared.contracts.base import Payload
+from shared.contracts.orders.states import Decision, HoldReason, MoneyKind, MoneyStatus
+from shared.database.ids import new_id
+from shared.database.kernel.change import Change
+from shared.database.kernel.holds import release_holds
+from shared.database.orders.snapshot import LedgerRow, OrderSnapshot, Payment
+from shared.database.orders.tables import Payment as PaymentTable
+
+from worker.orders.hold.changes import ask_for_payment
+from worker.orders.payment import ledger
+from worker.orders.payment.amounts import uncovered, unsettled
+from worker.orders.payment.requests import Asked, again, ask
+from worker.orders.ports import ProviderPayment
+from worker.orders.store import Done
+
+
+class Begun(Payload):
+    """The authorisation to ask for; nothing when there is nothing to do."""
+
+    asked: Asked | None = None
+    currency: str = ""
+    customer: str = ""
+    method_ref: str = ""
+    customer_ref: str | None = None
+    off_session: bool = False
+    return_url: str | None = None
+
+
+async def begin(
+    change: Change,
+    order: OrderSnapshot,
+    *,
+    now: datetime,
+    payment_id: str | None,
+) -> Begun:
+    """Resume what is under way, or take the newest untried method, or the saved one;
+    else ask the customer. `payment_id` asks about this payment only."""
+    payment = _under_way(order, payment_id)
+    if payment is not None:
+        row = payment.pending(MoneyKind.AUTHORIZE)
+        return _begun(order, payment, again(payment, row)) if row else Begun()
+    amount = uncovered(order, now)
+    if payment_id is not None or amount == 0 or order.status.final:
+        return Begun()
+    payment = _untried(order) or await _saved(change, order)
+    if payment is None:
+        waiting = _waits_for_customer(order)
+        await ask_for_payment(
+            change, "authentication-required" if waiting else "no-payment-method"
+        )
+        return Begun()
+    asked = await ask(change, payment.id, MoneyKind.AUTHORIZE, amount, order.id, now)
+    return _begun(order, payment, asked)
+
+
+def _begun(order: OrderSnapshot, payment: Payment, asked: Asked) -> Begun:
+    return Begun(
+        asked=asked,
+        currency=order.currency,
+        customer=order.customer,
+        method_ref=payment.method_ref,
+        customer_ref=payment.customer_ref,
+        off_session=payment.off_session,
+        return_url=payment.return_url,
+    )
+
+
+def _under_way(order: OrderSnapshot, payment_id: str | None) -> Payment | None:
+    if payment_id is not None:
+        return order.payment(payment_id)
+    return next((p for p in order.payments if unsettled(p)), None)
+
+
+def _untried(order: OrderSnapshot) -> Payment | None:
+    return next((p for p in reversed(order.payments) if not p.ledger), None)
+
+
+def _waits_for_customer(order: OrderSnapshot) -> bool:
+    return any(payment.next_action for payment in order.payments)
+
+
+async def _saved(change: Change, order: OrderSnapshot) -> Payment | None:
+    """Another authorisation on a method that has worked and was saved."""
+    for payment in reversed(order.payments):
+        if payment.authorized and payment.customer_ref:
+            copy = payment.model_copy(
+                update={"id": new_id("pay"), "off_session": True, "ledger": ()}
+            )
+            await change.insert(
+                PaymentTable,
+                {
+                    "id": copy.id,
+                    "order_id": order.id,
+                    "provider": copy.provider,
+                    "method_ref": copy.method_ref,
+                    "customer_ref": copy.customer_ref,
+                    "off_session": True,
+                },
+            )
+            return copy
+    return None
+
+
+async def settle(
+    change: Change,
+    order: OrderSnapshot,
+    *,
+    row_id: str,
+    customer_ref: str,
+    answer: ProviderPayment,
+) -> Done:
+    payment, row = ledger.find_row(order, row_id)
+    if row.status is not MoneyStatus.PENDING:
+        return Done()
+    match answer.status:
+        case "authorized" | "captured":
+            await _authorized(change, order, payment, row, customer_ref, answer)
+        case "requires_action":
+            await _action_required(change, payment, customer_ref, answer)
+        case "declined" | "cancelled":
+            await _declined(change, payment, row_id, customer_ref, answer)
+            # Cancelled meanwhile: nothing is left to pay for.
+            if not order.status.final:
+                await ask_for_payment(change, _why(answer), payment_id=payment.id)
+    return Done()
+
+
+async def _authorized(
+    change: Change,
+    order: OrderSnapshot,
+    payment: Payment,
+    row: LedgerRow,
+    customer_ref: str,
+    answer: ProviderPayment,
+) -> None:
+    await ledger.settle(change, row.id, MoneyStatus.SUCCEEDED, provider_ref=answer.ref)
+    await change.update(
+        PaymentTable,
+        payment.id,
+        add={"authorized": row.amount},
+        capture_before=answer.capture_before,
+        multicapture=answer.multicapture,
+        next_action=None,
+        provider_ref=answer.ref,
+        customer_ref=customer_ref,
+    )
+    if order.hold(HoldReason.PAYMENT) is not None:
+        await release_holds(change, Decision.SETTLED, reason=HoldReason.PAYMENT)
+    change.event("payment.authorized", payment_id=payment.id, amount=row.amount)
+
+
+async def _action_required(
+    change: Change, payment: Payment, customer_ref: str, answer: ProviderPayment
+) -> None:
+    if payment.next_action is not None:
+        return
+    await change.update(
+        PaymentTable,
+        payment.id,
+        provider_ref=answer.ref,
+        customer_ref=customer_ref,
+        next_action={"type": "redirect", "url": answer.redirect_url},
+    )
+    change.event("payment.action_required", payment_id=payment.id)
+    await ask_for_payment(change, "authentication-required", payment_id=payment.id)
+
+
+async def _declined(
+    change: Change,
+    payment: Payment,
+    row_id: str,
+    customer_ref: str,
+    answer: ProviderPayment,
+) -> None:
+    # Each payment's is its own, so that none has the empty one.
+    ref = answer.ref or None
+    await ledger.settle(
+        change,
+        row_id,
+        MoneyStatus.FAILED,
+        provider_ref=ref,
+        failure=_why(answer),
+    )
+    await change.update(
+        PaymentTable,
+        payment.id,
+        provider_ref=ref,
+        customer_ref=customer_ref,
+        next_action=None,
+    )
+    change.event("payment.declined", payment_id=payment.id, code=_why(answer))
+
+
+def _why(answer: ProviderPayment) -> str:
+    return answer.failure or answer.status

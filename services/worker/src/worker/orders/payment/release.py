@@ -1,0 +1,59 @@
+"""Giving an authorisation back."""
+
+from datetime import datetime
+
+from shared.contracts.base import Payload
+from shared.contracts.orders.states import MoneyKind, MoneyStatus
+from shared.database.kernel.change import Change
+from shared.database.orders.snapshot import OrderSnapshot, Payment
+from shared.database.orders.tables import Payment as PaymentTable
+
+from worker.orders.payment import ledger
+from worker.orders.payment.requests import Asked, again, ask
+from worker.orders.store import Done
+
+
+class Begun(Payload):
+    """`abandoned`: it was never authorised and still waits for the customer."""
+
+    asked: Asked | None = None
+    provider_ref: str = ""
+    abandoned: bool = False
+
+
+async def begin(
+    change: Change, order: OrderSnapshot, *, payment_id: str, now: datetime
+) -> Begun:
+    payment = order.payment(payment_id)
+    ref = payment.provider_ref or ""
+    pending = payment.pending(MoneyKind.RELEASE)
+    if pending is not None:
+        return Begun(asked=again(payment, pending), provider_ref=ref)
+    waiting = payment.pending(MoneyKind.AUTHORIZE)
+    if waiting is not None and payment.next_action is not None:
+        return Begun(asked=again(payment, waiting), provider_ref=ref, abandoned=True)
+    if payment.held == 0 or payment.capturing:
+        return Begun()
+    asked = await ask(
+        change, payment.id, MoneyKind.RELEASE, payment.held, payment.id, now
+    )
+    return Begun(asked=asked, provider_ref=ref)
+
+
+async def settle(change: Change, order: OrderSnapshot, *, row_id: str) -> Done:
+    payment, row = ledger.find_row(order, row_id)
+    if row.status is not MoneyStatus.PENDING:
+        return Done()
+    if row.kind is MoneyKind.AUTHORIZE:
+        await _abandon(change, payment, row_id)
+        return Done()
+    await ledger.settle(change, row.id, MoneyStatus.SUCCEEDED)
+    await ledger.add(change, payment.id, released=row.amount)
+    change.event("payment.released", payment_id=payment.id, amount=row.amount)
+    return Done()
+
+
+async def _abandon(change: Change, payment: Payment, row_id: str) -> None:
+    await ledger.settle(change, row_id, MoneyStatus.FAILED, failure="abandoned")
+    await change.update(PaymentTable, payment.id, next_action=None)
+    change.event("payment.abandoned", payment_id=payment.id)

@@ -1,0 +1,102 @@
+"""A ledger row on its way to the provider and back."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TypeVar
+
+from shared.contracts.base import Payload
+from shared.contracts.orders.states import MoneyKind, MoneyStatus
+from shared.database.kernel.change import Change
+from shared.database.orders.snapshot import LedgerRow, OrderSnapshot, Payment
+
+from worker.orders.payment import ledger
+from worker.orders.payment.amounts import KEY_SPENT
+from worker.orders.ports import KeySpent, Unavailable
+from worker.orders.store import Done, OrderStore, utc_now
+
+A = TypeVar("A")
+
+KEY_LIVES = timedelta(hours=23)
+"""Stripe may forget a key after 24 h; one hour is a margin for clocks and queues."""
+
+
+class Asked(Payload):
+    """What to ask the provider. `row_id` is the idempotency key; `repeat` says that it
+    may have been asked before, at the earliest at `since`."""
+
+    row_id: str
+    payment_id: str
+    amount: int
+    since: datetime
+    repeat: bool
+    provider_ref: str | None = None
+
+
+def again(payment: Payment, row: LedgerRow) -> Asked:
+    """Resume a row that a crash or a lost answer left pending."""
+    return Asked(
+        row_id=row.id,
+        payment_id=payment.id,
+        amount=row.amount,
+        since=row.created_at,
+        repeat=True,
+        provider_ref=row.provider_ref,
+    )
+
+
+async def ask(
+    change: Change,
+    payment_id: str,
+    kind: MoneyKind,
+    amount: int,
+    ref: str,
+    at: datetime,
+) -> Asked:
+    row_id = await ledger.begin(change, payment_id, kind, amount, ref)
+    return Asked(
+        row_id=row_id, payment_id=payment_id, amount=amount, since=at, repeat=False
+    )
+
+
+async def under_new_key(change: Change, order: OrderSnapshot, *, row_id: str) -> Done:
+    """Give up a spent key and ask under a new one. The counters stay as they are."""
+    payment, row = ledger.find_row(order, row_id)
+    if row.status is MoneyStatus.PENDING:
+        await ledger.settle(change, row.id, MoneyStatus.FAILED, failure=KEY_SPENT)
+        await ledger.begin(
+            change, payment.id, row.kind, row.amount, row.ref, attempt=row.attempt + 1
+        )
+    return Done()
+
+
+class ProviderRequests:
+    """Sends what was opened. A repeat looks at the provider before it sends again."""
+
+    def __init__(self, store: OrderStore, provider: str) -> None:
+        self._store = store
+        self._provider = provider
+
+    async def resume(
+        self,
+        order_id: str,
+        asked: Asked,
+        look: Callable[[], Awaitable[A | None]],
+        call: Callable[[str], Awaitable[A]],
+    ) -> A:
+        if asked.repeat:
+            found = await look()
+            if found is not None:
+                return found
+        try:
+            if utc_now() - asked.since > KEY_LIVES:
+                raise KeySpent("the provider may have forgotten the key")
+            return await call(asked.row_id)
+        except KeySpent as spent:
+            found = await look()
+            if found is not None:
+                return found
+            await self._store.change(
+                order_id, partial(under_new_key, row_id=asked.row_id), Done
+            )
+            raise Unavailable(self._provider, f"{spent}; a new key is next") from None

@@ -1,0 +1,142 @@
+"""Owing a refund: the goods are credited and the money is set aside at once, in one
+transaction, so that the books agree from the first moment (M1); and taking it back."""
+
+from shared.contracts.errors import Refusal
+from shared.contracts.orders.states import (
+    Decision,
+    HoldReason,
+    MoneyKind,
+    MoneyStatus,
+    RefundReason,
+)
+from shared.database.ids import new_id
+from shared.database.kernel.change import Change
+from shared.database.orders.snapshot import (
+    Hold,
+    LedgerRow,
+    OrderSnapshot,
+    Payment,
+)
+from shared.database.orders.tables import Order
+from shared.database.orders.tables import Refund as RefundTable
+
+from worker.orders.hold.effects import decides
+from worker.orders.payment import ledger
+from worker.orders.payment.amounts import pending_refunds
+from worker.orders.refund.breakdown import Credit, undone
+from worker.orders.stock.changes import add_to_line
+
+
+async def request(
+    change: Change,
+    order: OrderSnapshot,
+    credit: Credit,
+    *,
+    reason: RefundReason,
+    refund_id: str | None = None,
+    return_id: str | None = None,
+) -> str | None:
+    """Owe the customer a `credit`. Returns the refund's id, `None` where it comes to
+    nothing. Asking the provider is the refund's workflow's business."""
+    await _add(change, order, credit, sign=1)
+    if credit.amount == 0:
+        return None
+    refund_id = refund_id or new_id("ref")
+    await change.insert(
+        RefundTable,
+        {
+            "id": refund_id,
+            "order_id": order.id,
+            "return_id": return_id,
+            "reason": reason,
+            "amount": credit.amount,
+            "shipping": credit.shipping,
+            "goodwill": credit.goodwill,
+            "status": MoneyStatus.PENDING,
+            "lines": [
+                {"line": number, "quantity": units}
+                for number, units in credit.lines.items()
+            ],
+            "requested_by": change.actor,
+        },
+    )
+    await _set_aside(change, order, credit.amount, refund_id)
+    change.event(
+        "refund.requested", refund_id=refund_id, amount=credit.amount, reason=reason
+    )
+    return refund_id
+
+
+async def _set_aside(
+    change: Change, order: OrderSnapshot, amount: int, refund_id: str
+) -> None:
+    """Spread the amount over the payments that can still pay it, oldest first."""
+    for payment in order.payments:
+        part = min(amount, payment.refundable)
+        if part > 0:
+            amount -= part
+            await ledger.add(change, payment.id, refunding=part)
+            await ledger.begin(change, payment.id, MoneyKind.REFUND, part, refund_id)
+
+
+@decides(HoldReason.REFUND, Decision.REJECT)
+async def reject(change: Change, order: OrderSnapshot, hold: Hold) -> None:
+    """Take a refund back: nothing more of it is paid out. Raises `Refusal`
+    wrong-state while a part of it is at the provider."""
+    refund = order.refund(hold.subject)
+    given_up = 0
+    for payment, row in _open_rows(order, refund.id):
+        given_up += row.amount
+        await ledger.settle(change, row.id, MoneyStatus.FAILED, failure="rejected")
+        await ledger.add(change, payment.id, refunding=-row.amount)
+    await _add(change, order, undone(order, refund, given_up), sign=-1)
+    await change.update(RefundTable, refund.id, status=MoneyStatus.FAILED)
+    change.event("refund.rejected", refund_id=refund.id, amount=given_up)
+
+
+@decides(HoldReason.REFUND, Decision.PAID_OTHERWISE)
+async def pay_otherwise(change: Change, order: OrderSnapshot, hold: Hold) -> None:
+    """The customer got the money another way. Raises like `reject`."""
+    refund = order.refund(hold.subject)
+    for payment, row in _open_rows(order, refund.id):
+        await ledger.settle(
+            change, row.id, MoneyStatus.SUCCEEDED, provider_ref=ledger.PAID_OTHERWISE
+        )
+        await ledger.add(change, payment.id, refunding=-row.amount, refunded=row.amount)
+    await change.update(RefundTable, refund.id, status=MoneyStatus.SUCCEEDED)
+    change.event("refund.succeeded", refund_id=refund.id, amount=refund.amount)
+
+
+@decides(HoldReason.REFUND, Decision.APPROVE, Decision.RETRY)
+async def go_on(change: Change, order: OrderSnapshot, hold: Hold) -> None:
+    """A second person has looked at it: the provider is asked, or asked again."""
+    refund = order.refund(hold.subject)
+    await change.update(
+        RefundTable,
+        refund.id,
+        status=MoneyStatus.PENDING,
+        approved_by=refund.approved_by or change.actor,
+    )
+
+
+def _open_rows(order: OrderSnapshot, refund_id: str) -> list[tuple[Payment, LedgerRow]]:
+    """What is set aside for a refund and not yet at a provider. Raises `Refusal`."""
+    rows = pending_refunds(order, refund_id)
+    if any(row.provider_ref for _, row in rows):
+        raise Refusal("wrong-state", "A part of it is at the provider: wait for that.")
+    return rows
+
+
+async def _add(
+    change: Change, order: OrderSnapshot, credit: Credit, *, sign: int
+) -> None:
+    for number, units in credit.lines.items():
+        await add_to_line(change, order.id, number, credited=sign * units)
+    await change.update(
+        Order,
+        order.id,
+        add={
+            "shipping_credited": sign * credit.shipping,
+            "goodwill": sign * credit.goodwill,
+        },
+    )

@@ -1,0 +1,72 @@
+"""Paying money back at the provider."""
+
+from functools import partial
+
+from shared.contracts.orders.activities import RefundPaymentSteps
+from shared.contracts.orders.models import RefundFacts, RefundRef
+from temporalio import activity
+
+from worker.orders.payment.requests import ProviderRequests
+from worker.orders.ports import PaymentProvider, ProviderRefund
+from worker.orders.refund import settle
+from worker.orders.refund.state import refund_facts
+from worker.orders.store import Done, OrderStore
+
+
+class RefundPaymentActivities(RefundPaymentSteps):
+    def __init__(self, store: OrderStore, provider: PaymentProvider) -> None:
+        self._store = store
+        self._provider = provider
+        self._requests = ProviderRequests(store, provider.name)
+
+    @activity.defn(name="refund")
+    async def refund(self, ref: RefundRef) -> RefundFacts:
+        order = await self._store.read(ref.order_id)
+        for part in settle.open_parts(order, ref.refund_id):
+            # A part that failed has opened a hold: the others wait for it.
+            held = refund_facts(order, ref.refund_id).on_hold
+            await self._refund_part(ref, part, may_call=not held)
+            order = await self._store.read(ref.order_id)
+        return refund_facts(order, ref.refund_id)
+
+    async def recheck_refund(self, ref: RefundRef, provider_ref: str) -> None:
+        """Take the provider's current word for what it knows by this reference, even if
+        it said before that it was paid."""
+        order = await self._store.read(ref.order_id)
+        part = settle.part_at_provider(order, ref.refund_id, provider_ref)
+        if part is not None:
+            await self._refund_part(ref, part, may_call=False)
+
+    async def _refund_part(
+        self, ref: RefundRef, part: settle.Part, *, may_call: bool
+    ) -> None:
+        row_id = part.asked.row_id
+
+        async def look() -> ProviderRefund | None:
+            return await self._provider.find_refund(
+                part.payment_ref, refund_id=ref.refund_id, key=row_id
+            )
+
+        async def call(key: str) -> ProviderRefund:
+            return await self._provider.refund(
+                part.payment_ref, part.asked.amount, refund_id=ref.refund_id, key=key
+            )
+
+        if may_call:
+            answer = await self._requests.resume(
+                ref.order_id, part.asked, look=look, call=call
+            )
+        elif (found := await look()) is not None:
+            answer = found
+        else:
+            return  # a person decides first whether it is asked for again
+        await self._store.change(
+            ref.order_id,
+            partial(
+                settle.settle,
+                refund_id=ref.refund_id,
+                row_id=row_id,
+                answer=answer,
+            ),
+            Done,
+        )

@@ -1,0 +1,129 @@
+"""A refund at the provider: its parts are asked for one by one and settled."""
+
+from shared.contracts.base import Payload
+from shared.contracts.orders.states import Decision, HoldReason, MoneyKind, MoneyStatus
+from shared.database.kernel.change import Change
+from shared.database.kernel.holds import place_hold, release_holds
+from shared.database.orders.snapshot import LedgerRow, OrderSnapshot, Payment
+from shared.database.orders.tables import LedgerRow as LedgerTable
+from shared.database.orders.tables import Refund as RefundTable
+
+from worker.orders.hold.policy import REFUND_DUE
+from worker.orders.payment import ledger
+from worker.orders.payment.amounts import pending_refunds
+from worker.orders.payment.requests import Asked, again
+from worker.orders.ports import ProviderRefund
+from worker.orders.store import Done
+
+
+class Part(Payload):
+    asked: Asked
+    payment_ref: str
+
+
+def open_parts(order: OrderSnapshot, refund_id: str) -> list[Part]:
+    """The parts of a refund that are not settled. They were written when the refund
+    was requested, so any of them may have been asked for before."""
+    return [_part(payment, row) for payment, row in pending_refunds(order, refund_id)]
+
+
+def part_at_provider(
+    order: OrderSnapshot, refund_id: str, provider_ref: str
+) -> Part | None:
+    """What the provider knows by this reference, unless it was given up."""
+    for payment in order.payments:
+        for row in payment.rows(MoneyKind.REFUND):
+            known = row.ref == refund_id and row.provider_ref == provider_ref
+            if known and row.status is not MoneyStatus.FAILED:
+                return _part(payment, row)
+    return None
+
+
+def _part(payment: Payment, row: LedgerRow) -> Part:
+    return Part(asked=again(payment, row), payment_ref=payment.provider_ref or "")
+
+
+async def settle(
+    change: Change,
+    order: OrderSnapshot,
+    *,
+    refund_id: str,
+    row_id: str,
+    answer: ProviderRefund,
+) -> Done:
+    payment, row = ledger.find_row(order, row_id)
+    if row.status is MoneyStatus.SUCCEEDED and answer.status == "failed":
+        # The customer's bank sent it back after all: it is owed again.
+        await ledger.add(change, payment.id, refunding=row.amount, refunded=-row.amount)
+        await _fail(change, order, refund_id, row_id, answer)
+        return Done()
+    if row.status is not MoneyStatus.PENDING:
+        return Done()
+    match answer.status:
+        case "pending":
+            await change.update(LedgerTable, row_id, provider_ref=answer.ref)
+        case "succeeded":
+            await ledger.settle(
+                change, row_id, MoneyStatus.SUCCEEDED, provider_ref=answer.ref
+            )
+            await ledger.add(
+                change, payment.id, refunding=-row.amount, refunded=row.amount
+            )
+            if len(open_parts(order, refund_id)) == 1:
+                await _finish(change, order, refund_id, MoneyStatus.SUCCEEDED)
+                await release_holds(
+                    change,
+                    Decision.SETTLED,
+                    reason=HoldReason.REFUND,
+                    subject=refund_id,
+                )
+        case "failed":
+            await _fail(change, order, refund_id, row_id, answer)
+    return Done()
+
+
+async def _fail(
+    change: Change,
+    order: OrderSnapshot,
+    refund_id: str,
+    row_id: str,
+    answer: ProviderRefund,
+) -> None:
+    """The money is still owed: the counters stay, the next attempt is written down,
+    and a person decides whether it is made."""
+    payment, row = ledger.find_row(order, row_id)
+    await ledger.settle(
+        change,
+        row_id,
+        MoneyStatus.FAILED,
+        provider_ref=answer.ref,
+        failure=answer.failure or "failed",
+    )
+    await ledger.begin(
+        change,
+        payment.id,
+        MoneyKind.REFUND,
+        row.amount,
+        refund_id,
+        attempt=row.attempt + 1,
+    )
+    await _finish(change, order, refund_id, MoneyStatus.FAILED)
+    await place_hold(
+        change,
+        HoldReason.REFUND,
+        subject=refund_id,
+        due_in=REFUND_DUE,
+        placed_by=order.refund(refund_id).requested_by,
+        detail={"refund_id": refund_id, "cause": answer.failure or "failed"},
+    )
+
+
+async def _finish(
+    change: Change, order: OrderSnapshot, refund_id: str, status: MoneyStatus
+) -> None:
+    await change.update(RefundTable, refund_id, status=status)
+    change.event(
+        f"refund.{status}",
+        refund_id=refund_id,
+        amount=order.refund(refund_id).amount,
+    )

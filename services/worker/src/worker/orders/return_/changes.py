@@ -1,0 +1,276 @@
+"""Returns: what may come back, what is approved, and how long it is awaited.
+
+Goods count from their delivery on. What the carrier never reports (a `manual` one) has
+to be reported as delivered first.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import TypeGuard
+
+from shared.contracts.errors import Refusal
+from shared.contracts.orders.models import RequestReturn
+from shared.contracts.orders.states import (
+    Decision,
+    HoldReason,
+    ReturnStatus,
+    ShipmentStatus,
+)
+from shared.database.kernel.change import Change
+from shared.database.kernel.holds import place_hold
+from shared.database.orders.snapshot import Hold, OrderSnapshot, Return
+from shared.database.orders.tables import Return as ReturnTable
+from shared.database.orders.tables import ReturnLine
+from sqlalchemy import text
+
+from worker.orders.hold.effects import decides
+from worker.orders.hold.policy import APPROVAL_DUE
+from worker.orders.hold.screening import ReturnLimits, ReturnScreening, screen_return
+from worker.orders.options import CLOCKS_APART
+from worker.orders.refund.breakdown import owed
+from worker.orders.return_.policy import (
+    RETURN_DUE,
+    RETURN_REMINDED_EVERY,
+    RETURN_WINDOW,
+)
+from worker.orders.store import Done, utc_now
+
+# ── what may come back ──────────────────────────────────────────────────────────
+
+
+def returnable(order: OrderSnapshot, since: datetime | None = None) -> dict[int, int]:
+    """Delivered units of each line that are in no return. With `since`, of parcels
+    that arrived after it: returns are taken to be of older parcels first."""
+    delivered = _delivered(order, None)
+    recent = _delivered(order, since)
+    taken = _in_returns(order.returns)
+    return {
+        line: min(recent.get(line, 0), units - taken.get(line, 0))
+        for line, units in delivered.items()
+    }
+
+
+def _delivered(order: OrderSnapshot, since: datetime | None) -> dict[int, int]:
+    units: dict[int, int] = {}
+    for shipment in order.shipments:
+        if shipment.status is not ShipmentStatus.DELIVERED:
+            continue
+        at = shipment.delivered_at
+        if since is None or (at is not None and at >= since):
+            for item in shipment.lines:
+                units[item.line] = units.get(item.line, 0) + item.qty
+    return units
+
+
+def _in_returns(returns: Iterable[Return]) -> dict[int, int]:
+    """What was received counts as far as it was accepted: the rest may still come."""
+    units: dict[int, int] = {}
+    for return_ in returns:
+        if return_.status in (ReturnStatus.REJECTED, ReturnStatus.EXPIRED):
+            continue
+        for item in return_.lines:
+            taken = item.qty if item.accepted is None else item.accepted
+            units[item.line] = units.get(item.line, 0) + taken
+    return units
+
+
+async def _check(
+    change: Change, order: OrderSnapshot, wanted: Mapping[int, int]
+) -> None:
+    there = returnable(order)
+    if any(units > there.get(line, 0) for line, units in wanted.items()):
+        raise Refusal(
+            "quantity-exceeded",
+            "More than was delivered and is not in a return already.",
+            returnable=as_units(there),
+        )
+    keep = await _not_returnable(change, order, wanted)
+    if keep:
+        raise Refusal("not-returnable", "This product cannot be returned.", lines=keep)
+    in_time = returnable(order, utc_now() - RETURN_WINDOW)
+    if any(units > in_time.get(line, 0) for line, units in wanted.items()):
+        raise Refusal(
+            "window-closed",
+            f"Returns are accepted for {RETURN_WINDOW.days} days after delivery.",
+            returnable=as_units(in_time),
+        )
+
+
+async def _not_returnable(
+    change: Change, order: OrderSnapshot, wanted: Mapping[int, int]
+) -> list[int]:
+    skus = await change.connection.scalars(
+        _FINAL_SALE, {"skus": [order.line(number).sku for number in wanted]}
+    )
+    found = set(skus)
+    return [number for number in wanted if order.line(number).sku in found]
+
+
+_FINAL_SALE = text("SELECT sku FROM products WHERE sku = ANY(:skus) AND NOT returnable")
+
+
+def as_units(lines: Mapping[int, int]) -> list[dict[str, int]]:
+    return [{"line": n, "quantity": units} for n, units in lines.items() if units]
+
+
+# ── asked for and decided ───────────────────────────────────────────────────────
+
+
+async def request(
+    change: Change,
+    order: OrderSnapshot,
+    *,
+    command: RequestReturn,
+    limits: ReturnLimits,
+) -> Done:
+    """Raises `Refusal` quantity-exceeded, not-returnable, window-closed."""
+    wanted = {item.line: item.quantity for item in command.lines}
+    await _check(change, order, wanted)
+    findings = screen_return(
+        ReturnScreening(
+            value=owed(order, wanted).goods,
+            recent_returns=await _recent(change, order, limits.recent_window),
+        ),
+        limits,
+    )
+    await _write(change, order, command, approved=not findings)
+    if findings:
+        await place_hold(
+            change,
+            HoldReason.APPROVAL,
+            subject=command.return_id,
+            due_in=APPROVAL_DUE,
+            detail={"return_id": command.return_id, "findings": list(findings)},
+        )
+    return Done()
+
+
+async def _recent(change: Change, order: OrderSnapshot, window: timedelta) -> int:
+    recent = await change.connection.scalar(
+        _RECENT, {"customer": order.customer, "window": window}
+    )
+    return int(recent or 0)
+
+
+_RECENT = text(
+    "SELECT count(*) FROM returns r JOIN orders o ON o.id = r.order_id"
+    " WHERE o.customer = :customer AND r.status <> 'rejected'"
+    " AND r.created_at > now() - cast(:window AS interval)"
+)
+
+
+async def _write(
+    change: Change, order: OrderSnapshot, command: RequestReturn, *, approved: bool
+) -> None:
+    await change.insert(
+        ReturnTable,
+        {
+            "id": command.return_id,
+            "order_id": order.id,
+            "status": ReturnStatus.APPROVED if approved else ReturnStatus.REQUESTED,
+            "requested_by": change.actor,
+        },
+    )
+    await change.insert(
+        ReturnLine,
+        *(
+            {
+                "return_id": command.return_id,
+                "order_id": order.id,
+                "line": item.line,
+                "qty": item.quantity,
+                "reason": item.reason,
+            }
+            for item in command.lines
+        ),
+    )
+    change.event(
+        "return.requested",
+        return_id=command.return_id,
+        lines=[item.model_dump() for item in command.lines],
+    )
+
+
+@decides(HoldReason.APPROVAL, Decision.APPROVE, of_return=True)
+async def approve(change: Change, order: OrderSnapshot, hold: Hold) -> None:
+    await change.update(ReturnTable, hold.subject, status=ReturnStatus.APPROVED)
+
+
+@decides(HoldReason.APPROVAL, Decision.REJECT, of_return=True)
+async def reject(change: Change, order: OrderSnapshot, hold: Hold) -> None:
+    await change.update(ReturnTable, hold.subject, status=ReturnStatus.REJECTED)
+    change.event("return.rejected", return_id=hold.subject)
+
+
+# ── awaited ─────────────────────────────────────────────────────────────────────
+
+
+async def expect(
+    change: Change,
+    order: OrderSnapshot,
+    *,
+    return_id: str,
+    label_ref: str | None,
+    tracking: str | None,
+) -> Done:
+    """It is known how the goods are sent: now they are awaited, and the customer is
+    told so."""
+    return_ = order.return_(return_id)
+    if return_.status is ReturnStatus.APPROVED and return_.due_at is None:
+        now = utc_now()
+        await change.update(
+            ReturnTable,
+            return_id,
+            label_ref=label_ref,
+            tracking=tracking,
+            due_at=now + RETURN_DUE,
+            remind_at=now + RETURN_REMINDED_EVERY,
+        )
+        change.event("return.approved", return_id=return_id, tracking=tracking)
+    elif label_ref is not None and return_.label_ref is None:
+        # The goods were here before the carrier's answer: it was bought all the same.
+        await change.update(
+            ReturnTable, return_id, label_ref=label_ref, tracking=tracking
+        )
+    return Done()
+
+
+async def remind(change: Change, order: OrderSnapshot, *, return_id: str) -> Done:
+    return_ = order.return_(return_id)
+    at, due = return_.remind_at, return_.due_at
+    if return_.status is not ReturnStatus.APPROVED or not _has_come(at):
+        return Done()
+    again = at + RETURN_REMINDED_EVERY
+    await change.update(
+        ReturnTable, return_id, remind_at=again if due is None or again < due else None
+    )
+    change.event("return.reminded", return_id=return_id)
+    return Done()
+
+
+async def expire(change: Change, order: OrderSnapshot, *, return_id: str) -> Done:
+    return_ = order.return_(return_id)
+    if return_.status is ReturnStatus.APPROVED and _has_come(return_.due_at):
+        await change.update(ReturnTable, return_id, status=ReturnStatus.EXPIRED)
+        change.event("return.expired", return_id=return_id)
+    return Done()
+
+
+def _has_come(moment: datetime | None) -> TypeGuard[datetime]:
+    return moment is not None and moment <= utc_now() + CLOCKS_APART
+
+
+# ── over ─────────────────────────────────────────────────────────────────────────
+
+
+async def close(change: Change, order: OrderSnapshot, *, return_id: str) -> Done:
+    if order.return_(return_id).status is ReturnStatus.RECEIVED:
+        await change.update(ReturnTable, return_id, status=ReturnStatus.CLOSED)
+        change.event("return.closed", return_id=return_id)
+    return Done()
+
+
+def wrong_state(return_: Return) -> Refusal:
+    return Refusal(
+        "wrong-state", f"The return is {return_.status}.", status=return_.status
+    )

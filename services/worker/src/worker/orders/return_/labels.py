@@ -1,0 +1,49 @@
+"""Labels for the way back."""
+
+from functools import partial
+
+from shared.contracts.orders.activities import ReturnLabelSteps
+from shared.contracts.orders.models import Parcel, ReturnFacts, ReturnRef
+from shared.database.orders.snapshot import OrderSnapshot
+from temporalio import activity
+
+from worker.orders.ports import AddressRefused, Carrier, Label
+from worker.orders.return_ import changes
+from worker.orders.return_.state import return_facts
+from worker.orders.shipment.address import ship_to
+from worker.orders.store import Done, OrderStore
+
+
+class ReturnLabelActivities(ReturnLabelSteps):
+    def __init__(self, store: OrderStore, carrier: Carrier) -> None:
+        self._store = store
+        self._carrier = carrier
+
+    @activity.defn(name="buy_return_label")
+    async def buy_return_label(self, ref: ReturnRef) -> ReturnFacts:
+        order = await self._store.read(ref.order_id)
+        label = await self._return_label(order, ref.return_id)
+        await self._store.change(
+            ref.order_id,
+            partial(
+                changes.expect,
+                return_id=ref.return_id,
+                label_ref=label.ref if label else None,
+                tracking=label.tracking if label else None,
+            ),
+            Done,
+        )
+        return return_facts(await self._store.read(ref.order_id), ref.return_id)
+
+    async def _return_label(self, order: OrderSnapshot, return_id: str) -> Label | None:
+        """Nobody knows what parcel the customer will make; the largest one they got is
+        the guess. Without an address they send it however they like."""
+        parcels = [Parcel(**s.parcel) for s in order.shipments if s.parcel]
+        largest = max(parcels, key=lambda parcel: parcel.weight_g, default=None)
+        if largest is None or order.return_(return_id).due_at is not None:
+            return None
+        try:
+            sender = await ship_to(self._store, order.id)
+            return await self._carrier.buy_return_label(sender, largest, return_id)
+        except AddressRefused:
+            return None

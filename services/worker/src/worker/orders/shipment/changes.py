@@ -1,0 +1,199 @@
+"""The transactions of a parcel: picked, shipped, cancelled, missed."""
+
+from collections.abc import Mapping
+
+from shared.contracts.errors import Refusal, StepInFlight
+from shared.contracts.orders.models import CancelShipment, Pack, Ship
+from shared.contracts.orders.states import Decision, HoldReason, ShipmentStatus
+from shared.database.kernel.change import Change
+from shared.database.kernel.holds import release_holds
+from shared.database.orders.snapshot import OrderSnapshot, Shipment
+from shared.database.orders.tables import Shipment as ShipmentTable
+from shared.database.orders.tables import ShipmentLine
+from sqlalchemy import text
+
+from worker.orders.hold.changes import miss_stock
+from worker.orders.options import CLOCKS_APART
+from worker.orders.payment.amounts import paying
+from worker.orders.shipment import delivery_exceptions
+from worker.orders.shipment.state import watch_until
+from worker.orders.stock.changes import give_back, move_stock
+from worker.orders.store import Done, utc_now
+
+# ── packing ─────────────────────────────────────────────────────────────────────
+
+
+async def pick(change: Change, order: OrderSnapshot, *, command: Pack) -> Done:
+    shipment = order.shipment(command.shipment_id)
+    _expect(shipment, ShipmentStatus.READY)
+    held = [h.reason for h in order.holds if h.subject in (order.id, shipment.id)]
+    if held:
+        raise Refusal("on-hold", f"On hold: {', '.join(held)}.", holds=held)
+    picked = {item.line: item.quantity for item in command.lines}
+    missing = _missing(shipment, picked)
+    if missing and (shipment.captured_at or paying(order, shipment.id)):
+        raise Refusal("wrong-state", "The parcel is paid for as it was planned.")
+    if missing:
+        await _pick_short(change, order, shipment, missing, command.key)
+    if not picked:
+        await cancel_shipment(change, shipment)
+        return Done()
+    await change.update(ShipmentTable, shipment.id, parcel=command.parcel.model_dump())
+    change.event(
+        "shipment.picked",
+        shipment_id=shipment.id,
+        lines=[item.model_dump() for item in command.lines],
+    )
+    return Done()
+
+
+def _expect(shipment: Shipment, *statuses: ShipmentStatus) -> None:
+    if shipment.status not in statuses:
+        raise Refusal("wrong-state", f"The shipment is {shipment.status}.")
+
+
+def _missing(shipment: Shipment, picked: Mapping[int, int]) -> dict[int, int]:
+    """Units that were planned and not found, by line."""
+    planned = {item.line: item.qty for item in shipment.lines if item.qty}
+    if any(units > planned.get(line, 0) for line, units in picked.items()):
+        raise Refusal(
+            "quantity-exceeded",
+            "More was picked than belongs in this parcel.",
+            planned=[{"line": n, "quantity": units} for n, units in planned.items()],
+        )
+    return {
+        line: units - picked.get(line, 0)
+        for line, units in planned.items()
+        if units > picked.get(line, 0)
+    }
+
+
+async def _pick_short(
+    change: Change,
+    order: OrderSnapshot,
+    shipment: Shipment,
+    missing: Mapping[int, int],
+    key: str,
+) -> None:
+    """What was not found is not there: the stock is corrected with it, else the
+    next order would be promised the same missing unit."""
+    moves = []
+    for number, units in missing.items():
+        line = order.line(number)
+        await give_back(change, order.id, line, shipment.location, units)
+        await leave_out(change, shipment, number, units)
+        moves.append((line.sku, shipment.location, -units, -units))
+    await move_stock(change, f"{order.id}:{key}", "adjust", moves)
+    change.event(
+        "shipment.short_pick",
+        shipment_id=shipment.id,
+        lines=[{"line": n, "quantity": units} for n, units in missing.items()],
+    )
+    await miss_stock(change, order.id)
+
+
+# ── shipping ────────────────────────────────────────────────────────────────────
+
+
+async def ship(change: Change, order: OrderSnapshot, *, command: Ship) -> Done:
+    """Raises `Refusal` wrong-state, duplicate-reference."""
+    shipment = order.shipment(command.shipment_id)
+    _expect(shipment, ShipmentStatus.PACKED)
+    await _check_is_its_own(change, shipment, command.tracking)
+    await send_off(
+        change,
+        order,
+        shipment,
+        carrier=command.carrier or shipment.carrier,
+        tracking=command.tracking or shipment.tracking,
+    )
+    return Done()
+
+
+async def _check_is_its_own(
+    change: Change, shipment: Shipment, tracking: str | None
+) -> None:
+    """A number that was typed by hand may be another parcel's."""
+    taken = await change.connection.scalar(
+        _TAKEN, {"tracking": tracking, "shipment": shipment.id}
+    )
+    if taken:
+        raise Refusal("duplicate-reference", "Another parcel has this number.")
+
+
+_TAKEN = text(
+    "SELECT EXISTS (SELECT FROM shipments"
+    " WHERE tracking = :tracking AND id <> :shipment)"
+)
+
+
+async def send_off(
+    change: Change,
+    order: OrderSnapshot,
+    shipment: Shipment,
+    *,
+    carrier: str | None,
+    tracking: str | None,
+) -> None:
+    """The goods leave the house: reservation, stock and line counters follow."""
+    moves = []
+    for item in shipment.lines:
+        if item.qty == 0:
+            continue
+        line = order.line(item.line)
+        await give_back(
+            change, order.id, line, shipment.location, item.qty, shipped=item.qty
+        )
+        moves.append((line.sku, shipment.location, -item.qty, -item.qty))
+    await move_stock(change, shipment.id, "ship", moves)
+    await change.update(
+        ShipmentTable,
+        shipment.id,
+        status=ShipmentStatus.SHIPPED,
+        carrier=carrier,
+        tracking=tracking,
+        shipped_at=utc_now(),
+    )
+    change.event(
+        "shipment.shipped", shipment_id=shipment.id, carrier=carrier, tracking=tracking
+    )
+
+
+async def cancel(
+    change: Change, order: OrderSnapshot, *, command: CancelShipment
+) -> Done:
+    """The parcel is taken apart; what was in it is planned anew."""
+    shipment = order.shipment(command.shipment_id)
+    _expect(shipment, ShipmentStatus.READY, ShipmentStatus.PACKED)
+    if paying(order, shipment.id):
+        raise StepInFlight("The parcel is being paid for.")
+    await cancel_shipment(change, shipment)
+    return Done()
+
+
+async def miss_scan(change: Change, order: OrderSnapshot, *, shipment_id: str) -> Done:
+    shipment = order.shipment(shipment_id)
+    until = watch_until(order, shipment)
+    if until is None or until > utc_now() + CLOCKS_APART:
+        return Done()  # it was seen meanwhile
+    if order.hold(HoldReason.DELIVERY, shipment_id) is None:
+        await delivery_exceptions.ask(
+            change, order, shipment, delivery_exceptions.NO_SCAN
+        )
+        return Done()
+    await change.update(ShipmentTable, shipment.id, status=ShipmentStatus.LOST)
+    change.event("shipment.lost", shipment_id=shipment_id)
+    await delivery_exceptions.ask(change, order, shipment, delivery_exceptions.LOST)
+    return Done()
+
+
+async def leave_out(change: Change, shipment: Shipment, line: int, units: int) -> None:
+    """Leave `units` of a line out of a parcel."""
+    where = {"shipment_id": shipment.id, "line": line}
+    await change.update(ShipmentLine, where, add={"qty": -units})
+
+
+async def cancel_shipment(change: Change, shipment: Shipment) -> None:
+    await change.update(ShipmentTable, shipment.id, status=ShipmentStatus.CANCELLED)
+    await release_holds(change, Decision.SETTLED, subject=shipment.id)
+    change.event("shipment.cancelled", shipment_id=shipment.id)

@@ -1,0 +1,182 @@
+"""When a parcel does not just arrive: what a person is asked, and what they decide.
+
+A `delivery` hold carries the parcel and the cause. `settled` are units of the parcel
+that the order owes nothing for any more: they were paid back, or sent once more.
+"""
+
+from collections.abc import Mapping
+
+from shared.contracts.errors import Refusal
+from shared.contracts.orders.states import (
+    Decision,
+    HoldReason,
+    OrderStatus,
+    RefundReason,
+    ShipmentStatus,
+)
+from shared.database.kernel.change import Change
+from shared.database.kernel.holds import place_hold, release_holds
+from shared.database.orders.snapshot import Hold, OrderSnapshot, Shipment, read_order
+from shared.database.orders.tables import Shipment as ShipmentTable
+from sqlalchemy import text
+
+from worker.orders.hold.changes import miss_stock
+from worker.orders.hold.effects import decides
+from worker.orders.hold.policy import DELIVERY_DUE
+from worker.orders.refund import breakdown
+from worker.orders.refund import changes as refunds
+from worker.orders.stock.changes import add_to_line, move_stock, reserve_missing
+
+NO_SCAN = "no-scan"
+ATTEMPT_FAILED = "attempt-failed"
+BACK_TO_SENDER = "back-to-sender"
+LOST = "lost"
+FOUND = "found"
+SCAN_AFTER_CANCEL = "scan-after-cancel"
+
+Units = Mapping[int, int]
+"""By line."""
+
+
+def as_lines(units: Units) -> list[dict[str, int]]:
+    return [{"line": line, "quantity": n} for line, n in units.items() if n]
+
+
+def as_units(lines: object) -> dict[int, int]:
+    found = lines if isinstance(lines, list | tuple) else ()
+    return {item["line"]: item["quantity"] for item in found}
+
+
+async def ask(
+    change: Change,
+    order: OrderSnapshot,
+    shipment: Shipment,
+    cause: str,
+    *,
+    settled: Units | None = None,
+) -> bool:
+    """Open a `delivery` hold; a new cause takes the place of an older one. Returns
+    whether there is something new to decide."""
+    hold = order.hold(HoldReason.DELIVERY, shipment.id)
+    if hold is not None and hold.detail.get("cause") == cause:
+        return False
+    detail: dict[str, object] = {"cause": cause, "shipment_id": shipment.id}
+    if settled:
+        detail["settled"] = as_lines(settled)
+    elif hold is not None and "settled" in hold.detail:
+        detail["settled"] = hold.detail["settled"]
+    await settle(change, shipment)
+    await place_hold(
+        change,
+        HoldReason.DELIVERY,
+        subject=shipment.id,
+        due_in=DELIVERY_DUE,
+        detail=detail,
+    )
+    return True
+
+
+async def settle(change: Change, shipment: Shipment) -> None:
+    """The question about this parcel has answered itself."""
+    await release_holds(
+        change, Decision.SETTLED, reason=HoldReason.DELIVERY, subject=shipment.id
+    )
+
+
+async def was_given_up(change: Change, shipment: Shipment) -> bool:
+    """Whether somebody had this parcel's goods sent again or paid back."""
+    decided = await change.connection.scalar(_GIVEN_UP, {"shipment": shipment.id})
+    return bool(decided)
+
+
+_GIVEN_UP = text(
+    "SELECT EXISTS (SELECT FROM holds WHERE subject = :shipment"
+    " AND reason = 'delivery' AND decision IN ('reship', 'refund'))"
+)
+
+
+# ── decisions ───────────────────────────────────────────────────────────────────
+
+
+@decides(HoldReason.DELIVERY, Decision.WAIT)
+async def wait(change: Change, order: OrderSnapshot, hold: Hold) -> None:
+    """Ask again after the same time."""
+    await place_hold(
+        change,
+        HoldReason.DELIVERY,
+        subject=hold.subject,
+        due_in=DELIVERY_DUE,
+        detail={**hold.detail, "waiting": True},
+        placed_by=hold.placed_by,
+    )
+
+
+@decides(HoldReason.DELIVERY, Decision.RESHIP)
+async def reship(change: Change, order: OrderSnapshot, hold: Hold) -> None:
+    """Send the goods once more, prepaid: the next parcel has nothing left to capture.
+    Missing stock is treated as in a new order. Raises `Refusal`."""
+    shipment = order.shipment(hold.subject)
+    if order.status is not OrderStatus.CONFIRMED:
+        raise Refusal("decision-not-allowed", f"The order is {order.status}.")
+    if shipment.status is ShipmentStatus.DELIVERED:
+        raise Refusal("decision-not-allowed", "The parcel has arrived.")
+    units = _owed(shipment, hold)
+    await _give_up(change, order, shipment, hold)
+    for number, n in units.items():
+        await add_to_line(change, order.id, number, shipped=-n)
+    change.event("shipment.reshipped", shipment_id=shipment.id, lines=as_lines(units))
+    now = await read_order(change.connection, order.id)
+    reserved = await reserve_missing(change, now, f"{order.id}:{hold.id}")
+    missing = now.short - reserved
+    change.event("stock.reserved", units=reserved, missing=missing)
+    if missing:
+        await miss_stock(change, order.id)
+
+
+@decides(HoldReason.DELIVERY, Decision.REFUND)
+async def refund(change: Change, order: OrderSnapshot, hold: Hold) -> None:
+    """Pay the goods back, and the shipping too if nothing else is left of them."""
+    shipment = order.shipment(hold.subject)
+    units = _owed(shipment, hold)
+    back = hold.detail.get("cause") == BACK_TO_SENDER
+    await _give_up(change, order, shipment, hold)
+    if back:
+        for number, n in units.items():
+            await add_to_line(change, order.id, number, returned=n)
+    credit = breakdown.owed(
+        order, units, shipping=breakdown.shipping_owed(order, given_up=shipment)
+    )
+    await refunds.request(
+        change,
+        order,
+        credit,
+        reason=RefundReason.RETURN if back else RefundReason.LOST,
+    )
+
+
+def _owed(shipment: Shipment, hold: Hold) -> dict[int, int]:
+    settled = as_units(hold.detail.get("settled"))
+    owed = {item.line: item.qty - settled.get(item.line, 0) for item in shipment.lines}
+    return {line: units for line, units in owed.items() if units > 0}
+
+
+async def _give_up(
+    change: Change, order: OrderSnapshot, shipment: Shipment, hold: Hold
+) -> None:
+    """The parcel will not arrive. What came back is stock again; what did not is
+    written off, which it was when it left."""
+    back = hold.detail.get("cause") == BACK_TO_SENDER
+    if back:
+        await move_stock(
+            change,
+            f"{shipment.id}:{hold.id}",
+            "return",
+            [
+                (order.line(item.line).sku, shipment.location, item.qty, 0)
+                for item in shipment.lines
+            ],
+        )
+    if shipment.status is ShipmentStatus.SHIPPED:
+        end = ShipmentStatus.RETURNED if back else ShipmentStatus.LOST
+        await change.update(ShipmentTable, shipment.id, status=end)
+        change.event(f"shipment.{end}", shipment_id=shipment.id)

@@ -1,0 +1,48 @@
+"""Where a parcel is, and when it has ended or is missed."""
+
+from datetime import datetime, timedelta
+
+from shared.contracts.orders.models import ShipmentFacts
+
+SCAN_DUE = timedelta(hours=48)
+PARCEL_LOST_AFTER = timedelta(days=14)
+
+DELIVERED = "delivered"
+TRACKING_RANK = {
+    "unknown": 0,
+    "pre_transit": 1,
+    "in_transit": 2,
+    "out_for_delivery": 3,
+    "available_for_pickup": 3,
+    "failure": 4,
+    "lost": 5,
+    "return_to_sender": 6,
+    DELIVERED: 7,
+}
+"""How far along a parcel is, by a carrier's words (EasyPost's)."""
+
+
+def shipment_ended(facts: ShipmentFacts) -> bool:
+    """A cancelled parcel has not ended while its label is still valid."""
+    return facts.status.final and not facts.to_void
+
+
+def is_news(
+    status: str, at: datetime, seen: str | None, seen_at: datetime | None
+) -> bool:
+    """Whether a scan says more than what was seen before: it is later, or at the same
+    moment further along. Delivered is delivered, whatever the clocks say."""
+    if seen is None or seen_at is None:
+        return True
+    if DELIVERED in (seen, status):
+        return seen != DELIVERED
+    return (at, _rank(status)) > (seen_at, _rank(seen))
+
+
+def is_under_way(status: str) -> bool:
+    """The carrier has the parcel in hand, or had."""
+    return _rank(status) >= TRACKING_RANK["in_transit"]
+
+
+def _rank(status: str) -> int:
+    return TRACKING_RANK.get(status, 0)

@@ -1,0 +1,150 @@
+"""Where a parcel is, by the carrier's word. Facts only move forward: a late or
+repeated scan moves nothing back."""
+
+from functools import partial
+
+from shared.contracts.base import Payload
+from shared.contracts.orders.states import HoldReason, ShipmentStatus
+from shared.database.kernel.change import Change
+from shared.database.orders.snapshot import OrderSnapshot, Shipment, read_order
+from shared.database.orders.tables import Shipment as ShipmentTable
+
+from worker.orders.ports import Tracking
+from worker.orders.shipment import delivery_exceptions
+from worker.orders.shipment.changes import send_off
+from worker.orders.shipment.policy import is_news, is_under_way
+from worker.orders.shipment.shipped_after_cancel import leave_after_all
+from worker.orders.store import OrderStore
+
+CAUSES = {
+    "failure": delivery_exceptions.ATTEMPT_FAILED,
+    "return_to_sender": delivery_exceptions.BACK_TO_SENDER,
+    "lost": delivery_exceptions.LOST,
+}
+"""Scans after which a person decides how the goods get to the customer."""
+
+
+STILL_HERE = (ShipmentStatus.PACKED, ShipmentStatus.CANCELLED)
+AWAY = (ShipmentStatus.SHIPPED, ShipmentStatus.LOST)
+
+
+class Moved(Payload):
+    """`wakes`: the parcel's workflow has something to do. `asks`: so have those of its
+    order, which may have ended, and of the order's other parcels."""
+
+    wakes: bool = False
+    asks: bool = False
+
+
+async def track(
+    store: OrderStore, order_id: str, shipment_id: str, now: Tracking
+) -> Moved:
+    """Record the parcel's current state. Safe to repeat."""
+    return await store.change(
+        order_id, partial(_move, shipment_id=shipment_id, now=now), Moved
+    )
+
+
+async def _move(
+    change: Change, order: OrderSnapshot, *, shipment_id: str, now: Tracking
+) -> Moved:
+    shipment = order.shipment(shipment_id)
+    if not is_news(now.status, now.at, shipment.tracking_status, shipment.tracking_at):
+        # Told again, perhaps because the first try broke off before the workflows heard
+        # of it.
+        again = (now.status, now.at) == (shipment.tracking_status, shipment.tracking_at)
+        over = order.status.final and not order.holds
+        return Moved(wakes=again and not over, asks=again and not over)
+    await change.update(
+        ShipmentTable,
+        shipment.id,
+        tracking_status=now.status,
+        tracking_at=now.at,
+        eta=now.eta or shipment.eta,
+    )
+    asks = False
+    if shipment.status in STILL_HERE and is_under_way(now.status):
+        asks = await _leave(change, order, shipment, now)
+        order = await read_order(change.connection, order.id)
+        shipment = order.shipment(shipment_id)
+    if now.status == "delivered":
+        asks |= await _arrive(change, order, shipment, now)
+        return Moved(wakes=True, asks=asks)
+    change.event(
+        "shipment.tracked", shipment_id=shipment.id, tracking_status=now.status
+    )
+    asks |= await _ask(change, order, shipment, now)
+    return Moved(wakes=asks, asks=asks)
+
+
+async def _leave(
+    change: Change, order: OrderSnapshot, shipment: Shipment, now: Tracking
+) -> bool:
+    """A parcel that is scanned has left, even if nobody said so."""
+    if shipment.status is ShipmentStatus.CANCELLED:
+        await leave_after_all(change, order, shipment, now.at)
+        return True
+    await send_off(
+        change,
+        order,
+        shipment,
+        carrier=shipment.carrier,
+        tracking=shipment.tracking,
+    )
+    return False
+
+
+async def _arrive(
+    change: Change, order: OrderSnapshot, shipment: Shipment, now: Tracking
+) -> bool:
+    """Delivered, perhaps after it was taken for lost. Where its goods were paid back
+    or sent again meanwhile, somebody has to speak with the customer."""
+    if shipment.status in (ShipmentStatus.READY, ShipmentStatus.RETURNED):
+        return False
+    await change.update(
+        ShipmentTable,
+        shipment.id,
+        status=ShipmentStatus.DELIVERED,
+        delivered_at=now.at,
+    )
+    change.event("shipment.delivered", shipment_id=shipment.id)
+    settled = await _settled(change, shipment)
+    if settled:
+        return await delivery_exceptions.ask(
+            change, order, shipment, delivery_exceptions.FOUND, settled=settled
+        )
+    hold = order.hold(HoldReason.DELIVERY, shipment.id)
+    if hold is not None and "settled" not in hold.detail:
+        await delivery_exceptions.settle(change, shipment)
+    return hold is not None
+
+
+async def _ask(
+    change: Change, order: OrderSnapshot, shipment: Shipment, now: Tracking
+) -> bool:
+    cause = CAUSES.get(now.status)
+    if shipment.status not in AWAY:
+        return False
+    if cause is None:
+        hold = order.hold(HoldReason.DELIVERY, shipment.id)
+        missed = (
+            hold is not None and hold.detail.get("cause") == delivery_exceptions.NO_SCAN
+        )
+        if missed and is_under_way(now.status):
+            await delivery_exceptions.settle(change, shipment)
+        return False
+    settled = await _settled(change, shipment)
+    if cause == delivery_exceptions.LOST and shipment.status is ShipmentStatus.SHIPPED:
+        await change.update(ShipmentTable, shipment.id, status=ShipmentStatus.LOST)
+        change.event("shipment.lost", shipment_id=shipment.id)
+    return await delivery_exceptions.ask(
+        change, order, shipment, cause, settled=settled
+    )
+
+
+async def _settled(change: Change, shipment: Shipment) -> dict[int, int]:
+    """All of a lost parcel, once its goods were paid back or sent again."""
+    lost = shipment.status is ShipmentStatus.LOST
+    if lost and await delivery_exceptions.was_given_up(change, shipment):
+        return {item.line: item.qty for item in shipment.lines}
+    return {}

@@ -1,0 +1,69 @@
+"""Stock that has become free goes to the orders that wait for it, oldest first."""
+
+from shared.contracts.orders.activities import StockSteps
+from shared.contracts.orders.models import Served, StockRef, WaitingOrders
+from shared.contracts.orders.states import Decision, HoldReason
+from shared.database.kernel.change import Change
+from shared.database.kernel.holds import release_holds
+from shared.database.orders.snapshot import OrderSnapshot
+from sqlalchemy import text
+from temporalio import activity
+
+from worker.orders.nudger import Nudger
+from worker.orders.stock.changes import WAITS_FOR_STOCK, reserve_missing
+from worker.orders.store import OrderStore
+
+BATCH = 50
+"""Orders served by one run of the activity: a second or two of work."""
+
+WAITING = text(
+    f"""
+    SELECT o.id FROM orders o
+    WHERE {WAITS_FOR_STOCK} AND o.id IN (
+      SELECT order_id FROM order_lines
+      WHERE sku = :sku AND cancelled + reserved + shipped < qty)
+      AND EXISTS (SELECT FROM stock WHERE sku = :sku AND on_hand > reserved)
+    ORDER BY o.created_at, o.id LIMIT :batch
+    """  # noqa: S608 - our own condition
+)
+
+
+class StockActivities(StockSteps):
+    def __init__(self, store: OrderStore, nudger: Nudger) -> None:
+        self._store = store
+        self._nudge = nudger
+
+    @activity.defn(name="find_waiting_orders")
+    async def find_waiting_orders(self, ref: StockRef) -> WaitingOrders:
+        async with self._store.reads.connect() as connection:
+            found = await connection.scalars(WAITING, {"sku": ref.sku, "batch": BATCH})
+            return WaitingOrders(sku=ref.sku, orders=tuple(found))
+
+    @activity.defn(name="serve_waiting_orders")
+    async def serve_waiting_orders(self, waiting: WaitingOrders) -> Served:
+        units = 0
+        for order_id in waiting.orders:
+            served = await self._store.change(order_id, serve, Served)
+            # Also one that got nothing now: a run before this one may have served it
+            # and broken off before it could tell.
+            await self._nudge.order(order_id)
+            activity.heartbeat(order_id)
+            units += served.units
+        return Served(units=units)
+
+
+async def serve(change: Change, order: OrderSnapshot) -> Served:
+    """Reserve what the order waits for. Nothing short any more settles its hold."""
+    if order.status.final or not order.allocated:
+        return Served(units=0)
+    # The version makes the key: each round that reserves anything raises it.
+    key = f"{order.id}:allocate:{order.version}"
+    units = await reserve_missing(change, order, key)
+    if units:
+        missing = order.short - units
+        change.event("stock.reserved", units=units, missing=missing)
+        if missing == 0:
+            await release_holds(
+                change, Decision.SETTLED, reason=HoldReason.STOCK, subject=order.id
+            )
+    return Served(units=units)

@@ -1,0 +1,119 @@
+"""Forgetting what is no longer needed, and people once it is time."""
+
+from datetime import timedelta
+
+from shared.contracts.base import Payload
+from shared.contracts.orders.activities import RetentionSteps
+from shared.contracts.orders.models import Swept
+from shared.database.kernel.change import Change
+from shared.database.orders.erasing import WORK_LEFT, erase_person
+from shared.database.orders.snapshot import OrderSnapshot
+from sqlalchemy import text
+from sqlalchemy.sql import TextClause
+from temporalio import activity
+
+from worker.orders.store import OrderStore
+
+BATCH = 1000
+
+KEYS_LIVE = timedelta(days=7)
+"""As long as the API promises to replay an answer."""
+WEBHOOKS_LIVE = timedelta(days=90)
+STEPS_LIVE = timedelta(days=90)
+"""After an order's last change: by then no workflow asks for a step again."""
+
+KEYS = text(
+    """
+    DELETE FROM idempotency_keys WHERE (principal, key) IN (
+      SELECT principal, key FROM idempotency_keys
+      WHERE created_at < now() - cast(:age AS interval) LIMIT :batch)
+    """
+)
+WEBHOOKS = text(
+    """
+    DELETE FROM inbox WHERE (source, event_id) IN (
+      SELECT source, event_id FROM inbox
+      WHERE processed_at < now() - cast(:age AS interval) LIMIT :batch)
+    """
+)
+MESSAGES = text(
+    """
+    DELETE FROM messages WHERE (subject, seq) IN (
+      SELECT subject, seq FROM messages
+      WHERE status <> 'open' AND created_at < now() - cast(:age AS interval)
+      LIMIT :batch)
+    """
+)
+STEPS = text(
+    """
+    DELETE FROM applied WHERE key IN (
+      SELECT a.key FROM applied a JOIN orders o ON o.id = a.subject
+      WHERE o.status IN ('completed', 'cancelled')
+        AND o.updated_at < now() - cast(:age AS interval) LIMIT :batch)
+    """
+)
+FORGETTABLE = text(
+    f"""
+    SELECT c.order_id FROM contacts c JOIN orders o ON o.id = c.order_id
+    WHERE c.erased_at IS NULL AND o.updated_at < now() - cast(:age AS interval)
+      AND NOT {WORK_LEFT}
+    ORDER BY o.updated_at LIMIT :batch
+    """  # noqa: S608 - our own condition
+)
+
+
+class Erased(Payload):
+    contacts: int
+
+
+class RetentionActivities(RetentionSteps):
+    def __init__(self, store: OrderStore, contacts_live: timedelta) -> None:
+        self._store = store
+        self._contacts_live = contacts_live
+
+    @activity.defn(name="forget_keys")
+    async def forget_keys(self) -> Swept:
+        return await self._forget(KEYS, KEYS_LIVE)
+
+    @activity.defn(name="forget_webhooks")
+    async def forget_webhooks(self) -> Swept:
+        """Webhooks that came in, and messages to customers of the same age."""
+        webhooks = await self._forget(WEBHOOKS, WEBHOOKS_LIVE)
+        messages = await self._forget(MESSAGES, WEBHOOKS_LIVE)
+        return Swept(found=webhooks.found + messages.found)
+
+    @activity.defn(name="forget_steps")
+    async def forget_steps(self) -> Swept:
+        return await self._forget(STEPS, STEPS_LIVE)
+
+    @activity.defn(name="erase_contacts")
+    async def erase_contacts(self) -> Swept:
+        erased = 0
+        while orders := await self._forgettable():
+            for order_id in orders:
+                done = await self._store.change(order_id, _erase, Erased)
+                erased += done.contacts
+                activity.heartbeat(order_id)
+        return Swept(found=erased)
+
+    async def _forgettable(self) -> list[str]:
+        async with self._store.engine.connect() as connection:
+            found = await connection.scalars(
+                FORGETTABLE, {"age": self._contacts_live, "batch": BATCH}
+            )
+            return list(found)
+
+    async def _forget(self, statement: TextClause, age: timedelta) -> Swept:
+        """In batches, so that no lock is held for long."""
+        forgotten = 0
+        while True:
+            async with self._store.engine.begin() as connection:
+                rows = await connection.execute(statement, {"age": age, "batch": BATCH})
+            forgotten += rows.rowcount
+            activity.heartbeat(forgotten)
+            if rows.rowcount < BATCH:
+                return Swept(found=forgotten)
+
+
+async def _erase(change: Change, _: OrderSnapshot) -> Erased:
+    return Erased(contacts=int(await erase_person(change)))

@@ -1,0 +1,159 @@
+"""What the facts say is unfinished: the questions of the sweep. All are answered from
+partial indexes over what is open, except the one about money still held."""
+
+from datetime import timedelta
+
+from sqlalchemy import text
+
+from worker.orders.shipment.policy import SCAN_DUE
+from worker.orders.stock.changes import WAITS_FOR_STOCK
+
+GRACE = timedelta(minutes=1)
+
+# An order that was placed a moment ago is about to be started by the API itself.
+OPEN_ORDERS = text(
+    """
+    SELECT o.id FROM orders o JOIN (
+      SELECT id FROM orders WHERE status IN ('placed', 'confirmed')
+      UNION
+      SELECT order_id FROM payments WHERE authorized > captured + released
+      UNION
+      SELECT order_id FROM shipments
+      WHERE status = 'shipped' OR status = 'cancelled' AND label_ref IS NOT NULL
+      UNION
+      SELECT root FROM holds WHERE released_at IS NULL AND subject !~ '^(ref|ret)_'
+      UNION
+      SELECT p.order_id FROM ledger l JOIN payments p ON p.id = l.payment_id
+      JOIN refunds r ON r.id = l.ref AND r.reason = 'cancellation'
+      WHERE l.kind = 'refund' AND l.status = 'pending'
+    ) unfinished ON unfinished.id = o.id
+    WHERE o.created_at < now() - cast(:grace AS interval)
+    """
+)
+"""Orders with work left, also after their end: money to give back, a parcel that left
+all the same, a label to give back, a question to somebody."""
+
+OPEN_RETURNS = text(
+    """
+    SELECT order_id, id FROM returns
+    WHERE status IN ('requested', 'approved', 'received')
+      AND created_at < now() - cast(:grace AS interval)
+    """
+)
+OPEN_REFUNDS = text(
+    """
+    SELECT DISTINCT r.order_id, r.id
+    FROM ledger l JOIN refunds r ON r.id = l.ref
+    LEFT JOIN returns t ON t.id = r.return_id
+    WHERE l.kind = 'refund' AND l.status = 'pending' AND r.reason <> 'cancellation'
+      AND r.created_at < now() - cast(:grace AS interval)
+      AND (t.id IS NULL OR t.status = 'closed')
+    """
+)
+"""A cancellation's refund is run by its order, a return's by its return."""
+
+NEEDS_A_NUDGE = text(
+    """
+    SELECT DISTINCT p.order_id FROM ledger l JOIN payments p ON p.id = l.payment_id
+    WHERE l.status = 'pending' AND l.created_at < now() - interval '15 minutes'
+    UNION
+    SELECT root FROM holds
+    WHERE released_at IS NULL AND escalated_at IS NULL AND due_at < now()
+    """
+)
+
+_AT_REST = """
+    o.updated_at < now() - cast(:grace AS interval)
+    AND NOT EXISTS (SELECT FROM holds h WHERE h.root = o.id AND h.released_at IS NULL)
+    AND NOT EXISTS (SELECT FROM payments p JOIN ledger l ON l.payment_id = p.id
+                    WHERE p.order_id = o.id AND l.status = 'pending')
+"""
+"""Nothing happens to the order, and nobody is being asked. If it has work left all the
+same, no workflow heard of a command: its facts were committed, and then server or
+worker died with the task that would have gone on (docs/adr/0042)."""
+
+UNHEARD_ORDERS = text(
+    f"""
+    SELECT o.id FROM orders o JOIN (
+      SELECT id FROM orders WHERE status = 'placed' AND version > 1
+      UNION
+      SELECT p.order_id FROM payments p JOIN orders q ON q.id = p.order_id
+      WHERE p.authorized > p.captured + p.released
+        AND q.status IN ('completed', 'cancelled')
+      UNION
+      SELECT p.order_id FROM orders q JOIN payments p ON p.order_id = q.id
+      WHERE q.status = 'confirmed'
+        AND p.created_at > now() - interval '1 day'
+        AND NOT EXISTS (SELECT FROM ledger l WHERE l.payment_id = p.id)
+      UNION
+      SELECT r.order_id FROM orders q JOIN reservations r ON r.order_id = q.id
+      WHERE q.status = 'confirmed' AND r.qty > (
+        SELECT coalesce(sum(i.qty), 0)
+        FROM shipments s JOIN shipment_lines i ON i.shipment_id = s.id
+        WHERE s.order_id = r.order_id AND s.location = r.location
+          AND i.line = r.line AND s.status IN ('ready', 'packed'))
+    ) unfinished ON unfinished.id = o.id
+    WHERE {_AT_REST}
+    """  # noqa: S608 - our own condition
+)
+"""It was begun and nobody is asked, so that it may be confirmed; or money is to be
+given back, another method was given (of which none is left for ever), or goods are in
+no parcel."""
+
+LINGERING = text(
+    """
+    SELECT id FROM orders
+    WHERE id = ANY(:running) AND status IN ('completed', 'cancelled')
+      AND updated_at < now() - cast(:grace AS interval)
+    """
+)
+"""Orders that are over by the facts, among those whose workflow still runs."""
+
+UNHEARD_PARCELS = text(
+    f"""
+    SELECT s.id FROM shipments s JOIN orders o ON o.id = s.order_id
+    WHERE (s.status = 'ready' AND s.parcel IS NOT NULL
+           OR s.status = 'cancelled' AND s.label_ref IS NOT NULL) AND {_AT_REST}
+    UNION
+    SELECT s.id FROM shipments s
+    WHERE s.status = 'shipped'
+      AND greatest(s.shipped_at, s.tracking_at)
+        < now() - interval '{int(SCAN_DUE.total_seconds())} seconds'
+      AND NOT EXISTS (SELECT FROM holds h WHERE h.subject = s.id
+                      AND h.reason = 'delivery' AND h.released_at IS NULL)
+    """  # noqa: S608 - our own condition
+)
+"""Picked, and to be paid and labelled; a label is to be given back; or it left, and it
+is high time to miss it."""
+
+UNHEARD_RETURNS = text(
+    f"""
+    SELECT t.id FROM returns t JOIN orders o ON o.id = t.order_id
+    WHERE t.status = 'approved' AND t.due_at IS NULL AND {_AT_REST}
+    UNION
+    SELECT t.id FROM returns t JOIN orders o ON o.id = t.order_id
+    WHERE t.status = 'received' AND o.updated_at < now() - interval '15 minutes'
+      AND NOT EXISTS
+        (SELECT FROM holds h WHERE h.root = o.id AND h.released_at IS NULL)
+    """  # noqa: S608 - our own condition
+)
+"""A label is to be bought, or the refund takes long."""
+
+UNHEARD_REFUNDS = text(
+    """
+    SELECT DISTINCT l.ref FROM ledger l
+    WHERE l.kind = 'refund' AND l.status = 'pending'
+      AND l.created_at < now() - interval '15 minutes'
+      AND NOT EXISTS
+        (SELECT FROM holds h WHERE h.subject = l.ref AND h.released_at IS NULL)
+    """
+)
+"""Nobody has to decide about it, and it takes long."""
+
+ALLOCATABLE = text(
+    f"""
+    SELECT DISTINCT l.sku FROM order_lines l JOIN orders o ON o.id = l.order_id
+    WHERE l.cancelled + l.reserved + l.shipped < l.qty AND {WAITS_FOR_STOCK}
+      AND EXISTS (SELECT FROM stock s WHERE s.sku = l.sku AND s.on_hand > s.reserved)
+    """  # noqa: S608 - our own condition
+)
