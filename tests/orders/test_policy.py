@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from shared.contracts.orders.models import LiveShipment, OpenHold, OrderFacts
+from shared.contracts.orders.models import LiveShipment, OpenHold, OrderState
 from shared.contracts.orders.states import HoldReason, OrderStatus, ShipmentStatus
 from shared.database.ids import new_id
 from worker.orders.hold.policy import ExpireHold, Remind, approval_due
@@ -30,7 +30,7 @@ ORDER, PARCEL, PAYMENT = new_id("ord"), new_id("shp"), new_id("pay")
 HOLD, REFUND = new_id("hld"), new_id("ref")
 
 
-def facts(status: OrderStatus = OrderStatus.PLACED, **changed: Any) -> OrderFacts:
+def facts(status: OrderStatus = OrderStatus.PLACED, **changed: Any) -> OrderState:
     """An order with nothing left to do on its way to what comes after `status`."""
     settled: dict[str, Any] = {
         "order_id": ORDER,
@@ -41,7 +41,7 @@ def facts(status: OrderStatus = OrderStatus.PLACED, **changed: Any) -> OrderFact
         "open_units": 0 if status.final else 1,
         "uncovered": 0,
     }
-    return OrderFacts(**(settled | changed))
+    return OrderState(**(settled | changed))
 
 
 def hold(reason: HoldReason, subject: str = ORDER, **changed: Any) -> OpenHold:
@@ -70,7 +70,7 @@ CANCELLED = OrderStatus.CANCELLED
     ],
 )
 def test_a_placed_order_is_reserved_then_paid_then_confirmed(
-    known: OrderFacts, step: OrderStep
+    known: OrderState, step: OrderStep
 ) -> None:
     assert next_step(known, (), NOW) == step
 
@@ -104,7 +104,7 @@ def test_a_placed_order_is_reserved_then_paid_then_confirmed(
     ],
 )
 def test_a_confirmed_order_is_shipped_then_completed(
-    known: OrderFacts, step: OrderStep
+    known: OrderState, step: OrderStep
 ) -> None:
     assert next_step(known, (), NOW) == step
 
@@ -126,7 +126,7 @@ def test_a_confirmed_order_is_shipped_then_completed(
     ],
 )
 def test_an_order_that_is_over_ends_once_all_is_given_back(
-    known: OrderFacts, step: OrderStep
+    known: OrderState, step: OrderStep
 ) -> None:
     assert next_step(known, (), NOW) == step
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from jinja2 import UndefinedError
-from shared.contracts.orders.messages import TOLD_TO_CUSTOMERS
+from shared.contracts.orders.messages import NOTIFIED_EVENTS
 from shared.database.orders.snapshot import OrderSnapshot
 from worker.orders.notifications.customers import HOLDS
 from worker.orders.notifications.rendering import TEMPLATES, render
@@ -20,7 +20,7 @@ def templates(ending: str) -> set[str]:
 
 
 def told() -> set[str]:
-    plain = {name for name in TOLD_TO_CUSTOMERS if not name.startswith("hold.")}
+    plain = {name for name in NOTIFIED_EVENTS if not name.startswith("hold.")}
     return plain | {f"hold.{reason}" for reason in HOLDS}
 
 
@@ -29,7 +29,7 @@ def test_whatever_is_told_has_its_template_and_no_other_does(ending: str) -> Non
     assert templates(ending) == told()
 
 
-@pytest.mark.parametrize("event", sorted(TOLD_TO_CUSTOMERS))
+@pytest.mark.parametrize("event", sorted(NOTIFIED_EVENTS))
 def test_whatever_is_told_happens_somewhere(event: str) -> None:
     files = [*PROJECT.glob("services/*/src/**/*.py"), *PROJECT.glob("libs/**/*.py")]
     sources = ["".join(file.read_text().split()) for file in files]

@@ -178,7 +178,7 @@ class Actors:
     async def step(self, order_id: str) -> bool:
         """Take the order's next step. False when it only waits, or has ended."""
         ref = models.OrderRef(order_id=order_id)
-        facts: models.OrderFacts = await self.act("look", ref)
+        facts: models.OrderState = await self.act("look", ref)
         running = [parcel.shipment_id for parcel in facts.shipments]
         match next_step(facts, running, datetime.now(UTC)):
             case Reserve():
@@ -208,7 +208,7 @@ class Actors:
     async def handle(self, order_id: str, shipment_id: str) -> None:
         """What a parcel's workflow does by itself: pay and label, or void."""
         ref = models.ShipmentRef(order_id=order_id, shipment_id=shipment_id)
-        facts: models.ShipmentFacts = await self.act("look_at_shipment", ref)
+        facts: models.ShipmentState = await self.act("look_at_shipment", ref)
         if facts.to_void:
             await self.act("void_label", ref)
         if facts.parcel_ready or facts.paying:

@@ -10,7 +10,7 @@ from shared.platform.telemetry import start_tracing
 from shared.platform.version import version
 
 from worker.orders import registration as orders
-from worker.orders.upkeep.gauges import FIGURES
+from worker.orders.upkeep.gauges import GAUGES
 from worker.releasing import release_command, replay_command
 from worker.runtime.postgresql import POSTGRESQL
 from worker.runtime.service import WorkerService
@@ -25,7 +25,7 @@ async def work() -> int:
     configure_logging(settings, service="worker")
     stop_tracing = start_tracing(settings, service="worker")
     try:
-        service = WorkerService(settings, PROCESSES, (*FIGURES, *POSTGRESQL))
+        service = WorkerService(settings, PROCESSES, (*GAUGES, *POSTGRESQL))
         return await service.run(stop_event())
     finally:
         stop_tracing()

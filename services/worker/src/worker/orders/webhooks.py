@@ -17,7 +17,7 @@ from worker.orders.payment.activities import PaymentActivities
 from worker.orders.payment.amounts import unsettled
 from worker.orders.ports import Carrier, Tracking
 from worker.orders.refund.payments import RefundPaymentActivities
-from worker.orders.refund.state import refund_facts
+from worker.orders.refund.state import refund_state
 from worker.orders.shipment.tracking import track
 from worker.orders.store import OrderStore
 from worker.runtime.registry import InboxEvent
@@ -82,7 +82,7 @@ class OrderWebhooks:
         ref = RefundRef(order_id=order_id, refund_id=refund_id)
         await self._refunds.recheck_refund(ref, refund)
         order = await self._store.read(order_id)
-        if refund_facts(order, refund_id).to_settle:
+        if refund_state(order, refund_id).to_settle:
             # It may have ended long ago, and is owed again now.
             await self._nudge.revive_refund(order.refund(refund_id).reason, ref)
         await self._nudge.refund(refund_id)

@@ -1,10 +1,10 @@
 """What PostgreSQL counts of our database, as far as any role may ask."""
 
-from worker.runtime.figures import Figure
+from worker.runtime.gauges import Gauge
 
 
-def _of_database(name: str, help: str, column: str) -> Figure:
-    return Figure(
+def _of_database(name: str, help: str, column: str) -> Gauge:
+    return Gauge(
         name,
         help,
         f"SELECT {column} AS value FROM pg_stat_database"  # noqa: S608 - our own
@@ -14,23 +14,23 @@ def _of_database(name: str, help: str, column: str) -> Figure:
 
 
 POSTGRESQL = (
-    Figure(
+    Gauge(
         "postgresql_backends",
         "Connections to our database, of whomever.",
         "SELECT numbackends AS value FROM pg_stat_database"
         " WHERE datname = current_database()",
     ),
-    Figure(
+    Gauge(
         "postgresql_max_connections",
         "Connections that the server accepts, over all databases.",
         "SELECT setting AS value FROM pg_settings WHERE name = 'max_connections'",
     ),
-    Figure(
+    Gauge(
         "postgresql_database_size_bytes",
         "Size of our database on disk.",
         "SELECT pg_database_size(current_database()) AS value",
     ),
-    Figure(
+    Gauge(
         "postgresql_oldest_transaction_seconds",
         "Age of the oldest open transaction of our role.",
         "SELECT coalesce(max(extract(epoch FROM now() - xact_start)), 0) AS value"

@@ -18,7 +18,7 @@ from temporalio.service import RPCError
 from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from worker.runtime.backlog import Backlog
-from worker.runtime.figures import Figure
+from worker.runtime.gauges import Gauge
 from worker.runtime.health import HealthServer
 from worker.runtime.heartbeats import Heartbeats
 from worker.runtime.inbox import InboxRunner
@@ -45,13 +45,13 @@ class WorkerService:
         self,
         settings: WorkerSettings,
         builders: Sequence[BuildProcess],
-        figures: Sequence[Figure] = (),
+        gauges: Sequence[Gauge] = (),
     ) -> None:
-        """`figures` are on the page of metrics before Temporal is there."""
+        """`gauges` are on the page of metrics before Temporal is there."""
         self._settings = settings
         self._builders = builders
         self._engine = create_engine(settings, application="worker")
-        self._metrics = Metrics(self._engine, figures)
+        self._metrics = Metrics(self._engine, gauges)
         self._readiness = Readiness(self._engine)
 
     async def run(self, stop: asyncio.Event) -> int:

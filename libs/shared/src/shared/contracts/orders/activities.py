@@ -16,25 +16,25 @@ from shared.contracts.orders.models import (
     DecideReturn,
     HoldRef,
     Labelled,
-    OrderFacts,
     OrderRef,
+    OrderState,
     Pack,
     Pay,
     PaymentRef,
     PlaceHold,
     ReceiveReturn,
     Reconciled,
-    RefundFacts,
     RefundRef,
+    RefundState,
     ReleaseHold,
     RequestRefund,
     RequestReturn,
-    ReturnFacts,
     ReturnRef,
+    ReturnState,
     Served,
     Ship,
-    ShipmentFacts,
     ShipmentRef,
+    ShipmentState,
     StockRef,
     Swept,
     WaitingOrders,
@@ -47,36 +47,36 @@ class OrderSteps(ABC):
 
     @activity.defn(name="look")
     @abstractmethod
-    async def look(self, ref: OrderRef) -> OrderFacts: ...
+    async def look(self, ref: OrderRef) -> OrderState: ...
 
     @activity.defn(name="reserve")
     @abstractmethod
-    async def reserve(self, ref: OrderRef) -> OrderFacts:
+    async def reserve(self, ref: OrderRef) -> OrderState:
         """Reserve what is free; open a `stock` hold for what is missing. Once for an
         order; afterwards this is a look."""
 
     @activity.defn(name="confirm")
     @abstractmethod
-    async def confirm(self, ref: OrderRef) -> OrderFacts:
+    async def confirm(self, ref: OrderRef) -> OrderState:
         """Screen, then confirm and plan the shipments, or open an `approval` hold."""
 
     @activity.defn(name="plan_shipments")
     @abstractmethod
-    async def plan_shipments(self, ref: OrderRef) -> OrderFacts:
+    async def plan_shipments(self, ref: OrderRef) -> OrderState:
         """One shipment per location for what is reserved and in no parcel yet."""
 
     @activity.defn(name="remind")
     @abstractmethod
-    async def remind(self, ref: HoldRef) -> OrderFacts: ...
+    async def remind(self, ref: HoldRef) -> OrderState: ...
 
     @activity.defn(name="expire_hold")
     @abstractmethod
-    async def expire_hold(self, ref: HoldRef) -> OrderFacts:
+    async def expire_hold(self, ref: HoldRef) -> OrderState:
         """Nobody decided in time: take the default decision, or escalate."""
 
     @activity.defn(name="complete")
     @abstractmethod
-    async def complete(self, ref: OrderRef) -> OrderFacts:
+    async def complete(self, ref: OrderRef) -> OrderState:
         """Complete it if nothing is left to do; otherwise this is a look."""
 
     @activity.defn(name="cancel")
@@ -101,24 +101,24 @@ class ShipmentSteps(ABC):
 
     @activity.defn(name="look_at_shipment")
     @abstractmethod
-    async def look_at_shipment(self, ref: ShipmentRef) -> ShipmentFacts: ...
+    async def look_at_shipment(self, ref: ShipmentRef) -> ShipmentState: ...
 
     @activity.defn(name="begin_packing")
     @abstractmethod
-    async def begin_packing(self, command: Pack) -> ShipmentFacts:
+    async def begin_packing(self, command: Pack) -> ShipmentState:
         """Record what was picked and the parcel. Short picks open a `stock` hold."""
 
     @activity.defn(name="ship")
     @abstractmethod
-    async def ship(self, command: Ship) -> ShipmentFacts: ...
+    async def ship(self, command: Ship) -> ShipmentState: ...
 
     @activity.defn(name="cancel_shipment")
     @abstractmethod
-    async def cancel_shipment(self, command: CancelShipment) -> ShipmentFacts: ...
+    async def cancel_shipment(self, command: CancelShipment) -> ShipmentState: ...
 
     @activity.defn(name="miss_scan")
     @abstractmethod
-    async def miss_scan(self, ref: ShipmentRef) -> ShipmentFacts:
+    async def miss_scan(self, ref: ShipmentRef) -> ShipmentState:
         """No scan in time: open a `delivery` hold; after 14 days call it lost."""
 
 
@@ -127,12 +127,12 @@ class RefundSteps(ABC):
 
     @activity.defn(name="look_at_refund")
     @abstractmethod
-    async def look_at_refund(self, ref: RefundRef) -> RefundFacts | None:
+    async def look_at_refund(self, ref: RefundRef) -> RefundState | None:
         """`None` where there is no such refund: its request was refused."""
 
     @activity.defn(name="request_refund")
     @abstractmethod
-    async def request_refund(self, command: RequestRefund) -> RefundFacts:
+    async def request_refund(self, command: RequestRefund) -> RefundState:
         """Set the money aside; over the clerk's limit, open a `refund` hold. Refused
         with `exceeds-refundable`."""
 
@@ -142,35 +142,35 @@ class ReturnSteps(ABC):
 
     @activity.defn(name="look_at_return")
     @abstractmethod
-    async def look_at_return(self, ref: ReturnRef) -> ReturnFacts | None:
+    async def look_at_return(self, ref: ReturnRef) -> ReturnState | None:
         """`None` where there is no such return: its request was refused."""
 
     @activity.defn(name="request_return")
     @abstractmethod
-    async def request_return(self, command: RequestReturn) -> ReturnFacts:
+    async def request_return(self, command: RequestReturn) -> ReturnState:
         """Approve by the rules, or open an `approval` hold. Refused with
         `quantity-exceeded`, `not-returnable`, `window-closed`."""
 
     @activity.defn(name="decide_return")
     @abstractmethod
-    async def decide_return(self, command: DecideReturn) -> ReturnFacts: ...
+    async def decide_return(self, command: DecideReturn) -> ReturnState: ...
 
     @activity.defn(name="receive_return")
     @abstractmethod
-    async def receive_return(self, command: ReceiveReturn) -> ReturnFacts:
+    async def receive_return(self, command: ReceiveReturn) -> ReturnState:
         """Put the goods where they belong and owe what was accepted."""
 
     @activity.defn(name="remind_of_return")
     @abstractmethod
-    async def remind_of_return(self, ref: ReturnRef) -> ReturnFacts: ...
+    async def remind_of_return(self, ref: ReturnRef) -> ReturnState: ...
 
     @activity.defn(name="expire_return")
     @abstractmethod
-    async def expire_return(self, ref: ReturnRef) -> ReturnFacts: ...
+    async def expire_return(self, ref: ReturnRef) -> ReturnState: ...
 
     @activity.defn(name="close_return")
     @abstractmethod
-    async def close_return(self, ref: ReturnRef) -> ReturnFacts: ...
+    async def close_return(self, ref: ReturnRef) -> ReturnState: ...
 
 
 class PaymentSteps(ABC):
@@ -178,7 +178,7 @@ class PaymentSteps(ABC):
 
     @activity.defn(name="authorize")
     @abstractmethod
-    async def authorize(self, ref: OrderRef) -> OrderFacts:
+    async def authorize(self, ref: OrderRef) -> OrderState:
         """Cover the amount still to be captured: finish what is begun, or try the
         newest untried method, or the saved one. Opens a `payment` hold when that
         fails or nothing is left to try."""
@@ -190,14 +190,14 @@ class PaymentSteps(ABC):
 
     @activity.defn(name="release")
     @abstractmethod
-    async def release(self, ref: PaymentRef) -> OrderFacts:
+    async def release(self, ref: PaymentRef) -> OrderState:
         """Give back what an authorisation still holds and nobody needs."""
 
 
 class RefundPaymentSteps(ABC):
     @activity.defn(name="refund")
     @abstractmethod
-    async def refund(self, ref: RefundRef) -> RefundFacts:
+    async def refund(self, ref: RefundRef) -> RefundState:
         """Ask the provider to pay back, or how far it is. If it refuses or fails, a
         `refund` hold is opened."""
 
@@ -226,7 +226,7 @@ class CarrierSteps(ABC):
 class ReturnLabelSteps(ABC):
     @activity.defn(name="buy_return_label")
     @abstractmethod
-    async def buy_return_label(self, ref: ReturnRef) -> ReturnFacts:
+    async def buy_return_label(self, ref: ReturnRef) -> ReturnState:
         """Buy the label for the way back, if the carrier has one; from then on the
         goods are awaited."""
 

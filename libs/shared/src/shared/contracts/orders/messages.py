@@ -1,6 +1,6 @@
 """What customers hear about their order, by the type of the event."""
 
-TOLD_TO_CUSTOMERS = frozenset(
+NOTIFIED_EVENTS = frozenset(
     {
         "order.placed",
         "order.confirmed",

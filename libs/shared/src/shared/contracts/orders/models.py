@@ -213,7 +213,7 @@ class LiveShipment(Payload):
     paying: bool = False
 
 
-class OrderFacts(Payload):
+class OrderState(Payload):
     """All that decides the next step of an order, in one small answer.
 
     Amounts are minor units of the order's currency. `short` counts the units that
@@ -240,7 +240,7 @@ class OrderEnd(Payload):
     status: OrderStatus
 
 
-class ShipmentFacts(Payload):
+class ShipmentState(Payload):
     """All that decides the next step of a shipment."""
 
     shipment_id: ShipmentId
@@ -259,7 +259,7 @@ class ShipmentEnd(Payload):
     status: ShipmentStatus
 
 
-class RefundFacts(Payload):
+class RefundState(Payload):
     """`to_settle`: the provider has yet to be asked, or to finish."""
 
     refund_id: RefundId
@@ -273,7 +273,7 @@ class RefundEnd(Payload):
     succeeded: bool
 
 
-class ReturnFacts(Payload):
+class ReturnState(Payload):
     """All that decides the next step of a return. The goods are awaited until
     `due_at`, which is set once it is known how they are sent; `refund` is what is
     still to be paid back for them."""
@@ -297,7 +297,7 @@ class Labelled(Payload):
     parcel with its label."""
 
     outcome: Literal["labelled", "refused"]
-    shipment: ShipmentFacts | None = None
+    shipment: ShipmentState | None = None
 
 
 class Captured(Payload):

@@ -27,18 +27,18 @@ from shared.contracts.orders.models import (
     ReceiveReturn,
     Reconciled,
     RefundEnd,
-    RefundFacts,
     RefundRef,
+    RefundState,
     ReleaseHold,
     RequestRefund,
     RequestReturn,
     ReturnEnd,
-    ReturnFacts,
     ReturnRef,
+    ReturnState,
     Ship,
     ShipmentEnd,
-    ShipmentFacts,
     ShipmentStart,
+    ShipmentState,
     StockRef,
 )
 
@@ -88,17 +88,17 @@ class Shipment(ABC):
 
     @workflow.update
     @abstractmethod
-    async def pack(self: Any, command: Pack) -> ShipmentFacts:
+    async def pack(self: Any, command: Pack) -> ShipmentState:
         """Capture, then label. Refused with `payment-failed`, `on-hold`,
         `wrong-state`; a carrier that refuses the address opens a hold."""
 
     @workflow.update
     @abstractmethod
-    async def ship(self: Any, command: Ship) -> ShipmentFacts: ...
+    async def ship(self: Any, command: Ship) -> ShipmentState: ...
 
     @workflow.update
     @abstractmethod
-    async def cancel(self: Any, command: CancelShipment) -> ShipmentFacts: ...
+    async def cancel(self: Any, command: CancelShipment) -> ShipmentState: ...
 
 
 @workflow.defn(name="Refund")
@@ -118,7 +118,7 @@ class Refund(ABC):
 
     @workflow.update
     @abstractmethod
-    async def request(self: Any, command: RequestRefund) -> RefundFacts:
+    async def request(self: Any, command: RequestRefund) -> RefundState:
         """Refused with `exceeds-refundable`; `on_hold` is over the clerk's limit."""
 
     @workflow.update
@@ -143,16 +143,16 @@ class Return(ABC):
 
     @workflow.update
     @abstractmethod
-    async def request(self: Any, command: RequestReturn) -> ReturnFacts:
+    async def request(self: Any, command: RequestReturn) -> ReturnState:
         """Refused with `quantity-exceeded`, `not-returnable`, `window-closed`."""
 
     @workflow.update
     @abstractmethod
-    async def decide(self: Any, command: DecideReturn) -> ReturnFacts: ...
+    async def decide(self: Any, command: DecideReturn) -> ReturnState: ...
 
     @workflow.update
     @abstractmethod
-    async def receive(self: Any, command: ReceiveReturn) -> ReturnFacts:
+    async def receive(self: Any, command: ReceiveReturn) -> ReturnState:
         """Also for goods that come late: refused with `wrong-state` only if they are
         not expected at all, or were received before."""
 

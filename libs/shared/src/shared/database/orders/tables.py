@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import CHAR
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shared.contracts.orders.messages import TOLD_TO_CUSTOMERS
+from shared.contracts.orders.messages import NOTIFIED_EVENTS
 from shared.database.kernel.tables import NOW, Base
 from shared.database.orders.counting import count
 
@@ -98,7 +98,7 @@ class StockMovement(Base):
 class Order(Base):
     """`version` is the seq of the order's last event, and its ETag."""
 
-    told = TOLD_TO_CUSTOMERS
+    told = NOTIFIED_EVENTS
 
     @classmethod
     def committed(cls, events: Sequence[Mapping[str, Any]], age_seconds: float) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
-from shared.contracts.orders.messages import TOLD_TO_CUSTOMERS
+from shared.contracts.orders.messages import NOTIFIED_EVENTS
 from shared.contracts.orders.states import HoldReason, OrderStatus
 from shared.database.orders.snapshot import OrderSnapshot, Refund, Return, Shipment
 from sqlalchemy import Row, text
@@ -32,7 +32,7 @@ class Customers:
         self._order_url = order_url
 
     def handlers(self) -> Mapping[str, MessageHandler]:
-        return dict.fromkeys(TOLD_TO_CUSTOMERS, self.tell)
+        return dict.fromkeys(NOTIFIED_EVENTS, self.tell)
 
     async def tell(self, message: Message) -> bool:
         """Send one mail. Returns `False` where there is nothing to say any more, or

@@ -10,8 +10,8 @@ from shared.contracts.orders.models import (
     Cancelled,
     Command,
     HoldRef,
-    OrderFacts,
     OrderRef,
+    OrderState,
     Pay,
     PlaceHold,
     RefundRef,
@@ -50,24 +50,24 @@ class OrderActivities(OrderSteps):
         self._nudger = nudger
 
     @activity.defn(name="look")
-    async def look(self, ref: OrderRef) -> OrderFacts:
+    async def look(self, ref: OrderRef) -> OrderState:
         order = await self._store.read(ref.order_id)
-        return state.order_facts(order, utc_now())
+        return state.order_state(order, utc_now())
 
     @activity.defn(name="reserve")
-    async def reserve(self, ref: OrderRef) -> OrderFacts:
+    async def reserve(self, ref: OrderRef) -> OrderState:
         return await self._step(ref.order_id, "reserve", _reserve)
 
     @activity.defn(name="confirm")
-    async def confirm(self, ref: OrderRef) -> OrderFacts:
+    async def confirm(self, ref: OrderRef) -> OrderState:
         return await self._step(ref.order_id, None, partial(_confirm, self._limits))
 
     @activity.defn(name="plan_shipments")
-    async def plan_shipments(self, ref: OrderRef) -> OrderFacts:
+    async def plan_shipments(self, ref: OrderRef) -> OrderState:
         return await self._step(ref.order_id, None, _plan)
 
     @activity.defn(name="remind")
-    async def remind(self, ref: HoldRef) -> OrderFacts:
+    async def remind(self, ref: HoldRef) -> OrderState:
         return await self._step(
             ref.order_id,
             f"remind:{ref.hold_id}",
@@ -75,7 +75,7 @@ class OrderActivities(OrderSteps):
         )
 
     @activity.defn(name="expire_hold")
-    async def expire_hold(self, ref: HoldRef) -> OrderFacts:
+    async def expire_hold(self, ref: HoldRef) -> OrderState:
         return await self._step(
             ref.order_id,
             f"expire:{ref.hold_id}",
@@ -83,7 +83,7 @@ class OrderActivities(OrderSteps):
         )
 
     @activity.defn(name="complete")
-    async def complete(self, ref: OrderRef) -> OrderFacts:
+    async def complete(self, ref: OrderRef) -> OrderState:
         return await self._step(ref.order_id, None, _complete)
 
     @activity.defn(name="cancel")
@@ -125,7 +125,7 @@ class OrderActivities(OrderSteps):
             command.order_id, apply, Done, key=command.key, actor=command.actor
         )
 
-    async def _step(self, order_id: str, key: str | None, apply: Apply) -> OrderFacts:
+    async def _step(self, order_id: str, key: str | None, apply: Apply) -> OrderState:
         """Change, then look: what others did meanwhile is seen as well."""
         await self._store.change(order_id, apply, Done, key=key)
         return await self.look(OrderRef(order_id=order_id))
@@ -210,7 +210,7 @@ async def _plan(change: Change, order: OrderSnapshot) -> Done:
 
 async def _complete(change: Change, order: OrderSnapshot) -> Done:
     now = utc_now()
-    known = state.order_facts(order, now)
+    known = state.order_state(order, now)
     attended = {shipment.shipment_id for shipment in known.shipments}
     if next_step(known, attended, now) == Complete():
         await change.update(Order, order.id, status=OrderStatus.COMPLETED)

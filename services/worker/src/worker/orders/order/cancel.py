@@ -85,11 +85,9 @@ async def cancel_units(
         await _cancel_order(change, order, reason)
     else:
         await _settle_stock_hold(change, order, wanted)
-    credit = owed(
-        order, undone.paid, shipping=order.shipping_creditable if whole else 0
-    )
+    due = owed(order, undone.paid, shipping=order.shipping_creditable if whole else 0)
     refund_id = await refunds.request(
-        change, order, credit, reason=RefundReason.CANCELLATION
+        change, order, due, reason=RefundReason.CANCELLATION
     )
     return Cancelled(cancelled=cancelled, refund_id=refund_id)
 

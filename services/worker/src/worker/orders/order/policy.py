@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.contracts.base import PaymentId, ShipmentId
-from shared.contracts.orders.models import LiveShipment, OrderFacts
+from shared.contracts.orders.models import LiveShipment, OrderState
 from shared.contracts.orders.states import HoldReason, OrderStatus
 
 from worker.orders.hold.policy import ExpireHold, Remind, overdue_hold, wait_for_people
@@ -67,7 +67,7 @@ OrderStep = (
 )
 
 
-def next_step(facts: OrderFacts, running: Collection[str], now: datetime) -> OrderStep:
+def next_step(facts: OrderState, running: Collection[str], now: datetime) -> OrderStep:
     """What an order needs next. `running` are the ids of the shipments and refunds
     whose workflows are under way."""
     half_paid = left_half_paid(facts, running)
@@ -89,14 +89,14 @@ def next_step(facts: OrderFacts, running: Collection[str], now: datetime) -> Ord
 
 
 def left_half_paid(
-    facts: OrderFacts, running: Collection[str]
+    facts: OrderState, running: Collection[str]
 ) -> StartShipments | None:
     """Parcels whose payment a run before this one has begun. Nothing of the order can
     be cancelled until they have found out what became of it."""
     return _to_start((s for s in facts.shipments if s.paying), running)
 
 
-def _toward_confirmation(facts: OrderFacts, now: datetime) -> OrderStep:
+def _toward_confirmation(facts: OrderState, now: datetime) -> OrderStep:
     held = {hold.reason for hold in facts.holds}
     if not facts.allocated:
         return Reserve()
@@ -110,7 +110,7 @@ def _toward_confirmation(facts: OrderFacts, now: datetime) -> OrderStep:
 
 
 def _toward_completion(
-    facts: OrderFacts, running: Collection[str], now: datetime
+    facts: OrderState, running: Collection[str], now: datetime
 ) -> OrderStep:
     held = {hold.reason for hold in facts.holds if hold.subject == facts.order_id}
     unattended = _unattended(facts, running)
@@ -129,19 +129,19 @@ def _toward_completion(
     return Complete()
 
 
-def _cover(facts: OrderFacts, held: Collection[HoldReason], now: datetime) -> OrderStep:
+def _cover(facts: OrderState, held: Collection[HoldReason], now: datetime) -> OrderStep:
     if HoldReason.PAYMENT in held:
         return _wait(facts, now)
     return Authorize()
 
 
-def _undo(facts: OrderFacts, running: Collection[str], now: datetime) -> OrderStep:
+def _undo(facts: OrderState, running: Collection[str], now: datetime) -> OrderStep:
     if facts.authorizing:
         return Authorize()  # finds out what became of it, so that it can be released
     return _settle(facts, running, now)
 
 
-def _settle(facts: OrderFacts, running: Collection[str], now: datetime) -> OrderStep:
+def _settle(facts: OrderState, running: Collection[str], now: datetime) -> OrderStep:
     unattended = _unattended(facts, running)
     if unattended:
         return unattended
@@ -152,7 +152,7 @@ def _settle(facts: OrderFacts, running: Collection[str], now: datetime) -> Order
     return End()
 
 
-def _unattended(facts: OrderFacts, running: Collection[str]) -> StartShipments | None:
+def _unattended(facts: OrderState, running: Collection[str]) -> StartShipments | None:
     """Parcels to be packed, watched, or whose label is to be given back."""
     return _to_start(facts.shipments, running)
 
@@ -164,7 +164,7 @@ def _to_start(
     return StartShipments(parcels) if parcels else None
 
 
-def _wait(facts: OrderFacts, now: datetime) -> Wait:
+def _wait(facts: OrderState, now: datetime) -> Wait:
     renewal = facts.renew_at and facts.renew_at + CLOCKS_APART
     ahead = renewal is not None and renewal > now
     return wait_for_people(facts.holds, renewal if ahead else None)

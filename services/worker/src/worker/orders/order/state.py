@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from shared.contracts.orders.models import LiveShipment, OrderFacts
+from shared.contracts.orders.models import LiveShipment, OrderState
 from shared.contracts.orders.states import RefundReason
 from shared.database.orders.snapshot import Hold, OrderSnapshot
 
@@ -18,8 +18,8 @@ from worker.orders.payment.amounts import (
 from worker.orders.shipment.state import begun, to_void
 
 
-def order_facts(order: OrderSnapshot, now: datetime) -> OrderFacts:
-    return OrderFacts(
+def order_state(order: OrderSnapshot, now: datetime) -> OrderState:
+    return OrderState(
         order_id=order.id,
         status=order.status,
         allocated=order.allocated,

@@ -18,8 +18,8 @@ from shared.contracts.orders.models import (
     Cancelled,
     HoldRef,
     OrderEnd,
-    OrderFacts,
     OrderRef,
+    OrderState,
     Pay,
     PaymentRef,
     PlaceHold,
@@ -101,7 +101,7 @@ class OrderWorkflow(Order):
                 return OrderEnd(status=facts.status)
             facts = await self._shielded(self._look())
 
-    async def _take(self, step: OrderStep, facts: OrderFacts) -> OrderFacts:
+    async def _take(self, step: OrderStep, facts: OrderState) -> OrderState:
         match step:
             case Reserve():
                 return await self._database(OrderSteps.reserve)
@@ -189,7 +189,7 @@ class OrderWorkflow(Order):
             with suppress(ApplicationError):
                 await child.signal(Shipment.nudge)
 
-    async def _cancel_on_request(self) -> OrderFacts:
+    async def _cancel_on_request(self) -> OrderState:
         """Somebody cancelled the workflow itself: cancel the order like a customer
         would, then go on until all is undone."""
         self._cancel_requested = False
@@ -208,7 +208,7 @@ class OrderWorkflow(Order):
 
     # ── steps ───────────────────────────────────────────────────────────────────
 
-    async def _look(self) -> OrderFacts:
+    async def _look(self) -> OrderState:
         self._nudged = False
         if self._child_ended:
             # That was perhaps all that the order waited for.
@@ -216,7 +216,7 @@ class OrderWorkflow(Order):
             return await self._database(OrderSteps.complete)
         return await self._database(OrderSteps.look)
 
-    async def _unless_nudged(self, facts: OrderFacts) -> OrderFacts:
+    async def _unless_nudged(self, facts: OrderState) -> OrderState:
         # One child may have ended while the next one was being started: by the old
         # facts it would be started over and over.
         return await self._look() if self._nudged else facts
@@ -236,7 +236,7 @@ class OrderWorkflow(Order):
             step, ref, **options.DATABASE
         )
 
-    async def _wait(self, facts: OrderFacts, until: datetime | None) -> OrderFacts:
+    async def _wait(self, facts: OrderState, until: datetime | None) -> OrderState:
         await self._show_what_it_waits_for(facts)
         await self._begin_anew_if_long()
         self._alarm.set(until)
@@ -247,7 +247,7 @@ class OrderWorkflow(Order):
         if await should_continue_as_new() and not self._cancel_requested:
             workflow.continue_as_new(self._ref)
 
-    async def _show_what_it_waits_for(self, facts: OrderFacts) -> None:
+    async def _show_what_it_waits_for(self, facts: OrderState) -> None:
         waiting = sorted({hold.reason.value for hold in facts.holds})
         # Most orders never wait for a person; for them this costs no event.
         if waiting == self._waiting:

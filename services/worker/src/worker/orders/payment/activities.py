@@ -10,14 +10,14 @@ from functools import partial
 from shared.contracts.orders.activities import PaymentSteps
 from shared.contracts.orders.models import (
     Captured,
-    OrderFacts,
     OrderRef,
+    OrderState,
     PaymentRef,
     ShipmentRef,
 )
 from temporalio import activity
 
-from worker.orders.order.state import order_facts
+from worker.orders.order.state import order_state
 from worker.orders.payment import authorize, capture, release
 from worker.orders.payment.amounts import uncovered
 from worker.orders.payment.requests import ProviderRequests
@@ -36,7 +36,7 @@ class PaymentActivities(PaymentSteps):
         self._requests = ProviderRequests(store, provider.name)
 
     @activity.defn(name="authorize")
-    async def authorize(self, ref: OrderRef) -> OrderFacts:
+    async def authorize(self, ref: OrderRef) -> OrderState:
         await self.authorize_payment(ref.order_id)
         return await self._facts(ref.order_id)
 
@@ -49,33 +49,33 @@ class PaymentActivities(PaymentSteps):
             partial(authorize.begin, now=utc_now(), payment_id=payment_id),
             authorize.Begun,
         )
-        asked = begun.asked
-        if asked is None:
+        request = begun.request
+        if request is None:
             return
         customer_ref = begun.customer_ref or await self._provider.customer(
             begun.customer
         )
         wanted = Authorization(
             order_id=order_id,
-            payment_id=asked.payment_id,
-            amount=asked.amount,
+            payment_id=request.payment_id,
+            amount=request.amount,
             currency=begun.currency,
             method_ref=begun.method_ref,
             customer_ref=customer_ref,
             off_session=begun.off_session,
             return_url=begun.return_url,
         )
-        answer = await self._requests.resume(
+        answer = await self._requests.send(
             order_id,
-            asked,
-            look=lambda: self._provider.find(wanted, asked.since),
+            request,
+            look=lambda: self._provider.find(wanted, request.since),
             call=lambda key: self._provider.authorize(wanted, key),
         )
         await self._settle(
             order_id,
             partial(
                 authorize.settle,
-                row_id=asked.row_id,
+                row_id=request.row_id,
                 customer_ref=customer_ref,
                 answer=answer,
             ),
@@ -88,30 +88,30 @@ class PaymentActivities(PaymentSteps):
             partial(capture.begin, shipment_id=ref.shipment_id, now=utc_now()),
             capture.Begun,
         )
-        if begun.asked is None:
+        if begun.request is None:
             return Captured(outcome=begun.outcome)
-        asked = begun.asked
+        request = begun.request
 
         async def look() -> ProviderPayment | None:
             found = await self._provider.payment(begun.provider_ref)
-            taken = found.captured >= begun.captured_before + asked.amount
+            taken = found.captured >= begun.captured_before + request.amount
             over = found.status == "cancelled"
             return found if taken or over else None
 
-        answer = await self._requests.resume(
+        answer = await self._requests.send(
             ref.order_id,
-            asked,
+            request,
             look=look,
             call=lambda key: self._provider.capture(
                 begun.provider_ref,
-                asked.amount,
+                request.amount,
                 final=not begun.multicapture,
                 key=key,
             ),
         )
         await self._settle(
             ref.order_id,
-            partial(capture.settle, row_id=asked.row_id, answer=answer),
+            partial(capture.settle, row_id=request.row_id, answer=answer),
         )
         order = await self._store.read(ref.order_id)
         paid = order.shipment(ref.shipment_id).captured_at is not None
@@ -121,30 +121,30 @@ class PaymentActivities(PaymentSteps):
         )
 
     @activity.defn(name="release")
-    async def release(self, ref: PaymentRef) -> OrderFacts:
+    async def release(self, ref: PaymentRef) -> OrderState:
         begun = await self._store.change(
             ref.order_id,
             partial(release.begin, payment_id=ref.payment_id, now=utc_now()),
             release.Begun,
         )
-        if begun.asked is None:
+        if begun.request is None:
             return await self._facts(ref.order_id)
-        asked = begun.asked
+        request = begun.request
 
         async def look() -> ProviderPayment | None:
             found = await self._provider.payment(begun.provider_ref)
             return found if found.status in ("cancelled", "captured") else None
 
-        await self._requests.resume(
+        await self._requests.send(
             ref.order_id,
-            asked,
+            request,
             look=look,
             # A row that waits for the customer has already used its id as a key.
             call=lambda key: self._provider.release(
                 begun.provider_ref, f"release:{key}"
             ),
         )
-        await self._settle(ref.order_id, partial(release.settle, row_id=asked.row_id))
+        await self._settle(ref.order_id, partial(release.settle, row_id=request.row_id))
         return await self._facts(ref.order_id)
 
     async def is_cancelled(self, provider_ref: str) -> bool:
@@ -153,5 +153,5 @@ class PaymentActivities(PaymentSteps):
     async def _settle(self, order_id: str, apply: Apply) -> None:
         await self._store.change(order_id, apply, Done)
 
-    async def _facts(self, order_id: str) -> OrderFacts:
-        return order_facts(await self._store.read(order_id), utc_now())
+    async def _facts(self, order_id: str) -> OrderState:
+        return order_state(await self._store.read(order_id), utc_now())

@@ -13,7 +13,7 @@ from shared.database.orders.tables import Payment as PaymentTable
 from worker.orders.hold.changes import ask_for_payment
 from worker.orders.payment import ledger
 from worker.orders.payment.amounts import uncovered, unsettled
-from worker.orders.payment.requests import Asked, again, ask
+from worker.orders.payment.requests import ProviderRequest, open_request, resume
 from worker.orders.ports import ProviderPayment
 from worker.orders.store import Done
 
@@ -21,7 +21,7 @@ from worker.orders.store import Done
 class Begun(Payload):
     """The authorisation to ask for; nothing when there is nothing to do."""
 
-    asked: Asked | None = None
+    request: ProviderRequest | None = None
     currency: str = ""
     customer: str = ""
     method_ref: str = ""
@@ -42,7 +42,7 @@ async def begin(
     payment = _under_way(order, payment_id)
     if payment is not None:
         row = payment.pending(MoneyKind.AUTHORIZE)
-        return _begun(order, payment, again(payment, row)) if row else Begun()
+        return _begun(order, payment, resume(payment, row)) if row else Begun()
     amount = uncovered(order, now)
     if payment_id is not None or amount == 0 or order.status.final:
         return Begun()
@@ -53,13 +53,15 @@ async def begin(
             change, "authentication-required" if waiting else "no-payment-method"
         )
         return Begun()
-    asked = await ask(change, payment.id, MoneyKind.AUTHORIZE, amount, order.id, now)
-    return _begun(order, payment, asked)
+    request = await open_request(
+        change, payment.id, MoneyKind.AUTHORIZE, amount, order.id, now
+    )
+    return _begun(order, payment, request)
 
 
-def _begun(order: OrderSnapshot, payment: Payment, asked: Asked) -> Begun:
+def _begun(order: OrderSnapshot, payment: Payment, request: ProviderRequest) -> Begun:
     return Begun(
-        asked=asked,
+        request=request,
         currency=order.currency,
         customer=order.customer,
         method_ref=payment.method_ref,

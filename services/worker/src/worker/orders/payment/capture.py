@@ -14,7 +14,7 @@ from shared.database.orders.tables import Shipment as ShipmentTable
 from worker.orders.hold.changes import ask_for_payment
 from worker.orders.payment import ledger
 from worker.orders.payment.amounts import capturable, capture_price, unpaid_units
-from worker.orders.payment.requests import Asked, again, ask
+from worker.orders.payment.requests import ProviderRequest, open_request, resume
 from worker.orders.ports import ProviderPayment
 from worker.orders.stock.changes import add_to_line
 from worker.orders.store import Done, utc_now
@@ -24,7 +24,7 @@ class Begun(Payload):
     """Either an outcome, or what to ask of the provider."""
 
     outcome: str | None = None
-    asked: Asked | None = None
+    request: ProviderRequest | None = None
     provider_ref: str = ""
     multicapture: bool = False
     captured_before: int = 0
@@ -44,7 +44,7 @@ async def begin(
             raise StepInFlight("Another parcel of this order is being paid for.")
         if row is not None:
             return Begun(
-                asked=again(payment, row),
+                request=resume(payment, row),
                 provider_ref=payment.provider_ref or "",
                 multicapture=payment.multicapture,
                 captured_before=payment.captured,
@@ -59,10 +59,12 @@ async def begin(
     if not able:
         return Begun(outcome="uncovered")
     payment = able[-1]
-    asked = await ask(change, payment.id, MoneyKind.CAPTURE, amount, shipment_id, now)
+    request = await open_request(
+        change, payment.id, MoneyKind.CAPTURE, amount, shipment_id, now
+    )
     await ledger.add(change, payment.id, capturing=amount)
     return Begun(
-        asked=asked,
+        request=request,
         provider_ref=payment.provider_ref or "",
         multicapture=payment.multicapture,
         captured_before=payment.captured,

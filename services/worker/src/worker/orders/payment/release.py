@@ -9,14 +9,14 @@ from shared.database.orders.snapshot import OrderSnapshot, Payment
 from shared.database.orders.tables import Payment as PaymentTable
 
 from worker.orders.payment import ledger
-from worker.orders.payment.requests import Asked, again, ask
+from worker.orders.payment.requests import ProviderRequest, open_request, resume
 from worker.orders.store import Done
 
 
 class Begun(Payload):
     """`abandoned`: it was never authorised and still waits for the customer."""
 
-    asked: Asked | None = None
+    request: ProviderRequest | None = None
     provider_ref: str = ""
     abandoned: bool = False
 
@@ -28,16 +28,16 @@ async def begin(
     ref = payment.provider_ref or ""
     pending = payment.pending(MoneyKind.RELEASE)
     if pending is not None:
-        return Begun(asked=again(payment, pending), provider_ref=ref)
+        return Begun(request=resume(payment, pending), provider_ref=ref)
     waiting = payment.pending(MoneyKind.AUTHORIZE)
     if waiting is not None and payment.next_action is not None:
-        return Begun(asked=again(payment, waiting), provider_ref=ref, abandoned=True)
+        return Begun(request=resume(payment, waiting), provider_ref=ref, abandoned=True)
     if payment.held == 0 or payment.capturing:
         return Begun()
-    asked = await ask(
+    request = await open_request(
         change, payment.id, MoneyKind.RELEASE, payment.held, payment.id, now
     )
-    return Begun(asked=asked, provider_ref=ref)
+    return Begun(request=request, provider_ref=ref)
 
 
 async def settle(change: Change, order: OrderSnapshot, *, row_id: str) -> Done:

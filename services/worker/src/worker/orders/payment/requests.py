@@ -21,7 +21,7 @@ KEY_LIVES = timedelta(hours=23)
 """Stripe may forget a key after 24 h; one hour is a margin for clocks and queues."""
 
 
-class Asked(Payload):
+class ProviderRequest(Payload):
     """What to ask the provider. `row_id` is the idempotency key; `repeat` says that it
     may have been asked before, at the earliest at `since`."""
 
@@ -33,9 +33,9 @@ class Asked(Payload):
     provider_ref: str | None = None
 
 
-def again(payment: Payment, row: LedgerRow) -> Asked:
+def resume(payment: Payment, row: LedgerRow) -> ProviderRequest:
     """Resume a row that a crash or a lost answer left pending."""
-    return Asked(
+    return ProviderRequest(
         row_id=row.id,
         payment_id=payment.id,
         amount=row.amount,
@@ -45,16 +45,16 @@ def again(payment: Payment, row: LedgerRow) -> Asked:
     )
 
 
-async def ask(
+async def open_request(
     change: Change,
     payment_id: str,
     kind: MoneyKind,
     amount: int,
     ref: str,
     at: datetime,
-) -> Asked:
+) -> ProviderRequest:
     row_id = await ledger.begin(change, payment_id, kind, amount, ref)
-    return Asked(
+    return ProviderRequest(
         row_id=row_id, payment_id=payment_id, amount=amount, since=at, repeat=False
     )
 
@@ -77,26 +77,26 @@ class ProviderRequests:
         self._store = store
         self._provider = provider
 
-    async def resume(
+    async def send(
         self,
         order_id: str,
-        asked: Asked,
+        request: ProviderRequest,
         look: Callable[[], Awaitable[A | None]],
         call: Callable[[str], Awaitable[A]],
     ) -> A:
-        if asked.repeat:
+        if request.repeat:
             found = await look()
             if found is not None:
                 return found
         try:
-            if utc_now() - asked.since > KEY_LIVES:
+            if utc_now() - request.since > KEY_LIVES:
                 raise KeySpent("the provider may have forgotten the key")
-            return await call(asked.row_id)
+            return await call(request.row_id)
         except KeySpent as spent:
             found = await look()
             if found is not None:
                 return found
             await self._store.change(
-                order_id, partial(under_new_key, row_id=asked.row_id), Done
+                order_id, partial(under_new_key, row_id=request.row_id), Done
             )
             raise Unavailable(self._provider, f"{spent}; a new key is next") from None

@@ -3,7 +3,7 @@
 from functools import partial
 
 from shared.contracts.orders.activities import RefundSteps
-from shared.contracts.orders.models import RefundFacts, RefundRef, RequestRefund
+from shared.contracts.orders.models import RefundRef, RefundState, RequestRefund
 from shared.contracts.orders.states import HoldReason, MoneyStatus, RefundReason
 from shared.database.kernel.change import Change
 from shared.database.kernel.holds import place_hold
@@ -14,7 +14,7 @@ from worker.orders.hold.policy import REFUND_DUE
 from worker.orders.hold.screening import needs_second_person
 from worker.orders.refund import changes as refunds
 from worker.orders.refund.breakdown import wished
-from worker.orders.refund.state import refund_facts
+from worker.orders.refund.state import refund_state
 from worker.orders.store import Done, OrderStore
 
 NOBODYS_WISH = (RefundReason.CANCELLATION, RefundReason.RETURN)
@@ -30,13 +30,13 @@ class RefundActivities(RefundSteps):
         self._limit = limit
 
     @activity.defn(name="look_at_refund")
-    async def look_at_refund(self, ref: RefundRef) -> RefundFacts | None:
+    async def look_at_refund(self, ref: RefundRef) -> RefundState | None:
         order = await self._store.read(ref.order_id)
         known = any(refund.id == ref.refund_id for refund in order.refunds)
-        return refund_facts(order, ref.refund_id) if known else None
+        return refund_state(order, ref.refund_id) if known else None
 
     @activity.defn(name="request_refund")
-    async def request_refund(self, command: RequestRefund) -> RefundFacts:
+    async def request_refund(self, command: RequestRefund) -> RefundState:
         await self._store.change(
             command.order_id,
             partial(_request, command=command, limit=self._limit),
@@ -45,22 +45,22 @@ class RefundActivities(RefundSteps):
             actor=command.actor,
         )
         order = await self._store.read(command.order_id)
-        return refund_facts(order, command.refund_id)
+        return refund_state(order, command.refund_id)
 
 
 async def _request(
     change: Change, order: OrderSnapshot, *, command: RequestRefund, limit: int
 ) -> Done:
-    credit = wished(
+    due = wished(
         order,
         {item.line: item.quantity for item in command.lines},
         shipping=command.shipping,
         goodwill=command.goodwill,
     )
     await refunds.request(
-        change, order, credit, reason=command.reason, refund_id=command.refund_id
+        change, order, due, reason=command.reason, refund_id=command.refund_id
     )
-    alone = credit.amount + _given_alone(order, change.actor)
+    alone = due.amount + _given_alone(order, change.actor)
     if needs_second_person(alone, limit):
         await place_hold(
             change,
@@ -82,5 +82,5 @@ def _given_alone(order: OrderSnapshot, actor: str) -> int:
         and refund.status is not MoneyStatus.FAILED
         and refund.approved_by is None
         and refund.reason not in NOBODYS_WISH
-        and not refund_facts(order, refund.id).on_hold
+        and not refund_state(order, refund.id).on_hold
     )

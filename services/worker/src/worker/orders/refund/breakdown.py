@@ -16,7 +16,7 @@ from shared.database.orders.snapshot import OrderSnapshot, Refund, Shipment
 
 
 @dataclass(frozen=True)
-class Credit:
+class RefundBreakdown:
     """Minor units. `goodwill` is below zero where the lines' price is more than is
     left to pay back: the customer had that part before."""
 
@@ -36,12 +36,12 @@ def wished(
     *,
     shipping: bool = False,
     goodwill: int = 0,
-) -> Credit:
+) -> RefundBreakdown:
     """What a person wants to give back. Raises `Refusal` exceeds-refundable."""
     there = all(
         units <= order.line(number).creditable for number, units in lines.items()
     )
-    credit = Credit(
+    due = RefundBreakdown(
         lines,
         goods=_price(order, lines),
         shipping=order.shipping_creditable if shipping else 0,
@@ -49,20 +49,20 @@ def wished(
     )
     if (
         not there
-        or (shipping and not credit.shipping)
-        or not 0 < credit.amount <= order.refundable
+        or (shipping and not due.shipping)
+        or not 0 < due.amount <= order.refundable
     ):
         raise Refusal(
             "exceeds-refundable",
             "More than was paid cannot be paid back.",
             refundable=order.refundable,
         )
-    return credit
+    return due
 
 
 def owed(
     order: OrderSnapshot, lines: Mapping[int, int], *, shipping: int = 0
-) -> Credit:
+) -> RefundBreakdown:
     """What is due for goods that were cancelled or came back: at most what is left,
     for a part may have been paid back before."""
     left = {
@@ -75,7 +75,7 @@ def owed(
     rounding = _rounding(order, left)
     due = goods + shipping + rounding
     missing = max(0, due - order.refundable)
-    return Credit(left, goods, shipping, rounding - missing)
+    return RefundBreakdown(left, goods, shipping, rounding - missing)
 
 
 def shipping_owed(
@@ -109,7 +109,7 @@ def _is_kept(
     return (asked or on_its_way) and shipment is not given_up
 
 
-def undone(order: OrderSnapshot, refund: Refund, given_up: int) -> Credit:
+def undone(order: OrderSnapshot, refund: Refund, given_up: int) -> RefundBreakdown:
     """What taking a refund back returns to the order, of which `given_up` was not paid
     out. Units are worth what they are worth now: with other credits in between, that
     may differ by a cent, and the cent is goodwill too."""
@@ -118,7 +118,9 @@ def undone(order: OrderSnapshot, refund: Refund, given_up: int) -> Credit:
         share(line.total, line.qty, line.credited - units, units)
         for line, units in ((order.line(n), units) for n, units in lines.items())
     )
-    return Credit(lines, goods, refund.shipping, given_up - goods - refund.shipping)
+    return RefundBreakdown(
+        lines, goods, refund.shipping, given_up - goods - refund.shipping
+    )
 
 
 def _price(order: OrderSnapshot, lines: Mapping[int, int]) -> int:

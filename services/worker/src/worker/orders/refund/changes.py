@@ -23,23 +23,23 @@ from shared.database.orders.tables import Refund as RefundTable
 from worker.orders.hold.effects import decides
 from worker.orders.payment import ledger
 from worker.orders.payment.amounts import pending_refunds
-from worker.orders.refund.breakdown import Credit, undone
+from worker.orders.refund.breakdown import RefundBreakdown, undone
 from worker.orders.stock.changes import add_to_line
 
 
 async def request(
     change: Change,
     order: OrderSnapshot,
-    credit: Credit,
+    due: RefundBreakdown,
     *,
     reason: RefundReason,
     refund_id: str | None = None,
     return_id: str | None = None,
 ) -> str | None:
-    """Owe the customer a `credit`. Returns the refund's id, `None` where it comes to
+    """Owe the customer what is `due`. Returns the refund's id, `None` where it comes to
     nothing. Asking the provider is the refund's workflow's business."""
-    await _add(change, order, credit, sign=1)
-    if credit.amount == 0:
+    await _add(change, order, due, sign=1)
+    if due.amount == 0:
         return None
     refund_id = refund_id or new_id("ref")
     await change.insert(
@@ -49,20 +49,20 @@ async def request(
             "order_id": order.id,
             "return_id": return_id,
             "reason": reason,
-            "amount": credit.amount,
-            "shipping": credit.shipping,
-            "goodwill": credit.goodwill,
+            "amount": due.amount,
+            "shipping": due.shipping,
+            "goodwill": due.goodwill,
             "status": MoneyStatus.PENDING,
             "lines": [
                 {"line": number, "quantity": units}
-                for number, units in credit.lines.items()
+                for number, units in due.lines.items()
             ],
             "requested_by": change.actor,
         },
     )
-    await _set_aside(change, order, credit.amount, refund_id)
+    await _set_aside(change, order, due.amount, refund_id)
     change.event(
-        "refund.requested", refund_id=refund_id, amount=credit.amount, reason=reason
+        "refund.requested", refund_id=refund_id, amount=due.amount, reason=reason
     )
     return refund_id
 
@@ -128,15 +128,15 @@ def _open_rows(order: OrderSnapshot, refund_id: str) -> list[tuple[Payment, Ledg
 
 
 async def _add(
-    change: Change, order: OrderSnapshot, credit: Credit, *, sign: int
+    change: Change, order: OrderSnapshot, due: RefundBreakdown, *, sign: int
 ) -> None:
-    for number, units in credit.lines.items():
+    for number, units in due.lines.items():
         await add_to_line(change, order.id, number, credited=sign * units)
     await change.update(
         Order,
         order.id,
         add={
-            "shipping_credited": sign * credit.shipping,
-            "goodwill": sign * credit.goodwill,
+            "shipping_credited": sign * due.shipping,
+            "goodwill": sign * due.goodwill,
         },
     )

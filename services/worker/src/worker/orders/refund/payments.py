@@ -3,13 +3,13 @@
 from functools import partial
 
 from shared.contracts.orders.activities import RefundPaymentSteps
-from shared.contracts.orders.models import RefundFacts, RefundRef
+from shared.contracts.orders.models import RefundRef, RefundState
 from temporalio import activity
 
 from worker.orders.payment.requests import ProviderRequests
 from worker.orders.ports import PaymentProvider, ProviderRefund
 from worker.orders.refund import settle
-from worker.orders.refund.state import refund_facts
+from worker.orders.refund.state import refund_state
 from worker.orders.store import Done, OrderStore
 
 
@@ -20,14 +20,14 @@ class RefundPaymentActivities(RefundPaymentSteps):
         self._requests = ProviderRequests(store, provider.name)
 
     @activity.defn(name="refund")
-    async def refund(self, ref: RefundRef) -> RefundFacts:
+    async def refund(self, ref: RefundRef) -> RefundState:
         order = await self._store.read(ref.order_id)
         for part in settle.open_parts(order, ref.refund_id):
             # A part that failed has opened a hold: the others wait for it.
-            held = refund_facts(order, ref.refund_id).on_hold
+            held = refund_state(order, ref.refund_id).on_hold
             await self._refund_part(ref, part, may_call=not held)
             order = await self._store.read(ref.order_id)
-        return refund_facts(order, ref.refund_id)
+        return refund_state(order, ref.refund_id)
 
     async def recheck_refund(self, ref: RefundRef, provider_ref: str) -> None:
         """Take the provider's current word for what it knows by this reference, even if
@@ -40,7 +40,7 @@ class RefundPaymentActivities(RefundPaymentSteps):
     async def _refund_part(
         self, ref: RefundRef, part: settle.Part, *, may_call: bool
     ) -> None:
-        row_id = part.asked.row_id
+        row_id = part.request.row_id
 
         async def look() -> ProviderRefund | None:
             return await self._provider.find_refund(
@@ -49,12 +49,12 @@ class RefundPaymentActivities(RefundPaymentSteps):
 
         async def call(key: str) -> ProviderRefund:
             return await self._provider.refund(
-                part.payment_ref, part.asked.amount, refund_id=ref.refund_id, key=key
+                part.payment_ref, part.request.amount, refund_id=ref.refund_id, key=key
             )
 
         if may_call:
-            answer = await self._requests.resume(
-                ref.order_id, part.asked, look=look, call=call
+            answer = await self._requests.send(
+                ref.order_id, part.request, look=look, call=call
             )
         elif (found := await look()) is not None:
             answer = found

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.contracts.base import RefundId
-from shared.contracts.orders.models import RefundFacts
+from shared.contracts.orders.models import RefundState
 
 from worker.orders.hold.policy import ExpireHold, Remind, overdue_hold, wait_for_people
 from worker.runtime.level_triggered import End, Wait
@@ -23,7 +23,7 @@ class StartRefunds:
 RefundStep = AskProvider | Remind | ExpireHold | Wait | End
 
 
-def next_refund_step(facts: RefundFacts, now: datetime) -> RefundStep:
+def next_refund_step(facts: RefundState, now: datetime) -> RefundStep:
     overdue = overdue_hold(facts.holds, now)
     if overdue is not None:
         return overdue

@@ -11,13 +11,13 @@ from shared.database.orders.tables import Refund as RefundTable
 from worker.orders.hold.policy import REFUND_DUE
 from worker.orders.payment import ledger
 from worker.orders.payment.amounts import pending_refunds
-from worker.orders.payment.requests import Asked, again
+from worker.orders.payment.requests import ProviderRequest, resume
 from worker.orders.ports import ProviderRefund
 from worker.orders.store import Done
 
 
 class Part(Payload):
-    asked: Asked
+    request: ProviderRequest
     payment_ref: str
 
 
@@ -40,7 +40,7 @@ def part_at_provider(
 
 
 def _part(payment: Payment, row: LedgerRow) -> Part:
-    return Part(asked=again(payment, row), payment_ref=payment.provider_ref or "")
+    return Part(request=resume(payment, row), payment_ref=payment.provider_ref or "")
 
 
 async def settle(

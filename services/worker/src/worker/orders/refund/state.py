@@ -1,15 +1,15 @@
 """What a refund's workflow needs to know, drawn from its order's snapshot."""
 
-from shared.contracts.orders.models import RefundFacts
+from shared.contracts.orders.models import RefundState
 from shared.database.orders.snapshot import OrderSnapshot
 
 from worker.orders.hold.state import holds_of
 from worker.orders.payment.amounts import pending_refunds
 
 
-def refund_facts(order: OrderSnapshot, refund_id: str) -> RefundFacts:
+def refund_state(order: OrderSnapshot, refund_id: str) -> RefundState:
     holds = holds_of(order, refund_id)
-    return RefundFacts(
+    return RefundState(
         refund_id=refund_id,
         status=order.refund(refund_id).status,
         to_settle=bool(pending_refunds(order, refund_id)),

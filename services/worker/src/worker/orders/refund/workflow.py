@@ -14,8 +14,8 @@ from shared.contracts.orders.activities import (
 from shared.contracts.orders.models import (
     HoldRef,
     RefundEnd,
-    RefundFacts,
     RefundRef,
+    RefundState,
     ReleaseHold,
     RequestRefund,
 )
@@ -59,7 +59,7 @@ class RefundWorkflow(Refund):
             facts = await self._shielded(self._look())
         return RefundEnd(succeeded=False)
 
-    async def _take(self, step: RefundStep) -> RefundFacts | None:
+    async def _take(self, step: RefundStep) -> RefundState | None:
         match step:
             case AskProvider():
                 asked = await workflow.execute_activity_method(
@@ -87,7 +87,7 @@ class RefundWorkflow(Refund):
         self._nudged = True
 
     @workflow.update
-    async def request(self, command: RequestRefund) -> RefundFacts:
+    async def request(self, command: RequestRefund) -> RefundState:
         return await workflow.execute_local_activity_method(
             RefundSteps.request_refund, command, **options.DATABASE
         )
@@ -101,14 +101,14 @@ class RefundWorkflow(Refund):
 
     # ── steps ───────────────────────────────────────────────────────────────────
 
-    async def _wait(self, patience: timedelta | None) -> RefundFacts | None:
+    async def _wait(self, patience: timedelta | None) -> RefundState | None:
         if await should_continue_as_new():
             workflow.continue_as_new(self._ref)
         with suppress(asyncio.TimeoutError):
             await workflow.wait_condition(lambda: self._nudged, timeout=patience)
         return await self._look()
 
-    async def _look(self) -> RefundFacts | None:
+    async def _look(self) -> RefundState | None:
         self._nudged = False
         return await workflow.execute_local_activity_method(
             RefundSteps.look_at_refund, self._ref, **options.DATABASE

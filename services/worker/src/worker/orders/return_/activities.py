@@ -9,8 +9,8 @@ from shared.contracts.orders.models import (
     ReceiveReturn,
     ReleaseHold,
     RequestReturn,
-    ReturnFacts,
     ReturnRef,
+    ReturnState,
 )
 from shared.contracts.orders.states import Decision, HoldReason
 from shared.database.kernel.change import Change
@@ -21,7 +21,7 @@ from worker.orders.hold import changes as holds
 from worker.orders.hold.screening import ReturnLimits
 from worker.orders.return_ import changes as returns
 from worker.orders.return_ import receive
-from worker.orders.return_.state import return_facts
+from worker.orders.return_.state import return_state
 from worker.orders.store import Apply, Done, OrderStore
 
 
@@ -31,49 +31,49 @@ class ReturnActivities(ReturnSteps):
         self._limits = limits
 
     @activity.defn(name="look_at_return")
-    async def look_at_return(self, ref: ReturnRef) -> ReturnFacts | None:
+    async def look_at_return(self, ref: ReturnRef) -> ReturnState | None:
         order = await self._store.read(ref.order_id)
         known = any(return_.id == ref.return_id for return_ in order.returns)
-        return return_facts(order, ref.return_id) if known else None
+        return return_state(order, ref.return_id) if known else None
 
     @activity.defn(name="request_return")
-    async def request_return(self, command: RequestReturn) -> ReturnFacts:
+    async def request_return(self, command: RequestReturn) -> ReturnState:
         apply = partial(returns.request, command=command, limits=self._limits)
         return await self._command(command, command.return_id, apply)
 
     @activity.defn(name="decide_return")
-    async def decide_return(self, command: DecideReturn) -> ReturnFacts:
+    async def decide_return(self, command: DecideReturn) -> ReturnState:
         apply = partial(_decide, command=command)
         return await self._command(command, command.return_id, apply)
 
     @activity.defn(name="receive_return")
-    async def receive_return(self, command: ReceiveReturn) -> ReturnFacts:
+    async def receive_return(self, command: ReceiveReturn) -> ReturnState:
         apply = partial(receive.receive, command=command)
         return await self._command(command, command.return_id, apply)
 
     @activity.defn(name="remind_of_return")
-    async def remind_of_return(self, ref: ReturnRef) -> ReturnFacts:
+    async def remind_of_return(self, ref: ReturnRef) -> ReturnState:
         return await self._step(ref, partial(returns.remind, return_id=ref.return_id))
 
     @activity.defn(name="expire_return")
-    async def expire_return(self, ref: ReturnRef) -> ReturnFacts:
+    async def expire_return(self, ref: ReturnRef) -> ReturnState:
         return await self._step(ref, partial(returns.expire, return_id=ref.return_id))
 
     @activity.defn(name="close_return")
-    async def close_return(self, ref: ReturnRef) -> ReturnFacts:
+    async def close_return(self, ref: ReturnRef) -> ReturnState:
         return await self._step(ref, partial(returns.close, return_id=ref.return_id))
 
     async def _command(
         self, command: Command, return_id: str, apply: Apply
-    ) -> ReturnFacts:
+    ) -> ReturnState:
         await self._store.change(
             command.order_id, apply, Done, key=command.key, actor=command.actor
         )
-        return return_facts(await self._store.read(command.order_id), return_id)
+        return return_state(await self._store.read(command.order_id), return_id)
 
-    async def _step(self, ref: ReturnRef, apply: Apply) -> ReturnFacts:
+    async def _step(self, ref: ReturnRef, apply: Apply) -> ReturnState:
         await self._store.change(ref.order_id, apply, Done)
-        return return_facts(await self._store.read(ref.order_id), ref.return_id)
+        return return_state(await self._store.read(ref.order_id), ref.return_id)
 
 
 async def _decide(

@@ -3,13 +3,13 @@
 from functools import partial
 
 from shared.contracts.orders.activities import ReturnLabelSteps
-from shared.contracts.orders.models import Parcel, ReturnFacts, ReturnRef
+from shared.contracts.orders.models import Parcel, ReturnRef, ReturnState
 from shared.database.orders.snapshot import OrderSnapshot
 from temporalio import activity
 
 from worker.orders.ports import AddressRefused, Carrier, Label
 from worker.orders.return_ import changes
-from worker.orders.return_.state import return_facts
+from worker.orders.return_.state import return_state
 from worker.orders.shipment.address import ship_to
 from worker.orders.store import Done, OrderStore
 
@@ -20,7 +20,7 @@ class ReturnLabelActivities(ReturnLabelSteps):
         self._carrier = carrier
 
     @activity.defn(name="buy_return_label")
-    async def buy_return_label(self, ref: ReturnRef) -> ReturnFacts:
+    async def buy_return_label(self, ref: ReturnRef) -> ReturnState:
         order = await self._store.read(ref.order_id)
         label = await self._return_label(order, ref.return_id)
         await self._store.change(
@@ -33,7 +33,7 @@ class ReturnLabelActivities(ReturnLabelSteps):
             ),
             Done,
         )
-        return return_facts(await self._store.read(ref.order_id), ref.return_id)
+        return return_state(await self._store.read(ref.order_id), ref.return_id)
 
     async def _return_label(self, order: OrderSnapshot, return_id: str) -> Label | None:
         """Nobody knows what parcel the customer will make; the largest one they got is

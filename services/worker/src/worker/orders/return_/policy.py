@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.contracts.orders.models import ReturnFacts
+from shared.contracts.orders.models import ReturnState
 from shared.contracts.orders.states import ReturnStatus
 
 from worker.orders.hold.policy import ExpireHold, Remind, overdue_hold, wait_for_people
@@ -50,7 +50,7 @@ ReturnStep = (
 )
 
 
-def next_return_step(facts: ReturnFacts, refunding: bool, now: datetime) -> ReturnStep:
+def next_return_step(facts: ReturnState, refunding: bool, now: datetime) -> ReturnStep:
     """What a return needs next; `refunding` while its refund is under way."""
     overdue = overdue_hold(facts.holds, now)
     if overdue is not None:
@@ -67,7 +67,7 @@ def next_return_step(facts: ReturnFacts, refunding: bool, now: datetime) -> Retu
     return End()
 
 
-def _await_goods(facts: ReturnFacts, now: datetime) -> ReturnStep:
+def _await_goods(facts: ReturnState, now: datetime) -> ReturnStep:
     if facts.due_at is None:
         return ArrangeReturn()
     if facts.due_at <= now:

@@ -1,15 +1,15 @@
 """What a return's workflow needs to know, drawn from its order's snapshot."""
 
-from shared.contracts.orders.models import ReturnFacts
+from shared.contracts.orders.models import ReturnState
 from shared.database.orders.snapshot import OrderSnapshot
 
 from worker.orders.hold.state import holds_of
 from worker.orders.payment.amounts import pending_refunds
 
 
-def return_facts(order: OrderSnapshot, return_id: str) -> ReturnFacts:
+def return_state(order: OrderSnapshot, return_id: str) -> ReturnState:
     found = order.return_(return_id)
-    return ReturnFacts(
+    return ReturnState(
         return_id=found.id,
         status=found.status,
         holds=holds_of(order, return_id),

@@ -11,14 +11,14 @@ from shared.contracts.orders.activities import OrderSteps, ReturnLabelSteps, Ret
 from shared.contracts.orders.models import (
     DecideReturn,
     HoldRef,
-    OrderFacts,
+    OrderState,
     ReceiveReturn,
     RefundRef,
     ReleaseHold,
     RequestReturn,
     ReturnEnd,
-    ReturnFacts,
     ReturnRef,
+    ReturnState,
 )
 from shared.contracts.orders.names import refund_workflow_id
 from shared.contracts.orders.workflows import Refund, Return
@@ -73,7 +73,7 @@ class ReturnWorkflow(Return):
             facts = await self._shielded(self._look())
         return ReturnEnd(status=None)
 
-    async def _take(self, step: ReturnStep) -> ReturnFacts | None:
+    async def _take(self, step: ReturnStep) -> ReturnState | None:
         match step:
             case ArrangeReturn():
                 return await workflow.execute_activity_method(
@@ -103,15 +103,15 @@ class ReturnWorkflow(Return):
         self._nudged = True
 
     @workflow.update
-    async def request(self, command: RequestReturn) -> ReturnFacts:
+    async def request(self, command: RequestReturn) -> ReturnState:
         return await self._command(ReturnSteps.request_return, command)
 
     @workflow.update
-    async def decide(self, command: DecideReturn) -> ReturnFacts:
+    async def decide(self, command: DecideReturn) -> ReturnState:
         return await self._command(ReturnSteps.decide_return, command)
 
     @workflow.update
-    async def receive(self, command: ReceiveReturn) -> ReturnFacts:
+    async def receive(self, command: ReceiveReturn) -> ReturnState:
         return await self._command(ReturnSteps.receive_return, command)
 
     @workflow.update
@@ -122,8 +122,8 @@ class ReturnWorkflow(Return):
         self._nudged = True
 
     async def _command(
-        self, step: Callable[[ReturnSteps, C], Awaitable[ReturnFacts]], command: C
-    ) -> ReturnFacts:
+        self, step: Callable[[ReturnSteps, C], Awaitable[ReturnState]], command: C
+    ) -> ReturnState:
         facts = await self._database(step, command)
         self._nudged = True
         return facts
@@ -139,7 +139,7 @@ class ReturnWorkflow(Return):
                 timeout=None if until is None else until - workflow.now(),
             )
 
-    async def _look(self) -> ReturnFacts | None:
+    async def _look(self) -> ReturnState | None:
         self._nudged = False
         return await self._database(ReturnSteps.look_at_return, self._ref)
 
@@ -151,7 +151,7 @@ class ReturnWorkflow(Return):
         )
 
     async def _on_hold(
-        self, step: Callable[[OrderSteps, HoldRef], Awaitable[OrderFacts]], hold_id: str
+        self, step: Callable[[OrderSteps, HoldRef], Awaitable[OrderState]], hold_id: str
     ) -> None:
         ref = HoldRef(order_id=self._ref.order_id, hold_id=hold_id)
         await workflow.execute_local_activity_method(step, ref, **options.DATABASE)

@@ -7,13 +7,13 @@ from shared.contracts.orders.models import (
     CancelShipment,
     Pack,
     Ship,
-    ShipmentFacts,
     ShipmentRef,
+    ShipmentState,
 )
 from temporalio import activity
 
 from worker.orders.shipment import changes
-from worker.orders.shipment.state import shipment_facts
+from worker.orders.shipment.state import shipment_state
 from worker.orders.store import Apply, Done, OrderStore
 
 
@@ -22,23 +22,23 @@ class ShipmentActivities(ShipmentSteps):
         self._store = store
 
     @activity.defn(name="look_at_shipment")
-    async def look_at_shipment(self, ref: ShipmentRef) -> ShipmentFacts:
-        return shipment_facts(await self._store.read(ref.order_id), ref.shipment_id)
+    async def look_at_shipment(self, ref: ShipmentRef) -> ShipmentState:
+        return shipment_state(await self._store.read(ref.order_id), ref.shipment_id)
 
     @activity.defn(name="begin_packing")
-    async def begin_packing(self, command: Pack) -> ShipmentFacts:
+    async def begin_packing(self, command: Pack) -> ShipmentState:
         return await self._command(command, partial(changes.pick, command=command))
 
     @activity.defn(name="ship")
-    async def ship(self, command: Ship) -> ShipmentFacts:
+    async def ship(self, command: Ship) -> ShipmentState:
         return await self._command(command, partial(changes.ship, command=command))
 
     @activity.defn(name="cancel_shipment")
-    async def cancel_shipment(self, command: CancelShipment) -> ShipmentFacts:
+    async def cancel_shipment(self, command: CancelShipment) -> ShipmentState:
         return await self._command(command, partial(changes.cancel, command=command))
 
     @activity.defn(name="miss_scan")
-    async def miss_scan(self, ref: ShipmentRef) -> ShipmentFacts:
+    async def miss_scan(self, ref: ShipmentRef) -> ShipmentState:
         await self._store.change(
             ref.order_id, partial(changes.miss_scan, shipment_id=ref.shipment_id), Done
         )
@@ -46,7 +46,7 @@ class ShipmentActivities(ShipmentSteps):
 
     async def _command(
         self, command: Pack | Ship | CancelShipment, apply: Apply
-    ) -> ShipmentFacts:
+    ) -> ShipmentState:
         await self._store.change(
             command.order_id, apply, Done, key=command.key, actor=command.actor
         )

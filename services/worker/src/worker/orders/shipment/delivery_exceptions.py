@@ -143,13 +143,13 @@ async def refund(change: Change, order: OrderSnapshot, hold: Hold) -> None:
     if back:
         for number, n in units.items():
             await add_to_line(change, order.id, number, returned=n)
-    credit = breakdown.owed(
+    due = breakdown.owed(
         order, units, shipping=breakdown.shipping_owed(order, given_up=shipment)
     )
     await refunds.request(
         change,
         order,
-        credit,
+        due,
         reason=RefundReason.RETURN if back else RefundReason.LOST,
     )
 

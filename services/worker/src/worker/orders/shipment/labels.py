@@ -20,7 +20,7 @@ from worker.orders.shipment.address import (
     ask_for_address,
     ship_to,
 )
-from worker.orders.shipment.state import shipment_facts
+from worker.orders.shipment.state import shipment_state
 from worker.orders.store import Done, OrderStore
 
 
@@ -62,7 +62,7 @@ class CarrierActivities(CarrierSteps):
     async def _labelled(self, ref: ShipmentRef) -> Labelled:
         order = await self._store.read(ref.order_id)
         return Labelled(
-            outcome="labelled", shipment=shipment_facts(order, ref.shipment_id)
+            outcome="labelled", shipment=shipment_state(order, ref.shipment_id)
         )
 
     @activity.defn(name="void_label")

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from shared.contracts.orders.models import ShipmentFacts
+from shared.contracts.orders.models import ShipmentState
 
 SCAN_DUE = timedelta(hours=48)
 PARCEL_LOST_AFTER = timedelta(days=14)
@@ -22,7 +22,7 @@ TRACKING_RANK = {
 """How far along a parcel is, by a carrier's words (EasyPost's)."""
 
 
-def shipment_ended(facts: ShipmentFacts) -> bool:
+def shipment_ended(facts: ShipmentState) -> bool:
     """A cancelled parcel has not ended while its label is still valid."""
     return facts.status.final and not facts.to_void
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from shared.contracts.orders.models import ShipmentFacts
+from shared.contracts.orders.models import ShipmentState
 from shared.contracts.orders.states import HoldReason, ShipmentStatus
 from shared.database.orders.snapshot import OrderSnapshot, Shipment
 
@@ -10,10 +10,10 @@ from worker.orders.payment.amounts import paying
 from worker.orders.shipment.policy import PARCEL_LOST_AFTER, SCAN_DUE
 
 
-def shipment_facts(order: OrderSnapshot, shipment_id: str) -> ShipmentFacts:
+def shipment_state(order: OrderSnapshot, shipment_id: str) -> ShipmentState:
     shipment = order.shipment(shipment_id)
     held = any(hold.subject in (order.id, shipment.id) for hold in order.holds)
-    return ShipmentFacts(
+    return ShipmentState(
         shipment_id=shipment.id,
         status=shipment.status,
         parcel_ready=shipment.status is ShipmentStatus.READY

@@ -19,9 +19,9 @@ from shared.contracts.orders.models import (
     Pack,
     Ship,
     ShipmentEnd,
-    ShipmentFacts,
     ShipmentRef,
     ShipmentStart,
+    ShipmentState,
 )
 from shared.contracts.orders.names import order_workflow_id
 from shared.contracts.orders.states import ShipmentStatus
@@ -45,7 +45,7 @@ class ShipmentWorkflow(Shipment):
         self._nudged = False
         self._alarm = Alarm(self.nudge)
         # What a command's own last step saw: spares the main loop a look.
-        self._seen: ShipmentFacts | None = None
+        self._seen: ShipmentState | None = None
         # Only one command handles a parcel at a time.
         self._hands = asyncio.Lock()
 
@@ -54,7 +54,7 @@ class ShipmentWorkflow(Shipment):
         if start.begun or workflow.info().attempt > 1:
             facts = await self._shielded(self._look())
         else:
-            facts = ShipmentFacts(
+            facts = ShipmentState(
                 shipment_id=start.shipment_id, status=ShipmentStatus.READY
             )
         while not shipment_ended(facts):
@@ -62,7 +62,7 @@ class ShipmentWorkflow(Shipment):
         await self._shielded(workflow.wait_condition(workflow.all_handlers_finished))
         return ShipmentEnd(status=facts.status)
 
-    async def _take(self, facts: ShipmentFacts) -> ShipmentFacts:
+    async def _take(self, facts: ShipmentState) -> ShipmentState:
         if facts.to_void:
             async with self._hands:
                 await workflow.execute_activity_method(
@@ -101,7 +101,7 @@ class ShipmentWorkflow(Shipment):
         self._nudged = True
 
     @workflow.update
-    async def pack(self, command: Pack) -> ShipmentFacts:
+    async def pack(self, command: Pack) -> ShipmentState:
         async with self._hands:
             await self._database(ShipmentSteps.begin_packing, command)
             facts = await self._pay_and_label()
@@ -109,14 +109,14 @@ class ShipmentWorkflow(Shipment):
         return facts
 
     @workflow.update
-    async def ship(self, command: Ship) -> ShipmentFacts:
+    async def ship(self, command: Ship) -> ShipmentState:
         async with self._hands:
             facts = await self._database(ShipmentSteps.ship, command)
         self._seen = facts
         return facts
 
     @workflow.update
-    async def cancel(self, command: CancelShipment) -> ShipmentFacts:
+    async def cancel(self, command: CancelShipment) -> ShipmentState:
         async with self._hands:
             # Not by `_look`, which would forget a nudge that the main loop waits for.
             if (await self._database(ShipmentSteps.look_at_shipment, self._ref)).paying:
@@ -127,7 +127,7 @@ class ShipmentWorkflow(Shipment):
 
     # ── steps ───────────────────────────────────────────────────────────────────
 
-    async def _pay_and_label(self) -> ShipmentFacts:
+    async def _pay_and_label(self) -> ShipmentState:
         """No money, no label; no label, no parcel."""
         captured = await self._capture(PackingSteps.pay_and_label)
         if captured.outcome == "uncovered":
@@ -169,7 +169,7 @@ class ShipmentWorkflow(Shipment):
             await self._tell_order()
         return captured
 
-    async def _look(self) -> ShipmentFacts:
+    async def _look(self) -> ShipmentState:
         self._nudged = False
         self._seen = None
         return await self._database(ShipmentSteps.look_at_shipment, self._ref)

@@ -23,7 +23,7 @@ from worker.orders.hold.screening import (
     needs_second_person,
     screen_return,
 )
-from worker.orders.refund.breakdown import Credit, owed, undone, wished
+from worker.orders.refund.breakdown import RefundBreakdown, owed, undone, wished
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -59,7 +59,9 @@ def a_line(number: int, units: int, total: int) -> Line:
     return partly(Line, line=number, qty=units, total=total, captured=units, credited=0)
 
 
-def after(order: OrderSnapshot, credit: Credit, sign: int = 1) -> OrderSnapshot:
+def after(
+    order: OrderSnapshot, credit: RefundBreakdown, sign: int = 1
+) -> OrderSnapshot:
     """What the transaction makes of it."""
     (payment,) = order.payments
     return order.model_copy(
@@ -94,7 +96,7 @@ def assert_m1(order: OrderSnapshot) -> None:
     assert order.refundable == goods + shipping - order.goodwill
 
 
-def a_refund(credit: Credit) -> Refund:
+def a_refund(credit: RefundBreakdown) -> Refund:
     return partly(
         Refund,
         id="ref",
@@ -126,7 +128,7 @@ def test_goods_after_goodwill_are_worth_what_is_left() -> None:
 
 
 def test_what_was_credited_before_is_not_owed_again() -> None:
-    order = after(an_order((3, 900)), Credit({1: 2}, goods=600))
+    order = after(an_order((3, 900)), RefundBreakdown({1: 2}, goods=600))
     assert owed(order, {1: 3}).amount == 300
 
 
@@ -212,7 +214,7 @@ class RefundsOfAnOrder(RuleBasedStateMachine):
         return credit if credit.amount else multiple()
 
     @rule(credit=refunds, paid=st.integers(0, 100))
-    def take_back(self, credit: Credit, paid: int) -> None:
+    def take_back(self, credit: RefundBreakdown, paid: int) -> None:
         if id(credit) in self.taken_back:
             return
         self.taken_back.add(id(credit))

@@ -1,4 +1,4 @@
-"""The figures are true, cost little, and are absent rather than old."""
+"""The gauges are true, cost little, and are absent rather than old."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,8 +9,8 @@ from shared.database.engine import create_engine
 from shared.platform.settings import DatabaseSettings
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
-from worker.orders.upkeep.gauges import FIGURES
-from worker.runtime.figures import Figure, Figures
+from worker.orders.upkeep.gauges import GAUGES
+from worker.runtime.gauges import Gauge, Gauges
 
 from tests.support import infrastructure
 from tests.support.shop import Shop
@@ -20,10 +20,10 @@ LARGE = {"orders", "events", "holds", "ledger", "payments", "shipments", "inbox"
 
 
 async def read(engine: AsyncEngine) -> CollectorRegistry:
-    figures = Figures(engine, FIGURES)
-    await figures.refresh()
+    gauges = Gauges(engine, GAUGES)
+    await gauges.refresh()
     registry = CollectorRegistry()
-    registry.register(figures)
+    registry.register(gauges)
     return registry
 
 
@@ -105,9 +105,9 @@ async def test_orders_that_have_ended_cost_nothing(
                 await connection.execute(text(statement), {"n": ENDED_ORDERS})
             for table in LARGE:
                 await connection.execute(text(f"ANALYZE {table}"))
-            figures = Figures(engine, FIGURES)
+            gauges = Gauges(engine, GAUGES)
             plan = await connection.scalar(
-                text(f"EXPLAIN (FORMAT JSON) {figures.statement}")
+                text(f"EXPLAIN (FORMAT JSON) {gauges.statement}")
             )
         await engine.dispose()
     scanned = {n["Relation Name"] for n in _nodes(plan[0]["Plan"]) if _is_scan(n)}
@@ -171,15 +171,15 @@ async def test_a_database_that_is_away_leaves_no_figures() -> None:
 async def test_two_that_ask_at_once_are_one_read(
     engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    figures = Figures(engine, [Figure("one", "One.", "SELECT 1 AS value")])
+    gauges = Gauges(engine, [Gauge("one", "One.", "SELECT 1 AS value")])
     reads = []
-    read = figures._read
+    read = gauges._read
 
     async def counted() -> Any:
         reads.append(1)
         return await read()
 
-    monkeypatch.setattr(figures, "_read", counted)
-    await figures.refresh()
-    await figures.refresh()
+    monkeypatch.setattr(gauges, "_read", counted)
+    await gauges.refresh()
+    await gauges.refresh()
     assert len(reads) == 1

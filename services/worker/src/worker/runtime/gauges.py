@@ -1,4 +1,4 @@
-"""Figures that are facts: read from the database when Prometheus asks, a while cached.
+"""Gauges that are facts: read from the database when Prometheus asks, a while cached.
 
 Every worker serves the same ones, so a query takes `max by (…)` and never their sum.
 """
@@ -23,7 +23,7 @@ KEPT_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
-class Figure:
+class Gauge:
     """`query` has a row for each value: the columns of `labels`, and `value`.
 
     `always` are label values that are 0 when the query has no row for them, so that a
@@ -51,13 +51,13 @@ class Figure:
         return family
 
 
-class Figures(Collector):
-    """Reads all figures by one statement. `refresh` before the page is made."""
+class Gauges(Collector):
+    """Reads all gauges by one statement. `refresh` before the page is made."""
 
-    def __init__(self, engine: AsyncEngine, figures: Sequence[Figure]) -> None:
+    def __init__(self, engine: AsyncEngine, gauges: Sequence[Gauge]) -> None:
         self._engine = engine
-        self._figures = figures
-        self.statement = " UNION ALL ".join(map(_part, figures))
+        self._gauges = gauges
+        self.statement = " UNION ALL ".join(map(_part, gauges))
         self._rows: Sequence[Row[Any]] | None = None
         self._read_at = -KEPT_SECONDS
         self._reading = asyncio.Lock()
@@ -65,7 +65,7 @@ class Figures(Collector):
 
     async def refresh(self) -> None:
         """Read them again if they are old. Does not raise if the database is away:
-        there are no figures then, since old ones would be lies."""
+        there are no gauges then, since old ones would be lies."""
         async with self._reading:
             if time.monotonic() - self._read_at < KEPT_SECONDS:
                 return
@@ -75,19 +75,19 @@ class Figures(Collector):
             except (OSError, SQLAlchemyError, TimeoutError) as error:
                 self._rows, worked = None, False
                 if self._worked:
-                    log.warning("the figures cannot be read: %s", type(error).__name__)
+                    log.warning("the gauges cannot be read: %s", type(error).__name__)
             self._worked = worked
             self._read_at = time.monotonic()
 
     def collect(self) -> Iterable[Metric]:
         up = GaugeMetricFamily(
-            "database_figures_up", "1 while the figures can be read from the database."
+            "database_figures_up", "1 while the gauges can be read from the database."
         )
         up.add_metric((), float(self._rows is not None))
         yield up
-        for figure in self._figures if self._rows is not None else ():
-            yield figure.family(
-                row for row in self._rows or () if row.figure == figure.name
+        for gauge in self._gauges if self._rows is not None else ():
+            yield gauge.family(
+                row for row in self._rows or () if row.gauge == gauge.name
             )
 
     async def _read(self) -> Sequence[Row[Any]]:
@@ -96,9 +96,9 @@ class Figures(Collector):
             return (await connection.execute(text(self.statement))).all()
 
 
-def _part(figure: Figure) -> str:
-    labels = ", ".join(f"cast({name} AS text)" for name in figure.labels)
+def _part(gauge: Gauge) -> str:
+    labels = ", ".join(f"cast({name} AS text)" for name in gauge.labels)
     return f"""
-        SELECT '{figure.name}' AS figure, cast(ARRAY[{labels}] AS text[]) AS labels,
-          cast(value AS float8) AS value FROM ({figure.query}) AS read
+        SELECT '{gauge.name}' AS gauge, cast(ARRAY[{labels}] AS text[]) AS labels,
+          cast(value AS float8) AS value FROM ({gauge.query}) AS read
         """  # noqa: S608 - our own words
