@@ -14,13 +14,12 @@ from api.app import create_app
 from api.settings import ApiSettings
 from devstack.surroundings import cleared
 from pydantic import SecretStr
-from shared.database.engine import connector, create_engine
+from shared.database.engine import Engine, connector, create_engine
 from shared.database.kernel.change import CHANNEL
 from shared.database.listen import Listener
 from shared.platform.converter import DATA_CONVERTER
 from shared.platform.process import freeze_heap
 from shared.platform.settings import DatabaseSettings
-from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from worker.settings import WorkerSettings
 
@@ -116,7 +115,7 @@ async def database(services: infrastructure.Services) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def engine(database: str) -> AsyncIterator[AsyncEngine]:
+async def engine(database: str) -> AsyncIterator[Engine]:
     settings = DatabaseSettings(database_url=SecretStr(database), database_pool_size=30)
     engine = create_engine(settings, application="test")
     yield engine
@@ -171,9 +170,7 @@ def worker_settings(database: str, payments: Peer, carrier: Peer) -> MakeWorkerS
 
 
 @pytest.fixture
-def work(
-    worker_settings: MakeWorkerSettings, engine: AsyncEngine, temporal: Client
-) -> Work:
+def work(worker_settings: MakeWorkerSettings, engine: Engine, temporal: Client) -> Work:
     """A worker; what is given changes its settings."""
 
     def start(**changed: Any) -> AbstractAsyncContextManager[None]:
@@ -186,7 +183,7 @@ def work(
 def open_shop(
     host: Host,
     database: str,
-    engine: AsyncEngine,
+    engine: Engine,
     services: infrastructure.Services,
     payments: Peer,
     carrier: Peer,

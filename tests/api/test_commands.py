@@ -1,6 +1,7 @@
 """Commands on live orders: carried out once, refused with a reason, or asked again."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from datetime import timedelta
 
 import httpx2
@@ -8,8 +9,8 @@ import pytest
 from api.app import create_app
 from shared.contracts.orders.names import order_workflow_id, shipment_workflow_id
 from shared.contracts.orders.workflows import Order
+from shared.database.engine import Engine
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import Client
@@ -158,7 +159,7 @@ async def test_what_has_left_is_not_cancelled(stocked: Shop) -> None:
 
 
 async def test_a_note_stays_out_of_temporal(
-    stocked: Shop, temporal: Client, engine: AsyncEngine
+    stocked: Shop, temporal: Client, engine: Engine
 ) -> None:
     order = await stocked.confirmed_order()
     await stocked.post(
@@ -264,14 +265,15 @@ async def test_a_parcel_whose_workflow_ends_meanwhile_is_packed(
 
 
 async def test_a_command_is_asked_again_when_a_signal_keeps_the_order_from_ending(
-    live_client: httpx2.AsyncClient, work: Work, temporal: Client, engine: AsyncEngine
+    live_client: httpx2.AsyncClient, work: Work, temporal: Client, engine: Engine
 ) -> None:
     """Then the server drops the Update of the workflow task that cannot end it."""
     shop = Shop(live_client)
     await shop.sell()
     order = await shop.order()
     path = f"/v1/orders/{order['id']}/cancellations"
-    async with engine.connect() as somebody:
+    async with AsyncExitStack() as open_transaction:
+        somebody = await open_transaction.enter_async_context(engine.begin())
         await somebody.execute(
             text("UPDATE orders SET status = 'cancelled', reason = 'test'")
         )
@@ -284,13 +286,13 @@ async def test_a_command_is_asked_again_when_a_signal_keeps_the_order_from_endin
             await eventually(lambda: are_kept_waiting(engine, 2))
             handle = temporal.get_workflow_handle(order_workflow_id(order["id"]))
             await handle.signal(Order.nudge)
-            await somebody.commit()
+            await open_transaction.aclose()
             answer = await cancelling
     assert answer.status_code == 409
     assert code(answer) == "already-cancelled"
 
 
-async def is_begun(engine: AsyncEngine) -> bool:
+async def is_begun(engine: Engine) -> bool:
     async with engine.connect() as connection:
         begun = await connection.scalar(
             text("SELECT EXISTS (SELECT FROM idempotency_keys WHERE status IS NULL)")
@@ -298,7 +300,7 @@ async def is_begun(engine: AsyncEngine) -> bool:
     return bool(begun)
 
 
-async def are_kept_waiting(engine: AsyncEngine, number: int) -> bool:
+async def are_kept_waiting(engine: Engine, number: int) -> bool:
     async with engine.connect() as connection:
         waiting = await connection.scalar(
             text(
@@ -311,7 +313,7 @@ async def are_kept_waiting(engine: AsyncEngine, number: int) -> bool:
 
 @pytest.mark.parametrize("order_goes_on", [False, True])
 async def test_a_lost_answer_is_given_again_when_the_parcel_is_over(
-    stocked: Shop, temporal: Client, engine: AsyncEngine, order_goes_on: bool
+    stocked: Shop, temporal: Client, engine: Engine, order_goes_on: bool
 ) -> None:
     order = await stocked.confirmed_order(2)
     shipment = await stocked.shipment(order)
@@ -326,9 +328,7 @@ async def test_a_lost_answer_is_given_again_when_the_parcel_is_over(
     assert (another.status_code, code(another)) == (409, "wrong-state")
 
 
-async def forget_answers(
-    engine: AsyncEngine, temporal: Client, workflow_id: str
-) -> None:
+async def forget_answers(engine: Engine, temporal: Client, workflow_id: str) -> None:
     """As if Temporal and the API had been killed before they wrote them down."""
     await temporal.get_workflow_handle(workflow_id).result()
     async with engine.begin() as connection:
@@ -374,7 +374,7 @@ async def test_the_address_may_change_until_it_is_packed(stocked: Shop) -> None:
 
 
 async def test_the_timeline_names_the_changed_fields_alone(
-    shop: Shop, engine: AsyncEngine
+    shop: Shop, engine: Engine
 ) -> None:
     await shop.sell()
     order = await shop.order()
@@ -404,7 +404,7 @@ async def corrected(
 
 
 async def test_a_correction_of_any_version_is_never_a_repeat(
-    shop: Shop, engine: AsyncEngine
+    shop: Shop, engine: Engine
 ) -> None:
     await shop.sell()
     order = await shop.order()

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from api.kernel.hold.routes import DECIDERS
 from shared.contracts.orders.states import DECISIONS, HoldReason
+from shared.database.engine import Engine
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.api.shop import Json, Shop, as_user, code, done, key
 
@@ -14,7 +14,7 @@ OPERATOR = as_user("grace", "orders:operate")
 
 
 async def held(
-    shop: Shop, engine: AsyncEngine, reason: str, *, due: timedelta | None = None
+    shop: Shop, engine: Engine, reason: str, *, due: timedelta | None = None
 ) -> Json:
     """An order that a worker has put on hold."""
     await shop.sell()
@@ -32,7 +32,7 @@ async def held(
     return dict(hold)
 
 
-async def test_what_is_due_first_comes_first(shop: Shop, engine: AsyncEngine) -> None:
+async def test_what_is_due_first_comes_first(shop: Shop, engine: Engine) -> None:
     never = await held(shop, engine, "stock")
     later = await held(shop, engine, "payment", due=timedelta(hours=2))
     sooner = await held(shop, engine, "approval", due=timedelta(hours=1))
@@ -43,7 +43,7 @@ async def test_what_is_due_first_comes_first(shop: Shop, engine: AsyncEngine) ->
 
 
 async def test_holds_are_found_by_reason_assignee_and_due_time(
-    shop: Shop, engine: AsyncEngine
+    shop: Shop, engine: Engine
 ) -> None:
     late = await held(shop, engine, "approval", due=timedelta(hours=-1))
     await held(shop, engine, "stock", due=timedelta(hours=1))
@@ -57,7 +57,7 @@ async def test_holds_are_found_by_reason_assignee_and_due_time(
     assert await ids(assignee="grace") == []
 
 
-async def test_a_hold_says_what_may_be_decided(shop: Shop, engine: AsyncEngine) -> None:
+async def test_a_hold_says_what_may_be_decided(shop: Shop, engine: Engine) -> None:
     hold = await held(shop, engine, "approval")
     assert hold["decisions"] == list(DECISIONS[HoldReason.APPROVAL])
     order = await shop.get(f"/v1/orders/{hold['order_id']}")
@@ -65,7 +65,7 @@ async def test_a_hold_says_what_may_be_decided(shop: Shop, engine: AsyncEngine) 
 
 
 async def test_a_hold_is_assigned_and_its_order_tells_of_it(
-    shop: Shop, engine: AsyncEngine
+    shop: Shop, engine: Engine
 ) -> None:
     hold = await held(shop, engine, "stock")
     path = f"/v1/holds/{hold['id']}/assign"
@@ -75,9 +75,7 @@ async def test_a_hold_is_assigned_and_its_order_tells_of_it(
     assert (await shop.post(path, {"assignee": None}))["assignee"] is None
 
 
-async def test_a_decision_must_be_one_of_the_hold_s(
-    shop: Shop, engine: AsyncEngine
-) -> None:
+async def test_a_decision_must_be_one_of_the_hold_s(shop: Shop, engine: Engine) -> None:
     hold = await held(shop, engine, "stock")
     answer = await shop.client.post(
         f"/v1/holds/{hold['id']}/release",
@@ -107,7 +105,7 @@ async def test_nobody_decides_what_they_caused(live: Shop) -> None:
 
 @pytest.mark.parametrize("reason", [*HoldReason])
 async def test_each_reason_has_its_deciders(
-    shop: Shop, engine: AsyncEngine, reason: HoldReason
+    shop: Shop, engine: Engine, reason: HoldReason
 ) -> None:
     hold = await held(shop, engine, reason)
     path, body = f"/v1/holds/{hold['id']}/assign", {"assignee": "x"}

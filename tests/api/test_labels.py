@@ -15,9 +15,9 @@ from api.app import create_app
 from api.orders.shipment import labels
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
+from shared.database.engine import Engine
 from shared.database.ids import new_id
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.api.conftest import MakeSettings, running
 from tests.api.shop import Shop, code
@@ -76,7 +76,7 @@ Packed = Callable[..., AbstractAsyncContextManager[Ask]]
 
 
 @pytest.fixture
-def packed(make_settings: MakeSettings, engine: AsyncEngine) -> Packed:
+def packed(make_settings: MakeSettings, engine: Engine) -> Packed:
     """`ask(url=…)` for the label of a parcel that a worker has left in this form."""
 
     @asynccontextmanager
@@ -99,9 +99,7 @@ def packed(make_settings: MakeSettings, engine: AsyncEngine) -> Packed:
     return packed
 
 
-async def _labelled(
-    engine: AsyncEngine, order_id: str, ref: str, url: str | None
-) -> str:
+async def _labelled(engine: Engine, order_id: str, ref: str, url: str | None) -> str:
     shipment_id = new_id("shp")
     async with engine.begin() as connection:
         await connection.execute(

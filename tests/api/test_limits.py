@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from api.http.request_limits import MAX_BODY_BYTES
 from fastapi import FastAPI
+from shared.database.engine import Engine
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.api.conftest import MakeSettings, running
 from tests.api.shop import PRICE, SHIPPING, SKU, Json, Shop, an_order, code, eur, key
@@ -130,21 +130,20 @@ _LOOKED_AT = text(
 )
 
 
-async def looked_at(engine: AsyncEngine) -> int:
+async def looked_at(engine: Engine) -> int:
     """Rows of orders that were read by connections that have ended since."""
     async with engine.connect() as connection:
         return int(await connection.scalar(_LOOKED_AT) or 0)
 
 
 async def test_a_customer_with_ten_thousand_orders_is_served_like_any_other(
-    make_settings: MakeSettings, engine: AsyncEngine, app: FastAPI
+    make_settings: MakeSettings, engine: Engine, app: FastAPI
 ) -> None:
     async with running(app) as client:
         await Shop(client).sell()
     async with engine.begin() as connection:
         await connection.execute(_MANY_ORDERS, {"many": MANY, "sku": SKU})
     async with engine.connect() as connection:
-        await connection.execution_options(isolation_level="AUTOCOMMIT")
         await connection.execute(text("ANALYZE orders"))
     await engine.dispose()  # what it has read is counted when it is gone
     before = await looked_at(engine)

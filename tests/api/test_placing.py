@@ -5,8 +5,8 @@ import json
 
 import pytest
 from api.app import create_app
+from shared.database.engine import Engine
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.api.conftest import MakeSettings, running
 from tests.api.shop import (
@@ -45,7 +45,7 @@ async def test_the_answer_is_what_is_read_afterwards(shop: Shop) -> None:
 
 
 async def test_twenty_posts_with_one_key_place_one_order(
-    shop: Shop, engine: AsyncEngine
+    shop: Shop, engine: Engine
 ) -> None:
     await shop.sell()
     same = key()
@@ -125,9 +125,7 @@ async def test_a_refusal_is_told_again(shop: Shop) -> None:
     assert again.json() == first.json()
 
 
-async def test_the_total_must_be_what_it_costs_now(
-    shop: Shop, engine: AsyncEngine
-) -> None:
+async def test_the_total_must_be_what_it_costs_now(shop: Shop, engine: Engine) -> None:
     await shop.sell(price=1000)
     shown = an_order(2, expected_total=eur(2 * 900 + SHIPPING))
     answer = await shop.client.post("/v1/orders", json=shown, headers=key())
@@ -195,7 +193,7 @@ async def test_all_amounts_are_in_the_order_s_currency(shop: Shop) -> None:
 
 
 async def test_personal_data_is_in_the_contact_alone(
-    shop: Shop, engine: AsyncEngine
+    shop: Shop, engine: Engine
 ) -> None:
     await shop.sell()
     order = await shop.order()

@@ -14,8 +14,8 @@ from api.__main__ import openapi_document
 from api.app import create_app
 from devstack.ports import free_ports
 from fastapi import FastAPI
-from sqlalchemy import event, make_url, text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from shared.database.engine import Engine
+from sqlalchemy import make_url, text
 from temporalio.client import Client
 
 from tests.api.conftest import MakeSettings, running
@@ -108,15 +108,17 @@ async def test_it_tells_that_temporal_is_there(
 
 
 async def test_however_many_ask_for_readiness_it_is_found_out_once(
-    app: FastAPI, client: httpx2.AsyncClient
+    app: FastAPI, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody has to say who they are to ask, and the database is needed for orders."""
-    asked: list[str] = []
-    engine = app.state.services.engine.sync_engine
+    asked: list[None] = []
+    looks = app.state.services.engine.connect
 
-    @event.listens_for(engine, "before_cursor_execute")
-    def keep(_: object, __: object, statement: str, *___: object) -> None:
-        asked.append(statement)
+    def keep() -> object:
+        asked.append(None)
+        return looks()
+
+    monkeypatch.setattr(app.state.services.engine, "connect", keep)
 
     answers = await asyncio.gather(*(client.get("/ready") for _ in range(20)))
     assert {answer.status_code for answer in answers} == {200}
@@ -137,7 +139,7 @@ async def test_it_is_not_ready_without_its_database(
 
 @pytest.mark.parametrize("limit", ["LOGIN CONNECTION LIMIT 0", "NOLOGIN"])
 async def test_a_database_that_lets_nobody_in_makes_it_unavailable(
-    make_settings: MakeSettings, database: str, engine: AsyncEngine, limit: str
+    make_settings: MakeSettings, database: str, engine: Engine, limit: str
 ) -> None:
     role = f"outside_{uuid.uuid4().hex}"
     async with engine.begin() as connection:
@@ -154,7 +156,7 @@ async def test_a_database_that_lets_nobody_in_makes_it_unavailable(
 
 
 async def test_it_stays_ready_when_a_later_release_migrates(
-    client: httpx2.AsyncClient, engine: AsyncEngine
+    client: httpx2.AsyncClient, engine: Engine
 ) -> None:
     async with engine.begin() as connection:
         await connection.execute(text("UPDATE alembic_version SET version_num = '9'"))
@@ -162,7 +164,7 @@ async def test_it_stays_ready_when_a_later_release_migrates(
 
 
 async def test_it_is_not_ready_before_the_migrations(
-    client: httpx2.AsyncClient, engine: AsyncEngine
+    client: httpx2.AsyncClient, engine: Engine
 ) -> None:
     async with engine.begin() as connection:
         await connection.execute(text("DROP TABLE alembic_version"))

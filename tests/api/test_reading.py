@@ -7,9 +7,9 @@ import pytest
 from api.app import create_app
 from api.orders.order.presenter import show_order
 from api.orders.order.schemas import Order
+from shared.database.engine import Engine
 from shared.database.orders.snapshot import OrderSnapshot
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.api.conftest import MakeSettings, running
 from tests.api.shop import SKU, Shop, an_order, as_user, code, done, key
@@ -84,7 +84,7 @@ async def test_filters_narrow_the_list(shop: Shop) -> None:
 
 
 async def test_orders_on_hold_are_found_by_the_reason(
-    shop: Shop, engine: AsyncEngine
+    shop: Shop, engine: Engine
 ) -> None:
     order_id, _ = await placed(shop, 2)
     async with engine.begin() as connection:
@@ -181,7 +181,7 @@ async def test_what_is_ordered_twice_stands_on_two_lines(shop: Shop) -> None:
 
 
 async def test_times_are_in_utc_wherever_the_database_is(
-    make_settings: MakeSettings, engine: AsyncEngine
+    make_settings: MakeSettings, engine: Engine
 ) -> None:
     async with engine.begin() as connection:
         name = await connection.scalar(text("SELECT current_database()"))

@@ -2,8 +2,8 @@
 
 import asyncio
 
+from shared.database.engine import Engine
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.api.shop import (
     PRICE,
@@ -92,7 +92,7 @@ async def test_a_receipt_counts_once(shop: Shop) -> None:
 
 
 async def test_a_receipt_counts_once_also_when_its_key_was_forgotten(
-    shop: Shop, engine: AsyncEngine
+    shop: Shop, engine: Engine
 ) -> None:
     await shop.sell()
     same = key()
@@ -133,7 +133,7 @@ async def test_stock_is_corrected_in_both_directions(shop: Shop) -> None:
 
 
 async def test_what_is_reserved_cannot_be_taken_away(
-    shop: Shop, engine: AsyncEngine
+    shop: Shop, engine: Engine
 ) -> None:
     await shop.sell()
     await shop.receive(5)
@@ -155,9 +155,7 @@ async def test_stock_that_is_not_there_cannot_be_taken_away(shop: Shop) -> None:
     assert (answer.status_code, code(answer)) == (409, "would-go-negative")
 
 
-async def test_there_is_a_most_that_can_be_counted(
-    shop: Shop, engine: AsyncEngine
-) -> None:
+async def test_there_is_a_most_that_can_be_counted(shop: Shop, engine: Engine) -> None:
     await shop.sell()
     await shop.receive(5)
     async with engine.begin() as connection:

@@ -15,10 +15,10 @@ from api.kernel.timeline.routes import MOST_STREAMS, Telling
 from api.settings import ApiSettings
 from fastapi import FastAPI
 from pydantic import BaseModel
+from shared.database.engine import Engine
 from shared.database.kernel.change import Change, change
 from shared.database.orders.tables import Order
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.api.conftest import MakeSettings, running
 from tests.api.serving import events, serving
@@ -31,9 +31,7 @@ class Nothing(BaseModel):
     pass
 
 
-async def happens(
-    engine: AsyncEngine, order: Json, *types: str, **data: object
-) -> None:
+async def happens(engine: Engine, order: Json, *types: str, **data: object) -> None:
     """What a worker does: change the order, one transaction for each event."""
 
     for type in types:
@@ -78,7 +76,7 @@ async def streamed(
         yield events(stream)
 
 
-async def ended(engine: AsyncEngine, order: Json, ago: timedelta) -> None:
+async def ended(engine: Engine, order: Json, ago: timedelta) -> None:
     async with engine.begin() as connection:
         await connection.execute(
             text(
@@ -89,9 +87,7 @@ async def ended(engine: AsyncEngine, order: Json, ago: timedelta) -> None:
         )
 
 
-async def test_events_are_listed_after_a_number(
-    shop: Shop, engine: AsyncEngine
-) -> None:
+async def test_events_are_listed_after_a_number(shop: Shop, engine: Engine) -> None:
     await shop.sell()
     order = await shop.order()
     await happens(engine, order, "a", "b", "c")
@@ -104,9 +100,7 @@ async def test_events_are_listed_after_a_number(
     assert await shop.get(path, cursor=first["next_cursor"]) == rest
 
 
-async def test_a_page_of_events_links_to_the_next(
-    shop: Shop, engine: AsyncEngine
-) -> None:
+async def test_a_page_of_events_links_to_the_next(shop: Shop, engine: Engine) -> None:
     await shop.sell()
     order = await shop.order()
     await happens(engine, order, "order.confirmed")
@@ -118,7 +112,7 @@ async def test_a_page_of_events_links_to_the_next(
 
 
 async def test_a_customer_learns_neither_who_works_on_it_nor_why_it_waits(
-    shop: Shop, engine: AsyncEngine
+    shop: Shop, engine: Engine
 ) -> None:
     await shop.sell()
     order = await shop.order()
@@ -141,7 +135,7 @@ async def test_a_number_that_is_not_one_is_refused(shop: Shop, after: str) -> No
 
 
 async def test_a_stream_tells_what_was_and_what_happens(
-    make_settings: MakeSettings, engine: AsyncEngine
+    make_settings: MakeSettings, engine: Engine
 ) -> None:
     async with (
         an_order_served(make_settings()) as (_, client, order),
@@ -153,7 +147,7 @@ async def test_a_stream_tells_what_was_and_what_happens(
 
 
 async def test_a_stream_goes_on_after_the_last_event_that_was_heard(
-    make_settings: MakeSettings, engine: AsyncEngine
+    make_settings: MakeSettings, engine: Engine
 ) -> None:
     async with an_order_served(make_settings()) as (_, client, order):
         await happens(engine, order, "a", "b", "c")
@@ -162,7 +156,7 @@ async def test_a_stream_goes_on_after_the_last_event_that_was_heard(
 
 
 async def test_a_stream_ends_a_while_after_the_order(
-    shop: Shop, engine: AsyncEngine
+    shop: Shop, engine: Engine
 ) -> None:
     await shop.sell()
     order = await shop.order()
@@ -173,7 +167,7 @@ async def test_a_stream_ends_a_while_after_the_order(
 
 
 async def test_whoever_has_heard_the_end_is_not_made_to_come_again(
-    shop: Shop, engine: AsyncEngine
+    shop: Shop, engine: Engine
 ) -> None:
     await shop.sell()
     order = await shop.order()
@@ -258,7 +252,7 @@ async def heard_once(
 
 
 async def test_streams_are_heard_by_many(
-    make_settings: MakeSettings, engine: AsyncEngine
+    make_settings: MakeSettings, engine: Engine
 ) -> None:
     settings = make_settings(database_pool_size=2)
     async with an_order_served(settings) as (_, client, order):

@@ -16,11 +16,10 @@ from api.http.request_limits import MAX_BODY_BYTES
 from api.orders.webhook.signatures import OLDEST_EVENT
 from pydantic import SecretStr, ValidationError
 from shared.contracts.orders.webhooks import HEARD
-from shared.database.engine import connector
+from shared.database.engine import Engine, connector
 from shared.database.listen import Listener
 from shared.platform.settings import DatabaseSettings
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 from worker.orders.upkeep.retention import WEBHOOKS_LIVE
 
 from tests.api.conftest import MakeSettings, running
@@ -112,7 +111,7 @@ def signed(source: str, event: Json, **more: Any) -> dict[str, str]:
     return by_source[source](body, **more)
 
 
-async def inbox(engine: AsyncEngine) -> list[Json]:
+async def inbox(engine: Engine) -> list[Json]:
     async with engine.connect() as connection:
         rows = await connection.execute(
             text("SELECT source, event_id, type, payload::text AS payload FROM inbox")
@@ -159,7 +158,7 @@ async def inbox(engine: AsyncEngine) -> list[Json]:
 )
 async def test_a_signed_event_is_kept_by_its_ids(
     client: httpx2.AsyncClient,
-    engine: AsyncEngine,
+    engine: Engine,
     source: str,
     event: Json,
     event_id: str,
@@ -175,7 +174,7 @@ async def test_a_signed_event_is_kept_by_its_ids(
 @pytest.mark.parametrize("source", ["stripe", "carrier", "easypost"])
 @pytest.mark.parametrize("event", [INTENT])
 async def test_a_body_that_was_changed_is_refused(
-    client: httpx2.AsyncClient, engine: AsyncEngine, source: str, event: Json
+    client: httpx2.AsyncClient, engine: Engine, source: str, event: Json
 ) -> None:
     answer = await send(client, source, event | {"id": "x"}, signed(source, event))
     assert (answer.status_code, code(answer)) == (400, "invalid-signature")
@@ -194,7 +193,7 @@ async def test_an_old_signature_is_refused(
 
 @pytest.mark.parametrize("field", ["id", "timestamp"])
 async def test_a_signature_covers_what_it_is_sent_with(
-    client: httpx2.AsyncClient, engine: AsyncEngine, field: str
+    client: httpx2.AsyncClient, engine: Engine, field: str
 ) -> None:
     """So that nothing of a recording can be made new."""
     now = int(time.time())
@@ -206,7 +205,7 @@ async def test_a_signature_covers_what_it_is_sent_with(
 
 
 async def test_an_old_event_whose_signature_has_no_time_is_refused(
-    client: httpx2.AsyncClient, engine: AsyncEngine
+    client: httpx2.AsyncClient, engine: Engine
 ) -> None:
     assert OLDEST_EVENT < WEBHOOKS_LIVE, "what is younger is known by its id"
     for age, expected in ((OLDEST_EVENT, 400), (OLDEST_EVENT - HOUR, 200)):
@@ -235,7 +234,7 @@ async def test_a_scan_has_a_time_that_can_be_stored(
     "kind", ["", "text/plain", "application/x-www-form-urlencoded"]
 )
 async def test_a_webhook_is_json(
-    client: httpx2.AsyncClient, engine: AsyncEngine, source: str, kind: str
+    client: httpx2.AsyncClient, engine: Engine, source: str, kind: str
 ) -> None:
     event = {"stripe": INTENT, "carrier": SCAN, "easypost": TRACKER}[source]
     headers = signed(source, event) | {"Content-Type": kind}
@@ -299,7 +298,7 @@ async def test_a_signed_event_that_is_none_is_malformed(
 
 
 async def test_an_event_without_an_id_is_acknowledged_and_forgotten(
-    client: httpx2.AsyncClient, engine: AsyncEngine
+    client: httpx2.AsyncClient, engine: Engine
 ) -> None:
     balance = INTENT | {"data": {"object": {"object": "balance"}}}
     done(await send(client, "stripe", balance, signed("stripe", balance)))

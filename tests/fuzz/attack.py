@@ -19,8 +19,8 @@ from schemathesis.core.result import Ok
 from schemathesis.core.transport import Response
 from schemathesis.generation.case import Case
 from schemathesis.schemas import APIOperation, BaseSchema
+from shared.database.engine import Engine
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.fuzz.exploring import SEED, amount, explored
 from tests.fuzz.possible import Ids, body_of, path_of
@@ -94,7 +94,7 @@ class Attack:
         self,
         schema: BaseSchema,
         url: str,
-        engine: AsyncEngine,
+        engine: Engine,
         headers: dict[str, str],
         *,
         alone: bool,
@@ -208,7 +208,7 @@ class Attack:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
 
-async def fingerprint(engine: AsyncEngine) -> str:
+async def fingerprint(engine: Engine) -> str:
     """All that is in the database: another one means that something has changed."""
     async with engine.connect() as connection:
         tables = await connection.scalars(
@@ -228,7 +228,7 @@ async def fingerprint(engine: AsyncEngine) -> str:
         return " ".join(whole)
 
 
-async def known_ids(engine: AsyncEngine) -> Ids:
+async def known_ids(engine: Engine) -> Ids:
     """What exists, by the names of the parameters in paths."""
     tables = {
         "order_id": "orders",

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from api.app import create_app
 from fastapi import FastAPI
-from sqlalchemy.ext.asyncio import AsyncEngine
+from shared.database.engine import Engine
 from temporalio.client import Client
 
 from tests.api.conftest import MakeSettings, make_settings
@@ -98,7 +98,7 @@ def every(_: Operation) -> bool:
 
 
 async def test_without_a_worker_nothing_changes_by_a_request_that_is_refused(
-    app: FastAPI, history: None, engine: AsyncEngine, database: str
+    app: FastAPI, history: None, engine: Engine, database: str
 ) -> None:
     schema = load_schema(await known_ids(engine))
     async with serving(app) as (_, url):
@@ -111,7 +111,7 @@ async def test_without_a_worker_nothing_changes_by_a_request_that_is_refused(
 
 
 async def test_with_a_worker_the_books_balance_whatever_is_asked(
-    at_work: str, engine: AsyncEngine, database: str
+    at_work: str, engine: Engine, database: str
 ) -> None:
     schema = load_schema(await known_ids(engine))
     attack = Attack(schema, at_work, engine, as_user("eve", "admin"), alone=False)
@@ -120,7 +120,7 @@ async def test_with_a_worker_the_books_balance_whatever_is_asked(
 
 
 async def test_one_thing_leads_to_another_and_the_books_balance(
-    at_work: str, engine: AsyncEngine, database: str
+    at_work: str, engine: Engine, database: str
 ) -> None:
     schema = load_schema(await known_ids(engine))
     attack = Attack(schema, at_work, engine, as_user("eve", "admin"), alone=False)
@@ -129,7 +129,7 @@ async def test_one_thing_leads_to_another_and_the_books_balance(
 
 
 async def test_a_customer_changes_nothing_of_others(
-    app: FastAPI, history: None, engine: AsyncEngine
+    app: FastAPI, history: None, engine: Engine
 ) -> None:
     schema = load_schema(await known_ids(engine))
     async with with_tokens(app) as url:
@@ -142,7 +142,7 @@ async def test_a_customer_changes_nothing_of_others(
 
 
 async def test_nobody_gets_in_without_a_token(
-    app: FastAPI, history: None, engine: AsyncEngine
+    app: FastAPI, history: None, engine: Engine
 ) -> None:
     schema = load_schema(await known_ids(engine))
     async with with_tokens(app) as url:

@@ -11,7 +11,7 @@ from api.http.problems import Problem
 from api.orders.webhook.signatures import Verify, carrier, easypost, stripe
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy.ext.asyncio import AsyncEngine
+from shared.database.engine import Engine
 
 from tests.api.conftest import app, client, make_settings
 from tests.api.shop import Json
@@ -112,7 +112,7 @@ def test_of_what_is_signed_only_short_texts_are_kept(
 @explored(15)
 @given(data=st.data())
 async def test_whatever_is_signed_is_stored_or_refused(
-    client: httpx2.AsyncClient, engine: AsyncEngine, source: str, data: st.DataObject
+    client: httpx2.AsyncClient, engine: Engine, source: str, data: st.DataObject
 ) -> None:
     sent = data.draw(twisted(SOURCES[source][2]))
     before = len(await inbox(engine))

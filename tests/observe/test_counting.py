@@ -4,10 +4,10 @@ from functools import partial
 
 import pytest
 from prometheus_client import REGISTRY
+from shared.database.engine import Engine
 from shared.database.kernel.change import Change, change
 from shared.database.orders.counting import CANCEL_REASONS, count
 from shared.database.orders.tables import Order
-from sqlalchemy.ext.asyncio import AsyncEngine
 from worker.orders.store import Done
 
 from tests.support.shop import Shop
@@ -30,9 +30,7 @@ async def order_id(closed_shop: Shop) -> str:
     return await closed_shop.place(TEA=1)
 
 
-async def test_a_repeat_is_not_counted_again(
-    order_id: str, engine: AsyncEngine
-) -> None:
+async def test_a_repeat_is_not_counted_again(order_id: str, engine: Engine) -> None:
     before = counted("orders_confirmed_total")
     observed = counted("orders_time_to_confirmation_seconds_count")
     for _ in range(2):
@@ -44,7 +42,7 @@ async def test_a_repeat_is_not_counted_again(
 
 
 async def test_what_is_rolled_back_is_not_counted(
-    order_id: str, engine: AsyncEngine
+    order_id: str, engine: Engine
 ) -> None:
     before = counted("orders_confirmed_total")
     with pytest.raises(ValueError, match="changed its mind"):

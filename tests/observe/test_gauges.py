@@ -5,10 +5,9 @@ from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
-from shared.database.engine import create_engine
+from shared.database.engine import Engine, create_engine
 from shared.platform.settings import DatabaseSettings
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 from worker.orders.upkeep.gauges import GAUGES
 from worker.runtime.gauges import Gauge, Gauges
 
@@ -19,7 +18,7 @@ ENDED_ORDERS = 20_000
 LARGE = {"orders", "events", "holds", "ledger", "payments", "shipments", "inbox"}
 
 
-async def read(engine: AsyncEngine) -> CollectorRegistry:
+async def read(engine: Engine) -> CollectorRegistry:
     gauges = Gauges(engine, GAUGES)
     await gauges.refresh()
     registry = CollectorRegistry()
@@ -28,7 +27,7 @@ async def read(engine: AsyncEngine) -> CollectorRegistry:
 
 
 async def test_they_say_what_is_in_the_database(
-    closed_shop: Shop, engine: AsyncEngine
+    closed_shop: Shop, engine: Engine
 ) -> None:
     order_id = await closed_shop.place(TEA=1)
     await closed_shop.fetch(
@@ -73,7 +72,7 @@ async def test_they_say_what_is_in_the_database(
 
 
 async def test_an_authorisation_is_uncovered_when_it_ends_before_it_is_renewed(
-    closed_shop: Shop, engine: AsyncEngine
+    closed_shop: Shop, engine: Engine
 ) -> None:
     for hours in (1, 20):
         order_id = await closed_shop.place(TEA=1)
@@ -169,7 +168,7 @@ async def test_a_database_that_is_away_leaves_no_figures() -> None:
 
 
 async def test_two_that_ask_at_once_are_one_read(
-    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gauges = Gauges(engine, [Gauge("one", "One.", "SELECT 1 AS value")])
     reads = []

@@ -12,11 +12,11 @@ import structlog
 import worker.runtime.service
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from shared.database.engine import Engine
 from shared.platform.logging import configure_logging
 from shared.platform.metrics import ProcessMetrics
 from shared.platform.settings import ObservabilitySettings, TemporalSettings
 from shared.platform.temporal import connect
-from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.contrib.opentelemetry import create_tracer_provider
 from temporalio.worker import Worker
@@ -42,7 +42,7 @@ async def test_no_span_is_doubled_when_nothing_is_cached(
     services: infrastructure.Services,
     open_shop: OpenShop,
     worker_settings: MakeWorkerSettings,
-    engine: AsyncEngine,
+    engine: Engine,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     forgetful = partial(Worker, max_cached_workflows=0)

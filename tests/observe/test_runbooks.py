@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
+from shared.database.engine import Engine
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.deploy import test_docs as docs
 from tests.observe.sources import ROOT
@@ -35,7 +35,7 @@ def test_what_kubectl_is_asked_about_exists(page: Path) -> None:
     docs.test_namespaces_and_task_queues_of_temporal_exist(page)
 
 
-async def test_every_statement_can_be_planned(engine: AsyncEngine) -> None:
+async def test_every_statement_can_be_planned(engine: Engine) -> None:
     asked = [statement for page in PAGES for statement in blocks(page, "sql")]
     for page in (ROOT / "docs").rglob("*.md"):
         asked += re.findall(r"psql -d orders -c '(.+?)'", page.read_text())

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from shared.contracts.orders.states import HoldReason, OrderStatus, ShipmentStatus
-from sqlalchemy.ext.asyncio import AsyncEngine
+from shared.database.engine import Engine
 from temporalio.testing import WorkflowEnvironment
 
 from tests.conftest import MakeWorkerSettings, OpenShop
@@ -27,7 +27,7 @@ async def shop(
     time: WorkflowEnvironment,
     open_shop: OpenShop,
     worker_settings: MakeWorkerSettings,
-    engine: AsyncEngine,
+    engine: Engine,
 ) -> AsyncIterator[Shop]:
     """Open on the server that skips time."""
     async with (

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import pytest
 from shared.contracts.orders.states import OrderStatus
+from shared.database.engine import Engine
 from shared.platform.encryption import ENCODING, data_converter
 from shared.platform.settings import PayloadSettings
-from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 from temporalio.converter import DataConverter
@@ -44,7 +44,7 @@ class Temporal:
 
     client: Client
     make_settings: MakeWorkerSettings
-    engine: AsyncEngine
+    engine: Engine
 
     def seen_with(self, keys: PayloadSettings) -> Client:
         return self.read_by(data_converter(keys))
@@ -58,7 +58,7 @@ class Temporal:
 
 @pytest.fixture
 def server(
-    temporal: Client, worker_settings: MakeWorkerSettings, engine: AsyncEngine
+    temporal: Client, worker_settings: MakeWorkerSettings, engine: Engine
 ) -> Temporal:
     return Temporal(temporal, worker_settings, engine)
 

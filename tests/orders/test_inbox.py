@@ -3,11 +3,10 @@
 import asyncio
 import itertools
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 from shared.contracts.orders.states import HoldReason, MoneyStatus, OrderStatus
-from sqlalchemy import Row
+from shared.database.rows import Row
 from worker.orders.registration import orders_process
 from worker.runtime.inbox import InboxRunner
 from worker.runtime.registry import InboxEvent
@@ -157,7 +156,7 @@ async def test_a_row_that_breaks_leaves_the_others_to_their_end(
     begun, ended = asyncio.Event(), []
 
     class Runner(InboxRunner):
-        async def work_off(self, row: Row[Any]) -> None:
+        async def work_off(self, row: Row) -> None:
             if row.event_id == "breaks":
                 await begun.wait()
                 raise LookupError

@@ -14,7 +14,7 @@ from devstack.mail import Mail, Mailbox, create_app
 from devstack.ports import HOST, free_ports
 from pydantic import SecretStr, ValidationError
 from shared.contracts.orders.states import HoldReason, OrderStatus
-from sqlalchemy.ext.asyncio import AsyncEngine
+from shared.database.engine import Engine
 from temporalio.testing import ActivityEnvironment
 from worker.orders.store import OrderStore
 from worker.orders.upkeep.retention import RetentionActivities
@@ -222,9 +222,7 @@ async def test_an_order_does_not_wait_for_its_mails(
         await postbox.until(4)
 
 
-async def test_without_a_server_nothing_piles_up(
-    shop: Shop, engine: AsyncEngine
-) -> None:
+async def test_without_a_server_nothing_piles_up(shop: Shop, engine: Engine) -> None:
     await shop.confirmed(TEA=1)
     await OutboxRunner(engine, shop.listener, {}).work_off_batch()
     rows = await shop.fetch("SELECT DISTINCT status FROM messages")
@@ -232,7 +230,7 @@ async def test_without_a_server_nothing_piles_up(
 
 
 async def test_news_of_an_event_that_is_gone_fails_alone(
-    closed_shop: Shop, engine: AsyncEngine
+    closed_shop: Shop, engine: Engine
 ) -> None:
     async def send(message: Message) -> bool:
         return True
@@ -248,7 +246,7 @@ async def test_news_of_an_event_that_is_gone_fails_alone(
 
 
 async def test_mails_leave_in_the_order_of_their_events(
-    closed_shop: Shop, post: Post, engine: AsyncEngine
+    closed_shop: Shop, post: Post, engine: Engine
 ) -> None:
     shop = closed_shop
     await shop.stock(TEA=1)
@@ -304,7 +302,7 @@ async def test_old_news_is_not_sent(
 
 
 async def test_what_was_sent_is_forgotten_after_ninety_days(
-    closed_shop: Shop, post: Post, postbox: Postbox, engine: AsyncEngine
+    closed_shop: Shop, post: Post, postbox: Postbox, engine: Engine
 ) -> None:
     shop = closed_shop
     await shop.place(TEA=1)

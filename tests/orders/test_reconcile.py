@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from shared.contracts.orders.models import Reconciled, Window
 from shared.contracts.orders.states import HoldReason, MoneyStatus, OrderStatus
+from shared.database.engine import Engine
 from shared.database.orders.audit import AT_MOST, audit
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.testing import ActivityEnvironment
 from worker.orders.adapters.stripe import StripePayments
 from worker.orders.nudger import Nudger
@@ -21,6 +21,7 @@ from worker.orders.store import OrderStore
 from worker.orders.upkeep.reconcile import ReconcileActivities
 
 from tests.support.shop import Refused, Shop, has_status
+from tests.support.transactions import undone
 
 CONFIRMED = has_status(OrderStatus.CONFIRMED)
 
@@ -230,9 +231,9 @@ async def test_finance_resolves_a_discrepancy_with_a_note(
 
 
 async def test_one_fault_with_many_rows_is_told_by_some_of_them(
-    engine: AsyncEngine,
+    engine: Engine,
 ) -> None:
-    async with engine.connect() as connection:
+    async with undone(engine) as connection:
         await connection.execute(
             text(
                 "WITH sold AS (INSERT INTO products (sku, name, price, currency)"
@@ -243,7 +244,6 @@ async def test_one_fault_with_many_rows_is_told_by_some_of_them(
             )
         )
         found = await audit(connection)
-        await connection.rollback()
     assert len(found) == AT_MOST
 
 

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, SecretStr
 from shared.contracts.errors import NotFound, Refusal
-from shared.database.engine import connector
+from shared.database.engine import Engine, connector
 from shared.database.kernel.change import CHANNEL, Change, change
 from shared.database.listen import Listener
 from shared.database.orders.tables import Order, OrderLine
 from shared.platform.settings import DatabaseSettings
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
+
+from tests.support.transactions import undone
 
 AT_ONCE = 20
 
@@ -23,7 +24,7 @@ class Answer(BaseModel):
 
 
 @pytest.fixture
-async def subject(engine: AsyncEngine) -> str:
+async def subject(engine: Engine) -> str:
     async with engine.begin() as connection:
         await connection.execute(
             text(
@@ -35,7 +36,7 @@ async def subject(engine: AsyncEngine) -> str:
 
 
 async def apply_once(
-    engine: AsyncEngine, subject: str, key: str | None, number: int
+    engine: Engine, subject: str, key: str | None, number: int
 ) -> Answer:
     async def apply(pending: Change) -> Answer:
         pending.event("thing.done", number=number)
@@ -46,7 +47,7 @@ async def apply_once(
     )
 
 
-async def events(engine: AsyncEngine) -> list[tuple[int, int]]:
+async def events(engine: Engine) -> list[tuple[int, int]]:
     async with engine.connect() as connection:
         rows = await connection.execute(
             text("SELECT seq, (data ->> 'number')::int FROM events ORDER BY seq")
@@ -54,18 +55,14 @@ async def events(engine: AsyncEngine) -> list[tuple[int, int]]:
         return [(row[0], row[1]) for row in rows]
 
 
-async def test_the_same_key_gets_the_first_answer(
-    engine: AsyncEngine, subject: str
-) -> None:
+async def test_the_same_key_gets_the_first_answer(engine: Engine, subject: str) -> None:
     first = await apply_once(engine, subject, "key", 1)
     again = await apply_once(engine, subject, "key", 2)
     assert first == again == Answer(number=1)
     assert await events(engine) == [(1, 1)]
 
 
-async def test_many_with_one_key_have_one_effect(
-    engine: AsyncEngine, subject: str
-) -> None:
+async def test_many_with_one_key_have_one_effect(engine: Engine, subject: str) -> None:
     answers = await asyncio.gather(
         *(apply_once(engine, subject, "key", n) for n in range(AT_ONCE))
     )
@@ -74,7 +71,7 @@ async def test_many_with_one_key_have_one_effect(
 
 
 async def test_events_have_no_gap_however_many_change_at_once(
-    engine: AsyncEngine, subject: str
+    engine: Engine, subject: str
 ) -> None:
     await asyncio.gather(
         *(apply_once(engine, subject, None, n) for n in range(AT_ONCE))
@@ -85,7 +82,7 @@ async def test_events_have_no_gap_however_many_change_at_once(
     assert version == AT_ONCE
 
 
-async def test_a_refusal_changes_nothing(engine: AsyncEngine, subject: str) -> None:
+async def test_a_refusal_changes_nothing(engine: Engine, subject: str) -> None:
     async def apply(pending: Change) -> Answer:
         pending.event("thing.done", number=1)
         await pending.connection.execute(text("UPDATE orders SET total = 5"))
@@ -105,7 +102,7 @@ async def test_a_refusal_changes_nothing(engine: AsyncEngine, subject: str) -> N
     assert await apply_once(engine, subject, "key", 2) == Answer(number=2)
 
 
-async def test_what_is_not_there_cannot_change(engine: AsyncEngine) -> None:
+async def test_what_is_not_there_cannot_change(engine: Engine) -> None:
     with pytest.raises(NotFound):
         await apply_once(engine, "ord_2", None, 1)
 
@@ -135,7 +132,7 @@ def listener(database: str) -> Listener:
 
 
 async def test_whoever_waits_for_a_subject_is_woken(
-    engine: AsyncEngine, subject: str, listener: Listener
+    engine: Engine, subject: str, listener: Listener
 ) -> None:
     listener.start()
     with listener.subscribe(CHANNEL, subject) as wake:
@@ -146,7 +143,7 @@ async def test_whoever_waits_for_a_subject_is_woken(
 
 
 async def test_a_lost_connection_is_a_reason_to_look(
-    engine: AsyncEngine, subject: str, listener: Listener
+    engine: Engine, subject: str, listener: Listener
 ) -> None:
     listener.start()
     with listener.subscribe(CHANNEL, subject) as wake:
@@ -170,16 +167,16 @@ async def test_a_lost_connection_is_a_reason_to_look(
 
 
 async def after(
-    engine: AsyncEngine, work: Callable[[Change], Awaitable[None]], query: str
+    engine: Engine, work: Callable[[Change], Awaitable[None]], query: str
 ) -> tuple[object, ...]:
     """What `query` finds after `work`, of which nothing stays."""
-    async with engine.connect() as connection:
+    async with undone(engine) as connection:
         await work(Change(connection, "ord_1", "test"))
         return tuple((await connection.execute(text(query))).one())
 
 
 async def test_columns_are_set_and_counters_raised_in_one_update(
-    engine: AsyncEngine, subject: str
+    engine: Engine, subject: str
 ) -> None:
     async def work(pending: Change) -> None:
         for _ in range(2):
@@ -196,7 +193,7 @@ async def test_columns_are_set_and_counters_raised_in_one_update(
 
 
 async def test_rows_are_inserted_and_found_again_by_their_key(
-    engine: AsyncEngine, subject: str
+    engine: Engine, subject: str
 ) -> None:
     def line(number: int) -> dict[str, object]:
         numbers = {"line": number, "qty": 2, "total": 10, "tax": 1}
@@ -223,7 +220,7 @@ async def test_rows_are_inserted_and_found_again_by_their_key(
     ids=["set", "added", "key", "inserted"],
 )
 async def test_a_column_that_is_not_there_is_an_error(
-    engine: AsyncEngine, subject: str, work: Callable[[Change], Awaitable[None]]
+    engine: Engine, subject: str, work: Callable[[Change], Awaitable[None]]
 ) -> None:
     with pytest.raises(LookupError, match="orders has no"):
         await after(engine, work, "SELECT")

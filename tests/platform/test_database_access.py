@@ -8,12 +8,11 @@ import asyncpg
 import pytest
 from devstack.ports import free_ports
 from pydantic import SecretStr
-from shared.database.engine import create_engine
+from shared.database.engine import Engine, create_engine
 from shared.database.migrations.upgrade import upgrade
 from shared.database.revision import HEAD, database_revision
 from shared.platform.settings import DatabaseSettings
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.support.certificates import Authority
 from tests.support.postgresql import (
@@ -139,7 +138,7 @@ async def reach(url: str) -> str | None:
         await engine.dispose()
 
 
-def engine_of(url: str, password_file: Path | None = None) -> AsyncEngine:
+def engine_of(url: str, password_file: Path | None = None) -> Engine:
     settings = DatabaseSettings(
         database_url=SecretStr(url), database_password_file=password_file
     )

@@ -9,11 +9,10 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from pydantic import SecretStr
 from shared.contracts.search_attributes import SEARCH_ATTRIBUTES
-from shared.database.engine import create_engine
+from shared.database.engine import Engine, create_engine
 from shared.platform.connection import Connection
 from shared.platform.settings import DatabaseSettings, TemporalSettings
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import activity
 from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
 from temporalio.client import Client
@@ -49,7 +48,7 @@ async def connection(services: Services, temporal: Client) -> AsyncIterator[Conn
 
 @pytest.fixture
 async def readiness(
-    engine: AsyncEngine, connection: Connection, one_worker: Worker
+    engine: Engine, connection: Connection, one_worker: Worker
 ) -> AsyncIterator[Readiness]:
     readiness = Readiness(engine)
     async with running(one_worker):
@@ -72,7 +71,7 @@ async def test_it_is_ready_when_all_is_there(readiness: Readiness) -> None:
     assert await readiness.problems() == {}
 
 
-async def test_it_is_not_ready_before_it_is_connected(engine: AsyncEngine) -> None:
+async def test_it_is_not_ready_before_it_is_connected(engine: Engine) -> None:
     assert await Readiness(engine).problems() == {"temporal": "not connected yet"}
 
 
@@ -82,7 +81,7 @@ async def test_it_is_not_ready_without_workers(readiness: Readiness) -> None:
 
 
 async def test_it_is_not_ready_once_a_worker_has_stopped(
-    engine: AsyncEngine, connection: Connection, one_worker: Worker
+    engine: Engine, connection: Connection, one_worker: Worker
 ) -> None:
     readiness = Readiness(engine)
     readiness.connection, readiness.workers = connection, [one_worker]
@@ -109,7 +108,7 @@ async def test_it_is_not_ready_without_the_database(
 
 
 async def test_it_is_not_ready_before_the_migrations(
-    readiness: Readiness, engine: AsyncEngine
+    readiness: Readiness, engine: Engine
 ) -> None:
     async with engine.begin() as connection:
         await connection.execute(text("DROP TABLE alembic_version"))
@@ -118,7 +117,7 @@ async def test_it_is_not_ready_before_the_migrations(
 
 
 async def test_it_stays_ready_when_a_later_release_migrates(
-    readiness: Readiness, engine: AsyncEngine
+    readiness: Readiness, engine: Engine
 ) -> None:
     async with engine.begin() as connection:
         await connection.execute(text("UPDATE alembic_version SET version_num = '9'"))

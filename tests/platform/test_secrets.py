@@ -8,14 +8,13 @@ import traceback
 
 import pytest
 from api.settings import ApiSettings
+from asyncpg import IntegrityConstraintViolationError
 from cli.settings import CliSettings
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings
-from shared.database.engine import connector, create_engine
+from shared.database.engine import Engine, connector, create_engine
 from shared.platform.settings import DatabaseSettings
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncEngine
 from worker.settings import WorkerSettings
 
 from tests.conftest import NOWHERE
@@ -78,7 +77,12 @@ def test_a_line_of_json_is_a_line() -> None:
 
 async def test_a_database_that_is_not_there_is_told_of_without_its_password() -> None:
     engine = create_engine(UNREACHABLE, application="test")
-    for connect in (connector(UNREACHABLE, application="test"), engine.connect):
+
+    async def lend() -> None:
+        async with engine.connect():
+            pass
+
+    for connect in (connector(UNREACHABLE, application="test"), lend):
         with pytest.raises(OSError, match="Connect call failed") as failed:
             await connect()
         assert SECRET not in "".join(traceback.format_exception(failed.value))
@@ -125,9 +129,9 @@ def test_settings_show_no_secret() -> None:
     assert SECRET not in settings.model_dump_json()
 
 
-async def test_a_row_that_is_refused_is_not_quoted(engine: AsyncEngine) -> None:
+async def test_a_row_that_is_refused_is_not_quoted(engine: Engine) -> None:
     """PostgreSQL would: "Failing row contains (ord_1, Ada Example, …)"."""
-    with pytest.raises(IntegrityError) as refused:
+    with pytest.raises(IntegrityConstraintViolationError) as refused:
         async with engine.begin() as connection:
             await connection.execute(
                 text(

@@ -4,14 +4,14 @@ import asyncio
 from datetime import timedelta
 
 from pydantic import SecretStr
+from shared.database.engine import Engine
 from shared.database.migrations.upgrade import MIGRATION_LOCK, upgrade
 from shared.platform.settings import DatabaseSettings
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 
 async def test_an_upgrade_waits_for_another_one_beyond_the_statement_timeout(
-    database: str, engine: AsyncEngine
+    database: str, engine: Engine
 ) -> None:
     settings = DatabaseSettings(
         database_url=SecretStr(database),

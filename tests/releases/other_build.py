@@ -6,8 +6,8 @@ With arguments it is `worker …` of that release.
 from dataclasses import replace
 
 import worker.__main__ as main
+from shared.database.engine import Engine
 from shared.platform.connection import CurrentClient
-from sqlalchemy.ext.asyncio import AsyncEngine
 from worker.orders.order.workflow import OrderWorkflow
 from worker.orders.registration import orders_process
 from worker.runtime.registry import Process
@@ -22,7 +22,7 @@ def changed(workflows: object) -> list[type]:
 
 
 def other_process(
-    settings: WorkerSettings, engine: AsyncEngine, client: CurrentClient
+    settings: WorkerSettings, engine: Engine, client: CurrentClient
 ) -> Process:
     process = orders_process(settings, engine, client)
     queues = [replace(q, workflows=changed(q.workflows)) for q in process.queues]

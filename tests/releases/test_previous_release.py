@@ -14,12 +14,11 @@ from devstack.probe import answers
 from devstack.process import Command, Process
 from pydantic import SecretStr
 from shared.contracts.orders.states import MoneyStatus, OrderStatus
-from shared.database.engine import connector
+from shared.database.engine import Engine, connector
 from shared.database.kernel.change import CHANNEL
 from shared.database.listen import Listener
 from shared.platform.settings import DatabaseSettings
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
 from tests.conftest import CARRIER_SECRET, STRIPE_SECRET
@@ -101,7 +100,7 @@ async def older_shop(
     older: Path,
     host: Host,
     database: str,
-    engine: AsyncEngine,
+    engine: Engine,
     temporal: Client,
     tmp_path: Path,
 ) -> AsyncIterator[Shop]:

@@ -8,8 +8,8 @@ from shared.contracts.orders.models import LookAgain, Window
 from shared.contracts.orders.names import ORDERS
 from shared.contracts.orders.states import OrderStatus
 from shared.contracts.orders.workflows import Reconcile
+from shared.database.engine import Engine
 from shared.database.orders.snapshot import OrderSnapshot
-from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client, WorkflowExecutionStatus
 
 from tests.conftest import OpenShop, Work
@@ -33,7 +33,7 @@ async def test_orders_go_on_from_what_is_known_and_no_card_is_charged_twice(
     open_shop: OpenShop,
     work: Work,
     temporal: Client,
-    engine: AsyncEngine,
+    engine: Engine,
     database: str,
     tmp_path: Path,
 ) -> None:

@@ -10,8 +10,8 @@ import pytest
 from shared.contracts.orders.names import order_workflow_id
 from shared.contracts.orders.states import OrderStatus
 from shared.contracts.search_attributes import SEARCH_ATTRIBUTES
+from shared.database.engine import Engine
 from shared.platform.converter import DATA_CONVERTER
-from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
@@ -47,7 +47,7 @@ async def running(shop: Shop) -> set[str]:
 async def test_the_facts_say_what_is_left_to_do(
     open_shop: OpenShop,
     worker_settings: MakeWorkerSettings,
-    engine: AsyncEngine,
+    engine: Engine,
     tmp_path: Path,
     nothing_is_left: bool,
 ) -> None:

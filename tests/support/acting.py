@@ -18,11 +18,10 @@ from pydantic import SecretStr
 from shared.contracts.base import LineQuantity, Payload
 from shared.contracts.orders import models
 from shared.contracts.orders.states import Decision
-from shared.database.engine import create_engine
+from shared.database.engine import Engine, create_engine
 from shared.database.ids import new_id
 from shared.database.orders.snapshot import Hold, OrderSnapshot, Shipment, read_order
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from worker.orders.order.policy import (
@@ -56,7 +55,7 @@ class Actors:
     """Everybody who changes an order. Refusals and a missing provider are part of the
     game: then nothing happens, or it happens later."""
 
-    engine: AsyncEngine
+    engine: Engine
     process: Process
     payments: Peer
     carrier: Peer
@@ -267,7 +266,7 @@ async def acting(
         yield Actors(engine, process, provider, courier)
 
 
-async def _sell(engine: AsyncEngine) -> None:
+async def _sell(engine: Engine) -> None:
     async with engine.begin() as connection:
         for sku, price in PRICES.items():
             await connection.execute(

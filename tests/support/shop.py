@@ -20,11 +20,11 @@ from shared.contracts.orders.names import (
 )
 from shared.contracts.orders.states import HoldReason, OrderStatus, ShipmentStatus
 from shared.contracts.orders.workflows import Order, Refund, Return, Shipment
+from shared.database.engine import Engine
 from shared.database.kernel.change import CHANNEL
 from shared.database.listen import Listener
 from shared.database.orders.snapshot import Hold, OrderSnapshot, read_order
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import (
     Client,
     WorkflowHandle,
@@ -74,7 +74,7 @@ class Refused(Exception):
 class Shop:
     http: httpx2.AsyncClient
     client: Client
-    engine: AsyncEngine
+    engine: Engine
     listener: Listener
     payments: Peer
     carrier: Peer
@@ -272,8 +272,7 @@ class Shop:
 
     async def fetch(self, query: str, **parameters: object) -> list[Any]:
         async with self.engine.begin() as connection:
-            result = await connection.execute(text(query), parameters)
-            return list(result) if result.returns_rows else []
+            return await connection.execute(text(query), parameters)
 
     def workflow(self, order_id: str) -> WorkflowHandle[Order, Any]:
         return self.client.get_workflow_handle_for(

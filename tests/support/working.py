@@ -4,9 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
-from shared.database.engine import connector
+from shared.database.engine import Engine, connector
 from shared.database.listen import Listener
-from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from worker.orders.registration import orders_process
 from worker.runtime.inbox import InboxRunner
@@ -17,7 +16,7 @@ from worker.settings import WorkerSettings
 
 @asynccontextmanager
 async def working(
-    settings: WorkerSettings, engine: AsyncEngine, client: Client
+    settings: WorkerSettings, engine: Engine, client: Client
 ) -> AsyncIterator[None]:
     """Works from entering to leaving. What runs then is cut off, as by a crash, if
     `graceful_shutdown_seconds` is 0."""

@@ -8,10 +8,9 @@ from typing import Annotated, Any
 
 import httpx2
 from fastapi import Depends, Request
-from shared.database.engine import single_statements
+from shared.database.engine import Engine
 from shared.database.listen import Listener
 from shared.platform.connection import Connection
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.http.auth import Authenticator
 from api.http.peer_probe import Lookout
@@ -26,7 +25,7 @@ LAST_WORDS_SECONDS = 2.0
 @dataclass
 class Services:
     settings: ApiSettings
-    engine: AsyncEngine
+    engine: Engine
     listener: Listener
     temporal: Connection
     commands: Commands
@@ -38,14 +37,14 @@ class Services:
     """Asked to stop: streams end, and readiness says no."""
     looking: asyncio.Task[tuple[str, str]] | None = None
     """What finds out at the moment whether this process is ready."""
-    reads: AsyncEngine = field(init=False)
+    reads: Engine = field(init=False)
     """The same pool without transactions: a read is one statement, one round trip."""
     streams: Counter[str] = field(default_factory=Counter)
     """Those that are open, by the customer who listens."""
     _background: set[asyncio.Task[Any]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.reads = single_statements(self.engine)
+        self.reads = self.engine
 
     def drain(self) -> None:
         self.draining = True

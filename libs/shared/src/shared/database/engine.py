@@ -1,18 +1,21 @@
-"""The one way to reach PostgreSQL."""
+"""The one way to reach PostgreSQL: a pool of asyncpg's connections, and statements that
+SQLAlchemy has compiled."""
 
 import asyncio
+import json
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from typing import Any, TypeVar
-from weakref import WeakKeyDictionary
 
 import asyncpg
-from sqlalchemy import event
-from sqlalchemy.engine import ExceptionContext, make_url
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.engine import make_url
+from sqlalchemy.sql import Executable
 
-from shared.database.observing import observe
+from shared.database.observing import observe_pool, observed
+from shared.database.rows import Row, Rows
+from shared.database.statements import compiled
 from shared.platform.settings import DatabaseSettings
 
 T = TypeVar("T")
@@ -20,14 +23,24 @@ T = TypeVar("T")
 
 Connect = Callable[[], Awaitable["asyncpg.Connection[Any]"]]
 
+STATEMENTS_KEPT = 300
+"""Prepared statements of a connection: more than we have, so that none is prepared
+again and again."""
+DATABASE_FAILURES = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+)
+"""Whatever a statement raises while PostgreSQL is not there, or says no."""
+LAST_WORDS_SECONDS = 2.0
+"""How long connections that are at work may take to come back at the end."""
 
-def connector(settings: DatabaseSettings, *, application: str) -> Connect:
-    """How to open one connection.
 
-    The DSN is parsed by asyncpg itself, so `sslmode` and `sslrootcert` mean what
-    they mean to libpq. A password file is read anew for each connection, which is
-    how a rotated password is picked up without a restart.
-    """
+def _options(settings: DatabaseSettings, application: str) -> dict[str, Any]:
+    """The DSN is parsed by asyncpg itself, so `sslmode` and `sslrootcert` mean what
+    they mean to libpq. A password file is read anew for each connection, which is how a
+    rotated password is picked up without a restart."""
     dsn = make_url(settings.database_url.get_secret_value()).set(
         drivername="postgresql"
     )
@@ -40,6 +53,12 @@ def connector(settings: DatabaseSettings, *, application: str) -> Connect:
     }
     if settings.database_password_file is not None:
         options["password"] = settings.read_database_password
+    return options
+
+
+def connector(settings: DatabaseSettings, *, application: str) -> Connect:
+    """How to open one connection that belongs to no pool."""
+    options = _options(settings, application)
 
     async def connect() -> "asyncpg.Connection[Any]":
         connection: asyncpg.Connection[Any] = await asyncpg.connect(**options)
@@ -48,58 +67,178 @@ def connector(settings: DatabaseSettings, *, application: str) -> Connect:
     return connect
 
 
-def create_engine(settings: DatabaseSettings, *, application: str) -> AsyncEngine:
+def create_engine(settings: DatabaseSettings, *, application: str) -> "Engine":
     """A pool of at most `database_pool_size` connections, opened when needed."""
-    engine = create_async_engine(
-        "postgresql+asyncpg://",
-        async_creator=connector(settings, application=application),
-        pool_size=settings.database_pool_size,
-        max_overflow=0,
-        # A request that would wait longer had better be told to try again.
-        pool_timeout=settings.database_pool_timeout.total_seconds(),
-        pool_recycle=1800,
-        # An error's text reaches logs and histories; a statement's parameters must not.
-        hide_parameters=True,
+    make_pool = partial(
+        asyncpg.create_pool,
+        **_options(settings, application),
+        min_size=0,
+        max_size=settings.database_pool_size,
+        statement_cache_size=STATEMENTS_KEPT,
+        record_class=Row,
+        init=_speak_json,
+        # A transaction that was left open is rolled back all the same.
+        reset=_keep_session,
     )
-    observe(engine, pool=application)
-    event.listen(engine.sync_engine, "handle_error", _forget_the_row)
+    # A request that would wait longer had better be told to try again.
+    patience = settings.database_pool_timeout.total_seconds()
+    engine = Engine(make_pool, patience)
+    observe_pool(engine, name=application, most=settings.database_pool_size)
     return engine
 
 
-def _forget_the_row(failure: ExceptionContext) -> None:
-    """PostgreSQL quotes the row that it refused, with names and addresses in it."""
-    error: BaseException | None = failure.sqlalchemy_exception
-    error = error or failure.original_exception
-    while error is not None:
-        if isinstance(error, asyncpg.PostgresError):
-            error.detail = None
-        error.args = tuple(
-            arg.partition("\nDETAIL:")[0] if isinstance(arg, str) else arg
-            for arg in error.args
+async def _speak_json(connection: "asyncpg.Connection[Any]") -> None:
+    for kind in ("json", "jsonb"):
+        await connection.set_type_codec(
+            kind, schema="pg_catalog", encoder=str, decoder=json.loads
         )
-        error = error.__cause__ or error.__context__ or getattr(error, "orig", None)
 
 
-def single_statements(engine: AsyncEngine) -> AsyncEngine:
-    """The same pool without transactions: each statement is one of its own, and takes
-    one round trip instead of three."""
-    single = _SINGLE.get(engine)
-    if single is None:
-        single = engine.execution_options(isolation_level="AUTOCOMMIT")
-        _SINGLE[engine] = single
-    return single
+async def _keep_session(connection: object) -> None:
+    """No statement of ours changes a session, so nothing is to be undone: asyncpg's own
+    reset would be one more round trip for each."""
 
 
-# Every change announces itself through it, and to make one anew costs a statement.
-_SINGLE: WeakKeyDictionary[AsyncEngine, AsyncEngine] = WeakKeyDictionary()
+class Engine:
+    """Opens connections when they are needed, and lends them."""
+
+    def __init__(
+        self, make_pool: Callable[[], "asyncpg.Pool[Any]"], patience_seconds: float
+    ) -> None:
+        self._make_pool = make_pool
+        self._patience_seconds = patience_seconds
+        self._pool: asyncpg.Pool[Any] | None = None
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator["Connection"]:
+        """A connection on which each statement is a transaction of its own. Raises
+        `TimeoutError` where none is free in time, and `OSError`."""
+        if self._pool is None:
+            self._pool = self._make_pool()
+        pool = await self._pool
+        driver = await pool.acquire(timeout=self._patience_seconds)
+        try:
+            yield Connection(driver)
+        finally:
+            # Whoever is cancelled here would keep it for ever.
+            await asyncio.shield(pool.release(driver))
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator["Connection"]:
+        """The same within one transaction, which an exception rolls back."""
+        async with self.connect() as connection, connection.transaction():
+            yield connection
+
+    async def dispose(self) -> None:
+        """Close all connections; what needs one later opens new ones."""
+        pool, self._pool = self._pool, None
+        if pool is None:
+            return
+        try:
+            async with asyncio.timeout(LAST_WORDS_SECONDS):
+                await pool.close()
+        except TimeoutError:
+            pool.terminate()
+
+    def connections(self) -> tuple[int, int]:
+        """How many are lent, and how many are open and idle."""
+        if self._pool is None:
+            return 0, 0
+        idle = self._pool.get_idle_size()
+        return self._pool.get_size() - idle, idle
 
 
-SERIALIZATION_FAILURES = ("40001", "40P01")
+class Connection:
+    """Runs statements. What PostgreSQL says of a row that it refuses is left out of the
+    errors, which reach logs and histories: names and addresses are in it."""
+
+    def __init__(self, driver: Any) -> None:
+        self._driver = driver
+
+    async def execute(
+        self, statement: Executable, values: Mapping[str, Any] | None = None
+    ) -> Rows:
+        """Run a statement, and return all its rows. Raises `asyncpg.PostgresError`,
+        and `TimeoutError` where it takes too long."""
+        known = compiled(statement)
+        arguments = known.arguments(values or {})
+        with observed(known.text), _nobodys_data():
+            return Rows(await self._driver.fetch(known.text, *arguments))
+
+    async def scalar(
+        self, statement: Executable, values: Mapping[str, Any] | None = None
+    ) -> Any:
+        """The first column of the first row; `None` where there is no row."""
+        rows = await self.execute(statement, values)
+        return rows[0][0] if rows else None
+
+    async def scalars(
+        self, statement: Executable, values: Mapping[str, Any] | None = None
+    ) -> list[Any]:
+        """The first column of all rows."""
+        return [row[0] for row in await self.execute(statement, values)]
+
+    async def count(
+        self, statement: Executable, values: Mapping[str, Any] | None = None
+    ) -> int:
+        """Run a statement that returns no rows. Returns how many it has changed."""
+        known = compiled(statement)
+        arguments = known.arguments(values or {})
+        with observed(known.text), _nobodys_data():
+            status: str = await self._driver.execute(known.text, *arguments)
+        return int(status.rpartition(" ")[2])
+
+    async def script(self, text: str) -> None:
+        """Run statements without values, all in one round trip."""
+        with _nobodys_data():
+            await self._driver.execute(text)
+
+    @asynccontextmanager
+    async def transaction(
+        self, begin: str = "BEGIN", commit: str = "COMMIT"
+    ) -> AsyncIterator[None]:
+        """`begin` and `commit` may carry more statements along."""
+        try:
+            await self.script(begin)
+            yield
+        except BaseException:
+            await self._roll_back()
+            raise
+        await self.script(commit)
+
+    async def _roll_back(self) -> None:
+        if self._driver.is_closed() or not self._driver.is_in_transaction():
+            return
+        try:
+            await self.script("ROLLBACK")
+        except (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresError):
+            # In no known state: whoever gets it next would be inside the transaction.
+            self._driver.terminate()
 
 
-def is_serialization_failure(error: DBAPIError) -> bool:
-    """A deadlock or serialization failure: nothing happened, the same may be tried."""
-    return getattr(error.orig, "sqlstate", None) in SERIALIZATION_FAILURES
+@contextmanager
+def _nobodys_data() -> Iterator[None]:
+    """PostgreSQL quotes the row that it refuses, and the driver the value."""
+    try:
+        yield
+    except asyncpg.PostgresError as error:
+        error.detail = None
+        raise
+    except asyncpg.DataError as error:
+        raise TypeError(f"{error}".partition(":")[0]) from None
+
+
+def is_serialization_failure(error: BaseException) -> bool:
+    """A deadlock or serialization failure, or a table that has just been migrated:
+    nothing happened, the same may be tried."""
+    return isinstance(error, _TRY_AGAIN)
+
+
+_TRY_AGAIN = (
+    asyncpg.SerializationError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.InvalidCachedStatementError,
+)
 
 
 async def retry_serialization(work: Callable[[], Awaitable[T]], tries: int = 5) -> T:
@@ -107,8 +246,6 @@ async def retry_serialization(work: Callable[[], Awaitable[T]], tries: int = 5) 
     for attempt in range(1, tries):
         try:
             return await work()
-        except DBAPIError as error:
-            if not is_serialization_failure(error):
-                raise
+        except _TRY_AGAIN:
             await asyncio.sleep(random.uniform(0, 0.02 * attempt))  # noqa: S311
     return await work()

@@ -6,16 +6,14 @@ as a pre-release and would trace the looks of background runners too (docs/adr/0
 
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from typing import Protocol
 
 from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from prometheus_client import Gauge, Histogram
-from sqlalchemy import event
-from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.ext.asyncio import AsyncEngine
-from sqlalchemy.pool import QueuePool
 
 DURATION = Histogram(
     "db_client_operation_duration_seconds",
@@ -42,18 +40,18 @@ _READ = re.compile(
 )
 
 
-def observe(engine: AsyncEngine, *, pool: str) -> None:
-    """Measure and trace the statements of `engine`, and watch its pool as `pool`."""
-    watched = engine.sync_engine
-    event.listen(watched, "before_cursor_execute", _begin)
-    event.listen(watched, "after_cursor_execute", _succeed)
-    event.listen(watched, "handle_error", _fail)
-    connections = engine.pool
-    if isinstance(connections, QueuePool):
-        used, idle = (CONNECTIONS.labels(pool, state) for state in ("used", "idle"))
-        used.set_function(connections.checkedout)
-        idle.set_function(connections.checkedin)
-        MOST_CONNECTIONS.labels(pool).set_function(connections.size)
+class Pool(Protocol):
+    def connections(self) -> tuple[int, int]:
+        """How many are lent, and how many are open and idle."""
+        ...
+
+
+def observe_pool(pool: Pool, *, name: str, most: int) -> None:
+    """Watch a pool of at most so many connections, as `name`."""
+    used, idle = (CONNECTIONS.labels(name, state) for state in ("used", "idle"))
+    used.set_function(lambda: pool.connections()[0])
+    idle.set_function(lambda: pool.connections()[1])
+    MOST_CONNECTIONS.labels(name).set(most)
 
 
 @cache
@@ -100,15 +98,13 @@ class _Statement:
             self._span.end()
 
 
-def _begin(_: Any, __: Any, statement: str, ___: Any, context: Any, ____: bool) -> None:
-    context.observed = _Statement(statement)
-
-
-def _succeed(_: Any, __: Any, ___: str, ____: Any, context: Any, _____: bool) -> None:
-    context.observed.end("ok")
-
-
-def _fail(failure: ExceptionContext) -> None:
-    observed = getattr(failure.execution_context, "observed", None)
-    if observed is not None:
-        observed.end("failed")
+@contextmanager
+def observed(text: str) -> Iterator[None]:
+    """Measure and trace a statement."""
+    statement = _Statement(text)
+    try:
+        yield
+    except BaseException:
+        statement.end("failed")
+        raise
+    statement.end("ok")

@@ -6,7 +6,8 @@ Without Alembic, which takes 10 MB of every process that only asks.
 from pathlib import Path
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
+
+from shared.database.engine import Engine
 
 KNOWN = tuple(
     sorted(
@@ -28,7 +29,7 @@ def fits(revision: str | None) -> bool:
     return revision == HEAD or revision not in KNOWN
 
 
-async def database_revision(engine: AsyncEngine) -> str | None:
+async def database_revision(engine: Engine) -> str | None:
     """The revision that the database is at; `None` before the first migration."""
     async with engine.connect() as connection:
         known = await connection.scalar(text("SELECT to_regclass('alembic_version')"))

@@ -13,9 +13,8 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Request, Response
 from pydantic import BaseModel
-from shared.database.engine import retry_serialization, single_statements
+from shared.database.engine import Connection, Engine, retry_serialization
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from temporalio.exceptions import ApplicationError
 
 from api.http.auth import Principal
@@ -66,7 +65,7 @@ class Claim:
 class Once:
     """The caller's key for this request; `command_key` names it to workflows."""
 
-    def __init__(self, request: Request, engine: AsyncEngine, key: str) -> None:
+    def __init__(self, request: Request, engine: Engine, key: str) -> None:
         self._request = request
         self._engine = engine
         self._key = key
@@ -88,7 +87,7 @@ class Once:
         held meanwhile; two requests at once both do the work, which is one effect.
         """
         keyed = self._for(caller, payload)
-        async with single_statements(self._engine).connect() as connection:
+        async with self._engine.connect() as connection:
             claim = await keyed.claim(connection, memo or {})
         if claim.status is not None:
             return claim.replay()
@@ -96,7 +95,7 @@ class Once:
             answer = await work(Command(keyed.command_key, claim.memo))
         except (Problem, ApplicationError) as error:
             return await keyed.store_refusal(error)
-        async with single_statements(self._engine).connect() as connection:
+        async with self._engine.connect() as connection:
             await keyed.store(connection, answer)
         return answer.response()
 
@@ -104,7 +103,7 @@ class Once:
         self,
         caller: Principal,
         payload: BaseModel | None,
-        work: Callable[[AsyncConnection, "Command"], Awaitable[Answer]],
+        work: Callable[[Connection, "Command"], Awaitable[Answer]],
     ) -> Response:
         """Do work that is one transaction, together with its key.
 
@@ -139,7 +138,7 @@ class _Keyed:
     def __init__(
         self,
         request: Request,
-        engine: AsyncEngine,
+        engine: Engine,
         key: str,
         caller: Principal,
         payload: BaseModel | None,
@@ -153,9 +152,7 @@ class _Keyed:
         # With the place: a key that was forgotten may be used elsewhere.
         self.command_key = _digest(caller.subject, key, place).hex()[:40]
 
-    async def claim(
-        self, connection: AsyncConnection, memo: Mapping[str, str]
-    ) -> Claim:
+    async def claim(self, connection: Connection, memo: Mapping[str, str]) -> Claim:
         """Open the key, or find who has. Raises `Problem` if for another request."""
         values = self._who | {
             "fingerprint": self._fingerprint,
@@ -171,7 +168,7 @@ class _Keyed:
             raise KeyReused()
         return claim
 
-    async def store(self, connection: AsyncConnection, answer: Answer) -> None:
+    async def store(self, connection: Connection, answer: Answer) -> None:
         await self._store(
             connection, answer.status, answer.headers, answer.body.model_dump_json()
         )
@@ -190,7 +187,7 @@ class _Keyed:
 
     async def _store(
         self,
-        connection: AsyncConnection,
+        connection: Connection,
         status: int,
         headers: Mapping[str, str],
         body: str,

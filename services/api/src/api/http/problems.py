@@ -11,14 +11,12 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
-from asyncpg import CannotConnectNowError, InterfaceError, PostgresConnectionError
+from asyncpg import InterfaceError, PostgresError
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from pydantic_core import to_json
 from shared.contracts.errors import Refusal, refusal_extra
-from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from temporalio.exceptions import ApplicationError
@@ -179,16 +177,7 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http_exception)
     app.add_exception_handler(Refusal, _refusal)
     app.add_exception_handler(RequestValidationError, _validation)
-    for lost in (
-        PoolTimeoutError,
-        OperationalError,
-        DBAPIError,
-        PostgresConnectionError,
-        CannotConnectNowError,
-        InterfaceError,
-        OSError,
-        TimeoutError,
-    ):
+    for lost in (PostgresError, InterfaceError, OSError, TimeoutError):
         app.add_exception_handler(lost, _database)
 
 
@@ -258,7 +247,7 @@ def _escape(part: str) -> str:
 
 
 async def _database(request: Request, error: Exception) -> Response:
-    if isinstance(error, DBAPIError) and not _is_outage(error):
+    if isinstance(error, PostgresError) and not _is_outage(error):
         raise error
     log.warning("a request could not be served: %r", error)
     return problem_response(request, Unavailable("Please try again shortly."))
@@ -269,8 +258,5 @@ async def _database(request: Request, error: Exception) -> Response:
 _OUTAGE_STATES = ("08", "53", "57P", "57014", "40001", "40P01", "28", "3D000")
 
 
-def _is_outage(error: DBAPIError) -> bool:
-    state = getattr(error.orig, "sqlstate", None)
-    if state is not None:
-        return str(state).startswith(_OUTAGE_STATES)
-    return error.connection_invalidated or isinstance(error, OperationalError)
+def _is_outage(error: PostgresError) -> bool:
+    return str(error.sqlstate).startswith(_OUTAGE_STATES)

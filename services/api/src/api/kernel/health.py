@@ -3,10 +3,10 @@
 import asyncio
 
 from fastapi import APIRouter, Response
+from shared.database.engine import DATABASE_FAILURES
 from shared.database.revision import database_revision, fits
 from shared.platform.connection import REFUSED
 from shared.platform.version import version
-from sqlalchemy.exc import SQLAlchemyError
 
 from api.services import ApiServices, Services
 
@@ -41,7 +41,7 @@ async def _database(services: Services) -> str:
     try:
         async with asyncio.timeout(CHECK_SECONDS):
             revision = await database_revision(services.engine)
-    except (OSError, SQLAlchemyError):
+    except DATABASE_FAILURES:
         return "unreachable"
     return "ready" if fits(revision) else "migrations missing"
 

@@ -1,7 +1,7 @@
 """What people write about a command: kept here, so that it never reaches Temporal."""
 
+from shared.database.engine import Engine
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 # A person who was erased is erased once: what came later would be kept for ever.
 _KEEP = text(
@@ -14,9 +14,7 @@ _KEEP = text(
 )
 
 
-async def keep_note(
-    engine: AsyncEngine, key: str, subject: str, note: str | None
-) -> None:
+async def keep_note(engine: Engine, key: str, subject: str, note: str | None) -> None:
     """Keep the note about an order under its command's key, unless its customer was
     erased. Safe to repeat."""
     if note is None:

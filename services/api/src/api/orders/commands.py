@@ -31,11 +31,10 @@ from shared.contracts.orders.names import (
 )
 from shared.contracts.orders.workflows import AllocateStock, Order, Refund, Return
 from shared.contracts.search_attributes import ORDER_ID
-from shared.database.engine import single_statements
+from shared.database.engine import Engine
 from shared.database.orders.snapshot import OrderSnapshot, read_order
 from shared.platform.connection import CurrentClient
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import (
     WithStartWorkflowOperation,
     WorkflowExecutionDescription,
@@ -90,14 +89,14 @@ class Commands:
     def __init__(
         self,
         client: CurrentClient,
-        engine: AsyncEngine,
+        engine: Engine,
         *,
         timeout: timedelta,
         start_timeout: timedelta,
         patience: timedelta,
     ) -> None:
         self._client = client
-        self._reads = single_statements(engine)
+        self._reads = engine
         self._timeout = timeout
         self._start_timeout = start_timeout
         self._lookout = Lookout(self._greet, patience)

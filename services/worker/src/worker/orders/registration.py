@@ -5,8 +5,8 @@ from typing import Any
 
 from shared.contracts.orders.names import CARRIERS, ORDERS, PAYMENTS
 from shared.contracts.orders.workflows import Reconcile, Retention, Sweep
+from shared.database.engine import Engine
 from shared.platform.connection import CurrentClient
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from worker.orders.adapters.easypost import EasyPostCarrier
 from worker.orders.adapters.manual import ManualCarrier
@@ -77,7 +77,7 @@ SCHEDULES = (
 
 
 def orders_process(
-    settings: WorkerSettings, engine: AsyncEngine, client: CurrentClient
+    settings: WorkerSettings, engine: Engine, client: CurrentClient
 ) -> Process:
     check_silences()
     store = OrderStore(engine)

@@ -6,11 +6,10 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 from shared.contracts.base import Payload
-from shared.database.engine import single_statements
+from shared.database.engine import Engine
 from shared.database.kernel.change import Change, change
 from shared.database.orders.snapshot import OrderSnapshot, read_order
 from shared.database.orders.tables import Order
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 R = TypeVar("R", bound=BaseModel)
 
@@ -30,9 +29,9 @@ Apply = Callable[[Change, OrderSnapshot], Awaitable[Done]]
 
 
 class OrderStore:
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self.reads = single_statements(engine)
+        self.reads = engine
 
     async def read(self, order_id: str) -> OrderSnapshot:
         async with self.reads.connect() as connection:

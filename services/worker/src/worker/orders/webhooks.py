@@ -5,12 +5,12 @@ that repeated, late and reordered ones have one effect.
 """
 
 from datetime import datetime
-from typing import Any
 
 from shared.contracts.orders.models import PaymentRef, RefundRef
 from shared.contracts.orders.states import MoneyKind
 from shared.contracts.orders.webhooks import CANCELED, PAYMENT_EVENTS, REFUND_EVENTS
-from sqlalchemy import Row, TextClause, text
+from shared.database.rows import Row
+from sqlalchemy import TextClause, text
 
 from worker.orders.nudger import Nudger
 from worker.orders.payment.activities import PaymentActivities
@@ -112,7 +112,7 @@ class OrderWebhooks:
         """What comes back counts when it is received, whatever the carrier says."""
         return await self._find(_RETURN, tracking) is not None
 
-    async def _find(self, query: TextClause, ref: str) -> Row[Any] | None:
+    async def _find(self, query: TextClause, ref: str) -> Row | None:
         async with self._store.reads.connect() as connection:
             return (await connection.execute(query, {"ref": ref})).first()
 

@@ -8,12 +8,12 @@ import asyncio
 import logging
 from abc import ABC, abstractmethod
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from shared.database.engine import single_statements
+from shared.database.engine import Engine
 from shared.database.listen import Listener
-from sqlalchemy import Row, TextClause, text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from shared.database.rows import Row
+from sqlalchemy import TextClause, text
 
 log = logging.getLogger(__name__)
 
@@ -38,9 +38,9 @@ class Backlog(ABC):
     takes where two at once would do harm."""
 
     def __init__(
-        self, engine: AsyncEngine, listener: Listener, kinds: tuple[str, ...]
+        self, engine: Engine, listener: Listener, kinds: tuple[str, ...]
     ) -> None:
-        self._engine = single_statements(engine)
+        self._engine = engine
         self._listener = listener
         self._kinds = kinds
         self._claim = self._claiming()
@@ -60,7 +60,7 @@ class Backlog(ABC):
     async def work_off_batch(self) -> int:
         """Returns how many rows were claimed."""
         async with self._engine.connect() as connection:
-            claimed = await connection.execute(
+            rows = await connection.execute(
                 self._claim,
                 {
                     "batch": BATCH,
@@ -69,7 +69,6 @@ class Backlog(ABC):
                     "longest": LONGEST_PAUSE,
                 },
             )
-            rows = claimed.all()
         # One that breaks must not leave the others at work with nobody who waits.
         outcomes = await asyncio.gather(
             *(self.work_off(row) for row in rows), return_exceptions=True
@@ -80,7 +79,7 @@ class Backlog(ABC):
         return len(rows)
 
     @abstractmethod
-    async def work_off(self, row: Row[Any]) -> None:
+    async def work_off(self, row: Row) -> None:
         """Do it and note how it ended; a row that stays open is claimed again."""
 
     def _claiming(self) -> TextClause:

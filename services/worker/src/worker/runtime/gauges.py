@@ -8,13 +8,13 @@ import logging
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-from sqlalchemy import Row, text
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from shared.database.engine import DATABASE_FAILURES, Engine
+from shared.database.rows import Row
+from sqlalchemy import text
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class Gauge:
         if not self.labels and self.always:
             raise ValueError(f"{self.name} has no labels")
 
-    def family(self, rows: Iterable[Row[Any]]) -> Metric:
+    def family(self, rows: Iterable[Row]) -> Metric:
         values: dict[tuple[str, ...], float] = dict.fromkeys(self.always, 0.0)
         values |= {tuple(row.labels): row.value for row in rows}
         make = GaugeMetricFamily if self.kind == "gauge" else CounterMetricFamily
@@ -54,11 +54,11 @@ class Gauge:
 class Gauges(Collector):
     """Reads all gauges by one statement. `refresh` before the page is made."""
 
-    def __init__(self, engine: AsyncEngine, gauges: Sequence[Gauge]) -> None:
+    def __init__(self, engine: Engine, gauges: Sequence[Gauge]) -> None:
         self._engine = engine
         self._gauges = gauges
         self.statement = " UNION ALL ".join(map(_part, gauges))
-        self._rows: Sequence[Row[Any]] | None = None
+        self._rows: Sequence[Row] | None = None
         self._read_at = -KEPT_SECONDS
         self._reading = asyncio.Lock()
         self._worked = True
@@ -72,7 +72,7 @@ class Gauges(Collector):
             try:
                 self._rows = await self._read()
                 worked = True
-            except (OSError, SQLAlchemyError, TimeoutError) as error:
+            except DATABASE_FAILURES as error:
                 self._rows, worked = None, False
                 if self._worked:
                     log.warning("the gauges cannot be read: %s", type(error).__name__)
@@ -90,10 +90,9 @@ class Gauges(Collector):
                 row for row in self._rows or () if row.gauge == gauge.name
             )
 
-    async def _read(self) -> Sequence[Row[Any]]:
+    async def _read(self) -> Sequence[Row]:
         async with self._engine.connect() as connection:
-            await connection.execution_options(isolation_level="AUTOCOMMIT")
-            return (await connection.execute(text(self.statement))).all()
+            return await connection.execute(text(self.statement))
 
 
 def _part(gauge: Gauge) -> str:

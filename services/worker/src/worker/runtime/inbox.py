@@ -4,11 +4,11 @@ import json
 import logging
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
 
+from shared.database.engine import Engine
 from shared.database.listen import Listener
-from sqlalchemy import Row, text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from shared.database.rows import Row
+from sqlalchemy import text
 
 from worker.runtime.backlog import Backlog
 from worker.runtime.registry import InboxEvent, InboxHandler
@@ -36,14 +36,14 @@ class InboxRunner(Backlog):
 
     def __init__(
         self,
-        engine: AsyncEngine,
+        engine: Engine,
         listener: Listener,
         handlers: Mapping[str, InboxHandler],
     ) -> None:
         super().__init__(engine, listener, tuple(handlers))
         self._handlers = handlers
 
-    async def work_off(self, row: Row[Any]) -> None:
+    async def work_off(self, row: Row) -> None:
         event = InboxEvent(row.source, row.event_id, row.type, json.loads(row.payload))
         name = {"source": event.source, "event_id": event.event_id}
         try:

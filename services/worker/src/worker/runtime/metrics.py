@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, generate_latest
+from shared.database.engine import Engine
 from shared.platform.metrics import ProcessMetrics
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from worker.runtime.gauges import Gauge, Gauges
 
@@ -13,7 +13,7 @@ from worker.runtime.gauges import Gauge, Gauges
 class Metrics:
     """`runtime` is for the Temporal client, whose metrics are then on the page."""
 
-    def __init__(self, engine: AsyncEngine, gauges: Sequence[Gauge]) -> None:
+    def __init__(self, engine: Engine, gauges: Sequence[Gauge]) -> None:
         self._process = ProcessMetrics()
         self.runtime = self._process.runtime
         self._gauges = Gauges(engine, gauges)

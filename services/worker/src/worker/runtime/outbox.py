@@ -4,12 +4,12 @@ import json
 import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
+from shared.database.engine import Engine
 from shared.database.kernel.change import MESSAGES
 from shared.database.listen import Listener
-from sqlalchemy import Row, text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from shared.database.rows import Row
+from sqlalchemy import text
 
 from worker.runtime.backlog import Backlog
 from worker.runtime.registry import Message, MessageHandler, Undeliverable
@@ -48,7 +48,7 @@ class OutboxRunner(Backlog):
 
     def __init__(
         self,
-        engine: AsyncEngine,
+        engine: Engine,
         listener: Listener,
         handlers: Mapping[str, MessageHandler],
     ) -> None:
@@ -63,7 +63,7 @@ class OutboxRunner(Backlog):
             await connection.execute(SKIP_ALL)
         return 0
 
-    async def work_off(self, row: Row[Any]) -> None:
+    async def work_off(self, row: Row) -> None:
         status, error = await self._tell(row)
         async with self._engine.connect() as connection:
             await connection.execute(
@@ -76,7 +76,7 @@ class OutboxRunner(Backlog):
                 },
             )
 
-    async def _tell(self, row: Row[Any]) -> tuple[str, str | None]:
+    async def _tell(self, row: Row) -> tuple[str, str | None]:
         if row.event is None:
             return "failed", "no event"
         event = json.loads(row.event)

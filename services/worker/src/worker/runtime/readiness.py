@@ -4,10 +4,9 @@ import asyncio
 from collections.abc import Sequence
 
 from shared.contracts.search_attributes import SEARCH_ATTRIBUTES
+from shared.database.engine import DATABASE_FAILURES, Engine
 from shared.database.revision import HEAD, database_revision, fits
 from shared.platform.connection import Connection
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.client import Client
 from temporalio.common import SearchAttributeIndexedValueType
@@ -37,7 +36,7 @@ _CLI_TYPES = {
 
 
 class Readiness:
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.connection: Connection | None = None
         self.workers: Sequence[Worker] = ()
@@ -64,7 +63,7 @@ class Readiness:
         try:
             async with asyncio.timeout(PROBE_SECONDS):
                 revision = await database_revision(self._engine)
-        except (OSError, SQLAlchemyError, TimeoutError) as error:
+        except DATABASE_FAILURES as error:
             return f"no answer: {type(error).__name__}"
         if not fits(revision):
             return f"at migration {revision}, this code needs {HEAD}"

@@ -6,12 +6,11 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 
-from shared.database.engine import connector, create_engine
+from shared.database.engine import Engine, connector, create_engine
 from shared.database.listen import Listener
 from shared.platform.connection import Connection, CurrentClient
 from shared.platform.metrics import watch_event_loop
 from shared.platform.version import version
-from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.service import RPCError
@@ -32,7 +31,7 @@ from worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
 
-BuildProcess = Callable[[WorkerSettings, AsyncEngine, CurrentClient], Process]
+BuildProcess = Callable[[WorkerSettings, Engine, CurrentClient], Process]
 LOOK_AGAIN_SECONDS = 2.0
 LAST_WORDS = timedelta(seconds=5)
 """Extra time to tell Temporal what became of the work."""

@@ -14,11 +14,10 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 from sqlalchemy import Insert, Update, bindparam, insert, text, update
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.sql import TextClause
 
 from shared.contracts.errors import NotFound
-from shared.database.engine import retry_serialization, single_statements
+from shared.database.engine import Connection, Engine, retry_serialization
 from shared.database.kernel.tables import Base
 
 R = TypeVar("R", bound=BaseModel)
@@ -32,7 +31,7 @@ MESSAGES = "messages"
 class Change:
     """A change under way: the connection that holds the lock, and what to tell."""
 
-    def __init__(self, connection: AsyncConnection, subject: str, actor: str) -> None:
+    def __init__(self, connection: Connection, subject: str, actor: str) -> None:
         self.connection = connection
         self.subject = subject
         self.actor = actor
@@ -45,8 +44,8 @@ class Change:
     async def insert(self, table: type[Base], *rows: Mapping[str, object]) -> None:
         """Rows by their columns; all must have the same ones. Raises `LookupError`
         where the table has no such column."""
-        if rows:
-            await self.connection.execute(_inserting(table, tuple(rows[0])), rows)
+        for row in rows:
+            await self.connection.execute(_inserting(table, tuple(row)), row)
 
     async def update(
         self,
@@ -73,7 +72,7 @@ class Change:
 
 
 async def change(
-    engine: AsyncEngine,
+    engine: Engine,
     subjects: type[Base],
     subject: str,
     *,
@@ -122,7 +121,8 @@ _ANNOUNCE = text(
 @cache
 def _inserting(table: type[Base], columns: tuple[str, ...]) -> Insert:
     _check_columns(table, columns)
-    return insert(table.__table__)  # type: ignore[arg-type]
+    values: dict[str, Any] = {name: bindparam(name) for name in columns}
+    return insert(table.__table__).values(values)  # type: ignore[arg-type]
 
 
 @cache
@@ -137,8 +137,10 @@ def _updating(
     statement = update(table.__table__).where(  # type: ignore[arg-type]
         *(column[name] == bindparam(f"the_{name}") for name in key)
     )
-    counted = {name: column[name] + bindparam(f"more_{name}") for name in added}
-    return statement.values(counted) if counted else statement
+    return statement.values(
+        {name: bindparam(name) for name in columns}
+        | {name: column[name] + bindparam(f"more_{name}") for name in added}
+    )
 
 
 def _check_columns(table: type[Base], names: tuple[str, ...]) -> None:
@@ -187,7 +189,7 @@ def _recording(table: str) -> TextClause:
 
 
 async def _lock(
-    connection: AsyncConnection, subjects: type[Base], subject: str
+    connection: Connection, subjects: type[Base], subject: str
 ) -> tuple[int, float]:
     """The subject's version, and its age in seconds."""
     locked = await connection.execute(
@@ -199,7 +201,7 @@ async def _lock(
     return row.version, row.age
 
 
-async def _answer(connection: AsyncConnection, key: str | None) -> str | None:
+async def _answer(connection: Connection, key: str | None) -> str | None:
     if key is None:
         return None
     stored = await connection.scalar(_ANSWER, {"key": key})
@@ -228,11 +230,11 @@ async def _record(
     )
 
 
-async def announce(engine: AsyncEngine, subject: str, *, told: bool = False) -> None:
+async def announce(engine: Engine, subject: str, *, told: bool = False) -> None:
     """Wake whoever waits for `subject`, and with `told` whoever sends messages. Not
     within the change's own transaction: a commit with NOTIFY in it takes a lock that
     all such commits queue for."""
-    async with single_statements(engine).connect() as connection:
+    async with engine.connect() as connection:
         await connection.execute(
             _ANNOUNCE,
             {

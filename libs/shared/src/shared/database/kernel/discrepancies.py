@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shared.database.engine import Connection
 from shared.database.ids import new_id
 
 
@@ -19,11 +19,11 @@ class Finding:
     detail: Mapping[str, object]
 
 
-async def report(connection: AsyncConnection, findings: Iterable[Finding]) -> int:
+async def report(connection: Connection, findings: Iterable[Finding]) -> int:
     """Write down what was found. Returns how many are new; safe to repeat."""
     new = 0
     for finding in findings:
-        row = await connection.execute(
+        new += await connection.count(
             _REPORT,
             {
                 "id": new_id("dis"),
@@ -32,7 +32,6 @@ async def report(connection: AsyncConnection, findings: Iterable[Finding]) -> in
                 "detail": json.dumps(dict(finding.detail)),
             },
         )
-        new += row.rowcount
     return new
 
 

@@ -70,7 +70,7 @@ async def release_holds(
 
     Returns how many there were: a repeat closes none.
     """
-    rows = await change.connection.execute(
+    released = await change.connection.execute(
         _RELEASE,
         {
             "decision": decision,
@@ -82,7 +82,6 @@ async def release_holds(
             "note_key": note_key,
         },
     )
-    released = rows.all()
     for row in released:
         change.event(
             "hold.released", hold_id=row.id, reason=row.reason, decision=decision

@@ -6,8 +6,10 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
 
-from shared.database.engine import create_engine
+from shared.database.engine import connector
 from shared.platform.settings import DatabaseSettings
 
 # Any fixed number: whoever holds it is migrating.
@@ -34,11 +36,20 @@ def _upgrade(connection: Connection) -> None:
     connection.commit()
 
 
+def alembics_engine(settings: DatabaseSettings) -> AsyncEngine:
+    """Alembic speaks to the database through SQLAlchemy alone."""
+    return create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=connector(settings, application="migrations"),
+        poolclass=NullPool,
+    )
+
+
 async def upgrade(settings: DatabaseSettings) -> None:
     """Safe to repeat; waits for another that is at it. Statements may take `LONGEST`,
     whatever a service allows its own."""
     patient = settings.model_copy(update={"database_statement_timeout": LONGEST})
-    engine = create_engine(patient, application="migrations")
+    engine = alembics_engine(patient)
     try:
         async with engine.connect() as connection:
             await connection.run_sync(_upgrade)

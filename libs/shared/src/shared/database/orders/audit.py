@@ -3,8 +3,8 @@
 import json
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shared.database.engine import Connection
 from shared.database.kernel.discrepancies import Finding
 
 AT_MOST = 1000
@@ -27,7 +27,7 @@ _AUDITS = {
 }
 
 
-async def audit(connection: AsyncConnection) -> list[Finding]:
+async def audit(connection: Connection) -> list[Finding]:
     """What does not add up, which should be nothing; `AT_MOST` of each view."""
     return [
         Finding(view, row.subject, json.loads(row.detail))

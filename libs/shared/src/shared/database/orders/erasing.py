@@ -2,9 +2,9 @@
 sold, paid, sent and given back, when, and by which of the staff."""
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.errors import Refusal
+from shared.database.engine import Connection
 from shared.database.kernel.change import Change
 
 WORK_LEFT = """(
@@ -120,8 +120,7 @@ async def erase_person(change: Change) -> bool:
     """Erase what the order, which is over, knows of a person. `False` where that was
     done before."""
     order = {"id": change.subject}
-    erased = await change.connection.execute(_ERASE_CONTACT, order)
-    if not erased.rowcount:
+    if not await change.connection.count(_ERASE_CONTACT, order):
         return False
     for statement in _ERASE:
         await change.connection.execute(statement, order)
@@ -138,9 +137,7 @@ async def rename_customer(change: Change, customer: str, alias: str) -> None:
     change.event("customer.erased")
 
 
-async def forget_answers(
-    connection: AsyncConnection, customer: str, alias: str
-) -> None:
+async def forget_answers(connection: Connection, customer: str, alias: str) -> None:
     """What was answered to them, and to others about orders that were renamed."""
     values = {"customer": customer, "alias": alias}
     for statement in _FORGET_ANSWERS:

@@ -6,7 +6,6 @@ from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.errors import NotFound
 from shared.contracts.money import share
@@ -18,6 +17,7 @@ from shared.contracts.orders.states import (
     ReturnStatus,
     ShipmentStatus,
 )
+from shared.database.engine import Connection
 
 IN_HOUSE = (ShipmentStatus.READY, ShipmentStatus.PACKED)
 
@@ -377,7 +377,7 @@ SELECT row_to_json(whole)::text FROM (
 _ONE = text(SNAPSHOT.format(which="o.id = :order_id"))
 
 
-async def read_order(connection: AsyncConnection, order_id: str) -> OrderSnapshot:
+async def read_order(connection: Connection, order_id: str) -> OrderSnapshot:
     """Raises `NotFound`."""
     row = await connection.scalar(_ONE, {"order_id": order_id})
     if row is None:
@@ -386,13 +386,12 @@ async def read_order(connection: AsyncConnection, order_id: str) -> OrderSnapsho
 
 
 async def read_orders(
-    connection: AsyncConnection, ids: str, parameters: Mapping[str, object]
+    connection: Connection, ids: str, parameters: Mapping[str, object]
 ) -> Sequence[str]:
     """The orders that the SELECT statement `ids` names, newest first, as JSON: many
     large ones are better parsed where nobody waits for the loop."""
     which = f"o.id IN ({ids}) ORDER BY o.created_at DESC, o.id DESC"
-    rows = await connection.scalars(text(SNAPSHOT.format(which=which)), parameters)
-    return rows.all()
+    return await connection.scalars(text(SNAPSHOT.format(which=which)), parameters)
 
 
 def parse_orders(rows: Sequence[str]) -> list[OrderSnapshot]:

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from shared.contracts.errors import NotFound, Refusal
+from shared.database.engine import Connection
 from shared.database.orders.audit import audit
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.http.auth import Principal, allowed
 from api.http.idempotency import Answer, Command, OnceOnly
@@ -42,7 +42,7 @@ async def list_discrepancies(
         "rows": query.limit + 1,
     }
     async with services.reads.connect() as connection:
-        rows = (await connection.execute(_LIST, parameters)).all()
+        rows = await connection.execute(_LIST, parameters)
     return page_response(
         request, rows, query.limit, _show, lambda row: (row.found_at, row.id)
     )
@@ -62,9 +62,9 @@ async def resolve_discrepancy(
 ) -> Response:
     """Close it with the reason. If its cause is still there, it is found again."""
 
-    async def work(connection: AsyncConnection, command: Command) -> Answer:
+    async def work(connection: Connection, command: Command) -> Answer:
         values = {"id": discrepancy_id, "actor": caller.subject}
-        resolved = (await connection.execute(_RESOLVE, values)).rowcount
+        resolved = await connection.count(_RESOLVE, values)
         if resolved:
             note = {"key": command.key, "id": discrepancy_id, "text": wanted.note}
             await connection.execute(_NOTE, note)

@@ -8,12 +8,12 @@ from pydantic import BaseModel
 from shared.contracts.errors import NotFound, Refusal
 from shared.contracts.orders import models, workflows
 from shared.contracts.orders.states import DECISIONS, HoldReason, RefundReason
+from shared.database.engine import Connection
 from shared.database.ids import new_id
 from shared.database.kernel.change import Change, change
 from shared.database.orders import tables
 from shared.database.orders.snapshot import Hold, OrderSnapshot
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.http.auth import Principal, allowed
 from api.http.idempotency import Answer, Command, OnceOnly
@@ -264,7 +264,7 @@ async def _page(services: Services, query: shown.HoldQuery) -> list[Hold]:
 
 
 async def _open_holds(
-    connection: AsyncConnection, parameters: dict[str, object]
+    connection: Connection, parameters: dict[str, object]
 ) -> list[Hold]:
     rows = await connection.scalars(_OPEN, parameters)
     return [Hold.model_validate_json(row) for row in rows]

@@ -42,7 +42,7 @@ def begin_erasure() -> Mapping[str, str]:
 async def erase(services: Services, customer: str, alias: str, actor: str) -> Erasure:
     """Safe to repeat with one `alias`. Refused with `still-needed`, `not-found`."""
     async with services.reads.connect() as connection:
-        orders = (await connection.execute(_ORDERS, {"customer": customer})).all()
+        orders = await connection.execute(_ORDERS, {"customer": customer})
     if needed := [row.id for row in orders if row.needed]:
         raise Refusal(
             "still-needed", "There are orders with work left.", orders=needed[:SHOWN]

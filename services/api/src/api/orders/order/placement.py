@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from asyncpg import IntegrityConstraintViolationError
 from shared.contracts.errors import Refusal
 from shared.contracts.money import tax_included
 from shared.contracts.orders.states import OrderStatus
+from shared.database.engine import Connection
 from shared.database.ids import new_id
 from shared.database.orders.snapshot import Line, OrderSnapshot, Payment
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.http.problems import Problem, invalid
 from api.orders.order.schemas import NewLine, NewOrder
@@ -33,7 +33,7 @@ class Product:
 
 
 async def place(
-    connection: AsyncConnection, wanted: NewOrder, customer: str, actor: str
+    connection: Connection, wanted: NewOrder, customer: str, actor: str
 ) -> OrderSnapshot:
     """Freeze the prices and write the order with its lines, contact, payment method and
     first event. Raises `Problem`; then the caller's transaction must be rolled back."""
@@ -49,7 +49,7 @@ async def place(
     }
     try:
         row = (await connection.execute(_PLACE, parameters)).one()
-    except IntegrityError as error:
+    except IntegrityConstraintViolationError as error:
         # The only unique thing in it that a caller chooses.
         raise Refusal(
             "duplicate-reference", "There is an order with this external_ref."
@@ -102,9 +102,7 @@ def _untried(payment_id: str, wanted: NewOrder, created_at: datetime) -> Payment
     )
 
 
-async def _products(
-    connection: AsyncConnection, wanted: NewOrder
-) -> dict[str, Product]:
+async def _products(connection: Connection, wanted: NewOrder) -> dict[str, Product]:
     rows = await connection.execute(
         _SOLD,
         {

@@ -7,9 +7,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from shared.contracts.orders.states import OrderStatus
+from shared.database.engine import Connection
 from shared.database.orders.counting import PLACED
 from shared.database.orders.snapshot import OrderSnapshot, parse_orders
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.http.auth import Principal, allowed
 from api.http.idempotency import Answer, Command, OnceOnly
@@ -57,7 +57,7 @@ async def place_order(
     seconds = _wait_seconds(prefer)
     customer = _customer(caller, wanted)
 
-    async def work(connection: AsyncConnection, _: Command) -> Answer:
+    async def work(connection: Connection, _: Command) -> Answer:
         order = await place(connection, wanted, customer, caller.subject)
         return _placed(order)
 

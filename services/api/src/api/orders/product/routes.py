@@ -49,7 +49,7 @@ async def get_product(
         row = (await connection.execute(_ONE, {"sku": sku})).one_or_none()
     if row is None:
         raise NotFound(f"product {sku}")
-    return _answer(_show(row._mapping))
+    return _answer(_show(dict(row)))
 
 
 _ONE = text("SELECT * FROM products WHERE sku = :sku")
@@ -66,8 +66,10 @@ async def list_products(
     position = query.position(text_of) or [""]
     parameters = {"after": position[0], "rows": query.limit + 1}
     async with services.reads.connect() as connection:
-        rows = (await connection.execute(_LIST, parameters)).mappings().all()
-    return page_response(request, rows, query.limit, _show, lambda p: (p["sku"],))
+        rows = await connection.execute(_LIST, parameters)
+    return page_response(
+        request, rows, query.limit, lambda p: _show(dict(p)), lambda p: (p["sku"],)
+    )
 
 
 def _show(row: Mapping[Any, Any]) -> Product:

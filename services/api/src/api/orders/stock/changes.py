@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.contracts.errors import Refusal
+from shared.database.engine import Connection
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.http.problems import Problem
 from api.orders.stock.schemas import Stock
@@ -36,17 +36,17 @@ def summed(lines: Iterable[tuple[str, int]]) -> Mapping[str, int]:
     return dict(sorted(deltas.items()))
 
 
-async def change_stock(connection: AsyncConnection, wanted: StockChange) -> list[Stock]:
+async def change_stock(connection: Connection, wanted: StockChange) -> list[Stock]:
     """Raises `Refusal`: unknown-sku, would-go-negative, quantity-exceeded."""
     skus = list(wanted.deltas)
     await _check_known(connection, skus)
     parameters = {"skus": skus, "location": wanted.location}
     await connection.execute(_ENSURE, parameters)
-    rows = (await connection.execute(_LOCK, parameters)).all()
+    rows = await connection.execute(_LOCK, parameters)
     if not await connection.scalar(_DONE, {"key": _movement_key(wanted, skus[0])}):
         for row in rows:
             _check(row.sku, row.on_hand + wanted.deltas[row.sku], row.reserved)
-        rows = (await connection.execute(_MOVE, _moves(wanted))).all()
+        rows = await connection.execute(_MOVE, _moves(wanted))
     return sorted((_stock(row) for row in rows), key=lambda stock: stock.sku)
 
 
@@ -62,7 +62,7 @@ def _check(sku: str, on_hand: int, reserved: int) -> None:
         raise Problem("quantity-exceeded", "More than can be counted.", sku=sku)
 
 
-async def _check_known(connection: AsyncConnection, skus: Sequence[str]) -> None:
+async def _check_known(connection: Connection, skus: Sequence[str]) -> None:
     found = await connection.scalars(_KNOWN, {"skus": skus})
     unknown = sorted(set(skus) - set(found))
     if unknown:
@@ -100,7 +100,7 @@ def _stock(row: Any) -> Stock:
     )
 
 
-async def waited_for(connection: AsyncConnection, skus: Sequence[str]) -> list[str]:
+async def waited_for(connection: Connection, skus: Sequence[str]) -> list[str]:
     """Those of these SKUs that live orders lack units of."""
     return list(await connection.scalars(_WAITED_FOR, {"skus": list(skus)}))
 

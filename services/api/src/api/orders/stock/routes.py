@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
+from shared.database.engine import Connection
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.http.auth import Principal, allowed
 from api.http.idempotency import Answer, Command, OnceOnly
@@ -39,7 +39,7 @@ async def list_stock(
         "rows": query.limit + 1,
     }
     async with services.reads.connect() as connection:
-        rows = (await connection.execute(_STOCK, parameters)).mappings().all()
+        rows = await connection.execute(_STOCK, parameters)
     stock = [shown.Stock.model_validate(dict(row)) for row in rows]
     return page_response(
         request, stock, query.limit, lambda s: s, lambda s: (s.sku, s.location)
@@ -67,7 +67,7 @@ async def list_stock_movements(
         "rows": query.limit + 1,
     }
     async with services.reads.connect() as connection:
-        rows = (await connection.execute(_MOVEMENTS, parameters)).mappings().all()
+        rows = await connection.execute(_MOVEMENTS, parameters)
     return page_response(
         request,
         rows,
@@ -118,7 +118,7 @@ async def _move(
     once: OnceOnly,
     services: Services,
 ) -> Response:
-    async def work(connection: AsyncConnection, command: Command) -> Answer:
+    async def work(connection: Connection, command: Command) -> Answer:
         change = StockChange(
             key=command.key,
             location=wanted.location,

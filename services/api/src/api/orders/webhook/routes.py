@@ -3,9 +3,8 @@
 import json
 
 from fastapi import APIRouter, Request
-from shared.database.engine import single_statements
+from shared.database.engine import Engine
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.http.openapi import webhook_problems
 from api.http.problems import Problem
@@ -51,15 +50,15 @@ def _known(settings: ApiSettings, source: str) -> tuple[Verify, str]:
     return verify, secret.get_secret_value()
 
 
-async def _store(engine: AsyncEngine, source: str, received: Received) -> None:
+async def _store(engine: Engine, source: str, received: Received) -> None:
     parameters = {
         "source": source,
         "event_id": received.event_id,
         "type": received.type,
         "payload": json.dumps(dict(received.payload)),
     }
-    async with single_statements(engine).connect() as connection:
-        new = (await connection.execute(_STORE, parameters)).rowcount
+    async with engine.connect() as connection:
+        new = await connection.count(_STORE, parameters)
         if new:
             # After the commit: one with a NOTIFY in it waits for all others of its
             # kind.

@@ -1,12 +1,13 @@
 """Tells customers what happened to their order. The order never waits for it."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from shared.contracts.orders.messages import NOTIFIED_EVENTS
 from shared.contracts.orders.states import HoldReason, OrderStatus
 from shared.database.orders.snapshot import OrderSnapshot, Refund, Return, Shipment
-from sqlalchemy import Row, text
+from shared.database.rows import Row
+from sqlalchemy import text
 
 from worker.orders.notifications.rendering import render
 from worker.orders.ports import Mail, Mailer
@@ -62,7 +63,7 @@ class Customers:
         )
         return True
 
-    async def _contact(self, order_id: str) -> Row[Any] | None:
+    async def _contact(self, order_id: str) -> Row | None:
         async with self._store.reads.connect() as connection:
             found = await connection.execute(CONTACT, {"id": order_id})
             return found.one_or_none()

@@ -137,8 +137,7 @@ async def give_back(
         "location": location,
         "units": units,
     }
-    left = await change.connection.execute(_SHRINK, reservation)
-    if left.rowcount == 0:
+    if not await change.connection.count(_SHRINK, reservation):
         await change.connection.execute(_DROP, reservation)
     await add_to_line(change, order_id, line.line, reserved=-units, shipped=shipped)
 

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 from shared.contracts.orders.activities import ErasureSteps
 from shared.contracts.orders.models import Swept
+from shared.database.engine import Engine
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import activity
 
 from worker.orders.ports import PaymentProvider
@@ -33,14 +33,14 @@ ERASED = (
 
 
 class ErasureActivities(ErasureSteps):
-    def __init__(self, engine: AsyncEngine, provider: PaymentProvider) -> None:
+    def __init__(self, engine: Engine, provider: PaymentProvider) -> None:
         self._engine = engine
         self._provider = provider
 
     @activity.defn(name="erase_at_provider")
     async def erase_at_provider(self) -> Swept:
         async with self._engine.connect() as connection:
-            refs = (await connection.scalars(ERASABLE, {"key_lives": KEY_LIVES})).all()
+            refs = await connection.scalars(ERASABLE, {"key_lives": KEY_LIVES})
         for ref in refs:
             await self._provider.erase_customer(ref)
             await self._forget(ref)

@@ -108,10 +108,10 @@ class RetentionActivities(RetentionSteps):
         forgotten = 0
         while True:
             async with self._store.engine.begin() as connection:
-                rows = await connection.execute(statement, {"age": age, "batch": BATCH})
-            forgotten += rows.rowcount
+                gone = await connection.count(statement, {"age": age, "batch": BATCH})
+            forgotten += gone
             activity.heartbeat(forgotten)
-            if rows.rowcount < BATCH:
+            if gone < BATCH:
                 return Swept(found=forgotten)
 
 

@@ -70,7 +70,7 @@ class SweepActivities(SweepSteps):
     async def _missing(self, wanted: TextClause, type: str) -> list[tuple[str, str]]:
         """Pairs of an order and its return or refund."""
         async with self._store.engine.connect() as connection:
-            rows = (await connection.execute(wanted, {"grace": unfinished.GRACE})).all()
+            rows = await connection.execute(wanted, {"grace": unfinished.GRACE})
         running = await self._running(type)
         return [(row[0], row[1]) for row in rows if row[1] not in running]
 
@@ -116,7 +116,7 @@ class SweepActivities(SweepSteps):
     @activity.defn(name="allocate_free_stock")
     async def allocate_free_stock(self) -> Swept:
         async with self._store.engine.connect() as connection:
-            skus = (await connection.scalars(unfinished.ALLOCATABLE)).all()
+            skus = await connection.scalars(unfinished.ALLOCATABLE)
         for sku in skus:
             await start_allocation(self._nudger.client, sku)
         return Swept(found=len(skus))
