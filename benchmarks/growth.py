@@ -10,8 +10,8 @@ from typing import Any
 
 import httpx2
 from devstack.ports import free_ports
-from devstack.process import Process
 from devstack.stack import Stack
+from devstack.subprocess import Process
 from devstack.temporal import NAMESPACE
 from prometheus_client.parser import text_string_to_metric_families
 from shared.contracts.orders.models import OrderRef

@@ -14,7 +14,7 @@ from typing import Any
 import asyncpg
 import httpx2
 from devstack.services import Addresses
-from shared.database.kernel.change import CHANNEL
+from shared.database.kernel.unit_of_work import CHANNEL
 from shared.database.listen import Listener
 
 Json = dict[str, Any]

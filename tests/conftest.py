@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from api.app import create_app
 from api.settings import ApiSettings
-from devstack.surroundings import cleared
+from devstack.environment import without_foreign_settings
 from pydantic import SecretStr
 from shared.database.engine import Engine, connector, create_engine
-from shared.database.kernel.change import CHANNEL
+from shared.database.kernel.unit_of_work import CHANNEL
 from shared.database.listen import Listener
 from shared.platform.converter import DATA_CONVERTER
-from shared.platform.process import freeze_heap
+from shared.platform.main import freeze_heap
 from shared.platform.settings import DatabaseSettings
 from temporalio.client import Client
 from worker.settings import WorkerSettings
@@ -64,7 +64,7 @@ def pytest_configure(config: pytest.Config) -> None:
         # Ctrl-C.
         signal.signal(signal.SIGINT, signal.default_int_handler)
     # Settings are what a test gives, not what the shell that started it has.
-    ours = cleared(os.environ)
+    ours = without_foreign_settings(os.environ)
     os.environ.clear()
     os.environ.update(ours)
     once.remember()
@@ -209,7 +209,7 @@ def open_shop(
             # A machine that is busy with other tests is not down.
             api_command_timeout=timedelta(seconds=20),
             api_start_timeout=timedelta(seconds=10),
-            api_patience=timedelta(seconds=20),
+            api_fail_fast_after=timedelta(seconds=20),
         )
         app = create_app(settings)
         async with AsyncExitStack() as stack:

@@ -42,7 +42,7 @@ def make_settings(database: str) -> MakeSettings:
             "database_url": SecretStr(database),
             "temporal_host": NOWHERE,
             # A busy machine is no reason for an answer that says so.
-            "api_patience": timedelta(seconds=30),
+            "api_fail_fast_after": timedelta(seconds=30),
             "api_auth": "disabled-loopback-only",
             "stripe_webhook_secret": SecretStr(STRIPE_SECRET),
             "carrier_webhook_secret": SecretStr(CARRIER_SECRET),

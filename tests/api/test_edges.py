@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import httpx2
 import pytest
 from api.app import create_app
-from api.http.rate_limits import Rates
+from api.http.rate_limits import RateLimiter
 from api.http.request_limits import MAX_HEAD_BYTES
 from fastapi import FastAPI, Request
 from limits import parse
@@ -308,7 +308,7 @@ async def test_without_a_limit_nothing_is_told(client: httpx2.AsyncClient) -> No
 async def test_only_subjects_of_the_window_are_remembered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    rates = Rates(parse("10/second"))
+    rates = RateLimiter(parse("10/second"))
     for n in range(1000):
         await rates.count(Request({"type": "http"}), f"subject-{n}")
     then = time.time() + 2

@@ -11,12 +11,12 @@ import pytest
 from api.app import create_app
 from api.http.auth import principal
 from api.http.server import DrainingServer
-from api.kernel.timeline.routes import MOST_STREAMS, Telling
+from api.kernel.timeline.routes import MOST_STREAMS, Timeline
 from api.settings import ApiSettings
 from fastapi import FastAPI
 from pydantic import BaseModel
 from shared.database.engine import Engine
-from shared.database.kernel.change import Change, change
+from shared.database.kernel.unit_of_work import UnitOfWork, change
 from shared.database.orders.tables import Order
 from sqlalchemy import text
 
@@ -36,7 +36,7 @@ async def happens(engine: Engine, order: Json, *types: str, **data: object) -> N
 
     for type in types:
 
-        async def apply(pending: Change, type: str = type) -> Nothing:
+        async def apply(pending: UnitOfWork, type: str = type) -> Nothing:
             pending.event(type, **data)
             return Nothing()
 
@@ -185,7 +185,7 @@ async def test_a_stream_ends_with_the_caller_s_token(app: FastAPI) -> None:
         await shop.sell()
         order = await shop.order()
         caller = principal("ada", "orders:read", until=time.time() + 0.5)
-        told = Telling(app.state.services, caller, order["id"])
+        told = Timeline(app.state.services, caller, order["id"])
         heard = b"".join([part async for part in told.stream(0)])
     assert b"order.placed" in heard
 

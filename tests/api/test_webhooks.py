@@ -15,7 +15,7 @@ from api.app import create_app
 from api.http.request_limits import MAX_BODY_BYTES
 from api.orders.webhook.signatures import OLDEST_EVENT
 from pydantic import SecretStr, ValidationError
-from shared.contracts.orders.webhooks import HEARD
+from shared.contracts.orders.webhooks import SUBSCRIBED_EVENTS
 from shared.database.engine import Engine, connector
 from shared.database.listen import Listener
 from shared.platform.settings import DatabaseSettings
@@ -345,4 +345,4 @@ async def test_whoever_works_off_the_inbox_is_woken(
 
 def test_the_operator_is_told_what_to_subscribe_to() -> None:
     page = Path(__file__).parents[2].joinpath("docs/deployment.md").read_text()
-    assert [event for event in HEARD if f"`{event}`" not in page] == []
+    assert [event for event in SUBSCRIBED_EVENTS if f"`{event}`" not in page] == []

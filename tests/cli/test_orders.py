@@ -6,7 +6,7 @@ from pathlib import Path
 from shared.contracts.orders.states import HoldReason, OrderStatus
 
 from tests.cli.conftest import Orders
-from tests.support.goods_back import arrived
+from tests.support.returns import arrived
 from tests.support.shop import ADDRESS, Shop, has_no_hold
 
 UNITS = 2

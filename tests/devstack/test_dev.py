@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 from devstack.__main__ import _by_hand, app
-from devstack.leftovers import Record, stop_leftovers
+from devstack.orphans import Record, stop_orphans
 from devstack.ports import free_ports
 from devstack.stack import Options, Stack
 from typer.testing import CliRunner
@@ -102,7 +102,7 @@ with patch("devstack.stack.Guard"):
 def unguarded_data(tmp_path: Path) -> Iterator[Path]:
     """A data directory of systems that nobody else tidies up after."""
     yield tmp_path
-    stop_leftovers(Record(tmp_path / "processes.json"))
+    stop_orphans(Record(tmp_path / "processes.json"))
 
 
 def start_unguarded(data: Path) -> Dev:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from devstack.display import Display
-from devstack.process import Command, Process, State
+from devstack.subprocess import Command, Process, State
 
 
 def a_process(log: Path, state: State) -> Process:

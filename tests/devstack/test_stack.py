@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from devstack.lock import only_one
 from devstack.ports import HOST, PortTaken, free_ports
-from devstack.process import State
 from devstack.stack import Options, Stack
+from devstack.subprocess import State
 
 
 async def test_what_others_need_stops_after_them(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from shared.platform.process import run_main
+from shared.platform.main import run_main
 
 from tests.faults import courses
 from tests.faults.ending import conclude

@@ -3,7 +3,7 @@
 import time
 import uuid
 
-from shared.database.kernel.change import CHANNEL
+from shared.database.kernel.unit_of_work import CHANNEL
 from temporalio.client import Client
 
 from tests.faults.people import Town, order_of

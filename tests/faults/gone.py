@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import httpx2
-from devstack.process import Process
+from devstack.subprocess import Process
 
 from tests.faults.plan import Json
 

@@ -16,7 +16,7 @@ from typing import Annotated
 import httpx2
 import psutil
 import typer
-from shared.platform.process import run_main
+from shared.platform.main import run_main
 
 from tests.faults.customers import an_order, until_none_is_placed
 from tests.faults.ending import conclude

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import asyncpg
 import httpx2
-from devstack.process import PartFailed
+from devstack.subprocess import PartFailed
 from pydantic import SecretStr
 from shared.database.engine import connector
-from shared.database.kernel.change import CHANNEL
+from shared.database.kernel.unit_of_work import CHANNEL
 from shared.database.listen import Listener
 from shared.platform.settings import DatabaseSettings
 from temporalio.client import Client

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from devstack.process import Process
-from shared.platform.process import run_main
+from devstack.subprocess import Process
+from shared.platform.main import run_main
 from temporalio.client import Client
 
 from tests.faults.checker import findings

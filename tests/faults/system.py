@@ -7,8 +7,8 @@ from pathlib import Path
 
 import httpx2
 from devstack.ports import HOST, Ports, free_ports
-from devstack.process import Command
 from devstack.stack import Options, Stack
+from devstack.subprocess import Command
 
 from tests.faults.plan import LINKS, Link, Part
 from tests.faults.proxy import Proxy

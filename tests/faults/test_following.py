@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Literal
 
 import pytest
-from devstack.process import Process
+from devstack.subprocess import Process
 
 from tests.faults.customers import confirmed, look
 from tests.faults.following import Follower

@@ -9,7 +9,7 @@ from dataclasses import replace
 import httpx2
 from devstack.ports import HOST, free_ports
 from devstack.probe import answers
-from devstack.process import Process
+from devstack.subprocess import Process
 
 from tests.faults.balancer import Balancer
 from tests.faults.customers import an_order

@@ -4,7 +4,7 @@ import asyncio
 from contextlib import suppress
 
 import httpx2
-from devstack.process import PartFailed, Process
+from devstack.subprocess import PartFailed, Process
 
 from tests.faults.plan import (
     Disturb,

@@ -13,15 +13,15 @@ from typing import Any
 
 import httpx2
 import pytest
+from devstack.observability.spans import Span, Traces
+from devstack.observability.traces import receiving
 from devstack.ports import free_ports
 from devstack.probe import answers
-from devstack.process import Command, Process
-from devstack.seeing.spans import Span, Traces
-from devstack.seeing.traces import receiving
+from devstack.subprocess import Command, Process
 from pydantic import SecretStr
 from shared.contracts.orders.states import OrderStatus
 from shared.database.engine import connector, create_engine
-from shared.database.kernel.change import CHANNEL
+from shared.database.kernel.unit_of_work import CHANNEL
 from shared.database.listen import Listener
 from shared.platform.converter import DATA_CONVERTER
 from shared.platform.settings import DatabaseSettings

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from devstack.seeing.prometheus import RULES, rules
+from devstack.observability.prometheus import RULES, rules
 
 from tests.observe.sources import ROOT
 

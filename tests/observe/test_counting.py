@@ -5,8 +5,8 @@ from functools import partial
 import pytest
 from prometheus_client import REGISTRY
 from shared.database.engine import Engine
-from shared.database.kernel.change import Change, change
-from shared.database.orders.counting import CANCEL_REASONS, count
+from shared.database.kernel.unit_of_work import UnitOfWork, change
+from shared.database.orders.metrics import CANCEL_REASONS, count
 from shared.database.orders.tables import Order
 from worker.orders.store import Done
 
@@ -17,7 +17,7 @@ def counted(name: str, **labels: str) -> float:
     return REGISTRY.get_sample_value(name, labels) or 0.0
 
 
-async def confirm(change: Change, *, refuse: bool = False) -> Done:
+async def confirm(change: UnitOfWork, *, refuse: bool = False) -> Done:
     change.event("order.confirmed")
     if refuse:
         raise ValueError("changed its mind")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from devstack.seeing.prometheus import RULES, rules
+from devstack.observability.prometheus import RULES, rules
 
 from tests.observe.conftest import Seen
 from tests.observe.promql import Known, problems, read_page, together

@@ -17,7 +17,7 @@ from shared.contracts.orders.workflows import (
 from shared.database.orders.snapshot import Return as Goods
 
 from tests.orders.test_backorders import has_renewed, six_days_later
-from tests.support.goods_back import (
+from tests.support.returns import (
     FINANCE,
     arrived,
     decide,

@@ -25,7 +25,7 @@ from shared.contracts.orders.states import DECISIONS, MoneyStatus, ShipmentStatu
 from shared.database.orders.snapshot import Payment
 from temporalio.client import Client
 
-from tests.support.acting import Actors, acting
+from tests.support.activities import Actors, open_actors
 from tests.support.infrastructure import Services
 from tests.support.peers import Host, hosting
 
@@ -73,7 +73,7 @@ class Orders(RuleBasedStateMachine):
         self.files = Path(tempfile.mkdtemp(prefix="books-"))
         self.stack = AsyncExitStack()
         world = self.world
-        entering = acting(world.services, world.host, world.client, self.files)
+        entering = open_actors(world.services, world.host, world.client, self.files)
         self.actors: Actors = self.run(self.stack.enter_async_context(entering))
         self.orders: list[str] = []
 

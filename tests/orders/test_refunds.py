@@ -11,7 +11,7 @@ from shared.contracts.orders.workflows import Sweep
 from temporalio.client import WorkflowFailureError
 
 from tests.conftest import Work
-from tests.support.goods_back import (
+from tests.support.returns import (
     CLERK,
     FINANCE,
     arrived,

@@ -12,7 +12,7 @@ from shared.database.ids import new_id
 from temporalio.client import Client
 
 from tests.conftest import NOWHERE, OpenShop, Work
-from tests.support.goods_back import provider_let_go
+from tests.support.returns import provider_let_go
 from tests.support.shop import Shop, has_hold, has_parcel, has_status
 
 AUTHORIZE = "POST /v1/payment_intents$"

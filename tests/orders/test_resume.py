@@ -5,7 +5,7 @@ from shared.contracts.orders.names import return_workflow_id
 from shared.contracts.orders.states import OrderStatus, ReturnStatus, ShipmentStatus
 from temporalio.client import WorkflowExecutionStatus
 
-from tests.support.goods_back import arrived, receive, returned, send_back
+from tests.support.returns import arrived, receive, returned, send_back
 from tests.support.shop import Shop, has_parcel
 
 TO_THE_DOOR = (

@@ -14,7 +14,7 @@ from worker.orders.hold.screening import ReturnLimits
 from worker.orders.return_.activities import ReturnActivities
 from worker.orders.store import OrderStore
 
-from tests.support.goods_back import (
+from tests.support.returns import (
     CLERK,
     FINANCE,
     arrived,

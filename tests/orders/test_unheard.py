@@ -38,7 +38,7 @@ from worker.orders.upkeep import unfinished
 from tests.architecture.contracts import defined
 from tests.conftest import MakeWorkerSettings, Work
 from tests.orders.test_backorders import six_days_later
-from tests.support.goods_back import (
+from tests.support.returns import (
     arrived,
     give_back,
     provider_let_go,

@@ -27,11 +27,11 @@ from tests.conftest import NOWHERE, MakeWorkerSettings
 from tests.platform.test_worker_service import free_port, running
 from tests.releases.commands import worker
 from tests.support.certificates import Authority
-from tests.support.doorman import AUDIENCE, Doorman, standing
 from tests.support.infrastructure import Services
 from tests.support.keys import K1
 from tests.support.peers import Host, Peer
 from tests.support.shop import Shop
+from tests.support.temporal_auth_proxy import AUDIENCE, TemporalAuthProxy, standing
 
 PATIENCE_SECONDS = 30
 SOON = timedelta(seconds=3)
@@ -48,13 +48,13 @@ async def issuer(host: Host, tmp_path: Path) -> AsyncIterator[tuple[Issuer, Peer
 
 
 @pytest.fixture
-async def doorman(
+async def auth_proxy(
     issuer: tuple[Issuer, Peer], services: Services, certificates: Path
-) -> AsyncIterator[Doorman]:
+) -> AsyncIterator[TemporalAuthProxy]:
     pair = Authority("first").issue("localhost")
     pair.write(certificates)
-    async with standing(services.temporal, issuer[0].signer, pair) as doorman:
-        yield doorman
+    async with standing(services.temporal, issuer[0].signer, pair) as auth_proxy:
+        yield auth_proxy
 
 
 @pytest.fixture
@@ -77,14 +77,14 @@ def rotate_secret(secret_file: Path) -> Callable[[str], object]:
 @pytest.fixture
 def access(
     issuer: tuple[Issuer, Peer],
-    doorman: Doorman,
+    auth_proxy: TemporalAuthProxy,
     temporal: Client,
     certificates: Path,
     secret_file: Path,
 ) -> dict[str, Any]:
     """The settings of whoever has all that it takes."""
     return {
-        "temporal_host": doorman.address,
+        "temporal_host": auth_proxy.address,
         "temporal_namespace": temporal.namespace,
         "temporal_tls_server_ca_cert_path": certificates / "ca.crt",
         "temporal_oidc_token_url": f"{issuer[1].url}/token",
@@ -119,7 +119,7 @@ async def until_trouble(connection: Connection, trouble: str | None) -> None:
 
 
 async def test_a_token_is_renewed_before_it_ends(
-    issuer: tuple[Issuer, Peer], doorman: Doorman, access: dict[str, Any]
+    issuer: tuple[Issuer, Peer], auth_proxy: TemporalAuthProxy, access: dict[str, Any]
 ) -> None:
     # Two seconds of it are left when the next one is asked for.
     issuer[0].lives = timedelta(seconds=6)
@@ -132,7 +132,7 @@ async def test_a_token_is_renewed_before_it_ends(
 
     async with connected(access) as connection:
         await until(another_is_used)
-    assert doorman.refusals == 0
+    assert auth_proxy.refusals == 0
 
 
 @pytest.mark.parametrize("lazy", [False, True])
@@ -160,24 +160,24 @@ async def test_a_command_of_the_worker_proves_who_it_is(
 
 
 async def test_a_token_that_is_refused_is_replaced_long_before_its_end(
-    issuer: tuple[Issuer, Peer], doorman: Doorman, access: dict[str, Any]
+    issuer: tuple[Issuer, Peer], auth_proxy: TemporalAuthProxy, access: dict[str, Any]
 ) -> None:
     async with connected(access) as connection:
         assert await connection.trouble(5) is None
-        issuer[0].signer = doorman.signer = Signer(doorman.signer.issuer)
+        issuer[0].signer = auth_proxy.signer = Signer(auth_proxy.signer.issuer)
         assert await connection.trouble(5) == REFUSED
         await until_trouble(connection, None)
 
 
 async def test_a_secret_that_was_rotated_is_read_from_its_file(
     issuer: tuple[Issuer, Peer],
-    doorman: Doorman,
+    auth_proxy: TemporalAuthProxy,
     access: dict[str, Any],
     rotate_secret: Callable[[str], object],
 ) -> None:
     async with connected(access) as connection:
         issuer[0].accounts["worker"] = Account("another", AUDIENCE, {})
-        issuer[0].signer = doorman.signer = Signer(doorman.signer.issuer)
+        issuer[0].signer = auth_proxy.signer = Signer(auth_proxy.signer.issuer)
         await until_trouble(connection, REFUSED)
         rotate_secret("another")
         await until_trouble(connection, None)
@@ -208,13 +208,13 @@ async def test_a_worker_waits_for_the_issuer(
 
 
 async def test_a_new_authority_is_trusted_once_its_file_says_so(
-    doorman: Doorman, access: dict[str, Any], certificates: Path
+    auth_proxy: TemporalAuthProxy, access: dict[str, Any], certificates: Path
 ) -> None:
     told: list[Client] = []
     async with connected(access) as connection:
         connection.on_replaced(told.append)
         first = connection.client
-        renewed = await change_authority(doorman)
+        renewed = await change_authority(auth_proxy)
         assert await connection.trouble(5) is not None
         (certificates / "ca.crt").write_bytes(b"half a certif")
         (certificates / "ca.crt").write_bytes(renewed)
@@ -224,7 +224,7 @@ async def test_a_new_authority_is_trusted_once_its_file_says_so(
 
 
 async def test_a_certificate_of_ours_is_shown_and_the_server_s_name_is_checked(
-    doorman: Doorman, access: dict[str, Any], certificates: Path
+    auth_proxy: TemporalAuthProxy, access: dict[str, Any], certificates: Path
 ) -> None:
     name = "temporal.example.com"
     server, first, second = (Authority(a).issue(name) for a in ("server", "a", "b"))
@@ -235,16 +235,16 @@ async def test_a_certificate_of_ours_is_shown_and_the_server_s_name_is_checked(
         "temporal_tls_client_cert_path": own / "tls.crt",
         "temporal_tls_client_key_path": own / "tls.key",
     }
-    await doorman.leave()
-    await doorman.stand(server, clients=first.authority)
+    await auth_proxy.leave()
+    await auth_proxy.stand(server, clients=first.authority)
     named = access | {"temporal_tls_server_name": name}
     for lacking in (named, access | paths):
         async with connected(lacking, lazy=True) as connection:
             assert await connection.trouble(5) is not None
     async with connected(named | paths) as connection:
         assert await connection.trouble(5) is None
-        await doorman.leave()
-        await doorman.stand(server, clients=second.authority)
+        await auth_proxy.leave()
+        await auth_proxy.stand(server, clients=second.authority)
         second.write(own)
         await until_trouble(connection, None)
 
@@ -289,7 +289,7 @@ async def test_a_file_that_is_spoiled_does_not_end_the_watch(
 
 async def test_a_secret_that_is_spoiled_does_not_end_the_renewal(
     issuer: tuple[Issuer, Peer],
-    doorman: Doorman,
+    auth_proxy: TemporalAuthProxy,
     access: dict[str, Any],
     rotate_secret: Callable[..., object],
     caplog: pytest.LogCaptureFixture,
@@ -300,17 +300,17 @@ async def test_a_secret_that_is_spoiled_does_not_end_the_renewal(
 
     async with connected(access) as connection:
         rotate_secret("no text: \xff", encoding="latin-1")
-        issuer[0].signer = doorman.signer = Signer(doorman.signer.issuer)
+        issuer[0].signer = auth_proxy.signer = Signer(auth_proxy.signer.issuer)
         await until(was_tried)
         rotate_secret("secret")
         await until_trouble(connection, None)
 
 
-async def change_authority(doorman: Doorman) -> bytes:
+async def change_authority(auth_proxy: TemporalAuthProxy) -> bytes:
     """The server comes back with a certificate that nobody trusts yet."""
     pair = Authority("second").issue("localhost")
-    await doorman.leave()
-    await doorman.stand(pair)
+    await auth_proxy.leave()
+    await auth_proxy.stand(pair)
     return pair.authority
 
 
@@ -324,7 +324,7 @@ def settings(
 async def test_a_worker_goes_on_with_the_next_token_and_the_next_authority(
     settings: WorkerSettings,
     issuer: tuple[Issuer, Peer],
-    doorman: Doorman,
+    auth_proxy: TemporalAuthProxy,
     closed_shop: Shop,
     certificates: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -338,7 +338,7 @@ async def test_a_worker_goes_on_with_the_next_token_and_the_next_authority(
             await worker.until({"temporal": REFUSED})
             page = (await worker.http.get("/metrics")).text
             assert "access_refused 1.0" in page
-        (certificates / "ca.crt").write_bytes(await change_authority(doorman))
+        (certificates / "ca.crt").write_bytes(await change_authority(auth_proxy))
         await worker.until({})
         await closed_shop.confirmed(TEA=1)
         assert await worker.end() == 0

@@ -7,7 +7,7 @@ import pytest
 
 PROGRAM = """
 import asyncio, atexit
-from shared.platform.process import run_main, stop_event
+from shared.platform.main import run_main, stop_event
 from shared.platform.settings import SettingsError
 print("printed", end="")
 async def main():

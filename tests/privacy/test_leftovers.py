@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from pydantic import SecretStr
 from shared.contracts.orders.states import HoldReason, OrderStatus
 from shared.database.engine import connector, create_engine
-from shared.database.kernel.change import CHANNEL
+from shared.database.kernel.unit_of_work import CHANNEL
 from shared.database.listen import Listener
 from shared.platform.converter import DATA_CONVERTER
 from shared.platform.settings import DatabaseSettings

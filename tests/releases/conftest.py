@@ -10,7 +10,7 @@ import httpx2
 import pytest
 from devstack.ports import free_ports
 from devstack.probe import answers
-from devstack.process import Command, Process
+from devstack.subprocess import Command, Process
 from shared.platform.converter import DATA_CONVERTER
 from temporalio.client import Client
 

@@ -11,11 +11,11 @@ import httpx2
 import pytest
 from devstack.ports import free_ports
 from devstack.probe import answers
-from devstack.process import Command, Process
+from devstack.subprocess import Command, Process
 from pydantic import SecretStr
 from shared.contracts.orders.states import MoneyStatus, OrderStatus
 from shared.database.engine import Engine, connector
-from shared.database.kernel.change import CHANNEL
+from shared.database.kernel.unit_of_work import CHANNEL
 from shared.database.listen import Listener
 from shared.platform.settings import DatabaseSettings
 from sqlalchemy import text
@@ -23,8 +23,8 @@ from temporalio.client import Client
 
 from tests.conftest import CARRIER_SECRET, STRIPE_SECRET
 from tests.releases.commands import at
-from tests.support.goods_back import give_back, refunded
 from tests.support.peers import Host, parcels_simulator, payments_simulator
+from tests.support.returns import give_back, refunded
 from tests.support.shop import Shop
 
 ROOT = Path(__file__).parents[2]

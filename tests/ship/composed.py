@@ -19,8 +19,8 @@ from typing import Any
 import yaml
 from devstack import demo
 from devstack.ports import Ports
-from devstack.process import Command, PartFailed, Process, as_user
 from devstack.services import Addresses
+from devstack.subprocess import Command, PartFailed, Process, as_user
 
 from tests.ship.dockerfile import ROOT
 

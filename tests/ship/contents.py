@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from devstack.process import Command, Process
+from devstack.subprocess import Command, Process
 
 from tests.ship import dockerfile
 

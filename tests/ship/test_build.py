@@ -16,7 +16,7 @@ import pytest
 from devstack.ports import HOST, free_ports
 from devstack.postgres import create_database, drop_database
 from devstack.probe import answers
-from devstack.process import Command, Process
+from devstack.subprocess import Command, Process
 
 from tests.ship.repository import git, working_tree
 from tests.support.infrastructure import Services

@@ -11,7 +11,7 @@ import pytest
 from devstack.ports import HOST, free_ports
 from devstack.postgres import create_database, drop_database
 from devstack.probe import answers
-from devstack.process import Process
+from devstack.subprocess import Process
 
 from tests.ship import dockerfile
 from tests.ship.contents import Contents, contents

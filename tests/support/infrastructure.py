@@ -28,8 +28,8 @@ from pathlib import Path
 import pytest
 from devstack.ports import PortTaken, free_ports
 from devstack.postgres import create_database, database_url, drop_database
-from devstack.process import PartFailed
 from devstack.stack import Options, Stack
+from devstack.subprocess import PartFailed
 from google.protobuf.duration_pb2 import Duration
 from shared.contracts.search_attributes import SEARCH_ATTRIBUTES
 from temporalio.api.enums.v1 import IndexedValueType

@@ -15,7 +15,7 @@ from typing import Any
 import asyncpg
 import yaml
 from devstack.postgres import postgres
-from devstack.process import Process
+from devstack.subprocess import Process
 
 from tests.support.certificates import Authority
 

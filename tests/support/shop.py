@@ -21,7 +21,7 @@ from shared.contracts.orders.names import (
 from shared.contracts.orders.states import HoldReason, OrderStatus, ShipmentStatus
 from shared.contracts.orders.workflows import Order, Refund, Return, Shipment
 from shared.database.engine import Engine
-from shared.database.kernel.change import CHANNEL
+from shared.database.kernel.unit_of_work import CHANNEL
 from shared.database.listen import Listener
 from shared.database.orders.snapshot import Hold, OrderSnapshot, read_order
 from sqlalchemy import text

@@ -14,10 +14,10 @@ import httpx2
 import yaml
 from devstack.issuer.signer import Signer
 from devstack.ports import free_ports
-from devstack.process import Command, Process
 from devstack.products import TOKEN_VARIABLE
 from devstack.services import known_callers
 from devstack.stack import Options, Stack
+from devstack.subprocess import Command, Process
 from pydantic import SecretStr
 from shared.database.migrations.upgrade import upgrade
 from shared.platform.settings import DatabaseSettings

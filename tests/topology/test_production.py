@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from devstack.acting import by_token
+from devstack.auth_headers import by_token
 from devstack.demo import Stage, short
 from devstack.issuer.app import Issuer, issuer_app
 from devstack.issuer.people import Account
@@ -93,9 +93,15 @@ async def test_an_order_goes_from_placement_to_delivery(running: Production) -> 
         base_url=stack.at.api, trust_env=False, timeout=30
     ) as http:
         ready = (await http.get("/ready")).json()
-        acting = by_token(running.signer)
+        auth_headers = by_token(running.signer)
         await short(
-            Stage(at=stack.at, http=http, say=told.append, logs="", acting=acting)
+            Stage(
+                at=stack.at,
+                http=http,
+                say=told.append,
+                logs="",
+                auth_headers=auth_headers,
+            )
         )
     assert ready["temporal"] == "reachable"
     assert any("is completed" in line for line in told)

@@ -9,18 +9,18 @@ from typing import Annotated
 
 import typer
 
-from devstack.acting import Acting, by_header, by_token
+from devstack.auth_headers import AuthHeaders, by_header, by_token
 from devstack.demo import STORIES, DemoFailed, play
 from devstack.display import Display
 from devstack.issuer.people import ROLES, tokens
 from devstack.issuer.signer import Signer
 from devstack.lock import AlreadyRunning, SomebodyElses
+from devstack.observability.order_trace import trace_of_an_order
+from devstack.observability.prometheus import NoPrometheus
 from devstack.ports import Ports, PortTaken, free_ports
-from devstack.process import PartFailed
-from devstack.seeing.asking import trace_of_an_order
-from devstack.seeing.prometheus import NoPrometheus
 from devstack.services import Addresses, settings
 from devstack.stack import EXTRAS, PARTS, Options, Stack, with_errands
+from devstack.subprocess import PartFailed
 
 _EXAMPLES = """Examples:
 
@@ -239,7 +239,9 @@ class Session:
     async def _play(self, story: str) -> None:
         logs = str(self._options.data / "logs")
         try:
-            await play(story, self._stack.at, logs, self._display.say, self._acting)
+            await play(
+                story, self._stack.at, logs, self._display.say, self._auth_headers
+            )
         except DemoFailed as problem:
             # What went wrong is best looked at while everything still runs.
             self._display.say(str(problem))
@@ -257,7 +259,7 @@ class Session:
         )
 
     @property
-    def _acting(self) -> Acting:
+    def _auth_headers(self) -> AuthHeaders:
         signer = self._stack.signer
         return by_header if signer is None else by_token(signer)
 

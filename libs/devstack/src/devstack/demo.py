@@ -17,7 +17,7 @@ import asyncpg
 import httpx2
 from shared.contracts.orders.names import order_workflow_id
 
-from devstack.acting import Acting, by_header
+from devstack.auth_headers import AuthHeaders, by_header
 from devstack.products import CURRENCY, PRODUCTS
 from devstack.services import Addresses
 from devstack.temporal import NAMESPACE
@@ -49,19 +49,19 @@ class Stage:
     http: httpx2.AsyncClient
     say: Say
     logs: str
-    acting: Acting = by_header
+    auth_headers: AuthHeaders = by_header
 
     @property
     def shop(self) -> dict[str, str]:
-        return self.acting("web-shop", "orders:write", "orders:read")
+        return self.auth_headers("web-shop", "orders:write", "orders:read")
 
     @property
     def warehouse(self) -> dict[str, str]:
-        return self.acting("warehouse", "fulfil")
+        return self.auth_headers("warehouse", "fulfil")
 
     @property
     def clerk(self) -> dict[str, str]:
-        return self.acting("clerk", "orders:operate", "refunds:write")
+        return self.auth_headers("clerk", "orders:operate", "refunds:write")
 
 
 async def short(stage: Stage) -> None:
@@ -87,11 +87,11 @@ STORIES: dict[str, Callable[[Stage], Awaitable[None]]] = {"short": short, "full"
 
 
 async def play(
-    name: str, at: Addresses, logs: str, say: Say, acting: Acting = by_header
+    name: str, at: Addresses, logs: str, say: Say, auth_headers: AuthHeaders = by_header
 ) -> None:
     """Play a story and check the books after it. Raises `DemoFailed`."""
     async with httpx2.AsyncClient(base_url=at.api, trust_env=False, timeout=15) as http:
-        stage = Stage(at=at, http=http, say=say, logs=logs, acting=acting)
+        stage = Stage(at=at, http=http, say=say, logs=logs, auth_headers=auth_headers)
         try:
             await STORIES[name](stage)
         except httpx2.TransportError as lost:

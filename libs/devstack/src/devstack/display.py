@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from devstack.process import Process, State
+from devstack.subprocess import Process, State
 
 _STYLES = {
     State.WAITING: "dim",

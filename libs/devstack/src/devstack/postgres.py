@@ -18,7 +18,7 @@ import asyncpg
 import psutil
 
 from devstack.ports import HOST
-from devstack.process import Command, Process
+from devstack.subprocess import Command, Process
 
 DATABASE = "orders"
 _OWNER = "postgres"

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import httpx2
 import typer
 
-from devstack.acting import by_header
+from devstack.auth_headers import by_header
 
 TOKEN_VARIABLE = "DEV_TOKEN"  # noqa: S105
 STOREKEEPER = ("dev-stack", "catalogue:write", "stock:write")

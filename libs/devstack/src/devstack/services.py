@@ -8,16 +8,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx2
-from shared.contracts.orders.webhooks import HEARD
+from shared.contracts.orders.webhooks import SUBSCRIBED_EVENTS
 
-from devstack.acting import AUDIENCE
+from devstack.auth_headers import AUDIENCE
+from devstack.environment import without_foreign_settings
 from devstack.issuer.signer import Signer
 from devstack.ports import HOST, Ports
 from devstack.postgres import database_url
 from devstack.probe import answers
-from devstack.process import Command
 from devstack.products import STOREKEEPER, TOKEN_VARIABLE
-from devstack.surroundings import cleared
+from devstack.subprocess import Command
 from devstack.temporal import NAMESPACE
 
 # Secrets in form only: everything listens on loopback and forgets no customer's money.
@@ -219,7 +219,7 @@ class Services:
             *("--data", str(self._data / "payments.sqlite")),
             *("--webhook-url", f"{self._at.api}/v1/webhooks/stripe"),
             *("--webhook-secret", STRIPE_WEBHOOK_SECRET),
-            *("--enabled-events", *sorted(HEARD)),
+            *("--enabled-events", *sorted(SUBSCRIBED_EVENTS)),
             health=f"{self._at.payments}/_sim/health",
         )
 
@@ -256,7 +256,7 @@ class Services:
     def traces(self) -> Command:
         return self._python(
             "traces",
-            "devstack.seeing.traces",
+            "devstack.observability.traces",
             *("--otlp-port", str(self._at.ports.traces)),
             *("--http-port", str(self._at.ports.traces_page)),
             health=f"{self._at.traces}/",
@@ -292,7 +292,7 @@ class Services:
         return {TOKEN_VARIABLE: token}
 
     def _environment(self, metrics_port: int | None) -> dict[str, str]:
-        inherited = cleared(os.environ)
+        inherited = without_foreign_settings(os.environ)
         if inherited.pop("PYTHONDONTWRITEBYTECODE", None):
             # It would compile all libraries at every start: 2.8 s of CPU and not 1.0 s.
             inherited["PYTHONPYCACHEPREFIX"] = str(self._data / "bytecode")

@@ -13,12 +13,11 @@ import httpx2
 
 from devstack.issuer.people import tokens
 from devstack.issuer.signer import Signer
-from devstack.leftovers import Guard, Record, stop_leftovers
 from devstack.lock import only_one
+from devstack.observability.prometheus import prometheus
+from devstack.orphans import Guard, Record, stop_orphans
 from devstack.ports import Ports, check_free
 from devstack.postgres import postgres
-from devstack.process import Command, Process
-from devstack.seeing.prometheus import prometheus
 from devstack.services import (
     Addresses,
     Services,
@@ -26,6 +25,7 @@ from devstack.services import (
     known_callers,
     tracing,
 )
+from devstack.subprocess import Command, Process
 from devstack.temporal import search_attributes, temporal
 
 PARTS = ("postgres", "temporal", "payments", "carrier", "mail", "worker", "api")
@@ -183,7 +183,7 @@ class Stack:
         data = self.options.data
         resources.enter_context(only_one(data))
         (data / ".gitignore").write_text("*\n")
-        await asyncio.to_thread(stop_leftovers, self._record)
+        await asyncio.to_thread(stop_orphans, self._record)
         # Before anything goes: the logs of what ran last are kept for one start only.
         check_free(self.options.ports, self.options.parts)
         if self.options.fresh:

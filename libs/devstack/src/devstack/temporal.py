@@ -10,7 +10,7 @@ import httpx2
 
 from devstack.ports import HOST, Ports
 from devstack.probe import answers
-from devstack.process import Command, PartFailed
+from devstack.subprocess import Command, PartFailed
 
 NAMESPACE = "default"
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from fastapi import FastAPI
 from pydantic import SecretStr
 from shared.platform.logging import configure_logging
+from shared.platform.main import run_main
 from shared.platform.metrics import ProcessMetrics, watch_event_loop
-from shared.platform.process import run_main
 from shared.platform.settings import load_settings
 from shared.platform.settings_help import help_text
 from shared.platform.telemetry import start_tracing

@@ -11,19 +11,21 @@ from fastapi import APIRouter, Depends, FastAPI, Header, Request
 from fastapi.routing import APIRoute
 from opentelemetry.metrics import MeterProvider
 from shared.database.engine import connector, create_engine
-from shared.database.kernel.change import CHANNEL
+from shared.database.kernel.unit_of_work import CHANNEL
 from shared.database.listen import Listener
 from shared.platform.connection import Connection
 from shared.platform.telemetry import TracedTransport
 from starlette.middleware.cors import CORSMiddleware
 from temporalio.runtime import Runtime
 
+from api.http.access_log import AccessLog
+from api.http.head_requests import HeadRequests
 from api.http.oidc import authenticator
 from api.http.openapi import complete
-from api.http.peer_probe import Lookout
+from api.http.peer_probe import PeerProbe
 from api.http.problems import Problem, ProblemDocument, install_error_handlers
-from api.http.rate_limits import Rates
-from api.http.request_limits import Edge, Guard, Heads
+from api.http.rate_limits import RateLimiter
+from api.http.request_limits import RequestLimits
 from api.http.sign_in import describe_issuer, page_options
 from api.kernel import health, problem_types
 from api.kernel.discrepancy import routes as discrepancies
@@ -122,8 +124,10 @@ def _routes() -> APIRouter:
 
 def _add_layers(app: FastAPI, settings: ApiSettings) -> None:
     """From the innermost to the outermost."""
-    app.add_middleware(Heads)
-    app.add_middleware(Guard, patience=settings.api_client_timeout.total_seconds())
+    app.add_middleware(HeadRequests)
+    app.add_middleware(
+        RequestLimits, client_timeout=settings.api_client_timeout.total_seconds()
+    )
     if settings.api_cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -133,7 +137,7 @@ def _add_layers(app: FastAPI, settings: ApiSettings) -> None:
             expose_headers=_ANSWERED_WITH,
             max_age=3600,
         )
-    app.add_middleware(Edge, issuer=settings.oidc_issuer)
+    app.add_middleware(AccessLog, issuer=settings.oidc_issuer)
 
 
 _ASKED_WITH = (
@@ -148,7 +152,7 @@ _ANSWERED_WITH = (
 
 async def build_services(settings: ApiSettings, runtime: Runtime | None) -> Services:
     engine = create_engine(settings, application="api")
-    connect_database = connector(settings, application="api-lookout")
+    connect_database = connector(settings, application="api-probe")
 
     async def greet_database() -> None:
         (await connect_database()).terminate()
@@ -166,12 +170,12 @@ async def build_services(settings: ApiSettings, runtime: Runtime | None) -> Serv
             engine,
             timeout=settings.api_command_timeout,
             start_timeout=settings.api_start_timeout,
-            patience=settings.api_patience,
+            fail_fast_after=settings.api_fail_fast_after,
         ),
         http=http,
-        database=Lookout(greet_database, settings.api_patience),
+        database=PeerProbe(greet_database, settings.api_fail_fast_after),
         authenticate=authenticator(settings, http),
-        rates=Rates(settings.rate_limit),
+        rate_limiter=RateLimiter(settings.rate_limit),
     )
 
 

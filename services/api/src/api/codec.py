@@ -20,10 +20,11 @@ from starlette.middleware.cors import CORSMiddleware
 from temporalio.api.common.v1 import Payload, Payloads
 from temporalio.converter import PayloadCodec
 
+from api.http.access_log import AccessLog
 from api.http.auth import Authenticator
 from api.http.oidc import authenticator
 from api.http.problems import Problem, install_error_handlers
-from api.http.request_limits import Edge, Guard
+from api.http.request_limits import RequestLimits
 from api.settings import CodecSettings
 
 SCOPE = "orders:operate"
@@ -48,8 +49,8 @@ def create_codec(settings: CodecSettings) -> FastAPI:
     app = FastAPI(title="Codec", lifespan=lifespan, openapi_url=None)
     app.state.settings = settings
     app.add_middleware(
-        Guard,
-        patience=settings.api_client_timeout.total_seconds(),
+        RequestLimits,
+        client_timeout=settings.api_client_timeout.total_seconds(),
         largest=LARGEST_BODY,
         has_database=False,
     )
@@ -60,7 +61,7 @@ def create_codec(settings: CodecSettings) -> FastAPI:
             allow_methods=["POST"],
             allow_headers=["authorization", "content-type", "x-namespace"],
         )
-    app.add_middleware(Edge, issuer=None)
+    app.add_middleware(AccessLog, issuer=None)
     install_error_handlers(app)
 
     @app.get("/health")

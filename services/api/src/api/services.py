@@ -13,8 +13,8 @@ from shared.database.listen import Listener
 from shared.platform.connection import Connection
 
 from api.http.auth import Authenticator
-from api.http.peer_probe import Lookout
-from api.http.rate_limits import Rates
+from api.http.peer_probe import PeerProbe
+from api.http.rate_limits import RateLimiter
 from api.orders.commands import Commands
 from api.settings import ApiSettings
 
@@ -30,9 +30,9 @@ class Services:
     temporal: Connection
     commands: Commands
     http: httpx2.AsyncClient
-    database: Lookout
+    database: PeerProbe
     authenticate: Authenticator
-    rates: Rates
+    rate_limiter: RateLimiter
     draining: bool = False
     """Asked to stop: streams end, and readiness says no."""
     looking: asyncio.Task[tuple[str, str]] | None = None

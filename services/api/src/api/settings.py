@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import limits
 from pydantic import (
+    AliasChoices,
     BeforeValidator,
     Field,
     SecretStr,
@@ -126,9 +127,13 @@ class ApiSettings(
     api_start_timeout: Duration = timedelta(seconds=1.5)
     """How long placing an order waits for Temporal to start its workflow; the sweep
     starts those that are left."""
-    api_patience: Duration = timedelta(seconds=1.25)
-    """If an answer takes longer, the database or Temporal is asked whether it is there.
-    If that does not answer for as long again, the caller gets 503."""
+    api_fail_fast_after: Duration = Field(
+        timedelta(seconds=1.25),
+        validation_alias=AliasChoices("api_fail_fast_after", "api_patience"),
+    )
+    """If an answer takes longer, the API asks the database or Temporal whether it is
+    there; without an answer for as long again, the caller gets 503. `API_PATIENCE`
+    means the same."""
 
     @field_validator("carrier_api_base", "label_base")
     @classmethod

@@ -3,7 +3,7 @@
 import argparse
 
 from shared.platform.logging import configure_logging
-from shared.platform.process import run_main, stop_event
+from shared.platform.main import run_main, stop_event
 from shared.platform.settings import load_settings
 from shared.platform.settings_help import help_text
 from shared.platform.telemetry import start_tracing

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from devstack.acting import AUDIENCE
+from devstack.auth_headers import AUDIENCE
 from devstack.issuer.signer import Signer
 
 ROLES = {

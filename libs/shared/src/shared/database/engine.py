@@ -13,7 +13,7 @@ import asyncpg
 from sqlalchemy.engine import make_url
 from sqlalchemy.sql import Executable
 
-from shared.database.observing import observe_pool, observed
+from shared.database.metrics import observe_pool, observed
 from shared.database.rows import Row, Rows
 from shared.database.statements import compiled
 from shared.platform.settings import DatabaseSettings

@@ -1,6 +1,6 @@
 """Traces: one from a request through workflow, activities, SQL and what they call.
 
-Spans are made by FastAPI, by the SDK's plugin, by `shared.database.observing` and by
+Spans are made by FastAPI, by the SDK's plugin, by `shared.database.metrics` and by
 `calling`; here they get somewhere to go. Nothing is traced where no endpoint is set.
 """
 

@@ -106,7 +106,7 @@ async def _authorize(
 ) -> Principal:
     authenticate: Authenticator = request.app.state.services.authenticate
     caller = await authenticate(request.headers)
-    await request.app.state.services.rates.count(request, caller.subject)
+    await request.app.state.services.rate_limiter.count(request, caller.subject)
     if wanted.scopes:
         caller.require(*wanted.scopes)
     return caller

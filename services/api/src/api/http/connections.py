@@ -13,8 +13,9 @@ import h11
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from api.http.access_log import SAFE_HEADERS
 from api.http.problems import Problem, problem_document
-from api.http.request_limits import MAX_HEAD_BYTES, SAFE_HEADERS
+from api.http.request_limits import MAX_HEAD_BYTES
 from api.http.trace_ids import begin_trace
 from api.settings import AccessSettings
 
@@ -29,7 +30,7 @@ class Connection(H11Protocol):
         super().__init__(*arguments, **named)
         app = cast(FastAPI, self.config.app)
         self._settings: AccessSettings = app.state.settings
-        self._patience = self._settings.api_client_timeout.total_seconds()
+        self._client_timeout = self._settings.api_client_timeout.total_seconds()
         self._awaits_input: asyncio.TimerHandle | None = None
         self._awaits_reader: asyncio.TimerHandle | None = None
         self._is_over = False
@@ -49,7 +50,7 @@ class Connection(H11Protocol):
 
     def _is_incomplete(self) -> bool:
         """A head of which something is here, or the rest of a body that nobody needs:
-        the answer is given. The body of a request at work is the `Guard`'s matter."""
+        the answer is given. `RequestLimits` waits for the body of a request at work."""
         if self.conn.their_state is h11.IDLE:
             return bool(self.conn.trailing_data[0])
         answered = self.conn.our_state in (h11.DONE, h11.MUST_CLOSE)
@@ -57,7 +58,9 @@ class Connection(H11Protocol):
 
     def _await_input(self) -> None:
         if self._awaits_input is None:
-            self._awaits_input = self.loop.call_later(self._patience, self._give_up)
+            self._awaits_input = self.loop.call_later(
+                self._client_timeout, self._give_up
+            )
 
     def _input_came(self) -> None:
         if self._awaits_input is not None:
@@ -132,7 +135,7 @@ class Connection(H11Protocol):
 
     def _await_reader(self) -> None:
         if self._awaits_reader is None:
-            self._awaits_reader = self.loop.call_later(self._patience, self._cut)
+            self._awaits_reader = self.loop.call_later(self._client_timeout, self._cut)
 
     def _reader_came(self) -> None:
         if self._awaits_reader is not None:

@@ -31,7 +31,7 @@ class KeyReused(Problem):
 
 
 @dataclass(frozen=True)
-class Answer:
+class StoredResponse:
     """What a caller is told, in a form that can be stored and told again."""
 
     status: int
@@ -62,7 +62,7 @@ class Claim:
         return _response(self.status, self.body, headers)
 
 
-class Once:
+class IdempotentRequest:
     """The caller's key for this request; `command_key` names it to workflows."""
 
     def __init__(self, request: Request, engine: Engine, key: str) -> None:
@@ -77,7 +77,7 @@ class Once:
         self,
         caller: Principal,
         payload: BaseModel | None,
-        work: Callable[["Command"], Awaitable[Answer]],
+        work: Callable[["Command"], Awaitable[StoredResponse]],
         *,
         memo: Mapping[str, str] | None = None,
     ) -> Response:
@@ -103,7 +103,7 @@ class Once:
         self,
         caller: Principal,
         payload: BaseModel | None,
-        work: Callable[[Connection, "Command"], Awaitable[Answer]],
+        work: Callable[[Connection, "Command"], Awaitable[StoredResponse]],
     ) -> Response:
         """Do work that is one transaction, together with its key.
 
@@ -168,7 +168,7 @@ class _Keyed:
             raise KeyReused()
         return claim
 
-    async def store(self, connection: Connection, answer: Answer) -> None:
+    async def store(self, connection: Connection, answer: StoredResponse) -> None:
         await self._store(
             connection, answer.status, answer.headers, answer.body.model_dump_json()
         )
@@ -237,7 +237,7 @@ async def _once(
         str | None,
         Header(description="Names this request; a repeat gets the same answer."),
     ] = None,
-) -> Once:
+) -> IdempotentRequest:
     # The draft writes it as a structured field, a quoted string; most write it bare.
     key = (idempotency_key or "").strip()
     if len(key) > 1 and key[0] == key[-1] == '"':
@@ -249,7 +249,7 @@ async def _once(
             "malformed",
             "One Idempotency-Key is sent, of 1 to 200 printable ASCII characters.",
         )
-    return Once(request, request.app.state.services.engine, key)
+    return IdempotentRequest(request, request.app.state.services.engine, key)
 
 
-OnceOnly = Annotated[Once, Depends(_once)]
+Idempotent = Annotated[IdempotentRequest, Depends(_once)]

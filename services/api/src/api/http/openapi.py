@@ -63,7 +63,7 @@ _TOLD = {
 }
 
 
-def telling(*names: str) -> dict[str, dict[str, Any]]:
+def response_headers(*names: str) -> dict[str, dict[str, Any]]:
     """The `headers` of an answer that may have these."""
     return {
         "headers": {
@@ -100,7 +100,7 @@ def _complete(operation: dict[str, Any]) -> None:
     for status, answer in operation["responses"].items():
         names = told.get(status) or told.get(status[0]) or []
         if names and status != "204":
-            answer.setdefault("headers", {}).update(telling(*names)["headers"])
+            answer.setdefault("headers", {}).update(response_headers(*names)["headers"])
 
 
 def _example(code: str) -> dict[str, Any]:

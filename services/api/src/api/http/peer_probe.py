@@ -10,33 +10,34 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 
-class Lookout:
+class PeerProbe:
     """Asks whether a peer is there; once for all who wait for it at that time."""
 
     def __init__(
-        self, ask: Callable[[], Awaitable[object]], patience: timedelta
+        self, ask: Callable[[], Awaitable[object]], fail_fast_after: timedelta
     ) -> None:
         self._ask = ask
-        self.patience_seconds = patience.total_seconds()
+        self.fail_fast_seconds = fail_fast_after.total_seconds()
         self._asking: asyncio.Task[bool] | None = None
 
     async def is_silent(self) -> bool:
-        """Whether it says nothing within the patience. A refusal is an answer."""
+        """Whether the peer answers nothing within `fail_fast_after`. A refusal is an
+        answer."""
         if self._asking is None or self._asking.done():
             self._asking = asyncio.create_task(self._says_nothing())
         return await asyncio.shield(self._asking)
 
     async def _says_nothing(self) -> bool:
         answer = asyncio.ensure_future(self._ask())
-        await asyncio.wait({answer}, timeout=self.patience_seconds)
+        await asyncio.wait({answer}, timeout=self.fail_fast_seconds)
         if answer.done():
             answer.exception()  # whoever waits hears of it from the peer itself
             return False
         answer.cancel()
         return True
 
-    async def hurry(self, limit: asyncio.Timeout) -> None:
-        """End `limit` early if the peer is silent when patience is over."""
-        await asyncio.sleep(self.patience_seconds)
+    async def end_early(self, limit: asyncio.Timeout) -> None:
+        """End `limit` early if the peer is silent after `fail_fast_after`."""
+        await asyncio.sleep(self.fail_fast_seconds)
         if await self.is_silent():
             limit.reschedule(asyncio.get_running_loop().time())

@@ -17,7 +17,7 @@ from api.http.problems import Problem
 _NAME = '"subject"'
 
 
-class Rates:
+class RateLimiter:
     """Without a limit nothing is counted and nothing is told."""
 
     def __init__(self, limit: RateLimitItem | None) -> None:
@@ -34,7 +34,7 @@ class Rates:
         ends, left = await self._windows.get_window_stats(self._limit, subject)
         seconds = max(1, math.ceil(ends - time.time()))
         window = self._limit.get_expiry()
-        request.state.told = {
+        request.state.response_headers = {
             "RateLimit-Policy": f"{_NAME};q={self._limit.amount};w={window}",
             "RateLimit": f"{_NAME};r={left};t={seconds}",
         }

@@ -24,7 +24,7 @@ async def health() -> dict[str, str]:
 async def ready(services: ApiServices, response: Response) -> dict[str, str]:
     """Temporal's state is only for information: orders are accepted without it."""
     if services.looking is None or services.looking.done():
-        # Once for all who ask meanwhile: anybody may, and as often as they like.
+        # One look for all who ask meanwhile: anybody may ask, as often as they like.
         services.looking = asyncio.create_task(_look(services))
     database, temporal = await asyncio.shield(services.looking)
     able = database == "ready" and not services.draining

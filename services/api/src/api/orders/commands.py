@@ -51,7 +51,7 @@ from temporalio.common import (
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from api.http.peer_probe import Lookout
+from api.http.peer_probe import PeerProbe
 from api.http.problems import PROBLEMS, Unavailable
 
 log = logging.getLogger(__name__)
@@ -93,13 +93,13 @@ class Commands:
         *,
         timeout: timedelta,
         start_timeout: timedelta,
-        patience: timedelta,
+        fail_fast_after: timedelta,
     ) -> None:
         self._client = client
         self._reads = engine
         self._timeout = timeout
         self._start_timeout = start_timeout
-        self._lookout = Lookout(self._greet, patience)
+        self._probe = PeerProbe(self._greet, fail_fast_after)
 
     async def start(self, order_id: str, *, again: bool = False) -> bool:
         """Start the order's workflow unless it runs. False if Temporal is not there:
@@ -328,11 +328,11 @@ class Commands:
         """Raises the refusal of an Update, or `NoAnswer`, or `_NoWorkflow`."""
         try:
             async with asyncio.timeout(self._timeout.total_seconds()) as limit:
-                hurrying = asyncio.create_task(self._lookout.hurry(limit))
+                probing = asyncio.create_task(self._probe.end_early(limit))
                 try:
                     yield
                 finally:
-                    hurrying.cancel()
+                    probing.cancel()
         except WorkflowUpdateFailedError as failed:
             raise _failure(failed) from failed
         except RPCError as error:

@@ -7,7 +7,7 @@ from typing import TypeVar
 from pydantic import BaseModel
 from shared.contracts.base import Payload
 from shared.database.engine import Engine
-from shared.database.kernel.change import Change, change
+from shared.database.kernel.unit_of_work import UnitOfWork, change
 from shared.database.orders.snapshot import OrderSnapshot, read_order
 from shared.database.orders.tables import Order
 
@@ -25,7 +25,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-Apply = Callable[[Change, OrderSnapshot], Awaitable[Done]]
+Apply = Callable[[UnitOfWork, OrderSnapshot], Awaitable[Done]]
 
 
 class OrderStore:
@@ -40,7 +40,7 @@ class OrderStore:
     async def change(
         self,
         order_id: str,
-        apply: Callable[[Change, OrderSnapshot], Awaitable[R]],
+        apply: Callable[[UnitOfWork, OrderSnapshot], Awaitable[R]],
         result: type[R],
         *,
         key: str | None = None,
@@ -48,7 +48,7 @@ class OrderStore:
     ) -> R:
         """Apply a change once for `order_id` and `key`. Safe to repeat."""
 
-        async def with_order(pending: Change) -> R:
+        async def with_order(pending: UnitOfWork) -> R:
             return await apply(pending, await read_order(pending.connection, order_id))
 
         return await change(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from shared.database.engine import Engine
-from shared.database.kernel.change import MESSAGES
+from shared.database.kernel.unit_of_work import MESSAGES
 from shared.database.listen import Listener
 from shared.database.rows import Row
 from sqlalchemy import text

@@ -12,4 +12,4 @@ PAYMENT_EVENTS = frozenset(
     }
 )
 REFUND_EVENTS = frozenset({"charge.refund.updated", "refund.failed", "refund.updated"})
-HEARD = PAYMENT_EVENTS | REFUND_EVENTS
+SUBSCRIBED_EVENTS = PAYMENT_EVENTS | REFUND_EVENTS

@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from sqlalchemy import text
 
 from shared.database.ids import new_id
-from shared.database.kernel.change import Change
+from shared.database.kernel.unit_of_work import UnitOfWork
 
 
 async def place_hold(
-    change: Change,
+    change: UnitOfWork,
     reason: str,
     *,
     due_in: timedelta | None = None,
@@ -58,7 +58,7 @@ _PLACE = text(
 
 
 async def release_holds(
-    change: Change,
+    change: UnitOfWork,
     decision: str,
     *,
     hold_id: str | None = None,

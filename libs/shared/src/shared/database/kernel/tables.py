@@ -26,13 +26,13 @@ NOW = func.now()
 class Base(DeclarativeBase):
     """Rows are written and read as statements; nothing is loaded lazily."""
 
-    told: ClassVar[frozenset[str]] = frozenset()
-    """Of a table of subjects: the types of events that somebody outside is told of."""
+    notified_events: ClassVar[frozenset[str]] = frozenset()
+    """Of a table of subjects: the types of events that become messages to somebody."""
 
     @classmethod
     def committed(cls, events: Sequence[Mapping[str, Any]], age_seconds: float) -> None:
-        """Of a table of subjects: told of the events of a change once they are true,
-        and how long after its subject was created. By default nobody listens."""
+        """Of a table of subjects: called after the commit with its events and with the
+        age of the subject. By default does nothing."""
 
     metadata = MetaData(
         naming_convention={
@@ -65,8 +65,9 @@ class IdempotencyKey(Base):
     __table_args__ = (Index("idempotency_keys_age", "created_at"),)
 
 
-class Applied(Base):
-    """Makes an at-least-once activity exactly-once here."""
+class ProcessedCommand(Base):
+    """The stored answer to a command or a step: a repeat under the same key reads it
+    and changes nothing. The table keeps its first name."""
 
     __tablename__ = "applied"
     key: Mapped[str] = mapped_column(primary_key=True)

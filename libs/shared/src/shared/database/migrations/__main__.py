@@ -6,7 +6,7 @@ Safe to repeat and safe to run twice at once: an advisory lock lets one go first
 import argparse
 
 from shared.database.migrations.upgrade import upgrade
-from shared.platform.process import run_main
+from shared.platform.main import run_main
 from shared.platform.settings import DatabaseSettings, load_settings
 
 

@@ -24,7 +24,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.contracts.orders.messages import NOTIFIED_EVENTS
 from shared.database.kernel.tables import NOW, Base
-from shared.database.orders.counting import count
+from shared.database.orders.metrics import count
 
 
 def _counter() -> Mapped[int]:
@@ -98,7 +98,7 @@ class StockMovement(Base):
 class Order(Base):
     """`version` is the seq of the order's last event, and its ETag."""
 
-    told = NOTIFIED_EVENTS
+    notified_events = NOTIFIED_EVENTS
 
     @classmethod
     def committed(cls, events: Sequence[Mapping[str, Any]], age_seconds: float) -> None:

@@ -10,13 +10,13 @@ from shared.database.orders.audit import audit
 from sqlalchemy import text
 
 from api.http.auth import Principal, allowed
-from api.http.idempotency import Answer, Command, OnceOnly
+from api.http.idempotency import Command, Idempotent, StoredResponse
 from api.http.openapi import keyed, problems
 from api.http.paging import moment, page_response
 from api.http.paging import text as text_of
 from api.http.schemas import Page
+from api.kernel.discrepancy import schemas as shown
 from api.orders.paths import DiscrepancyPath
-from api.orders.workflow import schemas as shown
 from api.services import ApiServices
 
 router = APIRouter(prefix="/v1", tags=["operators"])
@@ -57,12 +57,12 @@ async def resolve_discrepancy(
     caller: Annotated[Principal, allowed("refunds:any")],
     discrepancy_id: DiscrepancyPath,
     wanted: shown.Resolution,
-    once: OnceOnly,
+    idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
     """Close it with the reason. If its cause is still there, it is found again."""
 
-    async def work(connection: Connection, command: Command) -> Answer:
+    async def work(connection: Connection, command: Command) -> StoredResponse:
         values = {"id": discrepancy_id, "actor": caller.subject}
         resolved = await connection.count(_RESOLVE, values)
         if resolved:
@@ -73,9 +73,9 @@ async def resolve_discrepancy(
             raise NotFound(f"discrepancy {discrepancy_id}")
         if not resolved:
             raise Refusal("wrong-state", f"{row.resolved_by} has resolved it.")
-        return Answer(200, _show(row))
+        return StoredResponse(200, _show(row))
 
-    return await once.transaction(caller, wanted, work)
+    return await idempotent.transaction(caller, wanted, work)
 
 
 @router.get("/audit", response_model=Page[shown.AuditRow], responses=problems())

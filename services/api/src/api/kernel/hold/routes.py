@@ -10,13 +10,13 @@ from shared.contracts.orders import models, workflows
 from shared.contracts.orders.states import DECISIONS, HoldReason, RefundReason
 from shared.database.engine import Connection
 from shared.database.ids import new_id
-from shared.database.kernel.change import Change, change
+from shared.database.kernel.unit_of_work import UnitOfWork, change
 from shared.database.orders import tables
 from shared.database.orders.snapshot import Hold, OrderSnapshot
 from sqlalchemy import text
 
 from api.http.auth import Principal, allowed
-from api.http.idempotency import Answer, Command, OnceOnly
+from api.http.idempotency import Command, Idempotent, StoredResponse
 from api.http.openapi import keyed, problems
 from api.http.paging import moment, page_response
 from api.http.paging import text as text_of
@@ -74,13 +74,13 @@ async def place_hold(
     caller: Annotated[Principal, allowed("orders:operate")],
     order_id: OrderPath,
     wanted: shown.NewHold,
-    once: OnceOnly,
+    idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
     """Stop an order for a while: nothing of it is packed until the hold is released."""
     await queries.order(services, order_id)
 
-    async def work(command: Command) -> Answer:
+    async def work(command: Command) -> StoredResponse:
         hold_id = command.memo["hold_id"]
         _check_due(wanted.due_at, command.memo["asked_at"])
         await keep_note(services.engine, command.key, order_id, wanted.note)
@@ -95,11 +95,11 @@ async def place_hold(
             ),
             _is_over,
         )
-        return Answer(201, _show(await _hold(services, hold_id)))
+        return StoredResponse(201, _show(await _hold(services, hold_id)))
 
     # When it was asked first: what was in time stays so in a repeat.
     memo = {"hold_id": new_id("hld"), "asked_at": datetime.now(UTC).isoformat()}
-    return await once.run(caller, wanted, work, memo=memo)
+    return await idempotent.run(caller, wanted, work, memo=memo)
 
 
 def _check_due(due_at: datetime | None, asked_at: str) -> None:
@@ -116,26 +116,26 @@ async def assign_hold(
     caller: Annotated[Principal, allowed("orders:operate", *DECIDERS.values())],
     hold_id: HoldPath,
     wanted: shown.Assignment,
-    once: OnceOnly,
+    idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
     """Say who takes care of it."""
     hold = await _hold(services, hold_id)
     caller.require(DECIDERS[hold.reason])
 
-    async def work(command: Command) -> Answer:
+    async def work(command: Command) -> StoredResponse:
         await change(
             services.engine,
             tables.Order,
             hold.root,
             key=command.key,
             actor=caller.subject,
-            apply=lambda pending: _assign(pending, hold_id, wanted.assignee),
+            apply=lambda work: _assign(work, hold_id, wanted.assignee),
             result=_Assigned,
         )
-        return Answer(200, _show(await _hold(services, hold_id)))
+        return StoredResponse(200, _show(await _hold(services, hold_id)))
 
-    return await once.run(caller, wanted, work)
+    return await idempotent.run(caller, wanted, work)
 
 
 @router.post(
@@ -151,20 +151,20 @@ async def release_hold(
     caller: Annotated[Principal, allowed("orders:operate", *DECIDERS.values())],
     hold_id: HoldPath,
     wanted: shown.Release,
-    once: OnceOnly,
+    idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
     """Decide. Never by the person who caused the hold."""
     hold = await _hold(services, hold_id)
     caller.require(DECIDERS[hold.reason])
 
-    async def work(command: Command) -> Answer:
+    async def work(command: Command) -> StoredResponse:
         _check_decision(hold, wanted, caller)
         await keep_note(services.engine, command.key, hold.root, wanted.note)
         await _release(services, hold, _decided(hold, wanted, caller, command))
-        return Answer(200, _show(await _hold(services, hold_id)))
+        return StoredResponse(200, _show(await _hold(services, hold_id)))
 
-    return await once.run(caller, wanted, work)
+    return await idempotent.run(caller, wanted, work)
 
 
 def _check_decision(hold: Hold, wanted: shown.Release, caller: Principal) -> None:
@@ -220,13 +220,11 @@ class _Assigned(BaseModel):
     """The answer is the hold itself, as it is by then."""
 
 
-async def _assign(pending: Change, hold_id: str, assignee: str | None) -> _Assigned:
-    found = await pending.connection.scalar(
-        _ASSIGN, {"id": hold_id, "assignee": assignee}
-    )
+async def _assign(work: UnitOfWork, hold_id: str, assignee: str | None) -> _Assigned:
+    found = await work.connection.scalar(_ASSIGN, {"id": hold_id, "assignee": assignee})
     if found is None:
         raise Refusal("already-released", "The hold is decided already.")
-    pending.event("hold.assigned", hold_id=hold_id, assignee=assignee)
+    work.event("hold.assigned", hold_id=hold_id, assignee=assignee)
     return _Assigned()
 
 

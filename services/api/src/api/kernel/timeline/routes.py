@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
 from pydantic import BaseModel, ConfigDict, Field
 from shared.contracts.orders.states import OrderStatus
-from shared.database.kernel.change import CHANNEL
+from shared.database.kernel.unit_of_work import CHANNEL
 from sqlalchemy import text
 
 from api.http.auth import Principal, allowed
@@ -18,8 +18,8 @@ from api.http.openapi import problems
 from api.http.paging import page_of
 from api.http.problems import RETRY_AFTER_SECONDS, Problem
 from api.http.schemas import Page
+from api.kernel.timeline.schemas import Event
 from api.orders.order import queries
-from api.orders.order.schemas import Event
 from api.orders.paths import OrderPath
 from api.services import ApiServices, Services
 
@@ -77,7 +77,7 @@ async def list_order_events(
     `Last-Event-ID` and ends a minute after the order has; from then on 204 says that
     nothing more comes."""
     await queries.require_sight(services, caller, order_id, "orders:read")
-    told = Telling(services, caller, order_id)
+    told = Timeline(services, caller, order_id)
     after = query.after if query.cursor is None else query.cursor
     if "text/event-stream" in accept:
         if last_event_id is not None:
@@ -95,7 +95,7 @@ async def list_order_events(
     return page_of(request, shown, following)
 
 
-class Telling:
+class Timeline:
     """The timeline of one order for one caller."""
 
     def __init__(self, services: Services, caller: Principal, order_id: str) -> None:

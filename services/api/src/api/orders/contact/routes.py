@@ -8,14 +8,14 @@ from shared.contracts.errors import Refusal, nothing_to_cancel
 from shared.contracts.orders import models, workflows
 from shared.contracts.orders.states import HoldReason, OrderStatus, ShipmentStatus
 from shared.database.ids import new_id
-from shared.database.kernel.change import Change, change
+from shared.database.kernel.unit_of_work import UnitOfWork, change
 from shared.database.orders import tables
 from shared.database.orders.snapshot import OrderSnapshot, Shipment, read_order
 from sqlalchemy import text
 
 from api.http.auth import Principal, allowed
-from api.http.idempotency import Answer, Command, OnceOnly
-from api.http.openapi import keyed, problems_of_bodies, telling
+from api.http.idempotency import Command, Idempotent, StoredResponse
+from api.http.openapi import keyed, problems_of_bodies, response_headers
 from api.http.problems import Problem
 from api.kernel.notes import keep_note
 from api.orders.lines import of_command
@@ -51,14 +51,14 @@ async def pay_order(
     caller: Annotated[Principal, allowed("orders:own", "orders:write")],
     order_id: OrderPath,
     wanted: NewPayment,
-    once: OnceOnly,
+    idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
     """Try another payment method. `requires_action` needs the buyer: follow
     `next_action`. `pending` is decided later, and told by the order's events."""
     await queries.require_sight(services, caller, order_id, "orders:write")
 
-    async def work(command: Command) -> Answer:
+    async def work(command: Command) -> StoredResponse:
         payment_id = command.memo["payment_id"]
         _check_payable(await queries.order(services, order_id), payment_id)
         await change(
@@ -68,7 +68,7 @@ async def pay_order(
             # A repeat finds the payment.
             key=None,
             actor=caller.subject,
-            apply=lambda pending: _offer(pending, payment_id, wanted),
+            apply=lambda work: _offer(work, payment_id, wanted),
             result=_Offered,
         )
         await services.commands.order(
@@ -87,9 +87,11 @@ async def pay_order(
             lambda o: show_attempt(o.payment(payment_id)).status != "pending",
             SETTLE_SECONDS,
         )
-        return Answer(201, show_attempt(order.payment(payment_id)))
+        return StoredResponse(201, show_attempt(order.payment(payment_id)))
 
-    return await once.run(caller, wanted, work, memo={"payment_id": new_id("pay")})
+    return await idempotent.run(
+        caller, wanted, work, memo={"payment_id": new_id("pay")}
+    )
 
 
 def _check_payable(order: OrderSnapshot, payment_id: str) -> None:
@@ -110,20 +112,20 @@ class _Offered(BaseModel):
     """The answer is the payment itself, once it was tried."""
 
 
-async def _offer(pending: Change, payment_id: str, wanted: NewPayment) -> _Offered:
+async def _offer(work: UnitOfWork, payment_id: str, wanted: NewPayment) -> _Offered:
     """Keep the method where the worker finds it: it is no business of Temporal's."""
-    offered = await pending.connection.scalar(
+    offered = await work.connection.scalar(
         _OFFER,
         {
             "id": payment_id,
-            "order_id": pending.subject,
+            "order_id": work.subject,
             "provider": PROVIDER,
             "method": wanted.method,
             "return_url": wanted.return_url,
         },
     )
     if offered is not None:
-        pending.event("payment.offered", payment_id=payment_id)
+        work.event("payment.offered", payment_id=payment_id)
     return _Offered()
 
 
@@ -138,7 +140,7 @@ _OFFER = text(
     "/cancellations",
     response_model=Cancelled,
     responses={
-        200: telling("ETag"),
+        200: response_headers("ETag"),
         **keyed("not-found", "already-shipped", "already-cancelled"),
     },
 )
@@ -146,13 +148,13 @@ async def cancel_order(
     caller: Annotated[Principal, allowed("orders:own", "orders:operate")],
     order_id: OrderPath,
     wanted: Cancellation,
-    once: OnceOnly,
+    idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
     """Cancel lines, or all that has not shipped. What was paid for it is given back."""
     await queries.require_sight(services, caller, order_id, "orders:operate")
 
-    async def work(command: Command) -> Answer:
+    async def work(command: Command) -> StoredResponse:
         await keep_note(services.engine, command.key, order_id, wanted.note)
         done = await services.commands.order(
             workflows.Order.cancel,
@@ -166,9 +168,9 @@ async def cancel_order(
             _nothing_to_cancel,
         )
         order = await queries.order(services, order_id)
-        return Answer(200, _cancelled(done, order), {"ETag": etag(order)})
+        return StoredResponse(200, _cancelled(done, order), {"ETag": etag(order)})
 
-    return await once.run(caller, wanted, work)
+    return await idempotent.run(caller, wanted, work)
 
 
 def _nothing_to_cancel(order: OrderSnapshot) -> Refusal:
@@ -189,7 +191,7 @@ def _cancelled(done: models.Cancelled, order: OrderSnapshot) -> Cancelled:
     "/contact",
     response_model=Order,
     responses={
-        200: telling("ETag"),
+        200: response_headers("ETag"),
         **problems_of_bodies(
             "not-found", "already-packed", "version-mismatch", "precondition-required"
         ),
@@ -215,7 +217,7 @@ async def change_contact(
         # A key would have to be made of what is personal, and outlive it.
         key=None,
         actor=caller.subject,
-        apply=lambda pending: _correct(pending, if_match, wanted),
+        apply=lambda work: _correct(work, if_match, wanted),
         result=_Corrected,
     )
     # An order on hold for its address may go on now.
@@ -228,12 +230,12 @@ class _Corrected(BaseModel):
     """The answer is the order itself, as it is by then."""
 
 
-async def _correct(pending: Change, if_match: str, wanted: ContactPatch) -> _Corrected:
+async def _correct(work: UnitOfWork, if_match: str, wanted: ContactPatch) -> _Corrected:
     """Does nothing where it is so already, as after a first try (RFC 9110, 13.1.1)."""
-    columns = _columns(pending.subject, wanted)
-    if await pending.connection.scalar(_IS_SO, columns):
+    columns = _columns(work.subject, wanted)
+    if await work.connection.scalar(_IS_SO, columns):
         return _Corrected()
-    order = await read_order(pending.connection, pending.subject)
+    order = await read_order(work.connection, work.subject)
     if not _names(if_match, etag(order)):
         raise Problem(
             "version-mismatch", "The order has changed.", version=order.version
@@ -242,9 +244,9 @@ async def _correct(pending: Change, if_match: str, wanted: ContactPatch) -> _Cor
         _is_packed(order, parcel) for parcel in order.shipments
     ):
         raise Refusal("already-packed", "A parcel is on its way with the old contact.")
-    await pending.connection.execute(_CORRECT, columns)
+    await work.connection.execute(_CORRECT, columns)
     # The fields' names alone: what is in them is personal.
-    pending.event("contact.changed", fields=sorted(wanted.model_fields_set))
+    work.event("contact.changed", fields=sorted(wanted.model_fields_set))
     return _Corrected()
 
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pydantic import BaseModel
 from shared.contracts.errors import NotFound, Refusal
 from shared.database.ids import new_id
-from shared.database.kernel.change import Change, change
-from shared.database.orders.erasing import (
+from shared.database.kernel.unit_of_work import UnitOfWork, change
+from shared.database.orders.erasure import (
     WORK_LEFT,
     erase_person,
     forget_answers,
@@ -16,7 +16,7 @@ from shared.database.orders.erasing import (
 from shared.database.orders.tables import Order
 from sqlalchemy import text
 
-from api.orders.workflow.schemas import Erasure
+from api.orders.erasure.schemas import Erasure
 from api.services import Services
 
 SHOWN = 50
@@ -48,11 +48,11 @@ async def erase(services: Services, customer: str, alias: str, actor: str) -> Er
             "still-needed", "There are orders with work left.", orders=needed[:SHOWN]
         )
 
-    async def apply(pending: Change) -> Done:
+    async def apply(work: UnitOfWork) -> Done:
         # What came in between the look and the lock.
-        await require_no_work_left(pending)
-        await erase_person(pending)
-        await rename_customer(pending, customer, alias)
+        await require_no_work_left(work)
+        await erase_person(work)
+        await rename_customer(work, customer, alias)
         return Done()
 
     for row in orders:

@@ -5,10 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Response
 
 from api.http.auth import Principal, allowed
-from api.http.idempotency import Answer, Command, OnceOnly
+from api.http.idempotency import Command, Idempotent, StoredResponse
 from api.http.openapi import keyed
 from api.orders.erasure.changes import begin_erasure, erase
-from api.orders.workflow.schemas import Erasure, NewErasure
+from api.orders.erasure.schemas import Erasure, NewErasure
 from api.services import ApiServices
 
 router = APIRouter(prefix="/v1/erasures", tags=["operators"])
@@ -18,17 +18,17 @@ router = APIRouter(prefix="/v1/erasures", tags=["operators"])
 async def erase_customer(
     caller: Annotated[Principal, allowed("admin")],
     wanted: NewErasure,
-    once: OnceOnly,
+    idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
     """Erase a customer's personal data from all their orders, for good. Refused while
     one of these has work left, with the `orders`: cancel them, or wait for their end.
     What the payment provider keeps of the customer is deleted the following night."""
 
-    async def work(command: Command) -> Answer:
+    async def work(command: Command) -> StoredResponse:
         erased = await erase(
             services, wanted.customer_id, command.memo["alias"], caller.subject
         )
-        return Answer(200, erased)
+        return StoredResponse(200, erased)
 
-    return await once.run(caller, wanted, work, memo=begin_erasure())
+    return await idempotent.run(caller, wanted, work, memo=begin_erasure())

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from shared.contracts.errors import NotFound
-from shared.database.kernel.change import CHANNEL
+from shared.database.kernel.unit_of_work import CHANNEL
 from shared.database.orders.snapshot import OrderSnapshot, read_order, read_orders
 from sqlalchemy import text
 

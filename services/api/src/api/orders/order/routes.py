@@ -12,8 +12,8 @@ from shared.database.orders.counting import PLACED
 from shared.database.orders.snapshot import OrderSnapshot, parse_orders
 
 from api.http.auth import Principal, allowed
-from api.http.idempotency import Answer, Command, OnceOnly
-from api.http.openapi import keyed, problems, telling
+from api.http.idempotency import Command, Idempotent, StoredResponse
+from api.http.openapi import keyed, problems, response_headers
 from api.http.paging import page_response
 from api.http.problems import Problem, invalid
 from api.http.schemas import Page
@@ -36,14 +36,14 @@ _CACHE = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
     status_code=201,
     response_model=Order,
     responses={
-        201: telling("Location", "ETag", "Preference-Applied"),
+        201: response_headers("Location", "ETag", "Preference-Applied"),
         **keyed("price-changed", "duplicate-reference", "unknown-sku"),
     },
 )
 async def place_order(
     caller: Annotated[Principal, allowed("orders:own", "orders:write")],
     wanted: NewOrder,
-    once: OnceOnly,
+    idempotent: Idempotent,
     services: ApiServices,
     prefer: Annotated[
         str | None, Header(description="`wait=10`: answer when it is decided.")
@@ -57,11 +57,11 @@ async def place_order(
     seconds = _wait_seconds(prefer)
     customer = _customer(caller, wanted)
 
-    async def work(connection: Connection, _: Command) -> Answer:
+    async def work(connection: Connection, _: Command) -> StoredResponse:
         order = await place(connection, wanted, customer, caller.subject)
         return _placed(order)
 
-    placed = await once.transaction(caller, wanted, work)
+    placed = await idempotent.transaction(caller, wanted, work)
     location = placed.headers.get("location")
     if placed.status_code != 201 or location is None:
         return placed
@@ -79,8 +79,8 @@ async def place_order(
     "/orders/{order_id}",
     response_model=Order,
     responses={
-        200: telling("ETag"),
-        304: {"description": "Not changed", **telling("ETag")},
+        200: response_headers("ETag"),
+        304: {"description": "Not changed", **response_headers("ETag")},
         **problems("not-found"),
     },
 )
@@ -133,9 +133,9 @@ def order_response(order: OrderSnapshot, headers: dict[str, str]) -> Response:
     return Response(body, headers=headers, media_type="application/json")
 
 
-def _placed(order: OrderSnapshot) -> Answer:
+def _placed(order: OrderSnapshot) -> StoredResponse:
     headers = {"Location": f"/v1/orders/{order.id}", "ETag": etag(order)}
-    return Answer(201, show_order(order), headers)
+    return StoredResponse(201, show_order(order), headers)
 
 
 async def _decided(

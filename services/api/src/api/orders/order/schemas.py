@@ -310,13 +310,3 @@ class Cancelled(View):
     cancelled: list[LineUnits]
     refund_id: str | None
     order: Order
-
-
-class Event(View):
-    """What happened. `seq` counts the events of an order from 1, without a gap."""
-
-    seq: int
-    type: str
-    at: datetime
-    actor: str
-    data: dict[str, Any]

@@ -14,7 +14,7 @@ from api.http.paging import text as text_of
 from api.http.problems import invalid
 from api.http.schemas import Money, Page
 from api.orders.paths import SkuPath
-from api.orders.stock.schemas import HIGHEST_PRICE, Product, ProductBody
+from api.orders.product.schemas import HIGHEST_PRICE, Product, ProductBody
 from api.services import ApiServices
 
 router = APIRouter(prefix="/v1/products", tags=["products"])

@@ -9,15 +9,16 @@ from shared.database.ids import new_id
 from shared.database.orders.snapshot import OrderSnapshot
 
 from api.http.auth import Principal, allowed
-from api.http.idempotency import Answer, Command, OnceOnly
-from api.http.openapi import keyed, problems, telling
+from api.http.idempotency import Command, Idempotent, StoredResponse
+from api.http.openapi import keyed, problems, response_headers
 from api.http.problems import invalid
 from api.kernel.notes import keep_note
 from api.orders.lines import of_command
 from api.orders.order import queries
 from api.orders.paths import OrderPath, RefundPath
 from api.orders.refund import schemas as shown
-from api.orders.refund.queries import order_of_refund, show_refund
+from api.orders.refund.presenter import show_refund
+from api.orders.refund.queries import order_of_refund
 from api.services import ApiServices
 
 router = APIRouter(prefix="/v1", tags=["refunds"])
@@ -28,11 +29,11 @@ router = APIRouter(prefix="/v1", tags=["refunds"])
     status_code=201,
     response_model=shown.Refund,
     responses={
-        201: telling("Location"),
+        201: response_headers("Location"),
         202: {
             "model": shown.Refund,
             "description": "Waits for a second person.",
-            **telling("Location"),
+            **response_headers("Location"),
         },
         **keyed("not-found", "exceeds-refundable"),
     },
@@ -41,7 +42,7 @@ async def refund_order(
     caller: Annotated[Principal, allowed("refunds:write")],
     order_id: OrderPath,
     wanted: shown.NewRefund,
-    once: OnceOnly,
+    idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
     """Give money back: the price of lines, shipped or not, or an amount. Above what
@@ -49,7 +50,7 @@ async def refund_order(
     order = await queries.order(services, order_id)
     _check(order, wanted)
 
-    async def work(command: Command) -> Answer:
+    async def work(command: Command) -> StoredResponse:
         refund_id = command.memo["refund_id"]
         await keep_note(services.engine, command.key, order_id, wanted.note)
         requested = await services.commands.refund(
@@ -68,13 +69,13 @@ async def refund_order(
         )
         order = await queries.order(services, order_id)
         status = 202 if requested.on_hold else 201
-        return Answer(
+        return StoredResponse(
             status,
             show_refund(order, refund_id),
             {"Location": f"/v1/refunds/{refund_id}"},
         )
 
-    return await once.run(caller, wanted, work, memo={"refund_id": new_id("ref")})
+    return await idempotent.run(caller, wanted, work, memo={"refund_id": new_id("ref")})
 
 
 def _check(order: OrderSnapshot, wanted: shown.NewRefund) -> None:
@@ -100,4 +101,4 @@ async def get_refund(
 ) -> Response:
     """A refund as it is now. A customer sees their own."""
     order = await order_of_refund(services, caller, refund_id)
-    return Answer(200, show_refund(order, refund_id)).response()
+    return StoredResponse(200, show_refund(order, refund_id)).response()

@@ -75,10 +75,6 @@ async def _read(
         return [Return.model_validate_json(row) for row in rows]
 
 
-def show_return(return_: Return) -> shown.Return:
-    return shown.Return(**return_.model_dump(exclude={"customer"}))
-
-
 _RETURNS = """
 SELECT row_to_json(whole)::text FROM (
   SELECT t.*, o.customer,

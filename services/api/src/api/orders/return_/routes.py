@@ -8,8 +8,8 @@ from shared.contracts.orders.states import Disposition
 from shared.database.ids import new_id
 
 from api.http.auth import Principal, allowed
-from api.http.idempotency import Answer, Command, OnceOnly
-from api.http.openapi import keyed, problems, telling
+from api.http.idempotency import Command, Idempotent, StoredResponse
+from api.http.openapi import keyed, problems, response_headers
 from api.http.paging import moment, page_response
 from api.http.paging import text as text_of
 from api.http.schemas import Page
@@ -17,8 +17,8 @@ from api.kernel.notes import keep_note
 from api.orders.order import queries
 from api.orders.paths import OrderPath, ReturnPath
 from api.orders.return_ import schemas as shown
+from api.orders.return_.presenter import show_return as show
 from api.orders.return_.queries import READERS, Return, page_of_returns, read_return
-from api.orders.return_.queries import show_return as show
 from api.services import ApiServices, Services
 
 router = APIRouter(prefix="/v1", tags=["returns"])
@@ -29,7 +29,7 @@ router = APIRouter(prefix="/v1", tags=["returns"])
     status_code=201,
     response_model=shown.Return,
     responses={
-        201: telling("Location"),
+        201: response_headers("Location"),
         **keyed("not-found", "window-closed", "not-returnable", "quantity-exceeded"),
     },
 )
@@ -37,14 +37,14 @@ async def return_order(
     caller: Annotated[Principal, allowed("orders:own", "orders:operate")],
     order_id: OrderPath,
     wanted: shown.NewReturn,
-    once: OnceOnly,
+    idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
     """Ask to send goods back. Most returns are `approved` at once; a `requested` one
     waits for somebody's approval."""
     await queries.require_sight(services, caller, order_id, "orders:operate")
 
-    async def work(command: Command) -> Answer:
+    async def work(command: Command) -> StoredResponse:
         return_id = command.memo["return_id"]
         await keep_note(services.engine, command.key, order_id, wanted.note)
         await services.commands.return_(
@@ -62,9 +62,9 @@ async def return_order(
         )
         requested = await read_return(services, caller, return_id)
         location = {"Location": f"/v1/returns/{return_id}"}
-        return Answer(201, show(requested), location)
+        return StoredResponse(201, show(requested), location)
 
-    return await once.run(caller, wanted, work, memo={"return_id": new_id("ret")})
+    return await idempotent.run(caller, wanted, work, memo={"return_id": new_id("ret")})
 
 
 @router.get("/returns", response_model=Page[shown.Return], responses=problems())
@@ -93,7 +93,9 @@ async def get_return(
     services: ApiServices,
 ) -> Response:
     """A return as it is now. A customer sees their own."""
-    return Answer(200, show(await read_return(services, caller, return_id))).response()
+    return StoredResponse(
+        200, show(await read_return(services, caller, return_id))
+    ).response()
 
 
 @router.post(
@@ -105,11 +107,11 @@ async def approve_return(
     caller: Annotated[Principal, allowed("orders:operate")],
     return_id: ReturnPath,
     wanted: shown.ReturnDecision,
-    once: OnceOnly,
+    idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
     """Let the goods come. Never by the person who asked for it."""
-    return await _decide(caller, return_id, wanted, once, services, approved=True)
+    return await _decide(caller, return_id, wanted, idempotent, services, approved=True)
 
 
 @router.post(
@@ -121,25 +123,27 @@ async def reject_return(
     caller: Annotated[Principal, allowed("orders:operate")],
     return_id: ReturnPath,
     wanted: shown.ReturnDecision,
-    once: OnceOnly,
+    idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
     """Do not take the goods back."""
-    return await _decide(caller, return_id, wanted, once, services, approved=False)
+    return await _decide(
+        caller, return_id, wanted, idempotent, services, approved=False
+    )
 
 
 async def _decide(
     caller: Principal,
     return_id: str,
     wanted: shown.ReturnDecision,
-    once: OnceOnly,
+    idempotent: Idempotent,
     services: Services,
     *,
     approved: bool,
 ) -> Response:
     asked = await read_return(services, caller, return_id)
 
-    async def work(command: Command) -> Answer:
+    async def work(command: Command) -> StoredResponse:
         await keep_note(services.engine, command.key, asked.order_id, wanted.note)
         await services.commands.return_(
             return_id,
@@ -152,9 +156,9 @@ async def _decide(
                 approved=approved,
             ),
         )
-        return Answer(200, show(await read_return(services, caller, return_id)))
+        return StoredResponse(200, show(await read_return(services, caller, return_id)))
 
-    return await once.run(caller, wanted, work)
+    return await idempotent.run(caller, wanted, work)
 
 
 @router.post(
@@ -166,13 +170,13 @@ async def receive_return(
     caller: Annotated[Principal, allowed("fulfil")],
     return_id: ReturnPath,
     wanted: shown.ReturnReceipt,
-    once: OnceOnly,
+    idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
     """The goods are here, in time or late. What is accepted is paid back."""
     expected = await read_return(services, caller, return_id)
 
-    async def work(command: Command) -> Answer:
+    async def work(command: Command) -> StoredResponse:
         await services.commands.return_(
             return_id,
             workflows.Return.receive,
@@ -189,9 +193,9 @@ async def receive_return(
         services.in_background(
             services.commands.allocate(*_restocked(expected, wanted))
         )
-        return Answer(200, show(await read_return(services, caller, return_id)))
+        return StoredResponse(200, show(await read_return(services, caller, return_id)))
 
-    return await once.run(caller, wanted, work)
+    return await idempotent.run(caller, wanted, work)
 
 
 def _restocked(expected: Return, receipt: shown.ReturnReceipt) -> list[str]:

@@ -78,25 +78,6 @@ async def _read(
         return [Shipment.model_validate_json(row) for row in rows]
 
 
-def show_shipment(shipment: Shipment) -> shown.Shipment:
-    known = shipment.model_dump(
-        exclude={"number", "lines", "label_ref", "label_url", "on_hold"}
-    )
-    lines = [
-        shown.ShipmentLine(
-            line=line.line, sku=line.sku, name=line.name, quantity=line.qty
-        )
-        for line in shipment.lines or ()
-    ]
-    return shown.Shipment(
-        **known,
-        order_number=shipment.number,
-        lines=lines,
-        on_hold=shipment.on_hold or [],
-        label=shipment.label_ref is not None,
-    )
-
-
 _SHIPMENTS = """
 SELECT row_to_json(whole)::text FROM (
   SELECT s.*,

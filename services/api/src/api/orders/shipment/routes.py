@@ -9,7 +9,7 @@ from shared.contracts.orders.states import ShipmentStatus
 from shared.database.orders.snapshot import OrderSnapshot
 
 from api.http.auth import Principal, allowed
-from api.http.idempotency import Answer, Command, OnceOnly
+from api.http.idempotency import Command, Idempotent, StoredResponse
 from api.http.openapi import keyed, problems
 from api.http.paging import moment, page_response
 from api.http.paging import text as text_of
@@ -19,11 +19,11 @@ from api.orders.lines import of_command
 from api.orders.paths import ShipmentPath
 from api.orders.shipment import schemas as shown
 from api.orders.shipment.labels import fetch_label
+from api.orders.shipment.presenter import show_shipment
 from api.orders.shipment.queries import (
     Shipment,
     page_of_shipments,
     read_shipment,
-    show_shipment,
 )
 from api.services import ApiServices, Services
 
@@ -73,13 +73,13 @@ async def pack_shipment(
     caller: Annotated[Principal, allowed("fulfil")],
     shipment_id: ShipmentPath,
     wanted: shown.Pack,
-    once: OnceOnly,
+    idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
     """Take the money, then buy the label. 202 if one of them takes its time."""
     shipment = await read_shipment(services, shipment_id)
 
-    async def work(command: Command) -> Answer:
+    async def work(command: Command) -> StoredResponse:
         try:
             await services.commands.shipment(
                 shipment_id,
@@ -98,10 +98,10 @@ async def pack_shipment(
             begun = await read_shipment(services, shipment_id)
             if begun.parcel is None:
                 raise
-            return Answer(202, show_shipment(begun))
+            return StoredResponse(202, show_shipment(begun))
         return await _answer(services, shipment_id)
 
-    return await once.run(caller, wanted, work)
+    return await idempotent.run(caller, wanted, work)
 
 
 @router.post(
@@ -113,13 +113,13 @@ async def ship_shipment(
     caller: Annotated[Principal, allowed("fulfil")],
     shipment_id: ShipmentPath,
     wanted: shown.Ship,
-    once: OnceOnly,
+    idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
     """The parcel was handed to the carrier."""
     shipment = await read_shipment(services, shipment_id)
 
-    async def work(command: Command) -> Answer:
+    async def work(command: Command) -> StoredResponse:
         await services.commands.shipment(
             shipment_id,
             workflows.Shipment.ship,
@@ -135,7 +135,7 @@ async def ship_shipment(
         )
         return await _answer(services, shipment_id)
 
-    return await once.run(caller, wanted, work)
+    return await idempotent.run(caller, wanted, work)
 
 
 @router.post(
@@ -146,14 +146,14 @@ async def ship_shipment(
 async def cancel_shipment(
     caller: Annotated[Principal, allowed("fulfil", "orders:operate")],
     shipment_id: ShipmentPath,
-    once: OnceOnly,
+    idempotent: Idempotent,
     services: ApiServices,
     wanted: Nothing | None = None,
 ) -> Response:
     """Take it apart: what was in it is planned anew, and is not paid for again."""
     shipment = await read_shipment(services, shipment_id)
 
-    async def work(command: Command) -> Answer:
+    async def work(command: Command) -> StoredResponse:
         await services.commands.shipment(
             shipment_id,
             workflows.Shipment.cancel,
@@ -167,7 +167,7 @@ async def cancel_shipment(
         )
         return await _answer(services, shipment_id)
 
-    return await once.run(caller, None, work)
+    return await idempotent.run(caller, None, work)
 
 
 @router.get(
@@ -189,8 +189,10 @@ async def get_shipment_label(
     return Response(label, media_type="application/pdf")
 
 
-async def _answer(services: Services, shipment_id: str) -> Answer:
-    return Answer(200, show_shipment(await read_shipment(services, shipment_id)))
+async def _answer(services: Services, shipment_id: str) -> StoredResponse:
+    return StoredResponse(
+        200, show_shipment(await read_shipment(services, shipment_id))
+    )
 
 
 def _refuse(shipment: Shipment) -> Ended:

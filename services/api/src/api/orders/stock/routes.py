@@ -8,7 +8,7 @@ from shared.database.engine import Connection
 from sqlalchemy import text
 
 from api.http.auth import Principal, allowed
-from api.http.idempotency import Answer, Command, OnceOnly
+from api.http.idempotency import Command, Idempotent, StoredResponse
 from api.http.openapi import keyed, problems
 from api.http.paging import ListQuery, moment, page_response
 from api.http.paging import text as text_of
@@ -86,12 +86,12 @@ async def list_stock_movements(
 async def receive_stock(
     caller: Annotated[Principal, allowed("stock:write")],
     wanted: shown.Receipt,
-    once: OnceOnly,
+    idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
     """Goods arrived. Orders that wait for them are served, oldest first."""
     deltas = summed((line.sku, line.quantity) for line in wanted.lines)
-    return await _move(caller, wanted, deltas, once, services)
+    return await _move(caller, wanted, deltas, idempotent, services)
 
 
 @router.post(
@@ -103,22 +103,22 @@ async def receive_stock(
 async def adjust_stock(
     caller: Annotated[Principal, allowed("stock:write")],
     wanted: shown.Adjustment,
-    once: OnceOnly,
+    idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
     """Correct the stock. What is reserved cannot be taken away."""
     deltas = summed((line.sku, line.delta) for line in wanted.lines)
-    return await _move(caller, wanted, deltas, once, services)
+    return await _move(caller, wanted, deltas, idempotent, services)
 
 
 async def _move(
     caller: Principal,
     wanted: shown.Receipt | shown.Adjustment,
     deltas: Mapping[str, int],
-    once: OnceOnly,
+    idempotent: Idempotent,
     services: Services,
 ) -> Response:
-    async def work(connection: Connection, command: Command) -> Answer:
+    async def work(connection: Connection, command: Command) -> StoredResponse:
         change = StockChange(
             key=command.key,
             location=wanted.location,
@@ -128,9 +128,9 @@ async def _move(
             actor=caller.subject,
         )
         data = await change_stock(connection, change)
-        return Answer(201, shown.StockChanged(ref=wanted.ref, data=data))
+        return StoredResponse(201, shown.StockChanged(ref=wanted.ref, data=data))
 
-    response = await once.transaction(caller, wanted, work)
+    response = await idempotent.transaction(caller, wanted, work)
     more = [sku for sku, delta in deltas.items() if delta > 0]
     if response.status_code == 201 and more:
         services.in_background(_serve_waiting_orders(services, more))

@@ -1,4 +1,4 @@
-"""Products and stock over HTTP."""
+"""Stock over HTTP."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -6,46 +6,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from api.http.paging import ListQuery
-from api.http.schemas import Line, Money, Quantity, Request, Sku, View, Word
-
-# So that the price of a line of a million units still fits its column.
-HIGHEST_PRICE = 10**10
-
-
-class ProductBody(Request):
-    """`price` includes the tax of `tax_bp` hundredths of a percent (1900 is 19 %)."""
-
-    name: Line
-    price: Money
-    tax_bp: Annotated[int, Field(ge=0, le=10_000)] = 0
-    backorder: bool = False
-    returnable: bool = True
-    active: bool = True
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "name": "Assam tea, 250 g",
-                    "price": {"amount": 1290, "currency": "EUR"},
-                    "tax_bp": 700,
-                    "backorder": False,
-                    "returnable": True,
-                    "active": True,
-                }
-            ]
-        }
-    )
-
-
-class Product(View):
-    sku: str
-    name: str
-    price: Money
-    tax_bp: int
-    backorder: bool
-    returnable: bool
-    active: bool
+from api.http.schemas import Quantity, Request, Sku, View, Word
 
 
 class ReceivedLine(Request):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from shared.contracts.orders.webhooks import HEARD
+from shared.contracts.orders.webhooks import SUBSCRIBED_EVENTS
 
 from api.http.problems import Problem
 
@@ -55,7 +55,7 @@ def stripe(secret: str, headers: Headers, body: bytes) -> Received | None:
     _check(expected, [value for name, _, value in parts if name == "v1"])
     event = _document(body)
     kind = _text(event, "type")
-    if kind not in HEARD:
+    if kind not in SUBSCRIBED_EVENTS:
         return None
     found = _member(event, "data", "object")
     if "id" not in found:

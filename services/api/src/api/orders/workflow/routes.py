@@ -6,7 +6,7 @@ from fastapi import APIRouter, Response
 from shared.contracts.orders.names import order_workflow_id
 
 from api.http.auth import Principal, allowed
-from api.http.idempotency import Answer, Command, OnceOnly
+from api.http.idempotency import Command, Idempotent, StoredResponse
 from api.http.openapi import keyed, problems
 from api.http.schemas import Nothing
 from api.orders.order import queries
@@ -39,7 +39,7 @@ async def get_process(
 async def resume_order(
     caller: Annotated[Principal, allowed("admin")],
     order_id: OrderPath,
-    once: OnceOnly,
+    idempotent: Idempotent,
     services: ApiServices,
     wanted: Nothing | None = None,
 ) -> Response:
@@ -47,8 +47,8 @@ async def resume_order(
     the facts in any case. Safe at any moment: what is done is not done again."""
     await queries.order(services, order_id)
 
-    async def work(_: Command) -> Answer:
+    async def work(_: Command) -> StoredResponse:
         await resume(services, await queries.order(services, order_id))
-        return Answer(202, Resumed(workflow_id=order_workflow_id(order_id)))
+        return StoredResponse(202, Resumed(workflow_id=order_workflow_id(order_id)))
 
-    return await once.run(caller, None, work)
+    return await idempotent.run(caller, None, work)

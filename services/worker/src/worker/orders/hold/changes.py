@@ -9,9 +9,9 @@ from shared.contracts.orders.states import (
     HoldReason,
     silence_means,
 )
-from shared.database.kernel.change import Change
 from shared.database.kernel.holds import place_hold, release_holds
 from shared.database.kernel.tables import Hold as HoldRow
+from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import Hold, OrderSnapshot
 from shared.database.orders.tables import Order
 from sqlalchemy import text
@@ -23,7 +23,7 @@ from worker.orders.store import Done, utc_now
 # ── opening ─────────────────────────────────────────────────────────────────────
 
 
-async def miss_stock(change: Change, order_id: str) -> None:
+async def miss_stock(change: UnitOfWork, order_id: str) -> None:
     """Stock is missing. Where all of it may be back-ordered the order goes on and
     the rest follows; else a person decides."""
     back_order = await change.connection.scalar(_BACK_ORDER, {"id": order_id})
@@ -42,7 +42,7 @@ _BACK_ORDER = text(
 
 
 async def ask_for_approval(
-    change: Change, order: OrderSnapshot, findings: Sequence[str]
+    change: UnitOfWork, order: OrderSnapshot, findings: Sequence[str]
 ) -> None:
     ends = min(
         (p.capture_before for p in order.payments if p.held and p.capture_before),
@@ -56,7 +56,7 @@ async def ask_for_approval(
     )
 
 
-async def ask_for_payment(change: Change, why: str, **detail: object) -> None:
+async def ask_for_payment(change: UnitOfWork, why: str, **detail: object) -> None:
     await place_hold(
         change,
         HoldReason.PAYMENT,
@@ -65,7 +65,7 @@ async def ask_for_payment(change: Change, why: str, **detail: object) -> None:
     )
 
 
-async def allow_partial(change: Change) -> None:
+async def allow_partial(change: UnitOfWork) -> None:
     await change.update(Order, change.subject, ship_partial=True)
     change.event("order.partial_allowed")
 
@@ -73,7 +73,7 @@ async def allow_partial(change: Change) -> None:
 # ── nobody decides ──────────────────────────────────────────────────────────────
 
 
-async def remind(change: Change, order: OrderSnapshot, *, hold_id: str) -> Done:
+async def remind(change: UnitOfWork, order: OrderSnapshot, *, hold_id: str) -> Done:
     hold = _find(order, hold_id)
     if hold is not None:
         await change.update(HoldRow, hold.id, reminded_at=utc_now())
@@ -81,7 +81,7 @@ async def remind(change: Change, order: OrderSnapshot, *, hold_id: str) -> Done:
     return Done()
 
 
-async def expire(change: Change, order: OrderSnapshot, *, hold_id: str) -> Done:
+async def expire(change: UnitOfWork, order: OrderSnapshot, *, hold_id: str) -> Done:
     """Take the decision that silence stands for; if there is none, escalate."""
     hold = _find(order, hold_id)
     if hold is None:
@@ -106,7 +106,7 @@ def _find(order: OrderSnapshot, hold_id: str) -> Hold | None:
 
 
 async def release(
-    change: Change, order: OrderSnapshot, *, command: ReleaseHold
+    change: UnitOfWork, order: OrderSnapshot, *, command: ReleaseHold
 ) -> Done:
     """Raises `Refusal` already-released, four-eyes, decision-not-allowed."""
     hold = _find(order, command.hold_id)
@@ -132,7 +132,7 @@ async def release(
     return Done()
 
 
-async def _why_not_open(change: Change, hold_id: str) -> Refusal:
+async def _why_not_open(change: UnitOfWork, hold_id: str) -> Refusal:
     known = await change.connection.scalar(
         _DECISION, {"id": hold_id, "root": change.subject}
     )

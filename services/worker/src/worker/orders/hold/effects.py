@@ -8,12 +8,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
 from shared.contracts.orders.states import SILENCE_MEANS, Decision, HoldReason
-from shared.database.kernel.change import Change
+from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import Hold, OrderSnapshot
 
-Effect = Callable[[Change, OrderSnapshot, Hold], Awaitable[None]]
+Effect = Callable[[UnitOfWork, OrderSnapshot, Hold], Awaitable[None]]
 LinesEffect = Callable[
-    [Change, OrderSnapshot, Hold, Mapping[int, int]], Awaitable[None]
+    [UnitOfWork, OrderSnapshot, Hold, Mapping[int, int]], Awaitable[None]
 ]
 E = TypeVar("E", bound=Effect)
 L = TypeVar("L", bound=LinesEffect)

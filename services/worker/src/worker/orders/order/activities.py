@@ -23,8 +23,8 @@ from shared.contracts.orders.states import (
     OrderStatus,
     RefundReason,
 )
-from shared.database.kernel.change import Change
 from shared.database.kernel.holds import place_hold, release_holds
+from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import OrderSnapshot
 from shared.database.orders.tables import Order
 from sqlalchemy import text
@@ -131,7 +131,7 @@ class OrderActivities(OrderSteps):
         return await self.look(OrderRef(order_id=order_id))
 
 
-async def _reserve(change: Change, order: OrderSnapshot) -> Done:
+async def _reserve(change: UnitOfWork, order: OrderSnapshot) -> Done:
     if order.status is not OrderStatus.PLACED:
         return Done()
     reserved = await reserve_missing(change, order, f"{order.id}:reserve")
@@ -142,7 +142,7 @@ async def _reserve(change: Change, order: OrderSnapshot) -> Done:
     return Done()
 
 
-async def _confirm(limits: Limits, change: Change, order: OrderSnapshot) -> Done:
+async def _confirm(limits: Limits, change: UnitOfWork, order: OrderSnapshot) -> Done:
     if order.status is not OrderStatus.PLACED or order.holds:
         return Done()
     findings, wrong = await _screen(limits, change, order)
@@ -159,7 +159,7 @@ async def _confirm(limits: Limits, change: Change, order: OrderSnapshot) -> Done
 
 
 async def _screen(
-    limits: Limits, change: Change, order: OrderSnapshot
+    limits: Limits, change: UnitOfWork, order: OrderSnapshot
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What a person should look at, and which fields of the address are wrong."""
     known = await change.connection.execute(
@@ -202,13 +202,13 @@ _KNOWN = text(
 )
 
 
-async def _plan(change: Change, order: OrderSnapshot) -> Done:
+async def _plan(change: UnitOfWork, order: OrderSnapshot) -> Done:
     if order.status is OrderStatus.CONFIRMED:
         await plan(change, order)
     return Done()
 
 
-async def _complete(change: Change, order: OrderSnapshot) -> Done:
+async def _complete(change: UnitOfWork, order: OrderSnapshot) -> Done:
     now = utc_now()
     known = state.order_state(order, now)
     attended = {shipment.shipment_id for shipment in known.shipments}
@@ -219,7 +219,7 @@ async def _complete(change: Change, order: OrderSnapshot) -> Done:
 
 
 async def _cancel(
-    change: Change, order: OrderSnapshot, *, command: Cancel
+    change: UnitOfWork, order: OrderSnapshot, *, command: Cancel
 ) -> Cancelled:
     if order.status.final:
         raise nothing_to_cancel(cancelled=order.status is OrderStatus.CANCELLED)
@@ -231,7 +231,7 @@ async def _cancel(
     )
 
 
-async def _pay(change: Change, order: OrderSnapshot, *, command: Pay) -> Done:
+async def _pay(change: UnitOfWork, order: OrderSnapshot, *, command: Pay) -> Done:
     """The API wrote the payment with its method; from now on it may be charged."""
     order.payment(command.payment_id)
     if order.status.final:
@@ -242,7 +242,7 @@ async def _pay(change: Change, order: OrderSnapshot, *, command: Pay) -> Done:
 
 
 async def _place_manual_hold(
-    change: Change, order: OrderSnapshot, *, command: PlaceHold
+    change: UnitOfWork, order: OrderSnapshot, *, command: PlaceHold
 ) -> Done:
     if order.status.final:
         raise Refusal("wrong-state", f"The order is {order.status}.")

@@ -14,8 +14,8 @@ from shared.contracts.orders.states import (
     OrderStatus,
     RefundReason,
 )
-from shared.database.kernel.change import Change
 from shared.database.kernel.holds import release_holds
+from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import Line, OrderSnapshot, Shipment
 from shared.database.orders.tables import Order
 
@@ -46,7 +46,7 @@ def cancellable(order: OrderSnapshot) -> dict[int, int]:
 
 
 async def cancel_units(
-    change: Change,
+    change: UnitOfWork,
     order: OrderSnapshot,
     wanted: Mapping[int, int],
     *,
@@ -93,13 +93,13 @@ async def cancel_units(
 
 
 async def _settle_stock_hold(
-    change: Change, order: OrderSnapshot, cancelled: Mapping[int, int]
+    change: UnitOfWork, order: OrderSnapshot, cancelled: Mapping[int, int]
 ) -> None:
     if all(line.short <= cancelled.get(line.line, 0) for line in order.lines):
         await release_holds(change, Decision.SETTLED, reason=HoldReason.STOCK)
 
 
-async def _cancel_order(change: Change, order: OrderSnapshot, reason: str) -> None:
+async def _cancel_order(change: UnitOfWork, order: OrderSnapshot, reason: str) -> None:
     await change.update(Order, order.id, status=OrderStatus.CANCELLED, reason=reason)
     for hold in order.holds:
         # What is wrong with a refund is still to be decided.
@@ -109,7 +109,7 @@ async def _cancel_order(change: Change, order: OrderSnapshot, reason: str) -> No
 
 
 async def _cancel_line(
-    change: Change, order: OrderSnapshot, line: Line, units: int, undone: Undone
+    change: UnitOfWork, order: OrderSnapshot, line: Line, units: int, undone: Undone
 ) -> None:
     """The cheapest to undo comes first: what is not reserved, what is in no parcel,
     what is in an unpaid parcel, and last what is paid for."""
@@ -148,7 +148,7 @@ def _paid_units(order: OrderSnapshot, line: Line, units: int) -> int:
 
 
 async def _release(
-    change: Change,
+    change: UnitOfWork,
     order: OrderSnapshot,
     line: Line,
     location: str,
@@ -162,7 +162,7 @@ async def _release(
 
 
 async def _take_out(
-    change: Change, shipment: Shipment, taken: Mapping[int, int]
+    change: UnitOfWork, shipment: Shipment, taken: Mapping[int, int]
 ) -> None:
     """A parcel that was packed, or has nothing left in it, is cancelled; what else
     was in it is planned anew."""

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from shared.contracts.errors import Refusal
 from shared.contracts.orders.states import Decision, HoldReason
 from shared.database.ids import new_id
-from shared.database.kernel.change import Change
 from shared.database.kernel.holds import place_hold
+from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import Hold, OrderSnapshot
 from shared.database.orders.tables import Payment
 
@@ -20,19 +20,19 @@ from worker.orders.order.cancel import cancel_units, cancellable
 @decides(HoldReason.PAYMENT, Decision.CANCEL)
 @decides(HoldReason.ADDRESS, Decision.CANCEL)
 @decides(HoldReason.MANUAL, Decision.CANCEL)
-async def _cancel_all(change: Change, order: OrderSnapshot, hold: Hold) -> None:
+async def _cancel_all(change: UnitOfWork, order: OrderSnapshot, hold: Hold) -> None:
     await _cancel(change, order, hold, dict(cancellable(order)))
 
 
 @decides(HoldReason.STOCK, Decision.CANCEL_LINES)
-async def _cancel_short(change: Change, order: OrderSnapshot, hold: Hold) -> None:
+async def _cancel_short(change: UnitOfWork, order: OrderSnapshot, hold: Hold) -> None:
     short = {line.line: line.short for line in order.lines if line.short}
     await _cancel(change, order, hold, short)
 
 
 @decides_lines(HoldReason.STOCK, Decision.CANCEL_LINES)
 async def _cancel_some(
-    change: Change, order: OrderSnapshot, hold: Hold, wanted: Mapping[int, int]
+    change: UnitOfWork, order: OrderSnapshot, hold: Hold, wanted: Mapping[int, int]
 ) -> None:
     """Any remaining shortage opens a new stock hold."""
     await _cancel(change, order, hold, wanted)
@@ -41,7 +41,7 @@ async def _cancel_some(
 
 
 async def _cancel(
-    change: Change, order: OrderSnapshot, hold: Hold, wanted: Mapping[int, int]
+    change: UnitOfWork, order: OrderSnapshot, hold: Hold, wanted: Mapping[int, int]
 ) -> None:
     if wanted:
         await cancel_units(
@@ -50,7 +50,7 @@ async def _cancel(
 
 
 @decides(HoldReason.STOCK, Decision.WAIT)
-async def _wait_for_stock(change: Change, order: OrderSnapshot, hold: Hold) -> None:
+async def _wait_for_stock(change: UnitOfWork, order: OrderSnapshot, hold: Hold) -> None:
     await place_hold(
         change,
         HoldReason.STOCK,
@@ -61,12 +61,12 @@ async def _wait_for_stock(change: Change, order: OrderSnapshot, hold: Hold) -> N
 
 
 @decides(HoldReason.STOCK, Decision.SHIP_PARTIAL)
-async def _ship_partial(change: Change, order: OrderSnapshot, hold: Hold) -> None:
+async def _ship_partial(change: UnitOfWork, order: OrderSnapshot, hold: Hold) -> None:
     await allow_partial(change)
 
 
 @decides(HoldReason.PAYMENT, Decision.RETRY)
-async def _try_card_again(change: Change, order: OrderSnapshot, hold: Hold) -> None:
+async def _try_card_again(change: UnitOfWork, order: OrderSnapshot, hold: Hold) -> None:
     last = order.payments[-1]
     await change.insert(
         Payment,
@@ -83,7 +83,9 @@ async def _try_card_again(change: Change, order: OrderSnapshot, hold: Hold) -> N
 
 
 @decides(HoldReason.PAYMENT, Decision.NEW_METHOD)
-async def _needs_new_method(change: Change, order: OrderSnapshot, hold: Hold) -> None:
+async def _needs_new_method(
+    change: UnitOfWork, order: OrderSnapshot, hold: Hold
+) -> None:
     if not any(not payment.ledger for payment in order.payments):
         raise Refusal(
             "decision-not-allowed", "Give the new method with POST …/payments first."

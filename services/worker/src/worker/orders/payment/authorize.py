@@ -5,8 +5,8 @@ from datetime import datetime
 from shared.contracts.base import Payload
 from shared.contracts.orders.states import Decision, HoldReason, MoneyKind, MoneyStatus
 from shared.database.ids import new_id
-from shared.database.kernel.change import Change
 from shared.database.kernel.holds import release_holds
+from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import LedgerRow, OrderSnapshot, Payment
 from shared.database.orders.tables import Payment as PaymentTable
 
@@ -31,7 +31,7 @@ class Begun(Payload):
 
 
 async def begin(
-    change: Change,
+    change: UnitOfWork,
     order: OrderSnapshot,
     *,
     now: datetime,
@@ -85,7 +85,7 @@ def _waits_for_customer(order: OrderSnapshot) -> bool:
     return any(payment.next_action for payment in order.payments)
 
 
-async def _saved(change: Change, order: OrderSnapshot) -> Payment | None:
+async def _saved(change: UnitOfWork, order: OrderSnapshot) -> Payment | None:
     """Another authorisation on a method that has worked and was saved."""
     for payment in reversed(order.payments):
         if payment.authorized and payment.customer_ref:
@@ -108,7 +108,7 @@ async def _saved(change: Change, order: OrderSnapshot) -> Payment | None:
 
 
 async def settle(
-    change: Change,
+    change: UnitOfWork,
     order: OrderSnapshot,
     *,
     row_id: str,
@@ -132,7 +132,7 @@ async def settle(
 
 
 async def _authorized(
-    change: Change,
+    change: UnitOfWork,
     order: OrderSnapshot,
     payment: Payment,
     row: LedgerRow,
@@ -156,7 +156,7 @@ async def _authorized(
 
 
 async def _action_required(
-    change: Change, payment: Payment, customer_ref: str, answer: ProviderPayment
+    change: UnitOfWork, payment: Payment, customer_ref: str, answer: ProviderPayment
 ) -> None:
     if payment.next_action is not None:
         return
@@ -172,7 +172,7 @@ async def _action_required(
 
 
 async def _declined(
-    change: Change,
+    change: UnitOfWork,
     payment: Payment,
     row_id: str,
     customer_ref: str,

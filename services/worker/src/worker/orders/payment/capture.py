@@ -6,7 +6,7 @@ from datetime import datetime
 from shared.contracts.base import Payload
 from shared.contracts.errors import Refusal, StepInFlight
 from shared.contracts.orders.states import MoneyKind, MoneyStatus, ShipmentStatus
-from shared.database.kernel.change import Change
+from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import OrderSnapshot, Shipment
 from shared.database.orders.tables import Order
 from shared.database.orders.tables import Shipment as ShipmentTable
@@ -31,7 +31,7 @@ class Begun(Payload):
 
 
 async def begin(
-    change: Change, order: OrderSnapshot, *, shipment_id: str, now: datetime
+    change: UnitOfWork, order: OrderSnapshot, *, shipment_id: str, now: datetime
 ) -> Begun:
     """Raises `Refusal` wrong-state, on-hold; `StepInFlight` while another parcel of
     the order is being paid for, since its price depends on what came before."""
@@ -80,7 +80,7 @@ def _check_may_be_paid(order: OrderSnapshot, shipment: Shipment) -> None:
 
 
 async def settle(
-    change: Change, order: OrderSnapshot, *, row_id: str, answer: ProviderPayment
+    change: UnitOfWork, order: OrderSnapshot, *, row_id: str, answer: ProviderPayment
 ) -> Done:
     payment, row = ledger.find_row(order, row_id)
     if row.status is not MoneyStatus.PENDING:
@@ -122,7 +122,7 @@ async def settle(
 
 
 async def _mark_paid(
-    change: Change,
+    change: UnitOfWork,
     order: OrderSnapshot,
     shipment: Shipment,
     units: Mapping[int, int],

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from shared.contracts.orders.states import MoneyKind, MoneyStatus
 from shared.database.ids import new_id
-from shared.database.kernel.change import Change
+from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import LedgerRow, OrderSnapshot, Payment
 from shared.database.orders.tables import LedgerRow as LedgerTable
 from shared.database.orders.tables import Payment as PaymentTable
@@ -15,7 +15,7 @@ books know nothing of it."""
 
 
 async def begin(
-    change: Change,
+    change: UnitOfWork,
     payment_id: str,
     kind: MoneyKind,
     amount: int,
@@ -42,7 +42,7 @@ async def begin(
 
 
 async def settle(
-    change: Change,
+    change: UnitOfWork,
     row_id: str,
     status: MoneyStatus,
     *,
@@ -59,7 +59,7 @@ async def settle(
     )
 
 
-async def add(change: Change, payment_id: str, **amounts: int) -> None:
+async def add(change: UnitOfWork, payment_id: str, **amounts: int) -> None:
     """Add to counters of a payment, by their column names."""
     await change.update(PaymentTable, payment_id, add=amounts)
 

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from shared.contracts.base import Payload
 from shared.contracts.orders.states import MoneyKind, MoneyStatus
-from shared.database.kernel.change import Change
+from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import OrderSnapshot, Payment
 from shared.database.orders.tables import Payment as PaymentTable
 
@@ -22,7 +22,7 @@ class Begun(Payload):
 
 
 async def begin(
-    change: Change, order: OrderSnapshot, *, payment_id: str, now: datetime
+    change: UnitOfWork, order: OrderSnapshot, *, payment_id: str, now: datetime
 ) -> Begun:
     payment = order.payment(payment_id)
     ref = payment.provider_ref or ""
@@ -40,7 +40,7 @@ async def begin(
     return Begun(request=request, provider_ref=ref)
 
 
-async def settle(change: Change, order: OrderSnapshot, *, row_id: str) -> Done:
+async def settle(change: UnitOfWork, order: OrderSnapshot, *, row_id: str) -> Done:
     payment, row = ledger.find_row(order, row_id)
     if row.status is not MoneyStatus.PENDING:
         return Done()
@@ -53,7 +53,7 @@ async def settle(change: Change, order: OrderSnapshot, *, row_id: str) -> Done:
     return Done()
 
 
-async def _abandon(change: Change, payment: Payment, row_id: str) -> None:
+async def _abandon(change: UnitOfWork, payment: Payment, row_id: str) -> None:
     await ledger.settle(change, row_id, MoneyStatus.FAILED, failure="abandoned")
     await change.update(PaymentTable, payment.id, next_action=None)
     change.event("payment.abandoned", payment_id=payment.id)

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from shared.contracts.base import Payload
 from shared.contracts.orders.states import MoneyKind, MoneyStatus
-from shared.database.kernel.change import Change
+from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import LedgerRow, OrderSnapshot, Payment
 
 from worker.orders.payment import ledger
@@ -46,7 +46,7 @@ def resume(payment: Payment, row: LedgerRow) -> ProviderRequest:
 
 
 async def open_request(
-    change: Change,
+    change: UnitOfWork,
     payment_id: str,
     kind: MoneyKind,
     amount: int,
@@ -59,7 +59,9 @@ async def open_request(
     )
 
 
-async def under_new_key(change: Change, order: OrderSnapshot, *, row_id: str) -> Done:
+async def under_new_key(
+    change: UnitOfWork, order: OrderSnapshot, *, row_id: str
+) -> Done:
     """Give up a spent key and ask under a new one. The counters stay as they are."""
     payment, row = ledger.find_row(order, row_id)
     if row.status is MoneyStatus.PENDING:

@@ -5,8 +5,8 @@ from functools import partial
 from shared.contracts.orders.activities import RefundSteps
 from shared.contracts.orders.models import RefundRef, RefundState, RequestRefund
 from shared.contracts.orders.states import HoldReason, MoneyStatus, RefundReason
-from shared.database.kernel.change import Change
 from shared.database.kernel.holds import place_hold
+from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import OrderSnapshot
 from temporalio import activity
 
@@ -49,7 +49,7 @@ class RefundActivities(RefundSteps):
 
 
 async def _request(
-    change: Change, order: OrderSnapshot, *, command: RequestRefund, limit: int
+    change: UnitOfWork, order: OrderSnapshot, *, command: RequestRefund, limit: int
 ) -> Done:
     due = wished(
         order,

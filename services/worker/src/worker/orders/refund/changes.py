@@ -10,7 +10,7 @@ from shared.contracts.orders.states import (
     RefundReason,
 )
 from shared.database.ids import new_id
-from shared.database.kernel.change import Change
+from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import (
     Hold,
     LedgerRow,
@@ -28,7 +28,7 @@ from worker.orders.stock.changes import add_to_line
 
 
 async def request(
-    change: Change,
+    change: UnitOfWork,
     order: OrderSnapshot,
     due: RefundBreakdown,
     *,
@@ -68,7 +68,7 @@ async def request(
 
 
 async def _set_aside(
-    change: Change, order: OrderSnapshot, amount: int, refund_id: str
+    change: UnitOfWork, order: OrderSnapshot, amount: int, refund_id: str
 ) -> None:
     """Spread the amount over the payments that can still pay it, oldest first."""
     for payment in order.payments:
@@ -80,7 +80,7 @@ async def _set_aside(
 
 
 @decides(HoldReason.REFUND, Decision.REJECT)
-async def reject(change: Change, order: OrderSnapshot, hold: Hold) -> None:
+async def reject(change: UnitOfWork, order: OrderSnapshot, hold: Hold) -> None:
     """Take a refund back: nothing more of it is paid out. Raises `Refusal`
     wrong-state while a part of it is at the provider."""
     refund = order.refund(hold.subject)
@@ -95,7 +95,7 @@ async def reject(change: Change, order: OrderSnapshot, hold: Hold) -> None:
 
 
 @decides(HoldReason.REFUND, Decision.PAID_OTHERWISE)
-async def pay_otherwise(change: Change, order: OrderSnapshot, hold: Hold) -> None:
+async def pay_otherwise(change: UnitOfWork, order: OrderSnapshot, hold: Hold) -> None:
     """The customer got the money another way. Raises like `reject`."""
     refund = order.refund(hold.subject)
     for payment, row in _open_rows(order, refund.id):
@@ -108,7 +108,7 @@ async def pay_otherwise(change: Change, order: OrderSnapshot, hold: Hold) -> Non
 
 
 @decides(HoldReason.REFUND, Decision.APPROVE, Decision.RETRY)
-async def go_on(change: Change, order: OrderSnapshot, hold: Hold) -> None:
+async def go_on(change: UnitOfWork, order: OrderSnapshot, hold: Hold) -> None:
     """A second person has looked at it: the provider is asked, or asked again."""
     refund = order.refund(hold.subject)
     await change.update(
@@ -128,7 +128,7 @@ def _open_rows(order: OrderSnapshot, refund_id: str) -> list[tuple[Payment, Ledg
 
 
 async def _add(
-    change: Change, order: OrderSnapshot, due: RefundBreakdown, *, sign: int
+    change: UnitOfWork, order: OrderSnapshot, due: RefundBreakdown, *, sign: int
 ) -> None:
     for number, units in due.lines.items():
         await add_to_line(change, order.id, number, credited=sign * units)

@@ -2,8 +2,8 @@
 
 from shared.contracts.base import Payload
 from shared.contracts.orders.states import Decision, HoldReason, MoneyKind, MoneyStatus
-from shared.database.kernel.change import Change
 from shared.database.kernel.holds import place_hold, release_holds
+from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import LedgerRow, OrderSnapshot, Payment
 from shared.database.orders.tables import LedgerRow as LedgerTable
 from shared.database.orders.tables import Refund as RefundTable
@@ -44,7 +44,7 @@ def _part(payment: Payment, row: LedgerRow) -> Part:
 
 
 async def settle(
-    change: Change,
+    change: UnitOfWork,
     order: OrderSnapshot,
     *,
     refund_id: str,
@@ -83,7 +83,7 @@ async def settle(
 
 
 async def _fail(
-    change: Change,
+    change: UnitOfWork,
     order: OrderSnapshot,
     refund_id: str,
     row_id: str,
@@ -119,7 +119,7 @@ async def _fail(
 
 
 async def _finish(
-    change: Change, order: OrderSnapshot, refund_id: str, status: MoneyStatus
+    change: UnitOfWork, order: OrderSnapshot, refund_id: str, status: MoneyStatus
 ) -> None:
     await change.update(RefundTable, refund_id, status=status)
     change.event(

@@ -13,7 +13,7 @@ from shared.contracts.orders.models import (
     ReturnState,
 )
 from shared.contracts.orders.states import Decision, HoldReason
-from shared.database.kernel.change import Change
+from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import OrderSnapshot
 from temporalio import activity
 
@@ -77,7 +77,7 @@ class ReturnActivities(ReturnSteps):
 
 
 async def _decide(
-    change: Change, order: OrderSnapshot, *, command: DecideReturn
+    change: UnitOfWork, order: OrderSnapshot, *, command: DecideReturn
 ) -> Done:
     """The same as releasing the return's hold. Raises `Refusal` wrong-state."""
     hold = order.hold(HoldReason.APPROVAL, command.return_id)

@@ -16,8 +16,8 @@ from shared.contracts.orders.states import (
     ReturnStatus,
     ShipmentStatus,
 )
-from shared.database.kernel.change import Change
 from shared.database.kernel.holds import place_hold
+from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import Hold, OrderSnapshot, Return
 from shared.database.orders.tables import Return as ReturnTable
 from shared.database.orders.tables import ReturnLine
@@ -75,7 +75,7 @@ def _in_returns(returns: Iterable[Return]) -> dict[int, int]:
 
 
 async def _check(
-    change: Change, order: OrderSnapshot, wanted: Mapping[int, int]
+    change: UnitOfWork, order: OrderSnapshot, wanted: Mapping[int, int]
 ) -> None:
     there = returnable(order)
     if any(units > there.get(line, 0) for line, units in wanted.items()):
@@ -97,7 +97,7 @@ async def _check(
 
 
 async def _not_returnable(
-    change: Change, order: OrderSnapshot, wanted: Mapping[int, int]
+    change: UnitOfWork, order: OrderSnapshot, wanted: Mapping[int, int]
 ) -> list[int]:
     skus = await change.connection.scalars(
         _FINAL_SALE, {"skus": [order.line(number).sku for number in wanted]}
@@ -117,7 +117,7 @@ def as_units(lines: Mapping[int, int]) -> list[dict[str, int]]:
 
 
 async def request(
-    change: Change,
+    change: UnitOfWork,
     order: OrderSnapshot,
     *,
     command: RequestReturn,
@@ -145,7 +145,7 @@ async def request(
     return Done()
 
 
-async def _recent(change: Change, order: OrderSnapshot, window: timedelta) -> int:
+async def _recent(change: UnitOfWork, order: OrderSnapshot, window: timedelta) -> int:
     recent = await change.connection.scalar(
         _RECENT, {"customer": order.customer, "window": window}
     )
@@ -160,7 +160,7 @@ _RECENT = text(
 
 
 async def _write(
-    change: Change, order: OrderSnapshot, command: RequestReturn, *, approved: bool
+    change: UnitOfWork, order: OrderSnapshot, command: RequestReturn, *, approved: bool
 ) -> None:
     await change.insert(
         ReturnTable,
@@ -192,12 +192,12 @@ async def _write(
 
 
 @decides(HoldReason.APPROVAL, Decision.APPROVE, of_return=True)
-async def approve(change: Change, order: OrderSnapshot, hold: Hold) -> None:
+async def approve(change: UnitOfWork, order: OrderSnapshot, hold: Hold) -> None:
     await change.update(ReturnTable, hold.subject, status=ReturnStatus.APPROVED)
 
 
 @decides(HoldReason.APPROVAL, Decision.REJECT, of_return=True)
-async def reject(change: Change, order: OrderSnapshot, hold: Hold) -> None:
+async def reject(change: UnitOfWork, order: OrderSnapshot, hold: Hold) -> None:
     await change.update(ReturnTable, hold.subject, status=ReturnStatus.REJECTED)
     change.event("return.rejected", return_id=hold.subject)
 
@@ -206,7 +206,7 @@ async def reject(change: Change, order: OrderSnapshot, hold: Hold) -> None:
 
 
 async def expect(
-    change: Change,
+    change: UnitOfWork,
     order: OrderSnapshot,
     *,
     return_id: str,
@@ -235,7 +235,7 @@ async def expect(
     return Done()
 
 
-async def remind(change: Change, order: OrderSnapshot, *, return_id: str) -> Done:
+async def remind(change: UnitOfWork, order: OrderSnapshot, *, return_id: str) -> Done:
     return_ = order.return_(return_id)
     at, due = return_.remind_at, return_.due_at
     if return_.status is not ReturnStatus.APPROVED or not _has_come(at):
@@ -248,7 +248,7 @@ async def remind(change: Change, order: OrderSnapshot, *, return_id: str) -> Don
     return Done()
 
 
-async def expire(change: Change, order: OrderSnapshot, *, return_id: str) -> Done:
+async def expire(change: UnitOfWork, order: OrderSnapshot, *, return_id: str) -> Done:
     return_ = order.return_(return_id)
     if return_.status is ReturnStatus.APPROVED and _has_come(return_.due_at):
         await change.update(ReturnTable, return_id, status=ReturnStatus.EXPIRED)
@@ -263,7 +263,7 @@ def _has_come(moment: datetime | None) -> TypeGuard[datetime]:
 # ── over ─────────────────────────────────────────────────────────────────────────
 
 
-async def close(change: Change, order: OrderSnapshot, *, return_id: str) -> Done:
+async def close(change: UnitOfWork, order: OrderSnapshot, *, return_id: str) -> Done:
     if order.return_(return_id).status is ReturnStatus.RECEIVED:
         await change.update(ReturnTable, return_id, status=ReturnStatus.CLOSED)
         change.event("return.closed", return_id=return_id)

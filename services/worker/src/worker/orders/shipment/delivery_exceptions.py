@@ -14,8 +14,8 @@ from shared.contracts.orders.states import (
     RefundReason,
     ShipmentStatus,
 )
-from shared.database.kernel.change import Change
 from shared.database.kernel.holds import place_hold, release_holds
+from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import Hold, OrderSnapshot, Shipment, read_order
 from shared.database.orders.tables import Shipment as ShipmentTable
 from sqlalchemy import text
@@ -48,7 +48,7 @@ def as_units(lines: object) -> dict[int, int]:
 
 
 async def ask(
-    change: Change,
+    change: UnitOfWork,
     order: OrderSnapshot,
     shipment: Shipment,
     cause: str,
@@ -76,14 +76,14 @@ async def ask(
     return True
 
 
-async def settle(change: Change, shipment: Shipment) -> None:
+async def settle(change: UnitOfWork, shipment: Shipment) -> None:
     """The question about this parcel has answered itself."""
     await release_holds(
         change, Decision.SETTLED, reason=HoldReason.DELIVERY, subject=shipment.id
     )
 
 
-async def was_given_up(change: Change, shipment: Shipment) -> bool:
+async def was_given_up(change: UnitOfWork, shipment: Shipment) -> bool:
     """Whether somebody had this parcel's goods sent again or paid back."""
     decided = await change.connection.scalar(_GIVEN_UP, {"shipment": shipment.id})
     return bool(decided)
@@ -99,7 +99,7 @@ _GIVEN_UP = text(
 
 
 @decides(HoldReason.DELIVERY, Decision.WAIT)
-async def wait(change: Change, order: OrderSnapshot, hold: Hold) -> None:
+async def wait(change: UnitOfWork, order: OrderSnapshot, hold: Hold) -> None:
     """Ask again after the same time."""
     await place_hold(
         change,
@@ -112,7 +112,7 @@ async def wait(change: Change, order: OrderSnapshot, hold: Hold) -> None:
 
 
 @decides(HoldReason.DELIVERY, Decision.RESHIP)
-async def reship(change: Change, order: OrderSnapshot, hold: Hold) -> None:
+async def reship(change: UnitOfWork, order: OrderSnapshot, hold: Hold) -> None:
     """Send the goods once more, prepaid: the next parcel has nothing left to capture.
     Missing stock is treated as in a new order. Raises `Refusal`."""
     shipment = order.shipment(hold.subject)
@@ -134,7 +134,7 @@ async def reship(change: Change, order: OrderSnapshot, hold: Hold) -> None:
 
 
 @decides(HoldReason.DELIVERY, Decision.REFUND)
-async def refund(change: Change, order: OrderSnapshot, hold: Hold) -> None:
+async def refund(change: UnitOfWork, order: OrderSnapshot, hold: Hold) -> None:
     """Pay the goods back, and the shipping too if nothing else is left of them."""
     shipment = order.shipment(hold.subject)
     units = _owed(shipment, hold)
@@ -161,7 +161,7 @@ def _owed(shipment: Shipment, hold: Hold) -> dict[int, int]:
 
 
 async def _give_up(
-    change: Change, order: OrderSnapshot, shipment: Shipment, hold: Hold
+    change: UnitOfWork, order: OrderSnapshot, shipment: Shipment, hold: Hold
 ) -> None:
     """The parcel will not arrive. What came back is stock again; what did not is
     written off, which it was when it left."""

@@ -10,7 +10,7 @@ from shared.contracts.orders.models import (
     ShipmentRef,
 )
 from shared.contracts.orders.states import ShipmentStatus
-from shared.database.kernel.change import Change
+from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import OrderSnapshot
 from shared.database.orders.tables import Shipment as ShipmentTable
 from temporalio import activity
@@ -77,7 +77,7 @@ class CarrierActivities(CarrierSteps):
 
 
 async def _pack(
-    change: Change, order: OrderSnapshot, *, shipment_id: str, label: Label
+    change: UnitOfWork, order: OrderSnapshot, *, shipment_id: str, label: Label
 ) -> Done:
     shipment = order.shipment(shipment_id)
     ready = shipment.status is ShipmentStatus.READY
@@ -98,14 +98,18 @@ async def _pack(
 
 
 async def _refuse(
-    change: Change, order: OrderSnapshot, *, shipment_id: str, refused: AddressRefused
+    change: UnitOfWork,
+    order: OrderSnapshot,
+    *,
+    shipment_id: str,
+    refused: AddressRefused,
 ) -> Done:
     fields = {"fields": refused.fields} if refused.fields else {}
     await ask_for_address(change, refused.cause, shipment_id=shipment_id, **fields)
     return Done()
 
 
-async def _void(change: Change, order: OrderSnapshot, *, shipment_id: str) -> Done:
+async def _void(change: UnitOfWork, order: OrderSnapshot, *, shipment_id: str) -> Done:
     await change.update(ShipmentTable, shipment_id, label_ref=None)
     change.event("shipment.label_voided", shipment_id=shipment_id)
     return Done()

@@ -4,12 +4,12 @@ from collections import defaultdict
 
 from shared.contracts.orders.states import ShipmentStatus
 from shared.database.ids import new_id
-from shared.database.kernel.change import Change
+from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import OrderSnapshot
 from shared.database.orders.tables import Shipment, ShipmentLine
 
 
-async def plan(change: Change, order: OrderSnapshot) -> int:
+async def plan(change: UnitOfWork, order: OrderSnapshot) -> int:
     """Plan shipments for all that is reserved. Returns how many there are new."""
     parcels: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for reservation, units in order.unplanned():

@@ -10,8 +10,8 @@ from datetime import datetime
 
 from shared.contracts.errors import StepInFlight
 from shared.contracts.orders.states import MoneyKind, ShipmentStatus
-from shared.database.kernel.change import Change
 from shared.database.kernel.discrepancies import Finding, report
+from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import Line, OrderSnapshot, Shipment
 from shared.database.orders.tables import Shipment as ShipmentTable
 from sqlalchemy import text
@@ -23,7 +23,7 @@ from worker.orders.stock.changes import add_to_line, give_back, move_stock
 
 
 async def leave_after_all(
-    change: Change, order: OrderSnapshot, shipment: Shipment, at: datetime
+    change: UnitOfWork, order: OrderSnapshot, shipment: Shipment, at: datetime
 ) -> None:
     """Raises `StepInFlight` while another parcel is being paid for: what is due for it
     depends on what has left."""
@@ -56,7 +56,7 @@ async def leave_after_all(
 
 
 async def _take_from_stock(
-    change: Change, shipment: Shipment, line: Line, reserved: int, unreserved: int
+    change: UnitOfWork, shipment: Shipment, line: Line, reserved: int, unreserved: int
 ) -> None:
     gone = await _free(change, line.sku, shipment.location, unreserved)
     move = (line.sku, shipment.location, -reserved - gone, -reserved)
@@ -72,7 +72,7 @@ async def _take_from_stock(
 
 
 async def _take_back(
-    change: Change, order: OrderSnapshot, shipment: Shipment, line: Line, units: int
+    change: UnitOfWork, order: OrderSnapshot, shipment: Shipment, line: Line, units: int
 ) -> int:
     """Units that were planned anew and need not be sent again: they are taken out of
     what is reserved, as far as nobody has packed them, or packed others for their
@@ -100,13 +100,15 @@ def _not_packed(
             yield other, other.units(line.line)
 
 
-async def _shrink(change: Change, shipment: Shipment, line: int, units: int) -> None:
+async def _shrink(
+    change: UnitOfWork, shipment: Shipment, line: int, units: int
+) -> None:
     await leave_out(change, shipment, line, units)
     if sum(item.qty for item in shipment.lines) == units:
         await cancel_shipment(change, shipment)
 
 
-async def _free(change: Change, sku: str, location: str, units: int) -> int:
+async def _free(change: UnitOfWork, sku: str, location: str, units: int) -> int:
     """How many of `units` no order has been promised."""
     free = await change.connection.scalar(_FREE, {"sku": sku, "location": location})
     return min(units, free or 0)

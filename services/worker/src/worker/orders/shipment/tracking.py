@@ -5,7 +5,7 @@ from functools import partial
 
 from shared.contracts.base import Payload
 from shared.contracts.orders.states import HoldReason, ShipmentStatus
-from shared.database.kernel.change import Change
+from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import OrderSnapshot, Shipment, read_order
 from shared.database.orders.tables import Shipment as ShipmentTable
 
@@ -46,7 +46,7 @@ async def track(
 
 
 async def _move(
-    change: Change, order: OrderSnapshot, *, shipment_id: str, now: Tracking
+    change: UnitOfWork, order: OrderSnapshot, *, shipment_id: str, now: Tracking
 ) -> Moved:
     shipment = order.shipment(shipment_id)
     if not is_news(now.status, now.at, shipment.tracking_status, shipment.tracking_at):
@@ -78,7 +78,7 @@ async def _move(
 
 
 async def _leave(
-    change: Change, order: OrderSnapshot, shipment: Shipment, now: Tracking
+    change: UnitOfWork, order: OrderSnapshot, shipment: Shipment, now: Tracking
 ) -> bool:
     """A parcel that is scanned has left, even if nobody said so."""
     if shipment.status is ShipmentStatus.CANCELLED:
@@ -95,7 +95,7 @@ async def _leave(
 
 
 async def _arrive(
-    change: Change, order: OrderSnapshot, shipment: Shipment, now: Tracking
+    change: UnitOfWork, order: OrderSnapshot, shipment: Shipment, now: Tracking
 ) -> bool:
     """Delivered, perhaps after it was taken for lost. Where its goods were paid back
     or sent again meanwhile, somebody has to speak with the customer."""
@@ -120,7 +120,7 @@ async def _arrive(
 
 
 async def _ask(
-    change: Change, order: OrderSnapshot, shipment: Shipment, now: Tracking
+    change: UnitOfWork, order: OrderSnapshot, shipment: Shipment, now: Tracking
 ) -> bool:
     cause = CAUSES.get(now.status)
     if shipment.status not in AWAY:
@@ -142,7 +142,7 @@ async def _ask(
     )
 
 
-async def _settled(change: Change, shipment: Shipment) -> dict[int, int]:
+async def _settled(change: UnitOfWork, shipment: Shipment) -> dict[int, int]:
     """All of a lost parcel, once its goods were paid back or sent again."""
     lost = shipment.status is ShipmentStatus.LOST
     if lost and await delivery_exceptions.was_given_up(change, shipment):

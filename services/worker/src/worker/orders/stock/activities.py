@@ -3,8 +3,8 @@
 from shared.contracts.orders.activities import StockSteps
 from shared.contracts.orders.models import Served, StockRef, WaitingOrders
 from shared.contracts.orders.states import Decision, HoldReason
-from shared.database.kernel.change import Change
 from shared.database.kernel.holds import release_holds
+from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import OrderSnapshot
 from sqlalchemy import text
 from temporalio import activity
@@ -52,7 +52,7 @@ class StockActivities(StockSteps):
         return Served(units=units)
 
 
-async def serve(change: Change, order: OrderSnapshot) -> Served:
+async def serve(change: UnitOfWork, order: OrderSnapshot) -> Served:
     """Reserve what the order waits for. Nothing short any more settles its hold."""
     if order.status.final or not order.allocated:
         return Served(units=0)

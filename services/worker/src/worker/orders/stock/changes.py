@@ -7,7 +7,7 @@ summed up first, so that two orders never wait for each other in a circle (S1).
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from shared.database.kernel.change import Change
+from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import Line, OrderSnapshot
 from shared.database.orders.tables import OrderLine
 from sqlalchemy import text
@@ -32,7 +32,7 @@ CLAIMED = text(
 )
 
 
-async def reserve_missing(change: Change, order: OrderSnapshot, key: str) -> int:
+async def reserve_missing(change: UnitOfWork, order: OrderSnapshot, key: str) -> int:
     """Reserve what the order's short lines need, as far as there is and no older
     order waits for it. Returns the units reserved."""
     wanted = [line for line in order.lines if line.short > 0]
@@ -53,7 +53,7 @@ async def reserve_missing(change: Change, order: OrderSnapshot, key: str) -> int
     return sum(units for _, _, units in taken)
 
 
-async def _lock_free_stock(change: Change, skus: set[str]) -> Free:
+async def _lock_free_stock(change: UnitOfWork, skus: set[str]) -> Free:
     rows = await change.connection.execute(_LOCK_STOCK, {"skus": sorted(skus)})
     return {(row.sku, row.location): row.units for row in rows}
 
@@ -65,7 +65,7 @@ _LOCK_STOCK = text(
 
 
 async def _claimed_before(
-    change: Change, order: OrderSnapshot, skus: set[str]
+    change: UnitOfWork, order: OrderSnapshot, skus: set[str]
 ) -> Mapping[str, int]:
     """Units, by SKU, that orders placed before this one are waiting for."""
     rows = await change.connection.execute(
@@ -95,7 +95,7 @@ def _allocate(
 
 
 async def _take(
-    change: Change, order_id: str, line: Line, location: str, units: int
+    change: UnitOfWork, order_id: str, line: Line, location: str, units: int
 ) -> None:
     await change.connection.execute(
         _RESERVE,
@@ -121,7 +121,7 @@ _RESERVE = text(
 
 
 async def give_back(
-    change: Change,
+    change: UnitOfWork,
     order_id: str,
     line: Line,
     location: str,
@@ -152,18 +152,20 @@ _DROP = text(
 )
 
 
-async def add_to_line(change: Change, order_id: str, line: int, **units: int) -> None:
+async def add_to_line(
+    change: UnitOfWork, order_id: str, line: int, **units: int
+) -> None:
     """Add to counters of an order line, by their column names."""
     await change.update(OrderLine, {"order_id": order_id, "line": line}, add=units)
 
 
 async def move_stock(
-    change: Change,
+    change: UnitOfWork,
     key: str,
     reason: str,
     moves: Iterable[tuple[str, str, int, int]],
 ) -> None:
-    """Change stock and say why. `moves` are (sku, location, on hand, reserved)."""
+    """Move stock and record why. `moves` are (sku, location, on hand, reserved)."""
     sums: Counter[tuple[str, str, str]] = Counter()
     for sku, location, on_hand, reserved in moves:
         sums[sku, location, "on_hand"] += on_hand

@@ -1,5 +1,5 @@
 """The state of the business in gauges, each by a partial index: what has ended costs
-nothing. Counters of what happened are in `shared.database.orders.counting`.
+nothing. Counters of what happened are in `shared.database.orders.metrics`.
 """
 
 from shared.contracts.orders.states import HoldReason, MoneyKind, OrderStatus

@@ -5,8 +5,8 @@ from datetime import timedelta
 from shared.contracts.base import Payload
 from shared.contracts.orders.activities import RetentionSteps
 from shared.contracts.orders.models import Swept
-from shared.database.kernel.change import Change
-from shared.database.orders.erasing import WORK_LEFT, erase_person
+from shared.database.kernel.unit_of_work import UnitOfWork
+from shared.database.orders.erasure import WORK_LEFT, erase_person
 from shared.database.orders.snapshot import OrderSnapshot
 from sqlalchemy import text
 from sqlalchemy.sql import TextClause
@@ -115,5 +115,5 @@ class RetentionActivities(RetentionSteps):
                 return Swept(found=forgotten)
 
 
-async def _erase(change: Change, _: OrderSnapshot) -> Erased:
+async def _erase(change: UnitOfWork, _: OrderSnapshot) -> Erased:
     return Erased(contacts=int(await erase_person(change)))

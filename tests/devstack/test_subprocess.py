@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from devstack.process import (
+from devstack.subprocess import (
     Command,
     PartFailed,
     Process,
@@ -104,7 +104,7 @@ async def test_a_part_killed_for_good_stays_down_until_it_is_started(
 async def test_a_part_that_keeps_dying_fails_with_the_end_of_its_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("devstack.process._FIRST_BACK_OFF_SECONDS", 0.01)
+    monkeypatch.setattr("devstack.subprocess._FIRST_BACK_OFF_SECONDS", 0.01)
     process = Process(a_command(tmp_path, "exit=3"))
     with pytest.raises(PartFailed, match=r"(?s)exit status 3.*cannot go on"):
         await process.start()
@@ -137,7 +137,7 @@ async def test_a_paused_part_can_be_stopped(tmp_path: Path) -> None:
 async def test_a_part_whose_program_is_just_being_replaced_comes_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("devstack.process._FIRST_BACK_OFF_SECONDS", 0.01)
+    monkeypatch.setattr("devstack.subprocess._FIRST_BACK_OFF_SECONDS", 0.01)
     program = tmp_path / "program"
     program.symlink_to(sys.executable)
     command = a_command(tmp_path, f"ready={tmp_path / 'ready'}")

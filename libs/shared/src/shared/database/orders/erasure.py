@@ -5,7 +5,7 @@ from sqlalchemy import text
 
 from shared.contracts.errors import Refusal
 from shared.database.engine import Connection
-from shared.database.kernel.change import Change
+from shared.database.kernel.unit_of_work import UnitOfWork
 
 WORK_LEFT = """(
   o.status NOT IN ('completed', 'cancelled')
@@ -110,13 +110,13 @@ _FORGET_ANSWERS = (
 )
 
 
-async def require_no_work_left(change: Change) -> None:
+async def require_no_work_left(change: UnitOfWork) -> None:
     """Refused with `still-needed`."""
     if await change.connection.scalar(_IS_NEEDED, {"id": change.subject}):
         raise Refusal("still-needed", f"{change.subject} has work left.")
 
 
-async def erase_person(change: Change) -> bool:
+async def erase_person(change: UnitOfWork) -> bool:
     """Erase what the order, which is over, knows of a person. `False` where that was
     done before."""
     order = {"id": change.subject}
@@ -128,7 +128,7 @@ async def erase_person(change: Change) -> bool:
     return True
 
 
-async def rename_customer(change: Change, customer: str, alias: str) -> None:
+async def rename_customer(change: UnitOfWork, customer: str, alias: str) -> None:
     """From now on the order does not tell whose it was: `alias` stands wherever their
     own id stood."""
     values = {"id": change.subject, "customer": customer, "alias": alias}

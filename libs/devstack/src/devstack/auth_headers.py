@@ -7,7 +7,7 @@ from devstack.issuer.signer import Signer
 AUDIENCE = "orders"
 
 
-class Acting(Protocol):
+class AuthHeaders(Protocol):
     """Headers for somebody with these scopes."""
 
     def __call__(self, user: str, *scopes: str) -> dict[str, str]: ...
@@ -18,11 +18,11 @@ def by_header(user: str, *scopes: str) -> dict[str, str]:
     return {"X-Dev-User": user, "X-Dev-Scopes": " ".join(scopes)}
 
 
-def by_token(signer: Signer) -> Acting:
+def by_token(signer: Signer) -> AuthHeaders:
     """As the API wants it with `dev --auth`."""
 
-    def acting(user: str, *scopes: str) -> dict[str, str]:
+    def auth_headers(user: str, *scopes: str) -> dict[str, str]:
         token = signer.token(user, AUDIENCE, scope=" ".join(scopes))
         return {"Authorization": f"Bearer {token}"}
 
-    return acting
+    return auth_headers

@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel, SecretStr
 from shared.contracts.errors import NotFound, Refusal
 from shared.database.engine import Engine, connector
-from shared.database.kernel.change import CHANNEL, Change, change
+from shared.database.kernel.unit_of_work import CHANNEL, UnitOfWork, change
 from shared.database.listen import Listener
 from shared.database.orders.tables import Order, OrderLine
 from shared.platform.settings import DatabaseSettings
@@ -38,7 +38,7 @@ async def subject(engine: Engine) -> str:
 async def apply_once(
     engine: Engine, subject: str, key: str | None, number: int
 ) -> Answer:
-    async def apply(pending: Change) -> Answer:
+    async def apply(pending: UnitOfWork) -> Answer:
         pending.event("thing.done", number=number)
         return Answer(number=number)
 
@@ -83,7 +83,7 @@ async def test_events_have_no_gap_however_many_change_at_once(
 
 
 async def test_a_refusal_changes_nothing(engine: Engine, subject: str) -> None:
-    async def apply(pending: Change) -> Answer:
+    async def apply(pending: UnitOfWork) -> Answer:
         pending.event("thing.done", number=1)
         await pending.connection.execute(text("UPDATE orders SET total = 5"))
         raise Refusal("no", "Not today.")
@@ -167,18 +167,18 @@ async def test_a_lost_connection_is_a_reason_to_look(
 
 
 async def after(
-    engine: Engine, work: Callable[[Change], Awaitable[None]], query: str
+    engine: Engine, work: Callable[[UnitOfWork], Awaitable[None]], query: str
 ) -> tuple[object, ...]:
     """What `query` finds after `work`, of which nothing stays."""
     async with undone(engine) as connection:
-        await work(Change(connection, "ord_1", "test"))
+        await work(UnitOfWork(connection, "ord_1", "test"))
         return tuple((await connection.execute(text(query))).one())
 
 
 async def test_columns_are_set_and_counters_raised_in_one_update(
     engine: Engine, subject: str
 ) -> None:
-    async def work(pending: Change) -> None:
+    async def work(pending: UnitOfWork) -> None:
         for _ in range(2):
             await pending.update(
                 Order,
@@ -199,7 +199,7 @@ async def test_rows_are_inserted_and_found_again_by_their_key(
         numbers = {"line": number, "qty": 2, "total": 10, "tax": 1}
         return {"order_id": subject, "sku": "S", "name": "N", **numbers}
 
-    async def work(pending: Change) -> None:
+    async def work(pending: UnitOfWork) -> None:
         await pending.insert(OrderLine, line(1), line(2))
         await pending.insert(OrderLine)
         second = {"order_id": subject, "line": 2}
@@ -220,7 +220,7 @@ async def test_rows_are_inserted_and_found_again_by_their_key(
     ids=["set", "added", "key", "inserted"],
 )
 async def test_a_column_that_is_not_there_is_an_error(
-    engine: Engine, subject: str, work: Callable[[Change], Awaitable[None]]
+    engine: Engine, subject: str, work: Callable[[UnitOfWork], Awaitable[None]]
 ) -> None:
     with pytest.raises(LookupError, match="orders has no"):
         await after(engine, work, "SELECT")

@@ -18,7 +18,7 @@ _LIMITS = [("grpc.max_receive_message_length", -1), ("grpc.so_reuseport", 0)]
 
 
 @dataclass
-class Doorman(grpc.GenericRpcHandler):  # type: ignore[misc]
+class TemporalAuthProxy(grpc.GenericRpcHandler):  # type: ignore[misc]
     behind: str
     signer: Signer
     refusals: int = 0
@@ -82,10 +82,12 @@ async def _refuse(_: bytes, context: Any) -> None:
 
 
 @asynccontextmanager
-async def standing(behind: str, signer: Signer, pair: Pair) -> AsyncIterator[Doorman]:
-    doorman = Doorman(behind, signer)
-    await doorman.stand(pair)
+async def standing(
+    behind: str, signer: Signer, pair: Pair
+) -> AsyncIterator[TemporalAuthProxy]:
+    auth_proxy = TemporalAuthProxy(behind, signer)
+    await auth_proxy.stand(pair)
     try:
-        yield doorman
+        yield auth_proxy
     finally:
-        await doorman.leave()
+        await auth_proxy.leave()

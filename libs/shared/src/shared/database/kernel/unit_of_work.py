@@ -28,8 +28,8 @@ MESSAGES = "messages"
 """Where it is announced that there are messages to send."""
 
 
-class Change:
-    """A change under way: the connection that holds the lock, and what to tell."""
+class UnitOfWork:
+    """A transaction that holds its subject's lock: its connection and its events."""
 
     def __init__(self, connection: Connection, subject: str, actor: str) -> None:
         self.connection = connection
@@ -78,7 +78,7 @@ async def change(
     *,
     key: str | None,
     actor: str,
-    apply: Callable[[Change], Awaitable[R]],
+    apply: Callable[[UnitOfWork], Awaitable[R]],
     result: type[R],
 ) -> R:
     """Apply a change to `subject`, a row of `subjects`, once for `key`.
@@ -96,14 +96,15 @@ async def change(
             stored = await _answer(connection, key)
             if stored is not None:
                 return result.model_validate_json(stored)
-            pending = Change(connection, subject, actor)
-            answer = await apply(pending)
-            if pending.events or key is not None:
-                await _record(pending, subjects, version, key, answer)
-        if pending.events:
-            subjects.committed(pending.events, age_seconds)
-            told = any(event["type"] in subjects.told for event in pending.events)
-            await announce(engine, subject, told=told)
+            work = UnitOfWork(connection, subject, actor)
+            answer = await apply(work)
+            if work.events or key is not None:
+                await _record(work, subjects, version, key, answer)
+        if work.events:
+            subjects.committed(work.events, age_seconds)
+            types = {event["type"] for event in work.events}
+            notify = not types.isdisjoint(subjects.notified_events)
+            await announce(engine, subject, notify=notify)
         return answer
 
     return await retry_serialization(once)
@@ -165,7 +166,7 @@ def _locking(table: str) -> TextClause:
 def _recording(table: str) -> TextClause:
     return text(
         f"""
-        WITH told AS (
+        WITH event AS (
             INSERT INTO events (subject, seq, type, actor, data)
             SELECT :subject, :version + e.n, e.event ->> 'type', :actor,
                    e.event -> 'data'
@@ -176,7 +177,7 @@ def _recording(table: str) -> TextClause:
             SELECT :subject, :version + e.n, e.event ->> 'type'
             FROM jsonb_array_elements(cast(:events AS jsonb))
                  WITH ORDINALITY AS e (event, n)
-            WHERE e.event ->> 'type' = ANY(cast(:told_types AS text[]))
+            WHERE e.event ->> 'type' = ANY(cast(:notified_types AS text[]))
         ), done AS (
             INSERT INTO applied (key, subject, result)
             SELECT :key, :subject, cast(:result AS jsonb)
@@ -209,36 +210,36 @@ async def _answer(connection: Connection, key: str | None) -> str | None:
 
 
 async def _record(
-    change: Change,
+    work: UnitOfWork,
     subjects: type[Base],
     version: int,
     key: str | None,
     answer: BaseModel,
 ) -> None:
-    await change.connection.execute(
+    await work.connection.execute(
         _recording(subjects.__tablename__),
         {
-            "subject": change.subject,
+            "subject": work.subject,
             "version": version,
-            "actor": change.actor,
-            "events": json.dumps(change.events),
-            "count": len(change.events),
-            "told_types": sorted(subjects.told),
+            "actor": work.actor,
+            "events": json.dumps(work.events),
+            "count": len(work.events),
+            "notified_types": sorted(subjects.notified_events),
             "key": key,
             "result": answer.model_dump_json(),
         },
     )
 
 
-async def announce(engine: Engine, subject: str, *, told: bool = False) -> None:
-    """Wake whoever waits for `subject`, and with `told` whoever sends messages. Not
+async def announce(engine: Engine, subject: str, *, notify: bool = False) -> None:
+    """Wake whoever waits for `subject`, and with `notify` whoever sends messages. Not
     within the change's own transaction: a commit with NOTIFY in it takes a lock that
     all such commits queue for."""
     async with engine.connect() as connection:
         await connection.execute(
             _ANNOUNCE,
             {
-                "channels": [CHANNEL, MESSAGES] if told else [CHANNEL],
+                "channels": [CHANNEL, MESSAGES] if notify else [CHANNEL],
                 "subject": subject,
             },
         )

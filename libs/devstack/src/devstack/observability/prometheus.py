@@ -12,7 +12,7 @@ import yaml
 
 from devstack.ports import HOST, Ports
 from devstack.probe import answers
-from devstack.process import Command
+from devstack.subprocess import Command
 
 RULES = "deploy/kustomize/base/monitoring/rules"
 SCRAPE_SECONDS = 5

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from devstack.leftovers import Record, stop_leftovers
+from devstack.orphans import Record, stop_orphans
 
 from tests.devstack.waiting import eventually, is_running
 
@@ -17,7 +17,7 @@ from tests.devstack.waiting import eventually, is_running
 OWNER = """
 import signal, subprocess, sys
 from pathlib import Path
-from devstack.leftovers import Guard, Record
+from devstack.orphans import Guard, Record
 record = Record(Path(sys.argv[1]))
 child = subprocess.Popen(["sleep", "600"], start_new_session=True)
 record.write([(child.pid, signal.SIGTERM)])
@@ -68,9 +68,9 @@ def test_the_next_owner_stops_what_is_left(
 ) -> None:
     record, left = Record(tmp_path / "record"), a_sleeper()
     record.write([(left.pid, signal.SIGTERM)])
-    assert stop_leftovers(record) == 1
+    assert stop_orphans(record) == 1
     assert left.wait() == -signal.SIGTERM
-    assert stop_leftovers(record) == 0
+    assert stop_orphans(record) == 0
 
 
 def test_a_paused_leftover_is_stopped_too(
@@ -79,7 +79,7 @@ def test_a_paused_leftover_is_stopped_too(
     record, left = Record(tmp_path / "record"), a_sleeper()
     record.write([(left.pid, signal.SIGTERM)])
     left.send_signal(signal.SIGSTOP)
-    stop_leftovers(record)
+    stop_orphans(record)
     assert left.wait() == -signal.SIGTERM
 
 
@@ -91,7 +91,7 @@ def test_a_stranger_with_a_recorded_pid_is_left_alone(
     content = json.loads(record.path.read_text())
     content["processes"][0]["started"] -= 3600
     record.path.write_text(json.dumps(content))
-    assert stop_leftovers(record) == 0
+    assert stop_orphans(record) == 0
     assert is_running(stranger.pid)
 
 
@@ -100,7 +100,7 @@ def test_a_guard_leaves_the_processes_of_another_owner_alone(
 ) -> None:
     record, other = Record(tmp_path / "record"), a_sleeper()
     record.write([(other.pid, signal.SIGTERM)])
-    assert stop_leftovers(record, owner=psutil.Process().ppid()) == 0
+    assert stop_orphans(record, owner=psutil.Process().ppid()) == 0
     assert is_running(other.pid)
 
 
@@ -111,4 +111,4 @@ def test_a_missing_or_torn_record_means_that_nothing_is_left(
     record = Record(tmp_path / "record")
     if content is not None:
         record.path.write_text(content)
-    assert stop_leftovers(record) == 0
+    assert stop_orphans(record) == 0

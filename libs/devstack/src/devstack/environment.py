@@ -15,7 +15,7 @@ _FOREIGN = (
 _ON_LOOPBACK = (HOST, "localhost")
 
 
-def cleared(environment: Mapping[str, str]) -> dict[str, str]:
+def without_foreign_settings(environment: Mapping[str, str]) -> dict[str, str]:
     """What is left of it; a proxy is left as well, but not for what listens here."""
     kept = {
         name: value

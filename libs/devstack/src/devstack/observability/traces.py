@@ -21,8 +21,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
+from devstack.observability.spans import Span, Traces, read_spans, tell
 from devstack.ports import HOST
-from devstack.seeing.spans import Span, Traces, read_spans, tell
 
 SHOWN = 20
 PATIENCE_SECONDS = 10.0

@@ -56,7 +56,7 @@ class Record:
         return processes
 
 
-def stop_leftovers(record: Record, owner: int | None = None) -> int:
+def stop_orphans(record: Record, owner: int | None = None) -> int:
     """Stop the recorded processes that still run and return how many there were.
 
     A process is touched only if its start time is the recorded one. Safe to repeat, and
@@ -87,7 +87,7 @@ class Guard:
             *([str(remove)] if remove else []),
         ]
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "devstack.leftovers", *arguments],
+            [sys.executable, "-P", "-m", "devstack.orphans", *arguments],
             # It reads until the end of a pipe that only this process holds open.
             stdin=subprocess.PIPE,
             # Whoever reads our output must not have to wait for the guard's end.
@@ -140,7 +140,7 @@ def _kill_family(process: psutil.Process) -> None:
 
 def _guard(record: str, owner: str, remove: str | None = None) -> None:
     sys.stdin.read()
-    stop_leftovers(Record(Path(record)), owner=int(owner))
+    stop_orphans(Record(Path(record)), owner=int(owner))
     if remove is not None:
         shutil.rmtree(remove, ignore_errors=True)
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from devstack.observability.prometheus import NoPrometheus, prometheus
+from devstack.observability.spans import Span, Traces, tell
+from devstack.observability.traces import create_app
 from devstack.ports import free_ports
-from devstack.seeing.prometheus import NoPrometheus, prometheus
-from devstack.seeing.spans import Span, Traces, tell
-from devstack.seeing.traces import create_app
 from devstack.stack import Options, Stack
 
 from tests.observe.sources import ROOT

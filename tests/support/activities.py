@@ -234,7 +234,7 @@ def _quantities(lines: dict[int, int]) -> tuple[LineQuantity, ...]:
 
 
 @asynccontextmanager
-async def acting(
+async def open_actors(
     services: Services, host: Host, client: Client, files: Path
 ) -> AsyncIterator[Actors]:
     """On a database and with simulators of their own; no webhook arrives."""

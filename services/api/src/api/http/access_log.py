@@ -1,0 +1,142 @@
+"""One log line, one trace id and the safe headers for every request."""
+
+import logging
+import re
+import time
+from collections.abc import Iterable, Mapping
+from urllib.parse import urlsplit
+
+import structlog
+from opentelemetry import trace
+from shared.contracts.base import ID_BODY
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.http.trace_ids import begin_trace
+
+log = logging.getLogger("api.access")
+
+SAFE_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+# The page is FastAPI's: a script in it, and Swagger's own from where it is published.
+_PAGE_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'unsafe-inline' https://cdn.jsdelivr.net",
+        "style-src 'unsafe-inline' https://cdn.jsdelivr.net",
+        "img-src data: https://fastapi.tiangolo.com",
+        "connect-src 'self' {issuer}",
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+    )
+)
+_PAGES = ("/docs",)
+_QUIET = ("/health", "/ready")
+_ID = re.compile(f"[a-z]{{3}}_{ID_BODY}")
+
+
+class AccessLog:
+    """Pure ASGI, and the outermost layer of ours: what it sees is what is sent."""
+
+    def __init__(self, app: ASGIApp, issuer: str | None) -> None:
+        self._app = app
+        # The page asks there for tokens.
+        scheme, host, *_ = urlsplit(issuer or "")
+        origin = f"{scheme}://{host}" if host else "'self'"
+        self._page_policy = _PAGE_POLICY.format(issuer=origin)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        scope["headers"] = _one_line_each(scope["headers"])
+        exchange = _Exchange(scope, send, self._page_policy)
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(trace_id=exchange.trace_id)
+        try:
+            await self._app(scope, receive, exchange.send)
+        finally:
+            exchange.log()
+
+
+def _one_line_each(lines: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """A list may come in several lines (RFC 9110, 5.3), of which readers see the first
+    alone. What is no list then makes no sense, instead of hiding the second."""
+    joined: dict[bytes, bytes] = {}
+    for name, value in lines:
+        joined[name] = joined[name] + b", " + value if name in joined else value
+    return list(joined.items())
+
+
+class _Exchange:
+    def __init__(self, scope: Scope, send: Send, page_policy: str) -> None:
+        self._scope = scope
+        self._send = send
+        self._page_policy = page_policy
+        self._began = time.perf_counter()
+        self._status: int | None = None
+        self._placed: str | None = None
+        self.trace_id = begin_trace()
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+            headers = MutableHeaders(scope=message)
+            place, _, made = headers.get("location", "").rpartition("/")
+            self._placed = made if place == "/v1/orders" else None
+            self._add_headers(headers)
+            # By the end of the answer the span has ended too.
+            trace.get_current_span().set_attribute("url.path", self._path())
+        await self._send(message)
+
+    def log(self) -> None:
+        path = self._scope["path"]
+        if path in _QUIET and self._status == 200:
+            return
+        log.info(
+            "request",
+            extra={
+                "method": self._scope["method"],
+                "route": self._route(),
+                # Without a status the caller left before there was one.
+                "status": self._status or 499,
+                "ms": round((time.perf_counter() - self._began) * 1000, 1),
+                **self._subjects(),
+            },
+        )
+
+    def _subjects(self) -> dict[str, str]:
+        """The ids in the path, and that of an order which was just placed. What only
+        stands where an id should be is anybody's text, and is not told."""
+        known: dict[str, str] = self._scope.get("path_params", {})
+        ids = {
+            name: value
+            for name, value in known.items()
+            if name.endswith("_id") and _ID.fullmatch(value)
+        }
+        return ids | ({"order_id": self._placed} if self._placed else {})
+
+    def _route(self) -> str:
+        path: str = getattr(self._scope.get("route"), "path", "unmatched")
+        return path
+
+    def _path(self) -> str:
+        """As much of the address as may be told."""
+        path = self._route()
+        for name, value in self._subjects().items():
+            path = path.replace(f"{{{name}}}", value)
+        return path
+
+    def _add_headers(self, headers: MutableHeaders) -> None:
+        headers.setdefault("Cache-Control", "no-store")
+        headers["X-Request-Id"] = self.trace_id
+        headers.update(SAFE_HEADERS)
+        if self._scope["path"].startswith(_PAGES):
+            headers["Content-Security-Policy"] = self._page_policy
+        state: Mapping[str, Mapping[str, str]] = self._scope.get("state", {})
+        headers.update(state.get("response_headers", {}))

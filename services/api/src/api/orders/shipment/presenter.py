@@ -1,0 +1,23 @@
+"""From a shipment as it is stored to a shipment as it is shown."""
+
+from api.orders.shipment import schemas as shown
+from api.orders.shipment.queries import Shipment
+
+
+def show_shipment(shipment: Shipment) -> shown.Shipment:
+    known = shipment.model_dump(
+        exclude={"number", "lines", "label_ref", "label_url", "on_hold"}
+    )
+    lines = [
+        shown.ShipmentLine(
+            line=line.line, sku=line.sku, name=line.name, quantity=line.qty
+        )
+        for line in shipment.lines or ()
+    ]
+    return shown.Shipment(
+        **known,
+        order_number=shipment.number,
+        lines=lines,
+        on_hold=shipment.on_hold or [],
+        label=shipment.label_ref is not None,
+    )
