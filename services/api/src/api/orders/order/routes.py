@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Request, Response
 from shared.contracts.orders.states import OrderStatus
 from shared.database.engine import Connection
-from shared.database.orders.counting import PLACED
+from shared.database.orders.metrics import PLACED
 from shared.database.orders.snapshot import OrderSnapshot, parse_orders
 
 from api.http.auth import Principal, allowed
