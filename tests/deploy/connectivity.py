@@ -59,10 +59,9 @@ OTHERS = [
     _foreign("cnpg-system/operator", 9090),
     _foreign("elastic-system/operator"),
     _foreign("keda/operator"),
-    _foreign("temporal-worker-controller/manager"),
     _foreign("logging/fluentd", 24224),
-    _foreign("monitoring/prometheus", 9090),
-    _foreign("monitoring/alertmanager", 9093),
+    _foreign("monitoring/prometheus", 9090, 8080),
+    _foreign("monitoring/alertmanager", 9093, 8080),
     _foreign("monitoring/grafana", 3000),
     _foreign("monitoring/kube-state-metrics", 8080),
     End("monitoring/operator", "monitoring", _OPERATOR, frozenset({10250})),
@@ -82,6 +81,7 @@ OTHERS = [
     End("temporal-backend/acme-solver", "temporal-backend", _SOLVER, frozenset({8089})),
     # One public and one private address stand for all.
     End("the internet", None, {}, frozenset({80, 443, 587}), "198.51.100.1"),
+    End("a log store outside", None, {}, frozenset({24224}), "198.51.100.2"),
     End("the API server", None, {}, frozenset({443, 6443}), "10.0.0.1"),
 ]
 

@@ -18,7 +18,30 @@ def shortcomings(manifests: tuple[Manifest, ...]) -> list[str]:
         f"{label(manifest)} {problem}"
         for manifest, template in workloads(manifests)
         for problem in _problems(manifest, template)
+    ] + [
+        f"{label(manifest)} {problem}"
+        for manifest in manifests
+        for problem in _operated(manifest)
     ]
+
+
+def _operated(manifest: Manifest) -> Iterator[str]:
+    """Of what an operator makes pods of."""
+    spec = manifest.get("spec", {})
+    match manifest["kind"]:
+        case "Cluster" if spec["instances"] == 1:
+            if spec.get("enablePDB") is not False:
+                yield "keeps its only instance where it is: no node can be drained"
+        case "Cluster":
+            if spec.get("enablePDB") is False:
+                yield "lets a drain take all its instances"
+            if spec["affinity"].get("podAntiAffinityType") != "required":
+                yield "may have two instances in one zone"
+        case "Elasticsearch":
+            for nodes in spec["nodeSets"]:
+                for container in nodes["podTemplate"]["spec"]["containers"]:
+                    if not container["securityContext"].get("readOnlyRootFilesystem"):
+                        yield "may write to its root file system"
 
 
 def _problems(manifest: Manifest, template: Manifest) -> Iterator[str]:
@@ -30,6 +53,8 @@ def _problems(manifest: Manifest, template: Manifest) -> Iterator[str]:
         yield "lets the names of Services into its environment"
     if not talks_to_api:
         yield from _not_restricted(spec)
+    if manifest["kind"] == "Job" and "priorityClassName" not in spec:
+        yield "blocks a sync, and gives way to everybody"
     for constraint in spec.get("topologySpreadConstraints", []):
         yield from _spread(constraint)
     for container in containers(template):
@@ -37,7 +62,11 @@ def _problems(manifest: Manifest, template: Manifest) -> Iterator[str]:
 
 
 def _spread(constraint: Manifest) -> Iterator[str]:
-    """Since 1.34 the API server takes such a template, and then none of its pods."""
+    strict = constraint["whenUnsatisfiable"] == "DoNotSchedule"
+    if strict and constraint.get("nodeTaintsPolicy") != "Honor":
+        # The lost zone counts with no pod in it, so the others may have one each.
+        yield f"waits for a {constraint['topologyKey']} that is lost"
+    # Since 1.34 the API server takes such a template, and then none of its pods.
     selector = constraint["labelSelector"]
     keys = {*selector.get("matchLabels", {})}
     keys |= {each["key"] for each in selector.get("matchExpressions", [])}

@@ -141,13 +141,6 @@ def _named_by(manifest: Manifest) -> Iterator[Named]:
         case "TriggerAuthentication":
             for ref in spec["secretTargetRef"]:
                 yield "Secret", ref["name"], [ref["key"]]
-        case "WorkerDeployment":
-            yield "Connection", spec["workerOptions"]["connectionRef"]["name"], []
-        case "WorkerResourceTemplate":
-            yield "WorkerDeployment", spec["workerDeploymentRef"]["name"], []
-        case "Connection":
-            ref = spec["apiKeySecretRef"]
-            yield "Secret", ref["name"], [ref["key"]]
         case "RoleBinding" | "ClusterRoleBinding":
             yield manifest["roleRef"]["kind"], manifest["roleRef"]["name"], []
         case "ServiceAccount":

@@ -134,7 +134,7 @@ def label(manifest: Manifest) -> str:
 
 def pod_template(manifest: Manifest) -> Manifest | None:
     """The pod that a workload runs: its `metadata` and `spec`."""
-    kinds = {"Deployment", "DaemonSet", "StatefulSet", "Job", "WorkerDeployment"}
+    kinds = {"Deployment", "DaemonSet", "StatefulSet", "Job"}
     if manifest["kind"] not in kinds:
         return None
     template: Manifest = manifest["spec"]["template"]

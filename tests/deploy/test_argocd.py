@@ -22,18 +22,33 @@ from tests.deploy.rendering import (
 )
 
 OPERATORS = {
-    "cert-manager",
-    "cloudnative-pg",
-    "eck-operator",
-    "external-secrets",
-    "gravitee-operator",
-    "keda",
-    "kube-prometheus-stack",
-    "opentelemetry-operator",
-    "plugin-barman-cloud",
-    "prometheus-crds",
-    "temporal-worker-controller",
+    "development": {
+        "cert-manager",
+        "cloudnative-pg",
+        "external-secrets",
+        "kube-prometheus-stack",
+        "opentelemetry-operator",
+        "prometheus-crds",
+    }
 }
+OPERATORS["staging"] = OPERATORS["development"] | {
+    "eck-operator",
+    "plugin-barman-cloud",
+}
+OPERATORS["production"] = OPERATORS["staging"] | {"gravitee-operator", "keda"}
+BRINGS = {
+    "cert-manager": "cert-manager.io",
+    "cloudnative-pg": "postgresql.cnpg.io",
+    "eck-operator": "elasticsearch.k8s.elastic.co",
+    "external-secrets": "external-secrets.io",
+    "gravitee-operator": "gravitee.io",
+    "keda": "keda.sh",
+    "kube-prometheus-stack": "monitoring.coreos.com",
+    "opentelemetry-operator": "opentelemetry.io",
+    "plugin-barman-cloud": "barmancloud.cnpg.io",
+    "prometheus-crds": "monitoring.coreos.com",
+}
+"""The group of kinds that an environment has to use for the operator to be of use."""
 SECRETS = {"existingSecret", "configSecret"}
 MONITORS = {"podMonitorEnabled", "podMonitor", "podmonitor", "serviceMonitor"}
 """How the charts call the values that ask for a kind of Prometheus's."""
@@ -53,24 +68,18 @@ def test_one_root_brings_every_application(name: str) -> None:
     root = yaml.safe_load((DEPLOY / f"argocd/root/{name}.yaml").read_text())
     path = ROOT / root["spec"]["source"]["path"]
     assert path == DEPLOY / "argocd/applications" / name
-    assert applications(name).keys() == OPERATORS | set(SYSTEMS)
+    assert applications(name).keys() == OPERATORS[name] | set(SYSTEMS)
 
 
 def test_everything_of_an_environment_is_of_one_branch(name: str) -> None:
-    """Of another one, a chart would get values that were never tried with it."""
     root = yaml.safe_load((DEPLOY / f"argocd/root/{name}.yaml").read_text())["spec"]
     ours = root["source"]["repoURL"]
     followed = {
-        source["targetRevision"]
+        application["spec"]["source"]["targetRevision"]
         for application in applications(name).values()
-        for source in _sources(application["spec"])
-        if source["repoURL"] == ours
+        if application["spec"]["source"]["repoURL"] == ours
     }
     assert followed == {root["source"]["targetRevision"]}
-
-
-def _sources(spec: dict[str, Any]) -> list[dict[str, Any]]:
-    return spec.get("sources") or [spec["source"]]
 
 
 def test_applications_mend_and_prune_by_themselves(name: str) -> None:
@@ -134,23 +143,45 @@ def _kinds(entries: list[dict[str, str]]) -> set[tuple[str, str]]:
 
 
 def test_operators_come_in_fixed_versions_with_values(name: str) -> None:
-    for operator in OPERATORS:
-        chart, values = applications(name)[operator]["spec"]["sources"]
-        assert chart["targetRevision"].removeprefix("v")[0].isdigit()
-        assert chart["repoURL"].startswith("jfrog.example.com/")
-        (path,) = chart["helm"]["valueFiles"]
-        assert values["ref"] == "values"
-        file = ROOT / path.removeprefix("$values/")
-        assert isinstance(yaml.safe_load(file.read_text()), dict)
-
-
-def test_operators_come_from_where_their_project_allows(name: str) -> None:
-    made = build(DEPLOY / "argocd/applications" / name)
-    allowed = named(made, "AppProject", "platform")["spec"]["sourceRepos"]
-    for operator in OPERATORS:
+    for operator in OPERATORS[name]:
         spec = applications(name)[operator]["spec"]
         assert spec["project"] == "platform"
-        assert {source["repoURL"] for source in spec["sources"]} <= set(allowed)
+        assert spec["source"]["targetRevision"].removeprefix("v")[0].isdigit()
+        assert values(name, operator)
+
+
+def test_an_operator_is_installed_where_something_is_of_its_kinds(name: str) -> None:
+    used = {m["apiVersion"].partition("/")[0] for m in environment(name)}
+    idle = {o for o in OPERATORS[name] if BRINGS[o] not in used}
+    assert idle == set()
+
+
+def test_no_commit_makes_the_operators_project_bring_other_manifests(name: str) -> None:
+    """It may bring every kind: so charts of the registry, and nothing of a branch."""
+    made = build(DEPLOY / "argocd/applications" / name)
+    allowed = named(made, "AppProject", "platform")["spec"]["sourceRepos"]
+    assert allowed == ["jfrog.example.com/helm-remote"]
+    for operator in OPERATORS[name]:
+        assert applications(name)[operator]["spec"]["source"]["repoURL"] in allowed
+
+
+def test_charts_are_those_of_the_table(name: str) -> None:
+    """A chart's version is its own, and seldom that of what it installs."""
+    table = dict(_table())
+    charts = {
+        (source["chart"], source["targetRevision"])
+        for operator in OPERATORS[name]
+        for source in (applications(name)[operator]["spec"]["source"],)
+    }
+    assert charts <= table.items()
+
+
+def _table() -> Iterator[tuple[str, str]]:
+    for row in (DEPLOY / "argocd/README.md").read_text().splitlines():
+        if row.startswith("| `"):
+            chart, version, _, source = (c.strip(" `") for c in row.split("|")[1:5])
+            assert source.endswith("Chart.yaml") or source == "unverified"
+            yield chart, version
 
 
 def test_a_release_may_be_followed_instead_of_a_branch() -> None:
@@ -179,9 +210,7 @@ def waves(name: str) -> dict[str, int]:
 
 
 def values(name: str, operator: str) -> Any:
-    chart, _ = applications(name)[operator]["spec"]["sources"]
-    (path,) = chart["helm"]["valueFiles"]
-    return yaml.safe_load((ROOT / path.removeprefix("$values/")).read_text())
+    return applications(name)[operator]["spec"]["source"]["helm"]["valuesObject"]
 
 
 def found(values: Any, keys: set[str]) -> Iterator[Any]:
@@ -196,7 +225,7 @@ def found(values: Any, keys: set[str]) -> Iterator[Any]:
 def test_waves_bring_operators_before_those_who_use_them(name: str) -> None:
     made = waves(name)
     # Prometheus and Grafana serve nobody here; they use what `monitoring` makes.
-    operators = OPERATORS - {"kube-prometheus-stack"}
+    operators = OPERATORS[name] - {"kube-prometheus-stack"}
     assert max(made[o] for o in operators) < made["security"]
     order = [made[s] for s in SYSTEMS]
     assert order == sorted(set(order))
@@ -217,7 +246,7 @@ def test_no_operator_waits_for_what_a_later_wave_brings(name: str) -> None:
             for m in of_kind(overlay(name, system), "Namespace", "Secret")
         },
     }
-    for operator in OPERATORS:
+    for operator in OPERATORS[name]:
         given = values(name, operator)
         for need in found(given, SECRETS | {"namespaceOverride"}):
             assert makers[need] < made[operator], f"{operator} needs {need}"
@@ -227,7 +256,7 @@ def test_no_operator_waits_for_what_a_later_wave_brings(name: str) -> None:
 
 def test_the_kinds_of_prometheus_are_those_of_its_operator(name: str) -> None:
     whole, kinds = (
-        applications(name)[each]["spec"]["sources"][0]
+        applications(name)[each]["spec"]["source"]
         for each in ("kube-prometheus-stack", "prometheus-crds")
     )
     assert (whole["chart"], whole["targetRevision"]) == (

@@ -4,7 +4,7 @@ import pytest
 
 from tests.deploy.cluster import Cluster, cluster
 from tests.deploy.connectivity import connections, table, wanted
-from tests.deploy.rendering import DEPLOY, ENVIRONMENTS, environment
+from tests.deploy.rendering import DEPLOY, ENVIRONMENTS, environment, of_kind
 
 
 def network(name: str) -> Cluster:
@@ -66,6 +66,40 @@ def test_nothing_outside_reaches_a_database_or_the_metrics(name: str) -> None:
         ("temporal-backend/temporal-web", 8080),
         ("temporal-product/fastapi-service", 8000),
     }
+
+
+@pytest.mark.parametrize("pod", ["prometheus", "alertmanager"])
+def test_the_reloaders_that_the_charts_monitors_name_are_scraped(pod: str) -> None:
+    allowed = connections(network("production"))
+    assert 8080 in allowed["monitoring/prometheus", f"monitoring/{pod}"]
+
+
+def test_prometheus_reaches_every_pod_with_a_monitor_and_no_port_besides() -> None:
+    built = network("production")
+    monitored = {
+        (f"{pod.namespace}/{pod.name}", pod.ports[endpoint["port"]])
+        for monitor in of_kind(built.manifests, "PodMonitor")
+        for namespace in monitor["spec"]["namespaceSelector"]["matchNames"]
+        for pod in built.selected(
+            namespace, monitor["spec"]["selector"].get("matchLabels", {})
+        )
+        for endpoint in monitor["spec"]["podMetricsEndpoints"]
+        if endpoint["port"] in pod.ports
+    }
+    allowed = connections(built)
+    reached = {
+        (target, port)
+        for (source, target), ports in allowed.items()
+        if source == "monitoring/prometheus"
+        for port in ports
+    }
+    assert monitored <= reached
+    assert not {port for _, port in reached} & {5432, 7233, 8000, 9200}
+
+
+def test_logs_may_go_to_a_store_outside_the_cluster() -> None:
+    allowed = connections(network("production"))
+    assert allowed["logging/fluent-bit", "a log store outside"] == {24224}
 
 
 @pytest.mark.parametrize("job", ["admission-create", "admission-patch"])

@@ -62,7 +62,6 @@ KINDS = {
     "secret": "Secret",
     "secretstore": "SecretStore",
     "service": "Service",
-    "workerdeployments.temporal.io": "WorkerDeployment",
 }
 
 OF_CHARTS = {

@@ -10,10 +10,8 @@ from tests.deploy import pods, ports, references, waves
 from tests.deploy.cluster import Cluster, cluster
 from tests.deploy.rendering import (
     ENVIRONMENTS,
-    Manifest,
     base_with,
     environment,
-    named,
     of_kind,
     overlay,
 )
@@ -91,32 +89,6 @@ def test_nothing_waits_for_a_public_certificate_but_the_gateway_it_comes_through
     others = [m for m in built.manifests if m not in public]
     assert all(waves.wave(m) < last for m in others if m["kind"] not in doors)
     assert all(waves.wave(m) <= last for m in others)
-
-
-def versioned() -> tuple[Manifest, ...]:
-    """Production's services with worker versioning in place of KEDA."""
-    components = ("tls", "external-secrets", "sso", "worker-versioning")
-    around = (overlay("production", s) for s in ("security", "temporal-backend"))
-    made = [m for system in around for m in system]
-    return (*made, *base_with("temporal-product", (*components, "high-availability")))
-
-
-def test_a_versioned_worker_finds_all_it_names() -> None:
-    built = cluster(versioned())
-    assert references.missing_names(built) == []
-
-
-def test_a_versioned_worker_is_the_same_pod() -> None:
-    made = versioned()
-    worker = named(made, "WorkerDeployment", "temporal-worker")["spec"]
-    plain = base_with("temporal-product", ("tls", "external-secrets", "sso"))
-    pod = named(plain, "Deployment", "temporal-worker")["spec"]["template"]
-    (container,) = worker["template"]["spec"]["containers"]
-    assert container == pod["spec"]["containers"][0]
-    names = [m["metadata"]["name"] for m in of_kind(made, "Deployment")]
-    assert "temporal-worker" not in names
-    namespace = worker["workerOptions"]["temporalNamespace"]
-    assert {"name": "TEMPORAL_NAMESPACE", "value": namespace} in container["env"]
 
 
 def encrypted() -> Cluster:
