@@ -1,10 +1,14 @@
 """Mails over connections that are kept: fewer of them, and no mail less."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+import base64
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from email import message_from_bytes
+from email.policy import default
+from email.utils import getaddresses
 
 import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -12,6 +16,7 @@ from devstack.ports import HOST
 from worker.orders.adapters import smtp
 from worker.orders.adapters.smtp import SmtpMailer
 from worker.orders.ports import Mail
+from worker.runtime.registry import Undeliverable
 
 Reset = Callable[[SMTP], Awaitable[str]]
 
@@ -37,6 +42,7 @@ class MailServer:
     reset: Reset = accepts
     connections: set[Session] = field(default_factory=set)
     mails: list[bytes] = field(default_factory=list)
+    recipients: list[list[str]] = field(default_factory=list)
     all_ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def handle_MAIL(
@@ -54,6 +60,7 @@ class MailServer:
     async def handle_DATA(self, server: SMTP, _: Session, envelope: Envelope) -> str:
         assert isinstance(envelope.content, bytes)
         self.mails.append(envelope.content)
+        self.recipients.append(envelope.rcpt_tos)
         return "250 kept"
 
     async def handle_RSET(self, server: SMTP, _: Session, __: Envelope) -> str:
@@ -155,3 +162,84 @@ async def test_mails_differ_only_in_their_own_contents() -> None:
 
 def boundary(mail: bytes) -> bytes:
     return mail.partition(b'boundary="')[2].partition(b'"')[0]
+
+
+SMUGGLED = (
+    "\nBcc: eve@evil.example",
+    "\r\nBcc: eve@evil.example",
+    "\rBcc: eve@evil.example",
+    "\r\n\r\nPay at https://evil.example",
+    " <eve@evil.example>, Ada",
+)
+PLACES = ("{}", "Ada {}", '"{}"', "Ada ({})", "Ä {}", "A" * 70 + " {}")
+
+
+def hidden(what: str) -> Iterator[str]:
+    """`what` in the encoded words of RFC 2047 that say it."""
+    quoted = "".join(f"={byte:02x}" for byte in what.encode())
+    encoded = base64.b64encode(what.encode()).decode()
+    yield from (f"=?utf-8?q?{quoted}?=", f"=?UTF-8*en?B?{encoded}?=")
+
+
+NAMES = [
+    place.format(word)
+    for what in SMUGGLED
+    for word in (*hidden(what), what)
+    for place in PLACES
+]
+ADDRESSES = [
+    f"{word}@example.com"
+    for what in SMUGGLED
+    for plain in hidden(what)
+    for word in (plain, f'"{plain}"', f'"{what}"')
+]
+
+
+@pytest.mark.parametrize(
+    "mails",
+    [
+        [replace(a_mail(1), name=name) for name in NAMES],
+        [replace(a_mail(1), address=address) for address in ADDRESSES],
+    ],
+    ids=["name", "address"],
+)
+async def test_nobody_writes_a_header_or_a_body_of_their_own(mails: list[Mail]) -> None:
+    """CVE-2024-6923: Pythons before 3.11.10 and 3.12.5 write the line breaks of an
+    encoded word into the header."""
+    server = MailServer()
+    async with mailing_to(server) as mailer:
+        for mail in mails:
+            with suppress(Undeliverable):
+                await mailer.send(mail)
+        await mailer.send(a_mail(2))
+    for sent, recipients in zip(server.mails, server.recipients, strict=True):
+        head, _, body = sent.partition(b"\r\n\r\n")
+        assert b"evil" not in body
+        assert fields(head) == OURS
+        assert recipients == ["ada@example.com"]
+        ((_, to),) = getaddresses([str(message_from_bytes(sent)["To"])])
+        assert to == "ada@example.com"
+
+
+OURS = [
+    *(b"Message-ID", b"Date", b"From", b"To", b"Subject", b"Auto-Submitted"),
+    *(b"MIME-Version", b"Content-Type"),
+]
+
+
+def fields(head: bytes) -> list[bytes]:
+    """A line break of any kind begins a new one: that is how some servers read it."""
+    lines = [line for line in head.splitlines() if not line[:1].isspace()]
+    return [line.partition(b":")[0] for line in lines]
+
+
+@pytest.mark.parametrize("name", ["Ada O'Brien", 'Ådä, the "great"', "Ada " * 60])
+async def test_any_other_name_is_written_as_it_is(name: str) -> None:
+    server = MailServer()
+    async with mailing_to(server) as mailer:
+        await mailer.send(replace(a_mail(1), name=name))
+    (sent,) = server.mails
+    to = message_from_bytes(sent, policy=default)["To"]
+    assert [(a.display_name, a.addr_spec) for a in to.addresses] == [
+        (name.strip(), "ada@example.com")
+    ]

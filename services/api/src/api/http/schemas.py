@@ -19,7 +19,8 @@ T = TypeVar("T")
 
 # PostgreSQL stores no NUL, and no name or reference needs a control character.
 _ONE_LINE = r"^[^\x00-\x1f\x7f]*$"
-_IN_EMAIL = r"[^@\s\x00-\x1f\x7f]"
+# What would need quotes in an address hides an address in another one.
+_IN_EMAIL = r"[^@\s\x00-\x1f\x7f\"(),:;<>\[\]\\]"
 _LINES = r"^[^\x00-\x08\x0b-\x1f\x7f]*$"
 
 
@@ -29,10 +30,18 @@ def _text(longest: int, pattern: str = _ONE_LINE) -> StringConstraints:
     )
 
 
-Word = Annotated[str, _text(100)]
-Subject = Annotated[str, _text(200)]
+def _no_encoded_word(value: str) -> str:
+    """RFC 2047: in a header it would be read as what it encodes, line breaks too."""
+    if "=?" in value:
+        raise ValueError("must be plain text, without encoded words")
+    return value
+
+
+_PLAIN = AfterValidator(_no_encoded_word)
+Word = Annotated[str, _text(100), _PLAIN]
+Subject = Annotated[str, _text(200), _PLAIN]
 """A person or service by the `sub` of their tokens: as long as `is_subject` allows."""
-Line = Annotated[str, _text(250)]
+Line = Annotated[str, _text(250), _PLAIN]
 Note = Annotated[str, _text(2000, _LINES)]
 Category = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
@@ -50,6 +59,7 @@ Email = Annotated[
         max_length=254,
         pattern=rf"^{_IN_EMAIL}+@{_IN_EMAIL}+\.{_IN_EMAIL}+$",
     ),
+    _PLAIN,
 ]
 Phone = Annotated[str, StringConstraints(pattern=r"^\+?[0-9 ()./-]{3,40}$")]
 

@@ -1,12 +1,14 @@
 """Mail by SMTP."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from email.errors import HeaderParseError
+from email.errors import HeaderParseError, MessageError
 from email.headerregistry import Address, BaseHeader, HeaderRegistry
 from email.message import EmailMessage
 from email.policy import SMTP
+from email.utils import getaddresses
 from functools import cache, lru_cache, partial
 
 import aiosmtplib
@@ -35,6 +37,10 @@ class _Headers(HeaderRegistry):
 
 
 POLICY = SMTP.clone(header_factory=_Headers())
+ONE_FIELD = re.compile(rb"[^\r\n]+\r\n([ \t][^\r\n]*[^\s][^\r\n]*\r\n)*")
+"""A folded header field (RFC 5322, 2.2.3): a line, and more that begin with a blank."""
+PLAIN_LOCAL_PART = re.compile(r"[^\s\"(),:;<>@\[\]\\]+")
+"""Without quoting, under which anything may be hidden."""
 
 
 class SmtpMailer:
@@ -95,6 +101,7 @@ class SmtpMailer:
         message["Auto-Submitted"] = "auto-generated"
         message.set_content(mail.text)
         message.add_alternative(mail.html, subtype="html")
+        _check_headers(message, mail.address)
         return message
 
 
@@ -151,7 +158,27 @@ async def _end(connection: Connection) -> None:
 
 
 def _address(mail: Mail) -> Address:
+    local_part, _, _ = mail.address.rpartition("@")
     try:
-        return Address(mail.name, addr_spec=mail.address)
+        if "=?" not in mail.address and PLAIN_LOCAL_PART.fullmatch(local_part):
+            return Address(mail.name, addr_spec=mail.address)
     except (HeaderParseError, ValueError, IndexError):
-        raise Undeliverable("not a mail address") from None
+        pass
+    raise Undeliverable("not a mail address")
+
+
+def _check_headers(message: EmailMessage, address: str) -> None:
+    """As they are written, each header is one field, and the mail goes to one address:
+    whatever the library made of a name (CVE-2024-6923). Raises `Undeliverable`."""
+    policy = POLICY.clone(utf8=not address.isascii())
+    try:
+        fields = {
+            name: policy.fold_binary(name, value) for name, value in message.raw_items()
+        }
+    except MessageError:  # Pythons that look for themselves
+        raise Undeliverable("a header of several lines") from None
+    if not all(ONE_FIELD.fullmatch(field) for field in fields.values()):
+        raise Undeliverable("a header of several lines")
+    (*others, (_, addressee)) = getaddresses([fields["To"].decode()[len("To:") :]])
+    if others or addressee != address:
+        raise Undeliverable("several addressees")
