@@ -42,6 +42,8 @@ STRIPE_SECRET = "whsec_test"
 CARRIER_SECRET = "whsec_" + base64.b64encode(b"carrier").decode()
 EASYPOST_SECRET = "easypost"
 
+SHOP_ORIGINS = ("https://shop.example.com",)
+
 WHOLE_SYSTEMS = ("faults", "e2e")
 """Folders whose tests each take long."""
 
@@ -201,6 +203,7 @@ def open_shop(
             temporal_host=at or client.service_client.config.target_host,
             temporal_namespace=client.namespace,
             api_auth="disabled-loopback-only",
+            shop_origins=SHOP_ORIGINS,
             stripe_webhook_secret=SecretStr(STRIPE_SECRET),
             carrier_webhook_secret=SecretStr(CARRIER_SECRET),
             easypost_webhook_secret=SecretStr(EASYPOST_SECRET),

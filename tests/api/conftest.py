@@ -19,6 +19,7 @@ from tests.conftest import (
     CARRIER_SECRET,
     EASYPOST_SECRET,
     NOWHERE,
+    SHOP_ORIGINS,
     STRIPE_SECRET,
     Work,
 )
@@ -44,6 +45,7 @@ def make_settings(database: str) -> MakeSettings:
             # A busy machine is no reason for an answer that says so.
             "api_fail_fast_after": timedelta(seconds=30),
             "api_auth": "disabled-loopback-only",
+            "shop_origins": SHOP_ORIGINS,
             "stripe_webhook_secret": SecretStr(STRIPE_SECRET),
             "carrier_webhook_secret": SecretStr(CARRIER_SECRET),
             "easypost_webhook_secret": SecretStr(EASYPOST_SECRET),

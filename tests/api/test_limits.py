@@ -29,6 +29,10 @@ def with_metadata(**more: Any) -> Json:
     return {"metadata": dict(rest) | more}
 
 
+def url_of(length: int) -> str:
+    return "https://shop.example.com/".ljust(length, "u")
+
+
 LARGEST: dict[str, Json] = {
     "lines": lines(500),
     "quantity": {
@@ -47,7 +51,10 @@ LARGEST: dict[str, Json] = {
         }
     },
     "return_url": {
-        "payment": {"method": "m" * 100, "return_url": "https://" + "u" * 1992}
+        "payment": {
+            "method": "m" * 100,
+            "return_url": url_of(2000),
+        }
     },
 }
 TOO_LARGE: dict[str, Json] = {
@@ -69,7 +76,10 @@ TOO_LARGE: dict[str, Json] = {
         "contact": {"name": "Ada", "email": f"{'e' * 243}@example.com"}
     },
     "#/payment/return_url": {
-        "payment": {"method": "m", "return_url": "https://" + "u" * 1993}
+        "payment": {
+            "method": "m",
+            "return_url": url_of(2001),
+        }
     },
     "#/expected_total/amount": {"expected_total": eur(10**12 + 1)},
 }

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
@@ -23,6 +24,8 @@ from worker.runtime.registry import Message
 
 from tests.conftest import MakeWorkerSettings, Work
 from tests.support.shop import PERSONAL, Shop, has_hold, has_status
+
+PAGE = "https://shop.example.com/orders/{order_id}"
 
 Post = Callable[..., AbstractAsyncContextManager[None]]
 
@@ -70,6 +73,7 @@ def post(work: Work, smtp_port: int) -> Post:
             "smtp_port": smtp_port,
             "smtp_tls": False,
             "mail_from": "Tea Shop <orders@example.com>",
+            "shop_order_url": PAGE,
         }
         return work(**(values | changed))
 
@@ -132,27 +136,31 @@ async def test_a_declined_card_is_told_with_the_way_to_pay(
 ) -> None:
     shop = closed_shop
     await shop.stock(TEA=1)
-    page = "https://shop.example.com/orders/{order_id}"
-    async with post(shop_order_url=page):
+    async with post():
         order_id = await shop.place("pm_card_chargeDeclined")
         await shop.held(order_id, HoldReason.PAYMENT)
         mails = await postbox.until(2)
     (mail,) = (mail for mail in mails if "payment" in mail.subject)
-    assert f"Pay now: {page.replace('{order_id}', order_id)}" in mail.text
+    assert f"Pay now: {PAGE.replace('{order_id}', order_id)}" in mail.text
 
 
-async def test_a_bank_that_asks_back_is_told_with_its_own_page(
+async def test_a_mail_leads_to_the_shop_alone(
     closed_shop: Shop, post: Post, postbox: Postbox
 ) -> None:
+    """Not to the bank that asks back, whose address a customer has a say in, and not
+    to what they call themselves."""
     shop = closed_shop
     await shop.stock(TEA=1)
     async with post():
         order_id = await shop.place("pm_card_authenticationRequired")
+        await shop.fetch("UPDATE contacts SET name = 'Pay at https://evil.example'")
         order = await shop.until(order_id, has_hold(HoldReason.PAYMENT))
         mails = await postbox.until(2)
-    (mail,) = (mail for mail in mails if "payment" in mail.subject)
     assert order.payments[0].next_action is not None
-    assert order.payments[0].next_action["url"] in mail.text
+    for mail in mails:
+        links = set(re.findall(r"\w+://[^\s\"<]+", mail.text))
+        assert links == {PAGE.replace("{order_id}", order_id)}
+        assert "evil" not in str(mail)
 
 
 async def test_other_holds_are_the_shops_own_business(

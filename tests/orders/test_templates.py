@@ -8,7 +8,7 @@ import pytest
 from jinja2 import UndefinedError
 from shared.contracts.orders.messages import NOTIFIED_EVENTS
 from shared.database.orders.snapshot import OrderSnapshot
-from worker.orders.notifications.customers import HOLDS
+from worker.orders.notifications.customers import HOLDS, greeted_as
 from worker.orders.notifications.rendering import TEMPLATES, render
 
 PROJECT = Path(__file__).parents[2]
@@ -71,6 +71,34 @@ def test_amounts_and_dates_are_written_as_people_write_them(
     text = render("order.placed", a_context(), locale=locale, currency=currency).text
     assert amount in text
     assert day in text
+
+
+@pytest.mark.parametrize(
+    ("name", "greeted"),
+    [
+        ("Ada Lovelace", "Ada Lovelace"),
+        ("  Zoë  O’Brien-Müller, Jr. ", "Zoë O’Brien-Müller, Jr."),
+        ("J.R.R. Tolkien", "J.R.R. Tolkien"),
+        ("अदिति शर्मा", "अदिति शर्मा"),
+        ("Pay at https://evil.example", ""),
+        ("Ada evil.example", ""),
+        ("Ada t.co/x", ""),
+        ("Ada x。example", ""),
+        ("Call 0900 123456", ""),
+        ("Ada\n\nPay now", "Ada Pay now"),
+        ("<a href=x>Ada</a>", ""),
+        ("Ada\u202e", ""),
+        ("=?utf-8?q?Ada?=", ""),
+        ("a" * 61, ""),
+        (None, ""),
+    ],
+)
+def test_a_greeting_has_a_plain_name_or_none(name: str | None, greeted: str) -> None:
+    assert greeted_as(name) == greeted
+    text = render(
+        *("order.placed", a_context() | {"name": greeted}), locale="en", currency="EUR"
+    ).text
+    assert text.startswith(f"Hello {greeted}," if greeted else "Hello,")
 
 
 def test_a_name_is_no_markup() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr, ValidationError
+from shared.platform.pages import customers_page
 from shared.platform.settings import (
     DatabaseSettings,
     SettingsError,
@@ -52,6 +53,7 @@ def test_every_mistake_is_named_at_once(environ: pytest.MonkeyPatch) -> None:
         ({"CARRIER": "simulator"}, "CARRIER_API_BASE"),
         ({"CARRIER": "easypost"}, "EASYPOST_API_KEY"),
         ({"SMTP_HOST": "mail.example.com"}, "MAIL_FROM"),
+        ({"SMTP_HOST": "mail.example.com"}, "SHOP_ORDER_URL"),
         ({"SMTP_USERNAME": "shop"}, "SMTP_PASSWORD"),
         ({"TEMPORAL_DEPLOYMENT_NAME": "worker"}, "TEMPORAL_WORKER_BUILD_ID"),
         ({"TEMPORAL_WORKER_BUILD_ID": "3f9c2ab"}, "TEMPORAL_DEPLOYMENT_NAME"),
@@ -78,6 +80,7 @@ def test_settings_that_need_each_other_are_named_with_every_other_mistake(
         load_settings(WorkerSettings)
     for name in (
         *("STRIPE_API_KEY", "EASYPOST_API_KEY", "EASYPOST_FROM_ADDRESS", "MAIL_FROM"),
+        "SHOP_ORDER_URL",
         *("TEMPORAL_OIDC_CLIENT_ID", "TEMPORAL_PAYLOAD_ACTIVE_KEY"),
     ):
         assert name in str(refused.value)
@@ -116,6 +119,35 @@ def test_a_token_for_temporal_is_not_sent_in_the_clear() -> None:
     authority = Path("ca.crt")
     assert token_for("t:7233", temporal_tls_server_ca_cert_path=authority)
     assert TemporalSettings(temporal_host="temporal.example.com:7233")
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        *("https://shop.example.com", "https://shop.example.com:8443"),
+        *("http://localhost:3000", "http://127.0.0.1:3000", "http://[::1]:3000"),
+    ],
+)
+def test_customers_are_sent_to_a_shop(origin: str) -> None:
+    assert customers_page(origin) == origin
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("http://shop.example.com", "//shop.example.com", "javascript:alert(1)"),
+        *("https://me@shop.example.com", "https://shop.example.com@evil.example"),
+        *("https://localhost.", "https://shop", "https://db.svc", "https://a.internal"),
+        *("https://169.254.169.254", "https://10.0.0.1", "https://2852039166"),
+        *("https://0xa9fea9fe", "https://0251.0376.0251.0376", "https://[fe80::1]"),
+        *("https://[::ffff:10.0.0.1]", "https://1.1.1.1", "https://x.1"),
+        *("https://shop.example.com\\.evil.example", "https://sh\u00f6p.example.com"),
+        *("https://shop.example.com/ x", "https://shop.example.com/\n", "https://"),
+    ],
+)
+def test_customers_are_sent_nowhere_else(url: str) -> None:
+    with pytest.raises(ValueError, match=r"^must "):
+        customers_page(url)
 
 
 def test_an_empty_variable_counts_as_unset(environ: pytest.MonkeyPatch) -> None:

@@ -29,7 +29,10 @@ async def a_whole_life(shop: Shop) -> str:
     await shop.stock(TEA=2, MUG=1)
     order_id = await placed(shop, **THEMSELVES)
     await shop.held(order_id, HoldReason.PAYMENT)
-    card = {"method": "pm_card_visa", "return_url": f"https://shop/{REFERENCE}"}
+    card = {
+        "method": "pm_card_visa",
+        "return_url": f"https://shop.example.com/{REFERENCE}",
+    }
     await shop.post(f"/v1/orders/{order_id}/payments", card, **THEMSELVES)
     await shop.until(order_id, has_status(OrderStatus.CONFIRMED))
     await shop.cancel(order_id, {2: 1}, **THEMSELVES)
@@ -57,7 +60,7 @@ async def placed(shop: Shop, **headers: str) -> str:
         "bill_to": ADDRESS,
         "payment": {
             "method": "pm_card_chargeDeclined",
-            "return_url": f"https://shop/{REFERENCE}",
+            "return_url": f"https://shop.example.com/{REFERENCE}",
         },
         "metadata": {"remark": REMARK},
     }

@@ -26,6 +26,9 @@ STRIPE_WEBHOOK_SECRET = "whsec_dev"  # noqa: S105
 PAYLOAD_KEY = "dev:" + base64.b64encode(b"known to all, of the dev stack..").decode()
 CARRIER_WEBHOOK_SECRET = "whsec_" + base64.b64encode(b"dev stack, on loopback").decode()
 
+SHOP_ORIGINS = "https://shop.example.com http://localhost:3000"
+"""Where a shop's pages may be that is developed against this stack."""
+
 # Everything together has 15 s to stop, one stage after the other: 4 + 5 + 2.5 + 3.
 _DRAIN_SECONDS = 3
 _API_STOP_SECONDS = 4.0
@@ -113,6 +116,8 @@ def settings(at: Addresses) -> dict[str, str]:
         "SMTP_PORT": str(at.ports.smtp),
         "SMTP_TLS": "false",
         "MAIL_FROM": "orders@example.com",
+        "SHOP_ORDER_URL": f"{at.api}/v1/orders/{{order_id}}",
+        "SHOP_ORIGINS": SHOP_ORIGINS,
         "API_AUTH": "disabled-loopback-only",
         "API_HOST": HOST,
         "API_PORT": str(at.ports.api),

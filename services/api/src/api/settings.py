@@ -16,6 +16,7 @@ from pydantic import (
     field_validator,
 )
 from pydantic_settings import NoDecode
+from shared.platform.pages import customers_page
 from shared.platform.settings import (
     DatabaseSettings,
     Duration,
@@ -118,6 +119,9 @@ class ApiSettings(
     api_cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = ()
     """The origins, separated by blanks, whose web pages may call this API, such as
     `https://shop.example.com`."""
+    shop_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = ()
+    """The shop's own origins, separated by blanks: `payment.return_url` leads to one of
+    them. Unset: no `return_url` is accepted."""
     api_rate_limit: str | None = None
     """How many requests one subject may make to one process, such as `50/second`.
     Unset: any number."""
@@ -140,7 +144,12 @@ class ApiSettings(
     def _is_http(cls, url: str | None) -> str | None:
         return url if url is None else _http(url)
 
-    @field_validator("api_cors_origins")
+    @field_validator("shop_origins")
+    @classmethod
+    def _are_pages(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(customers_page, origins))
+
+    @field_validator("api_cors_origins", "shop_origins")
     @classmethod
     def _are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
         for origin in origins:

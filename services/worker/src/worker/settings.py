@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Literal, TypeVar
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from shared.platform.pages import customers_page
 from shared.platform.settings import (
     DatabaseSettings,
     ObservabilitySettings,
@@ -49,7 +50,8 @@ class WorkerSettings(
     mail_from: str | None = None
     """The sender of every mail."""
     shop_order_url: str | None = None
-    """The shop's page for an order, linked in mails; `{order_id}` in it is replaced."""
+    """The shop's page for an order, such as `https://shop.example.com/orders/{order_id}`:
+    the only link in mails. `SMTP_HOST` needs it."""
     approval_limit: int = Field(100_000, ge=0)
     """Orders above this total, in minor units, wait for approval."""
     approval_limit_new_customer: int = Field(50_000, ge=0)
@@ -114,6 +116,17 @@ class WorkerSettings(
         if sender is None and others.data.get("smtp_host") is not None:
             raise ValueError("SMTP_HOST needs MAIL_FROM")
         return sender
+
+    @field_validator("shop_order_url")
+    @classmethod
+    def _mail_leads_to_the_shop(
+        cls, page: str | None, others: ValidationInfo
+    ) -> str | None:
+        if page is None and others.data.get("smtp_host") is not None:
+            raise ValueError("SMTP_HOST needs SHOP_ORDER_URL")
+        if page is not None and "{order_id}" not in page:
+            raise ValueError("must have {order_id} in it")
+        return page if page is None else customers_page(page)
 
     @property
     def graceful_shutdown(self) -> timedelta:

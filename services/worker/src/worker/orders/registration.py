@@ -222,6 +222,6 @@ def _mailer(settings: WorkerSettings) -> SmtpMailer | None:
 def _messages(
     settings: WorkerSettings, store: OrderStore, mailer: SmtpMailer | None
 ) -> Mapping[str, MessageHandler]:
-    if mailer is None:
+    if mailer is None or settings.shop_order_url is None:
         return {}
     return Customers(store, mailer, settings.shop_order_url).handlers()

@@ -20,6 +20,7 @@ from api.http.problems import Problem
 from api.kernel.notes import keep_note
 from api.orders.lines import of_command
 from api.orders.order import queries
+from api.orders.order.acceptance import check_return_url
 from api.orders.order.placement import PROVIDER
 from api.orders.order.presenter import show_attempt, show_order
 from api.orders.order.routes import etag, order_response
@@ -60,6 +61,7 @@ async def pay_order(
 
     async def work(command: Command) -> StoredResponse:
         payment_id = command.memo["payment_id"]
+        check_return_url(wanted, services.settings.shop_origins, "#/return_url")
         _check_payable(await queries.order(services, order_id), payment_id)
         await change(
             services.engine,

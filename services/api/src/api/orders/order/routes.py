@@ -18,6 +18,7 @@ from api.http.paging import page_response
 from api.http.problems import Problem, invalid
 from api.http.schemas import Page
 from api.orders.order import queries
+from api.orders.order.acceptance import check_return_url
 from api.orders.order.placement import place
 from api.orders.order.presenter import show_order
 from api.orders.order.schemas import NewOrder, Order, OrderQuery
@@ -58,6 +59,9 @@ async def place_order(
     customer = _customer(caller, wanted)
 
     async def work(connection: Connection, _: Command) -> StoredResponse:
+        check_return_url(
+            wanted.payment, services.settings.shop_origins, "#/payment/return_url"
+        )
         order = await place(connection, wanted, customer, caller.subject)
         return _placed(order)
 

@@ -1,7 +1,9 @@
 """Tells customers what happened to their order. The order never waits for it."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
+from unicodedata import category
 
 from shared.contracts.orders.messages import NOTIFIED_EVENTS
 from shared.contracts.orders.states import HoldReason, OrderStatus
@@ -20,14 +22,14 @@ CONTACT = text("SELECT name, email, locale FROM contacts WHERE order_id = :id")
 
 HOLDS = (HoldReason.PAYMENT, HoldReason.ADDRESS)
 """What a customer can put right; other holds are the shop's own business."""
+LONGEST_GREETING = 60
 
 
 class Customers:
-    """`order_url` is the shop's page of an order, with `{order_id}` in it."""
+    """`order_url` is the shop's page of an order, with `{order_id}` in it: the only
+    link in a mail, whatever a customer has sent."""
 
-    def __init__(
-        self, store: OrderStore, mailer: Mailer, order_url: str | None
-    ) -> None:
+    def __init__(self, store: OrderStore, mailer: Mailer, order_url: str) -> None:
         self._store = store
         self._mailer = mailer
         self._order_url = order_url
@@ -43,17 +45,18 @@ class Customers:
         contact = await self._contact(order.id)
         if template is None or contact is None or contact.email is None:
             return False
+        name = greeted_as(contact.name)
         rendered = render(
             template,
             _context(message, order)
-            | {"name": contact.name, "link": self._link(order, template)},
+            | {"name": name, "link": self._order_url.replace("{order_id}", order.id)},
             locale=contact.locale,
             currency=order.currency,
         )
         await self._mailer.send(
             Mail(
                 key=message.key,
-                name=contact.name or "",
+                name=name,
                 address=contact.email,
                 at=message.at,
                 subject=rendered.subject,
@@ -68,18 +71,19 @@ class Customers:
             found = await connection.execute(CONTACT, {"id": order_id})
             return found.one_or_none()
 
-    def _link(self, order: OrderSnapshot, template: str) -> str | None:
-        """Where the customer can do something about it: at the provider if the payment
-        waits there, or else in the shop."""
-        page = self._order_url and self._order_url.replace("{order_id}", order.id)
-        if template != f"hold.{HoldReason.PAYMENT}":
-            return page
-        for payment in reversed(order.payments):
-            if payment.next_action and payment.next_action.get("url"):
-                return str(payment.next_action["url"])
-        return page or next(
-            (p.return_url for p in reversed(order.payments) if p.return_url), None
-        )
+
+def greeted_as(name: str | None) -> str:
+    """A customer's name, if it is one: it stands in a mail of ours, where a link, a
+    number to call or an advertisement could stand as well. Else nothing."""
+    plain = " ".join((name or "").split())
+    letters = all(category(c)[0] in "LM" or c in " .,'’-" for c in plain)
+    if len(plain) > LONGEST_GREETING or not letters or _HOST.search(plain):
+        return ""
+    return plain
+
+
+_HOST = re.compile(r"\w\.\w\w")
+"""Mail programs make a link of it. `J.R.R. Tolkien` is none."""
 
 
 def template_for(message: Message, order: OrderSnapshot) -> str | None:
