@@ -63,7 +63,14 @@ def answers_of(operation: str) -> dict[str, set[str]]:
         for found in path.values()
         if found["operationId"] == operation
     ]
-    return {s: set(a.get("headers", ())) for s, a in found["responses"].items()}
+    shared = document["components"]["responses"]
+    answers = {
+        status: shared[answer["$ref"].rpartition("/")[2]]
+        if "$ref" in answer
+        else answer
+        for status, answer in found["responses"].items()
+    }
+    return {status: set(a.get("headers", ())) for status, a in answers.items()}
 
 
 def test_the_headers_of_answers_are_described() -> None:

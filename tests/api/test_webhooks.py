@@ -116,9 +116,7 @@ async def inbox(engine: Engine) -> list[Json]:
         rows = await connection.execute(
             text("SELECT source, event_id, type, payload::text AS payload FROM inbox")
         )
-        return [
-            dict(row._mapping) | {"payload": json.loads(row.payload)} for row in rows
-        ]
+        return [dict(row) | {"payload": json.loads(row.payload)} for row in rows]
 
 
 @pytest.mark.parametrize(

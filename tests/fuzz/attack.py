@@ -82,9 +82,10 @@ def _code(problem: Any) -> str:
 def _codes(case: Case[Any], response: Response) -> set[str]:
     """Those that the operation is described with, and those that any may have."""
     answers = case.operation.definition.raw["responses"]
-    answer = answers.get(str(response.status_code), {})
-    content = answer.get("content", {}).get("application/problem+json", {})
-    return {"head-too-large", "method-not-allowed", *content.get("examples", ())}
+    # A problem's name is made of the codes that it may have.
+    problem = answers.get(str(response.status_code), {}).get("$ref", "")
+    codes = problem.removeprefix("#/components/responses/").split(".")
+    return {"head-too-large", "method-not-allowed", *codes}
 
 
 class Attack:

@@ -5,6 +5,7 @@ from typing import Any
 
 from api.http.problems import PROBLEMS, ProblemDocument
 
+_PROBLEM = "application/problem+json"
 _ALWAYS = (
     *("unauthenticated", "insufficient-scope", "validation", "too-many-requests"),
     "unavailable",
@@ -36,9 +37,12 @@ def open_problems(*codes: str) -> dict[int | str, dict[str, Any]]:
         status: {
             "description": "; ".join(PROBLEMS[code][1] for code in sorted(found)),
             "content": {
-                "application/problem+json": {
+                _PROBLEM: {
                     "schema": {"$ref": "#/components/schemas/ProblemDocument"},
-                    "examples": {code: _example(code) for code in sorted(found)},
+                    "examples": {
+                        code: {"$ref": f"#/components/examples/{code}"}
+                        for code in sorted(found)
+                    },
                 }
             },
         }
@@ -53,7 +57,7 @@ def keyed(*codes: str) -> dict[int | str, dict[str, Any]]:
     )
 
 
-_TOLD = {
+_RESPONSE_HEADERS = {
     "ETag": "The order's version, for `If-Match`.",
     "Idempotency-Replayed": "`true`: this was answered before under the same key.",
     "Link": 'The next page, as `rel="next"`; left out by the last one.',
@@ -67,18 +71,36 @@ def response_headers(*names: str) -> dict[str, dict[str, Any]]:
     """The `headers` of an answer that may have these."""
     return {
         "headers": {
-            name: {"description": _TOLD[name], "schema": {"type": "string"}}
+            name: {"description": _RESPONSE_HEADERS[name], "schema": {"type": "string"}}
             for name in names
         }
     }
 
 
 def complete(document: dict[str, Any]) -> None:
-    """Say what many operations have in common: which headers they ask for, though it is
-    not FastAPI that misses them, and which they answer with."""
+    """Add what FastAPI cannot know: the headers that operations require and answer
+    with. Each problem is described once, and operations refer to it."""
+    components = document.setdefault("components", {})
+    problems: dict[str, Any] = {}
     for path in document["paths"].values():
         for operation in path.values():
             _complete(operation)
+            problems |= _refer_to_problems(operation)
+    components["responses"] = dict(sorted(problems.items()))
+    codes = sorted({code for name in problems for code in name.split(".")})
+    components["examples"] = {code: _example(code) for code in codes}
+
+
+def _refer_to_problems(operation: dict[str, Any]) -> dict[str, Any]:
+    """Put references in the place of an operation's problems; returns those by name."""
+    found = {
+        ".".join(answer["content"][_PROBLEM]["examples"]): (status, answer)
+        for status, answer in operation["responses"].items()
+        if _PROBLEM in answer.get("content", {})
+    }
+    for name, (status, _) in found.items():
+        operation["responses"][status] = {"$ref": f"#/components/responses/{name}"}
+    return {name: answer for name, (_, answer) in found.items()}
 
 
 _NEEDED = ("idempotency-key", "if-match")
@@ -89,7 +111,7 @@ def _complete(operation: dict[str, Any]) -> None:
     for name in asked.keys() & set(_NEEDED):
         asked[name]["required"] = True
         asked[name]["schema"] = {"type": "string"}
-    told = {
+    answered_with = {
         "2": [
             *(["Idempotency-Replayed"] if "idempotency-key" in asked else []),
             *(["Link"] if "cursor" in asked else []),
@@ -98,7 +120,7 @@ def _complete(operation: dict[str, Any]) -> None:
         "503": ["Retry-After"],
     }
     for status, answer in operation["responses"].items():
-        names = told.get(status) or told.get(status[0]) or []
+        names = answered_with.get(status) or answered_with.get(status[0]) or []
         if names and status != "204":
             answer.setdefault("headers", {}).update(response_headers(*names)["headers"])
 
