@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from pydantic import BaseModel, SecretStr
 from shared.contracts.errors import NotFound, Refusal
 from shared.database.engine import Engine, connector
+from shared.database.kernel.tables import Hold
 from shared.database.kernel.unit_of_work import CHANNEL, UnitOfWork, change
 from shared.database.listen import Listener
 from shared.database.orders.tables import Order, OrderLine
@@ -171,7 +173,9 @@ async def after(
 ) -> tuple[object, ...]:
     """What `query` finds after `work`, of which nothing stays."""
     async with undone(engine) as connection:
-        await work(UnitOfWork(connection, "ord_1", "test"))
+        unit = UnitOfWork(connection, "ord_1", "test")
+        await work(unit)
+        await unit.flush()
         return tuple((await connection.execute(text(query))).one())
 
 
@@ -207,6 +211,53 @@ async def test_rows_are_inserted_and_found_again_by_their_key(
 
     query = "SELECT array_agg(reserved ORDER BY line) FROM order_lines"
     assert await after(engine, work, query) == ([0, 1],)
+
+
+async def test_many_rows_are_written_by_one_statement(
+    engine: Engine, subject: str
+) -> None:
+    async def work(pending: UnitOfWork) -> None:
+        keys = [{"id": f"hld_{n}"} for n in range(10)]
+        hold = {"subject": subject, "root": subject, "placed_by": "test"}
+        await pending.insert(
+            Hold,
+            *(
+                {**key, **hold, "reason": key["id"], "detail": {"of": [key["id"]]}}
+                for key in keys
+            ),
+        )
+        await pending.flush()
+        for key in keys:
+            await pending.update(Hold, key, detail={**key}, assignee=key["id"])
+
+    query = "SELECT count(*), bool_and(detail ->> 'id' = assignee) FROM holds"
+    assert await after(engine, work, query) == (10, True)
+
+
+async def test_a_row_takes_the_place_that_another_has_just_left(
+    engine: Engine, subject: str
+) -> None:
+    async def work(pending: UnitOfWork) -> None:
+        hold = {"subject": subject, "root": subject, "placed_by": "test"}
+        await pending.insert(Hold, {"id": "hld_1", "reason": "stock", **hold})
+        gone = datetime.now(UTC)
+        await pending.update(Hold, "hld_1", released_at=gone, decision="wait")
+        await pending.insert(Hold, {"id": "hld_2", "reason": "stock", **hold})
+
+    query = "SELECT array_agg(id ORDER BY id) FROM holds WHERE reason = 'stock'"
+    assert await after(engine, work, query) == (["hld_1", "hld_2"],)
+
+
+async def test_whoever_asks_sees_what_was_written_before(
+    engine: Engine, subject: str
+) -> None:
+    async def work(pending: UnitOfWork) -> None:
+        await pending.update(Order, subject, goodwill=3)
+        await pending.update(Order, subject, add={"goodwill": 4})
+        seen = await pending.connection.scalar(text("SELECT goodwill FROM orders"))
+        await pending.update(Order, subject, add={"goodwill": seen})
+
+    assert await after(engine, work, "SELECT goodwill FROM orders") == (14,)
 
 
 @pytest.mark.parametrize(

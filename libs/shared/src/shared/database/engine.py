@@ -4,7 +4,14 @@ SQLAlchemy has compiled."""
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any, TypeVar
@@ -15,7 +22,7 @@ from sqlalchemy.sql import Executable
 
 from shared.database.metrics import observe_pool, observed
 from shared.database.rows import Row, Rows
-from shared.database.statements import compiled
+from shared.database.statements import Statement, compiled
 from shared.platform.settings import DatabaseSettings
 
 T = TypeVar("T")
@@ -153,7 +160,7 @@ class Connection:
     errors, which reach logs and histories: names and addresses are in it."""
 
     def __init__(self, driver: Any) -> None:
-        self._driver = driver
+        self.driver = driver
 
     async def execute(
         self, statement: Executable, values: Mapping[str, Any] | None = None
@@ -161,9 +168,12 @@ class Connection:
         """Run a statement, and return all its rows. Raises `asyncpg.PostgresError`,
         and `TimeoutError` where it takes too long."""
         known = compiled(statement)
-        arguments = known.arguments(values or {})
-        with observed(known.text), _nobodys_data():
-            return Rows(await self._driver.fetch(known.text, *arguments))
+        return await self.run(known, known.arguments(values or {}))
+
+    async def run(self, statement: Statement, arguments: Sequence[Any]) -> Rows:
+        """The same with a statement that is compiled."""
+        with observed(statement.text), _nobodys_data():
+            return Rows(await self.driver.fetch(statement.text, *arguments))
 
     async def scalar(
         self, statement: Executable, values: Mapping[str, Any] | None = None
@@ -185,35 +195,43 @@ class Connection:
         known = compiled(statement)
         arguments = known.arguments(values or {})
         with observed(known.text), _nobodys_data():
-            status: str = await self._driver.execute(known.text, *arguments)
+            status: str = await self.driver.execute(known.text, *arguments)
         return int(status.rpartition(" ")[2])
 
-    async def script(self, text: str) -> None:
-        """Run statements without values, all in one round trip."""
-        with _nobodys_data():
-            await self._driver.execute(text)
-
     @asynccontextmanager
-    async def transaction(
-        self, begin: str = "BEGIN", commit: str = "COMMIT"
-    ) -> AsyncIterator[None]:
-        """`begin` and `commit` may carry more statements along."""
+    async def transaction(self, begin: str = "BEGIN") -> AsyncIterator[list[str]]:
+        """`begin` may carry statements along, and so does the COMMIT: those that are
+        put into the list run after it, in the same round trip."""
+        afterwards: list[str] = []
         try:
-            await self.script(begin)
-            yield
+            await self._script(begin)
+            yield afterwards
         except BaseException:
             await self._roll_back()
             raise
-        await self.script(commit)
+        await self._script("; ".join(["COMMIT", *afterwards]))
+
+    async def _script(self, text: str) -> None:
+        with _nobodys_data():
+            await self.driver.execute(text)
 
     async def _roll_back(self) -> None:
-        if self._driver.is_closed() or not self._driver.is_in_transaction():
+        if self.driver.is_closed() or not self.driver.is_in_transaction():
             return
         try:
-            await self.script("ROLLBACK")
+            await self._script("ROLLBACK")
         except (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresError):
             # In no known state: whoever gets it next would be inside the transaction.
-            self._driver.terminate()
+            self.driver.terminate()
+
+
+def literal(value: str) -> str:
+    """A text as PostgreSQL reads it, where it takes no parameters. Nothing else than a
+    quote ends one (`standard_conforming_strings`, which is on unless somebody says
+    otherwise). Raises `ValueError`."""
+    if "\0" in value:
+        raise ValueError("PostgreSQL has no text with a zero byte")
+    return "'" + value.replace("'", "''") + "'"
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from shared.contracts.base import Payload
 from shared.database.engine import Engine
 from shared.database.kernel.unit_of_work import UnitOfWork, change
-from shared.database.orders.snapshot import OrderSnapshot, read_order
+from shared.database.orders.snapshot import OF_SUBJECT, OrderSnapshot, read_order
 from shared.database.orders.tables import Order
 
 R = TypeVar("R", bound=BaseModel)
@@ -49,7 +49,10 @@ class OrderStore:
         """Apply a change once for `order_id` and `key`. Safe to repeat."""
 
         async def with_order(pending: UnitOfWork) -> R:
-            return await apply(pending, await read_order(pending.connection, order_id))
+            assert pending.snapshot is not None  # noqa: S101 - it was asked for
+            return await apply(
+                pending, OrderSnapshot.model_validate_json(pending.snapshot)
+            )
 
         return await change(
             self.engine,
@@ -59,4 +62,5 @@ class OrderStore:
             actor=actor,
             apply=with_order,
             result=result,
+            snapshot=OF_SUBJECT,
         )

@@ -1,24 +1,27 @@
 """The one kind of transaction in which facts change.
 
 lock the subject → done under this key already? then the stored answer → change →
-events and version → answer stored under the key → commit → NOTIFY
+rows, events, version, and the answer under the key → commit → NOTIFY
 
 So a repeat has no second effect, a subject's events have no gaps, and whoever listens
-hears of a change once it is true.
+hears of a change once it is true. Four round trips, if the change reads nothing more:
+BEGIN takes the lock along, one statement reads, one writes, and NOTIFY follows COMMIT.
 """
 
-import json
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
-from sqlalchemy import Insert, Update, bindparam, insert, text, update
-from sqlalchemy.sql import TextClause
+from sqlalchemy import text
+from sqlalchemy.sql import Executable, TextClause
 
 from shared.contracts.errors import NotFound
-from shared.database.engine import Connection, Engine, retry_serialization
-from shared.database.kernel.tables import Base
+from shared.database.engine import Connection, Engine, literal, retry_serialization
+from shared.database.kernel.tables import Base, Event, Message, ProcessedCommand
+from shared.database.kernel.writes import Writes
+from shared.database.rows import Row, Rows
 
 R = TypeVar("R", bound=BaseModel)
 
@@ -29,23 +32,41 @@ MESSAGES = "messages"
 
 
 class UnitOfWork:
-    """A transaction that holds its subject's lock: its connection and its events."""
+    """A transaction that holds its subject's lock: its events, the rows that it will
+    write, and the connection for whatever it has to ask in between."""
 
-    def __init__(self, connection: Connection, subject: str, actor: str) -> None:
-        self.connection = connection
+    def __init__(
+        self,
+        connection: Connection,
+        subject: str,
+        actor: str,
+        snapshot: str | None = None,
+    ) -> None:
+        """`snapshot` is the subject as JSON, read under the lock."""
+        self.connection: Connection = _WritesFirst(connection, self.flush)
         self.subject = subject
         self.actor = actor
+        self.snapshot = snapshot
         self.events: list[dict[str, Any]] = []
+        self._plain = connection
+        self._writes = Writes()
 
     def event(self, type: str, **data: object) -> None:
         """Append to the timeline. `data` holds ids, quantities and amounts only."""
         self.events.append({"type": type, "data": data})
 
-    async def insert(self, table: type[Base], *rows: Mapping[str, object]) -> None:
-        """Rows by their columns; all must have the same ones. Raises `LookupError`
-        where the table has no such column."""
+    async def insert(
+        self,
+        table: type[Base],
+        *rows: Mapping[str, object],
+        or_add: str | None = None,
+    ) -> None:
+        """Rows by their columns; where a row is there already, its counter `or_add` is
+        raised instead. Raises `LookupError` where the table has no such column."""
+        if self._writes.need_sending_before(table, None):
+            await self.flush()
         for row in rows:
-            await self.connection.execute(_inserting(table, tuple(row)), row)
+            self._writes.insert(table, row, or_add)
 
     async def update(
         self,
@@ -61,14 +82,39 @@ class UnitOfWork:
         amounts = {name: amount for name, amount in (add or {}).items() if amount}
         if not amounts and not columns:
             return
-        await self.connection.execute(
-            _updating(table, tuple(key), tuple(columns), tuple(amounts)),
-            {
-                **columns,
-                **{f"the_{name}": value for name, value in key.items()},
-                **{f"more_{name}": amount for name, amount in amounts.items()},
-            },
-        )
+        if self._writes.need_sending_before(table, key):
+            await self.flush()
+        if not self._writes.update(table, key, columns, amounts):
+            await self.flush()
+            self._writes.update(table, key, columns, amounts)
+
+    async def flush(self) -> None:
+        """Send the rows that are collected: whoever asks next sees them."""
+        if self._writes:
+            statement, arguments = self._writes.take()
+            await self._plain.run(statement, arguments)
+
+
+class _WritesFirst(Connection):
+    """Sends what a unit of work has collected before it runs anything."""
+
+    def __init__(
+        self, connection: Connection, flush: Callable[[], Awaitable[None]]
+    ) -> None:
+        super().__init__(connection.driver)
+        self._flush = flush
+
+    async def execute(
+        self, statement: Executable, values: Mapping[str, Any] | None = None
+    ) -> Rows:
+        await self._flush()
+        return await super().execute(statement, values)
+
+    async def count(
+        self, statement: Executable, values: Mapping[str, Any] | None = None
+    ) -> int:
+        await self._flush()
+        return await super().count(statement, values)
 
 
 async def change(
@@ -80,8 +126,10 @@ async def change(
     actor: str,
     apply: Callable[[UnitOfWork], Awaitable[R]],
     result: type[R],
+    snapshot: str = "NULL",
 ) -> R:
-    """Apply a change to `subject`, a row of `subjects`, once for `key`.
+    """Apply a change to `subject`, a row of `subjects`, once for `key`. `snapshot` is
+    SQL that reads what `UnitOfWork.snapshot` is of `:subject`.
 
     Safe to repeat: the same `key` returns the first answer; with `None` it is `apply`
     that finds out whether it is done. Raises `NotFound`, and what `apply` raises; then
@@ -89,157 +137,96 @@ async def change(
     """
 
     async def once() -> R:
-        async with engine.begin() as connection:
-            version, age_seconds = await _lock(connection, subjects, subject)
+        lock = _locking(subjects.__tablename__, subject)
+        async with (
+            engine.connect() as connection,
+            connection.transaction(lock) as afterwards,
+        ):
             # A statement of its own: only now, with the lock held, does a new
             # snapshot show what the previous holder of the lock committed.
-            stored = await _answer(connection, key)
-            if stored is not None:
-                return result.model_validate_json(stored)
-            work = UnitOfWork(connection, subject, actor)
+            known = await _read(connection, subjects, subject, key, snapshot)
+            if known.answer is not None:
+                return result.model_validate_json(known.answer)
+            work = UnitOfWork(connection, subject, actor, known.snapshot)
             answer = await apply(work)
             if work.events or key is not None:
-                await _record(work, subjects, version, key, answer)
+                await _record(work, subjects, known.version, known.now, key, answer)
+            await work.flush()
+            if work.events:
+                afterwards.extend(_announcements(work, subjects))
         if work.events:
-            subjects.committed(work.events, age_seconds)
-            types = {event["type"] for event in work.events}
-            notify = not types.isdisjoint(subjects.notified_events)
-            await announce(engine, subject, notify=notify)
+            subjects.committed(work.events, known.age)
         return answer
 
     return await retry_serialization(once)
 
 
-# SQLAlchemy analyses a statement where it is made: once, not with every step, which
-# took a tenth of the worker's time.
-_ANSWER = text("SELECT result::text FROM applied WHERE key = :key")
-_ANNOUNCE = text(
-    "SELECT pg_notify(channel, :subject)"
-    " FROM unnest(cast(:channels AS text[])) AS channel"
-)
+def _locking(table: str, subject: str) -> str:
+    return f"BEGIN; SELECT FROM {table} WHERE id = {literal(subject)} FOR UPDATE"
 
 
-@cache
-def _inserting(table: type[Base], columns: tuple[str, ...]) -> Insert:
-    _check_columns(table, columns)
-    values: dict[str, Any] = {name: bindparam(name) for name in columns}
-    return insert(table.__table__).values(values)  # type: ignore[arg-type]
-
-
-@cache
-def _updating(
-    table: type[Base],
-    key: tuple[str, ...],
-    columns: tuple[str, ...],
-    added: tuple[str, ...],
-) -> Update:
-    _check_columns(table, (*key, *columns, *added))
-    column = table.__table__.c
-    statement = update(table.__table__).where(  # type: ignore[arg-type]
-        *(column[name] == bindparam(f"the_{name}") for name in key)
-    )
-    return statement.values(
-        {name: bindparam(name) for name in columns}
-        | {name: column[name] + bindparam(f"more_{name}") for name in added}
-    )
-
-
-def _check_columns(table: type[Base], names: tuple[str, ...]) -> None:
-    """SQLAlchemy takes the columns from the parameters, and silently leaves out those
-    it does not know."""
-    unknown = set(names) - set(table.__table__.c.keys())
-    if unknown:
-        raise LookupError(f"{table.__tablename__} has no {', '.join(sorted(unknown))}")
-
-
-@cache
-def _locking(table: str) -> TextClause:
-    return text(
-        f"""
-        SELECT version, cast(extract(epoch FROM now() - created_at) AS float8) AS age
-        FROM {table} WHERE id = :subject FOR UPDATE
-        """  # noqa: S608 - our own name
-    )
-
-
-@cache
-def _recording(table: str) -> TextClause:
-    return text(
-        f"""
-        WITH event AS (
-            INSERT INTO events (subject, seq, type, actor, data)
-            SELECT :subject, :version + e.n, e.event ->> 'type', :actor,
-                   e.event -> 'data'
-            FROM jsonb_array_elements(cast(:events AS jsonb))
-                 WITH ORDINALITY AS e (event, n)
-        ), message AS (
-            INSERT INTO messages (subject, seq, type)
-            SELECT :subject, :version + e.n, e.event ->> 'type'
-            FROM jsonb_array_elements(cast(:events AS jsonb))
-                 WITH ORDINALITY AS e (event, n)
-            WHERE e.event ->> 'type' = ANY(cast(:notified_types AS text[]))
-        ), done AS (
-            INSERT INTO applied (key, subject, result)
-            SELECT :key, :subject, cast(:result AS jsonb)
-            WHERE cast(:key AS text) IS NOT NULL
-        )
-        UPDATE {table}
-        SET version = :version + :count, updated_at = now() WHERE id = :subject
-        """  # noqa: S608 - our own name
-    )
-
-
-async def _lock(
-    connection: Connection, subjects: type[Base], subject: str
-) -> tuple[int, float]:
-    """The subject's version, and its age in seconds."""
-    locked = await connection.execute(
-        _locking(subjects.__tablename__), {"subject": subject}
-    )
-    row = locked.one_or_none()
-    if row is None:
+async def _read(
+    connection: Connection,
+    subjects: type[Base],
+    subject: str,
+    key: str | None,
+    snapshot: str,
+) -> Row:
+    """What is known under the lock. Raises `NotFound`."""
+    reading = _reading(subjects.__tablename__, snapshot)
+    rows = await connection.execute(reading, {"subject": subject, "key": key})
+    if not rows:
         raise NotFound(subject)
-    return row.version, row.age
+    return rows.one()
 
 
-async def _answer(connection: Connection, key: str | None) -> str | None:
-    if key is None:
-        return None
-    stored = await connection.scalar(_ANSWER, {"key": key})
-    return None if stored is None else str(stored)
+@cache
+def _reading(table: str, snapshot: str) -> TextClause:
+    return text(
+        f"""
+        SELECT t.version, now() AS now,
+          cast(extract(epoch FROM now() - t.created_at) AS float8) AS age,
+          (SELECT result::text FROM applied WHERE key = cast(:key AS text)) AS answer,
+          ({snapshot}) AS snapshot
+        FROM {table} t WHERE t.id = :subject
+        """  # noqa: S608 - our own words
+    )
 
 
 async def _record(
     work: UnitOfWork,
     subjects: type[Base],
     version: int,
+    now: datetime,
     key: str | None,
     answer: BaseModel,
 ) -> None:
-    await work.connection.execute(
-        _recording(subjects.__tablename__),
-        {
-            "subject": work.subject,
-            "version": version,
-            "actor": work.actor,
-            "events": json.dumps(work.events),
-            "count": len(work.events),
-            "notified_types": sorted(subjects.notified_events),
-            "key": key,
-            "result": answer.model_dump_json(),
-        },
+    numbered = [
+        {"subject": work.subject, "seq": seq, "type": event["type"]}
+        for seq, event in enumerate(work.events, version + 1)
+    ]
+    about = zip(numbered, work.events, strict=True)
+    await work.insert(
+        Event,
+        *({**n, "actor": work.actor, "data": event["data"]} for n, event in about),
+    )
+    told = [n for n in numbered if n["type"] in subjects.notified_events]
+    await work.insert(Message, *told)
+    if key is not None:
+        result = answer.model_dump(mode="json")
+        await work.insert(
+            ProcessedCommand, {"key": key, "subject": work.subject, "result": result}
+        )
+    await work.update(
+        subjects, work.subject, version=version + len(numbered), updated_at=now
     )
 
 
-async def announce(engine: Engine, subject: str, *, notify: bool = False) -> None:
-    """Wake whoever waits for `subject`, and with `notify` whoever sends messages. Not
-    within the change's own transaction: a commit with NOTIFY in it takes a lock that
+def _announcements(work: UnitOfWork, subjects: type[Base]) -> list[str]:
+    """After the commit and not within it: a commit with NOTIFY in it takes a lock that
     all such commits queue for."""
-    async with engine.connect() as connection:
-        await connection.execute(
-            _ANNOUNCE,
-            {
-                "channels": [CHANNEL, MESSAGES] if notify else [CHANNEL],
-                "subject": subject,
-            },
-        )
+    types = {event["type"] for event in work.events}
+    channels = [CHANNEL]
+    if not types.isdisjoint(subjects.notified_events):
+        channels.append(MESSAGES)
+    return [f"NOTIFY {channel}, {literal(work.subject)}" for channel in channels]

@@ -375,6 +375,8 @@ SELECT row_to_json(whole)::text FROM (
 ) whole
 """
 _ONE = text(SNAPSHOT.format(which="o.id = :order_id"))
+OF_SUBJECT = SNAPSHOT.format(which="o.id = :subject")
+"""The same for a unit of work, which reads it together with all else."""
 
 
 async def read_order(connection: Connection, order_id: str) -> OrderSnapshot:

@@ -9,7 +9,12 @@ from collections.abc import Iterable, Mapping
 
 from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import Line, OrderSnapshot
-from shared.database.orders.tables import OrderLine
+from shared.database.orders.tables import (
+    OrderLine,
+    Reservation,
+    Stock,
+    StockMovement,
+)
 from sqlalchemy import text
 
 Free = dict[tuple[str, str], int]
@@ -97,27 +102,15 @@ def _allocate(
 async def _take(
     change: UnitOfWork, order_id: str, line: Line, location: str, units: int
 ) -> None:
-    await change.connection.execute(
-        _RESERVE,
-        {
-            "order_id": order_id,
-            "line": line.line,
-            "location": location,
-            "sku": line.sku,
-            "units": units,
-        },
-    )
+    row = {
+        "order_id": order_id,
+        "line": line.line,
+        "location": location,
+        "sku": line.sku,
+        "qty": units,
+    }
+    await change.insert(Reservation, row, or_add="qty")
     await add_to_line(change, order_id, line.line, reserved=units)
-
-
-_RESERVE = text(
-    """
-    INSERT INTO reservations AS known (order_id, line, location, sku, qty)
-    VALUES (:order_id, :line, :location, :sku, :units)
-    ON CONFLICT (order_id, line, location)
-    DO UPDATE SET qty = known.qty + excluded.qty
-    """
-)
 
 
 async def give_back(
@@ -170,34 +163,21 @@ async def move_stock(
     for sku, location, on_hand, reserved in moves:
         sums[sku, location, "on_hand"] += on_hand
         sums[sku, location, "reserved"] += reserved
-    for sku, location in sorted({(sku, location) for sku, location, _ in sums}):
-        on_hand = sums[sku, location, "on_hand"]
-        reserved = sums[sku, location, "reserved"]
-        if on_hand == reserved == 0:
-            continue
-        await change.connection.execute(
-            _MOVE,
-            {
+    places = sorted({(sku, location) for sku, location, _ in sums})
+    if len(places) > 1:
+        await _lock_free_stock(change, {sku for sku, _ in places})
+    for sku, location in places:
+        units = {
+            "on_hand": sums[sku, location, "on_hand"],
+            "reserved": sums[sku, location, "reserved"],
+        }
+        if any(units.values()):
+            why = {
                 "key": f"{key}:{reason}:{sku}:{location}",
-                "sku": sku,
-                "location": location,
-                "on_hand": on_hand,
-                "reserved": reserved,
                 "reason": reason,
                 "ref": change.subject,
                 "actor": change.actor,
-            },
-        )
-
-
-_MOVE = text(
-    """
-    WITH why AS (
-      INSERT INTO stock_movements
-        (key, sku, location, on_hand, reserved, reason, ref, actor)
-      VALUES (:key, :sku, :location, :on_hand, :reserved, :reason, :ref, :actor)
-    )
-    UPDATE stock SET on_hand = on_hand + :on_hand, reserved = reserved + :reserved
-    WHERE sku = :sku AND location = :location
-    """
-)
+            }
+            place = {"sku": sku, "location": location}
+            await change.insert(StockMovement, {**why, **place, **units})
+            await change.update(Stock, place, add=units)
