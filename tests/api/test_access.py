@@ -299,6 +299,22 @@ async def test_the_api_asks_for_a_token(make_settings: MakeSettings) -> None:
         assert (unknown.status_code, code(unknown)) == (503, "unavailable")
 
 
+async def test_the_description_is_the_same_whenever_it_is_asked_for(
+    make_settings: MakeSettings,
+) -> None:
+    """With an issuer, as in production; and one without it, in the same process, is not
+    changed by that."""
+    settings = make_settings(
+        api_auth="oidc", oidc_issuer=ISSUER, oidc_audience=AUDIENCE
+    )
+    without = create_app(make_settings()).openapi()
+    async with running(create_app(settings)) as client:
+        first, *others = [done(await client.get("/openapi.json")) for _ in range(3)]
+    assert "OpenIdConnect" in first["components"]["securitySchemes"]
+    assert others == [first, first]
+    assert create_app(make_settings()).openapi() == without != first
+
+
 def test_without_an_issuer_the_api_does_not_start(database: str) -> None:
     with pytest.raises(ValidationError, match="API_AUTH=disabled-loopback-only"):
         ApiSettings(database_url=SecretStr(database))

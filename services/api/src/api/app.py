@@ -218,6 +218,9 @@ def _describe(app: FastAPI, settings: ApiSettings) -> None:
     tokens come from."""
     generate = app.openapi
 
+    # Once: FastAPI gives out the same document each time, and what is added to it twice
+    # is wrong.
+    @cache
     def openapi() -> dict[str, Any]:
         document = generate()
         complete(document)
