@@ -7,6 +7,7 @@ from functools import cache
 from typing import Annotated, Any
 
 import httpx2
+import limits
 from fastapi import APIRouter, Depends, FastAPI, Header, Request
 from fastapi.routing import APIRoute
 from opentelemetry.metrics import MeterProvider
@@ -19,13 +20,14 @@ from starlette.middleware.cors import CORSMiddleware
 from temporalio.runtime import Runtime
 
 from api.http.access_log import AccessLog
+from api.http.door import Door
 from api.http.head_requests import HeadRequests
 from api.http.oidc import authenticator
 from api.http.openapi import complete
 from api.http.peer_probe import PeerProbe
 from api.http.problems import Problem, ProblemDocument, install_error_handlers
 from api.http.rate_limits import RateLimiter
-from api.http.request_limits import RequestLimits
+from api.http.request_limits import MAX_BODY_BYTES, RequestLimits
 from api.http.sign_in import describe_issuer, page_options
 from api.kernel import health, problem_types
 from api.kernel.discrepancy import routes as discrepancies
@@ -51,6 +53,7 @@ times are RFC 3339 in UTC. Whatever changes something takes an `Idempotency-Key`
 that it may be sent again. Errors are problem documents (RFC 9457); `/problems` lists
 their codes.
 """
+_LARGE_BODIES = ("/v1/orders", *(f"/v1/webhooks/{one}" for one in webhooks.SOURCES))
 # Commands of people and services; webhooks know their senders by signatures.
 _SUBJECTS = (
     *(orders, timeline, changes, process),
@@ -125,8 +128,11 @@ def _routes() -> APIRouter:
 def _add_layers(app: FastAPI, settings: ApiSettings) -> None:
     """From the innermost to the outermost."""
     app.add_middleware(HeadRequests)
+    app.add_middleware(Door)
     app.add_middleware(
-        RequestLimits, client_timeout=settings.api_client_timeout.total_seconds()
+        RequestLimits,
+        client_timeout=settings.api_client_timeout.total_seconds(),
+        largest=dict.fromkeys(_LARGE_BODIES, MAX_BODY_BYTES),
     )
     if settings.api_cors_origins:
         app.add_middleware(
@@ -176,7 +182,13 @@ async def build_services(settings: ApiSettings, runtime: Runtime | None) -> Serv
         database=PeerProbe(greet_database, settings.api_fail_fast_after),
         authenticate=authenticator(settings, http),
         rate_limiter=RateLimiter(settings.rate_limit),
+        stranger_limiter=RateLimiter(
+            limits.parse(settings.api_stranger_limit), "address"
+        ),
     )
+
+
+MAX_MEMBERS = 64
 
 
 async def _only_json(
@@ -193,9 +205,12 @@ async def _only_json(
 
 
 async def _each_member_once(request: Request) -> None:
-    """Of two amounts, each reader on the way may take another one (RFC 8259, 4)."""
+    """Of two amounts, each reader on the way may take another one (RFC 8259, 4). And no
+    object of ours has as many that finding fault with each would take long."""
 
     def check(members: list[tuple[str, object]]) -> None:
+        if len(members) > MAX_MEMBERS:
+            raise Problem("too-large", f"At most {MAX_MEMBERS} members in an object.")
         if len({name for name, _ in members}) < len(members):
             raise Problem("malformed", "A member is named twice.")
 

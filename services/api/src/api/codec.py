@@ -51,7 +51,7 @@ def create_codec(settings: CodecSettings) -> FastAPI:
     app.add_middleware(
         RequestLimits,
         client_timeout=settings.api_client_timeout.total_seconds(),
-        largest=LARGEST_BODY,
+        largest={"/decode": LARGEST_BODY},
         has_database=False,
     )
     if settings.temporal_ui_url is not None:

@@ -33,6 +33,8 @@ class Services:
     database: PeerProbe
     authenticate: Authenticator
     rate_limiter: RateLimiter
+    stranger_limiter: RateLimiter
+    """Of callers without a token that is good, by address."""
     draining: bool = False
     """Asked to stop: streams end, and readiness says no."""
     looking: asyncio.Task[tuple[str, str]] | None = None

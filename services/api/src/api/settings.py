@@ -61,6 +61,9 @@ class AccessSettings(Settings):
     """The `aud` of the access tokens that are accepted."""
     oidc_jwks_url: str | None = None
     """Where the issuer's keys are. Unset: the issuer itself is asked."""
+    api_trusted_proxies: str = LOOPBACK
+    """The addresses and networks, separated by commas, whose `X-Forwarded-For` is
+    believed: the gateway's. Limits by address count the one that it names."""
     api_client_timeout: Duration = timedelta(seconds=30)
     """How long a client may take to send a request, and to read the answer."""
     api_drain: Duration = timedelta(seconds=1)
@@ -125,6 +128,9 @@ class ApiSettings(
     api_rate_limit: str | None = None
     """How many requests one subject may make to one process, such as `50/second`.
     Unset: any number."""
+    api_stranger_limit: str = "600/minute"
+    """How many requests without a good token, or webhooks without a good signature, one
+    address may make to one process."""
     api_command_timeout: Duration = timedelta(seconds=5)
     """How long a caller waits for a worker; then the answer is 503, or 202 for a parcel
     whose packing has begun."""
@@ -158,7 +164,7 @@ class ApiSettings(
                 raise ValueError("must be origins such as https://shop.example.com")
         return origins
 
-    @field_validator("api_rate_limit")
+    @field_validator("api_rate_limit", "api_stranger_limit")
     @classmethod
     def _is_rate(cls, rate: str | None) -> str | None:
         if rate is not None and (

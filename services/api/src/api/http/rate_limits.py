@@ -1,4 +1,5 @@
-"""How many requests one subject may make (draft-ietf-httpapi-ratelimit-headers).
+"""How many requests one subject, or one address without a good token, may make
+(draft-ietf-httpapi-ratelimit-headers).
 
 Counted in the memory of each process, so that a request waits for no other system: the
 limit is one of fairness, and the gateway in front has a limit for all.
@@ -14,13 +15,13 @@ from limits.aio.strategies import FixedWindowRateLimiter
 
 from api.http.problems import Problem
 
-_NAME = '"subject"'
-
 
 class RateLimiter:
-    """Without a limit nothing is counted and nothing is told."""
+    """Of subjects or of addresses, as `name` says. Without a limit nothing is counted
+    and nothing is told."""
 
-    def __init__(self, limit: RateLimitItem | None) -> None:
+    def __init__(self, limit: RateLimitItem | None, name: str = "subject") -> None:
+        self._name = name
         self._limit = limit
         # It forgets a subject when its window is over: the size is that of one window.
         self.counts = MemoryStorage()
@@ -35,8 +36,8 @@ class RateLimiter:
         seconds = max(1, math.ceil(ends - time.time()))
         window = self._limit.get_expiry()
         request.state.response_headers = {
-            "RateLimit-Policy": f"{_NAME};q={self._limit.amount};w={window}",
-            "RateLimit": f"{_NAME};r={left};t={seconds}",
+            "RateLimit-Policy": f'"{self._name}";q={self._limit.amount};w={window}',
+            "RateLimit": f'"{self._name}";r={left};t={seconds}',
         }
         if not allowed:
             raise Problem(
@@ -44,3 +45,9 @@ class RateLimiter:
                 f"At most {self._limit.amount} requests in {window} s.",
                 headers={"Retry-After": str(seconds)},
             )
+
+
+def address_of(request: Request) -> str:
+    """Of IPv6 the network: whoever has one address of it has all of them."""
+    host = request.client.host if request.client else ""
+    return ":".join(host.split(":")[:4]) if ":" in host else host

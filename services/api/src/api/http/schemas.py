@@ -118,9 +118,10 @@ def _each_once(lines: Sequence[L]) -> Sequence[L]:
     return lines
 
 
-Lines = Annotated[
-    list[L], Field(min_length=1, max_length=500), AfterValidator(_each_once)
-]
+Many = Annotated[list[T], Field(min_length=1, max_length=500, fail_fast=True)]
+"""The mistakes of the first item that has any are shown: finding those of five hundred
+would take the event loop longer than a request may."""
+Lines = Annotated[Many[L], AfterValidator(_each_once)]
 """Some of an order's lines, and each of them once: two might mean their sum, or that
 the second corrects the first."""
 

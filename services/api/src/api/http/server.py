@@ -58,6 +58,7 @@ async def serve(app: FastAPI, settings: AccessSettings) -> bool:
         access_log=False,
         server_header=False,
         proxy_headers=True,
+        forwarded_allow_ips=settings.api_trusted_proxies,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=LONGEST_REQUEST_SECONDS,
         lifespan="on",

@@ -29,6 +29,7 @@ from api.http.schemas import (
     Line,
     LineQuantity,
     Lines,
+    Many,
     Money,
     Note,
     Phone,
@@ -131,7 +132,7 @@ class NewOrder(Request):
     customer_id: Subject | None = None
     external_ref: Reference | None = None
     currency: Currency
-    lines: Annotated[list[NewLine], Field(min_length=1, max_length=500)]
+    lines: Many[NewLine]
     shipping: Shipping
     expected_total: Money
     contact: NewContact

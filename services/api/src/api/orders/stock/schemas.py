@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from api.http.paging import ListQuery
-from api.http.schemas import Quantity, Request, Sku, View, Word
+from api.http.schemas import Many, Quantity, Request, Sku, View, Word
 
 
 class ReceivedLine(Request):
@@ -18,7 +18,7 @@ class Receipt(Request):
     """Goods that arrived; `ref` is the delivery note's number."""
 
     location: Word
-    lines: Annotated[list[ReceivedLine], Field(min_length=1, max_length=500)]
+    lines: Many[ReceivedLine]
     reason: Literal["receipt"] = "receipt"
     ref: Word
 
@@ -46,7 +46,7 @@ class Adjustment(Request):
     """Stock that was counted differently, or is no longer fit for sale."""
 
     location: Word
-    lines: Annotated[list[AdjustedLine], Field(min_length=1, max_length=500)]
+    lines: Many[AdjustedLine]
     reason: Literal["adjust", "write_off"] = "adjust"
     ref: Word
 

@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from api.http.openapi import webhook_problems
 from api.http.problems import Problem
+from api.http.rate_limits import address_of
 from api.orders.webhook.signatures import Received, Verify, carrier, easypost, stripe
 from api.services import ApiServices
 from api.settings import ApiSettings
@@ -15,6 +16,7 @@ from api.settings import ApiSettings
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
 
 INBOX = "inbox"
+SOURCES = ("stripe", "carrier", "easypost")
 
 
 @router.post(
@@ -32,7 +34,12 @@ async def receive_webhook(
 ) -> dict[str, bool]:
     """200 once it is stored, and again for each repeat of it."""
     verify, secret = _known(services.settings, source)
-    received = verify(secret, request.headers, await request.body())
+    try:
+        received = verify(secret, request.headers, await request.body())
+    except Problem as problem:
+        if problem.code == "invalid-signature":
+            await services.stranger_limiter.count(request, address_of(request))
+        raise
     if received is not None:
         await _store(services.engine, source, received)
     return {"received": True}

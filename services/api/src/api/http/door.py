@@ -1,0 +1,125 @@
+"""The door: who calls, and how much of a request is let in, before any of it is parsed.
+
+Pure ASGI and inside of `RequestLimits`, which answers what is refused here. Nobody
+gets past it but to the addresses in `OPEN`; what somebody may do is the routes' matter.
+"""
+
+import re
+from itertools import accumulate
+from typing import Any
+
+from fastapi import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.http.auth import Principal
+from api.http.problems import Problem
+from api.http.rate_limits import address_of
+from api.services import Services
+
+OPEN = re.compile(
+    r"/(health|ready|openapi\.json|docs(/.*)?|problems(/[^/]*)?|v1/webhooks/[^/]*)"
+)
+"""Webhooks know their senders by their signatures."""
+
+MAX_PARAMETERS = 32
+"""In the address. No list has half as many filters."""
+MAX_VALUES = 6000
+"""Of a body: an order of 500 lines that names every price has 4,600. Each costs the
+event loop about a microsecond, and ten for each mistake in it."""
+MAX_ESCAPES = 30_000
+"""Of quotes and backslashes: as many as metadata can hold, and 5,000 more."""
+MAX_DEPTH = 16
+MAX_DIGITS = 64
+"""No number is longer, and reading one takes the square of its length."""
+
+_DIGITS = bytes(ord("0" if chr(byte).isdigit() else " ") for byte in range(128)).ljust(
+    256
+)
+_STEPS = {ord(bracket): 1 for bracket in "[{"} | {ord(bracket): -1 for bracket in "]}"}
+_BUT_BRACKETS = bytes(set(range(256)) - set(_STEPS))
+
+
+class Door:
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope)
+        if not OPEN.fullmatch(scope["path"]):
+            request.state.caller = await _admit(request)
+        if scope["query_string"].count(b"&") >= MAX_PARAMETERS:
+            raise Problem("malformed", f"Send at most {MAX_PARAMETERS} parameters.")
+        await self._app(scope, _Checked(receive), send)
+
+
+async def _admit(request: Request) -> Principal:
+    """Raises `Problem` for whoever is not known, or asks too often."""
+    services: Services = request.app.state.services
+    try:
+        caller = await services.authenticate(request.headers)
+    except Problem as problem:
+        if problem.code == "unauthenticated":
+            await services.stranger_limiter.count(request, address_of(request))
+        raise
+    await services.rate_limiter.count(request, caller.subject)
+    return caller
+
+
+class _Checked:
+    """A body at once, when its structure has been looked at."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._is_read = False
+
+    async def __call__(self) -> Message:
+        if self._is_read:
+            return await self._receive()
+        self._is_read = True
+        parts: list[bytes] = []
+        message: dict[str, Any] = {"more_body": True}
+        while message.get("more_body", False):
+            message = dict(await self._receive())
+            if message["type"] != "http.request":
+                return message
+            parts.append(message.get("body", b""))
+        body = b"".join(parts)
+        check_structure(body)
+        return {"type": "http.request", "body": body}
+
+
+def check_structure(body: bytes) -> None:
+    """Raises `Problem` for JSON that would take long to parse, or to find fault with.
+
+    Each step is one pass in C over the bytes: none of them is for a caller to multiply.
+    """
+    if b"\0" in body:
+        # UTF-16 and UTF-32, which JSON between systems is not (RFC 8259, 8.1).
+        raise Problem("malformed", "Send UTF-8.")
+    outside = _without_texts(body)
+    brackets = outside.translate(None, _BUT_BRACKETS)
+    levels = accumulate(map(_STEPS.__getitem__, brackets[:MAX_VALUES]))
+    if max(levels, default=0) > MAX_DEPTH:
+        raise Problem("malformed", f"Nest at most {MAX_DEPTH} levels.")
+    if outside.count(b",") + len(brackets) > MAX_VALUES:
+        raise _too_involved()
+    if b"0" * (MAX_DIGITS + 1) in outside.translate(_DIGITS):
+        raise Problem("malformed", f"A number has at most {MAX_DIGITS} digits.")
+
+
+def _without_texts(body: bytes) -> bytes:
+    """Every second piece between quotes that are not escaped."""
+    escaped = body.count(rb"\"")
+    if escaped + body.count(rb"\\") > MAX_ESCAPES:
+        raise _too_involved()
+    if body.count(b'"') - escaped > 4 * MAX_VALUES:
+        raise _too_involved()
+    plain = body.replace(rb"\\", b"").replace(rb"\"", b"")
+    return b" ".join(plain.split(b'"')[::2])
+
+
+def _too_involved() -> Problem:
+    return Problem("too-large", f"A body may have at most {MAX_VALUES} values.")
