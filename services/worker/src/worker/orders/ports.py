@@ -14,10 +14,27 @@ from temporalio.exceptions import ApplicationError
 
 
 class Unavailable(ApplicationError):
-    """It is unknown whether it happened: no answer, or an error that is not final."""
+    """It is unknown whether it happened: no answer, or an error that is not final.
+    `understood` is false where the peer's answer is in no table of ours."""
 
-    def __init__(self, who: str, why: str) -> None:
+    def __init__(self, who: str, why: str, *, understood: bool = True) -> None:
         super().__init__(f"{who}: {why}", type="unavailable")
+        self.why = why
+        self.understood = understood
+
+
+class Refused(Exception):
+    """A peer's final no: nothing happened. `code` is its word for why, `ref` names what
+    it made all the same, such as a payment that was declined."""
+
+    def __init__(self, code: str, ref: str = "") -> None:
+        super().__init__(code)
+        self.code = code
+        self.ref = ref
+
+
+class MovedOn(Refused):
+    """It is in another state than was thought; a look tells in which."""
 
 
 class KeySpent(Exception):

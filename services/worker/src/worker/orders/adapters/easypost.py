@@ -22,7 +22,16 @@ from easypost.errors.api.not_found_error import NotFoundError
 from easypost.errors.general.filtering_error import FilteringError
 from shared.contracts.orders.models import Parcel
 
-from worker.orders.ports import Address, AddressRefused, Label, Tracking, Unavailable
+from worker.orders.adapters.easypost_errors import ADDRESS, judge
+from worker.orders.adapters.verdicts import Verdict
+from worker.orders.ports import (
+    Address,
+    AddressRefused,
+    Label,
+    Refused,
+    Tracking,
+    Unavailable,
+)
 
 T = TypeVar("T")
 
@@ -147,14 +156,22 @@ def _translated() -> Iterator[None]:
     # Their texts may quote the address: kind and code of an error are all we keep.
     try:
         yield
-    except InvalidRequestError as error:
-        if (error.code or "").startswith("ADDRESS."):
-            raise AddressRefused("carrier-refused") from None
-        raise Unavailable("easypost", f"{error.code}") from None
     except ApiError as error:
-        raise Unavailable(
-            "easypost", f"{type(error).__name__} {error.http_status or ''}".strip()
-        ) from None
+        raise _meaning(error) from None
+
+
+def _meaning(error: ApiError) -> Exception:
+    words = f"{type(error).__name__} {error.http_status or ''} {error.code or ''}"
+    code = error.code or f"status-{error.http_status}"
+    match judge(error):
+        case Verdict.REFUSED if code.startswith(ADDRESS):
+            return AddressRefused("carrier-refused")
+        case Verdict.REFUSED:
+            return Refused(code)
+        case Verdict.LATER:
+            return Unavailable("easypost", words.strip())
+        case _:
+            return Unavailable("easypost", words.strip(), understood=False)
 
 
 def _digest(address: Address, parcel: Parcel) -> str:

@@ -10,7 +10,14 @@ import httpx2
 from shared.contracts.orders.models import Parcel
 from shared.platform.telemetry import TracedTransport
 
-from worker.orders.ports import Address, AddressRefused, Label, Tracking, Unavailable
+from worker.orders.ports import (
+    Address,
+    AddressRefused,
+    Label,
+    Refused,
+    Tracking,
+    Unavailable,
+)
 
 
 class CarrierSimulator:
@@ -69,6 +76,9 @@ class CarrierSimulator:
         )
 
 
+_LATER = (httpx2.codes.CONFLICT, httpx2.codes.TOO_MANY_REQUESTS)
+
+
 @contextmanager
 def _translated() -> Iterator[None]:
     try:
@@ -78,6 +88,8 @@ def _translated() -> Iterator[None]:
 
 
 def _body(answer: httpx2.Response) -> dict[str, Any]:
+    if answer.is_client_error and answer.status_code not in _LATER:
+        raise Refused(f"status-{answer.status_code}")
     if not answer.is_success:
         raise Unavailable("carrier", f"status {answer.status_code}")
     body: dict[str, Any] = answer.json()

@@ -1,11 +1,6 @@
-"""Payments through Stripe's own SDK. Its outcomes are translated here, once.
+"""Payments through Stripe's own SDK. Its outcomes are translated here, once: what an
+error means is in `stripe_errors`. Temporal retries, so the SDK does not."""
 
-Temporal retries, so the SDK does not. A 5xx that Stripe replays for a key is what it
-will answer for ever, which makes the key spent; any other 5xx or a lost connection
-leaves the outcome unknown.
-"""
-
-import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -14,24 +9,29 @@ from typing import Any, Literal, TypeVar, cast
 import stripe
 from shared.platform.telemetry import answered, calling
 
+from worker.orders.adapters.stripe_errors import judge
+from worker.orders.adapters.verdicts import Verdict
 from worker.orders.ports import (
     Authorization,
     Booked,
     KeySpent,
+    MovedOn,
     ProviderPayment,
     ProviderRefund,
+    Refused,
     Unavailable,
 )
 
 T = TypeVar("T")
 
 EXPAND = ["latest_charge"]
+MISSING = "resource_missing"
 
 # A human waits for most of these; Stripe answers nearly all within two seconds.
 TIMEOUT = timedelta(seconds=25)
 
-# What Stripe says when the state has moved on: a look tells what it is now.
-MOVED_ON = ("payment_intent_unexpected_state", "charge_already_captured")
+SPENT_KEYS_AT_MOST = 5
+"""How many keys in a row may answer a stored error before somebody else tries."""
 
 COUNTED_OTHERWISE = {"ISK", "MGA", "UGX"}
 """Of these Stripe's unit is not ISO 4217's: it would take a hundredth of the amount, or
@@ -75,13 +75,13 @@ class StripePayments:
         try:
             with _translated():
                 await self._stripe.customers.delete_async(ref)
-        except stripe.InvalidRequestError as unknown:
-            if unknown.code != "resource_missing":
+        except Refused as refused:
+            if refused.code != MISSING:
                 raise
 
     async def authorize(self, wanted: Authorization, key: str) -> ProviderPayment:
         if wanted.currency in COUNTED_OTHERWISE:
-            return _refused("currency-not-supported")
+            return _declined(Refused("currency-not-supported"))
         params: dict[str, Any] = {
             "amount": wanted.amount,
             "currency": wanted.currency.lower(),
@@ -110,7 +110,7 @@ class StripePayments:
                 intent = await self._stripe.payment_intents.create_async(
                     cast(Any, params), {"idempotency_key": key}
                 )
-        except (stripe.CardError, stripe.InvalidRequestError) as refused:
+        except Refused as refused:
             return _declined(refused)
         return _payment(intent)
 
@@ -118,7 +118,7 @@ class StripePayments:
         self, wanted: Authorization, since: datetime
     ) -> ProviderPayment | None:
         # The customer has few payments, so this is one page; a search index would lag.
-        with _translated():
+        with suppress(Refused), _translated():
             page = await self._stripe.payment_intents.list_async(
                 {
                     "customer": wanted.customer_ref,
@@ -133,19 +133,21 @@ class StripePayments:
         return None
 
     async def payment(self, ref: str) -> ProviderPayment:
-        with _translated():
-            return _payment(
-                await self._stripe.payment_intents.retrieve_async(
+        try:
+            with _translated():
+                intent = await self._stripe.payment_intents.retrieve_async(
                     ref, {"expand": EXPAND}
                 )
-            )
+        except Refused as refused:
+            return _declined(refused, ref)
+        return _payment(intent)
 
     async def booked(self, ref: str) -> Booked | None:
         try:
             with _translated():
                 intent = await self._stripe.payment_intents.retrieve_async(ref)
-        except stripe.InvalidRequestError as unknown:
-            if unknown.code != "resource_missing":
+        except Refused as refused:
+            if refused.code != MISSING:
                 raise
             return None
         return Booked(
@@ -194,12 +196,10 @@ class StripePayments:
                 intent = await self._stripe.payment_intents.capture_async(
                     ref, cast(Any, params), {"idempotency_key": key}
                 )
-        except stripe.CardError as declined:
-            return _declined(declined, ref)
-        except stripe.InvalidRequestError as refused:
-            if refused.code not in MOVED_ON:
-                raise
+        except MovedOn:
             return await self.payment(ref)
+        except Refused as refused:
+            return _declined(refused, ref)
         return _payment(intent)
 
     async def release(self, ref: str, key: str) -> ProviderPayment:
@@ -210,10 +210,10 @@ class StripePayments:
                     ref, {"expand": EXPAND}, {"idempotency_key": key}
                 ),
             )
-        except stripe.InvalidRequestError as refused:
-            if refused.code not in MOVED_ON:
-                raise
+        except MovedOn:
             return await self.payment(ref)
+        except Refused as refused:
+            return _declined(refused, ref)
         return _payment(intent)
 
     async def refund(
@@ -229,14 +229,14 @@ class StripePayments:
                     },
                     {"idempotency_key": key},
                 )
-        except stripe.InvalidRequestError as refused:
+        except Refused as refused:
             return ProviderRefund(ref="", status="failed", failure=refused.code)
         return _refund(refund)
 
     async def find_refund(
         self, ref: str, *, refund_id: str, key: str
     ) -> ProviderRefund | None:
-        with _translated():
+        with suppress(Refused), _translated():
             page = await self._stripe.refunds.list_async(
                 {"payment_intent": ref, "limit": 100}
             )
@@ -275,49 +275,54 @@ def _payment_of(thing: Any) -> str | None:
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Unknown outcomes become `Unavailable` or `KeySpent`; refusals go through."""
+    """Raises `Refused`, `MovedOn`, `KeySpent` or `Unavailable`."""
     try:
         yield
-    except (stripe.CardError, stripe.InvalidRequestError):
-        raise
     except stripe.StripeError as error:
-        headers = {k.lower(): v for k, v in (error.headers or {}).items()}
-        replayed = headers.get("idempotent-replayed") == "true"
-        if replayed and (error.http_status or 0) >= 500:
-            raise KeySpent(f"Stripe has stored status {error.http_status}") from error
-        why = f"{type(error).__name__} {error.http_status or ''} {error.code or ''}"
         # Its own text would come into histories, and may quote a customer.
-        raise Unavailable("stripe", why.strip()) from None
+        raise _meaning(error) from None
+
+
+def _meaning(error: stripe.StripeError) -> Exception:
+    words = f"{type(error).__name__} {error.http_status or ''} {error.code or ''}"
+    match judge(error):
+        case Verdict.REFUSED:
+            return Refused(*_refusal(error))
+        case Verdict.MOVED_ON:
+            return MovedOn(*_refusal(error))
+        case Verdict.SPENT:
+            return KeySpent(f"Stripe has stored status {error.http_status}")
+        case Verdict.LATER:
+            return Unavailable("stripe", words.strip())
+        case Verdict.UNKNOWN:
+            return Unavailable("stripe", words.strip(), understood=False)
+
+
+def _refusal(error: stripe.StripeError) -> tuple[str, str]:
+    """Why it was refused, and the payment that was made all the same, if any."""
+    body = cast(dict[str, Any], error.json_body or {}).get("error", {})
+    code = body.get("decline_code") or error.code or f"status-{error.http_status}"
+    return code, (body.get("payment_intent") or {}).get("id", "")
 
 
 async def _harmless(key: str, ask: Callable[[str], Awaitable[T]]) -> T:
     """For requests that need no look before they are repeated: if a key is spent, the
     next one is used at once. The keys come in the same order each time."""
-    for n in itertools.count(1):
+    for n in range(1, SPENT_KEYS_AT_MOST + 1):
         with suppress(KeySpent), _translated():
             return await ask(key if n == 1 else f"{key}:{n}")
-    raise AssertionError("there is always another key")
+    raise Unavailable("stripe", "key after key is spent")
 
 
-def _declined(
-    error: stripe.CardError | stripe.InvalidRequestError, ref: str = ""
-) -> ProviderPayment:
+def _declined(refused: Refused, ref: str = "") -> ProviderPayment:
     """A card that is declined, or a request that can never succeed: a method that is
     gone, an amount too small for a card. Without a payment where none was made."""
-    body = cast(dict[str, Any], error.json_body or {}).get("error", {})
-    intent = body.get("payment_intent") or {}
     return ProviderPayment(
-        ref=intent.get("id", ref),
+        ref=refused.ref or ref,
         status="declined",
         authorized=0,
         captured=0,
-        failure=body.get("decline_code") or error.code or "declined",
-    )
-
-
-def _refused(why: str) -> ProviderPayment:
-    return ProviderPayment(
-        ref="", status="declined", authorized=0, captured=0, failure=why
+        failure=refused.code,
     )
 
 

@@ -1,0 +1,85 @@
+"""Every error of the providers' installed SDKs stands in a table: an update that brings
+a new one fails here, before a payment meets it."""
+
+import inspect
+import re
+
+import pytest
+import stripe
+from easypost import requestor
+from easypost.errors import api as easypost_api
+from worker.orders.adapters import easypost_errors, stripe_errors
+from worker.orders.adapters.verdicts import Verdict
+
+
+def test_every_code_of_stripes_sdk_stands_in_the_table_once() -> None:
+    source = inspect.getsource(stripe.PaymentIntent.LastPaymentError)
+    listed = re.search(r"code: Optional\[.*?Literal\[(.*?)\]", source, re.DOTALL)
+    assert listed is not None
+    known = set(re.findall(r'"(\w+)"', listed[1]))
+    table = [c for codes in stripe_errors._CODES.values() for c in codes.split()]
+    assert len(known) > 150
+    assert sorted(table) == sorted(known)
+
+
+def test_every_status_that_stripes_sdk_tells_apart_stands_in_the_table() -> None:
+    source = inspect.getsource(stripe._api_requestor._APIRequestor)
+    known = {int(status) for status in re.findall(r"rcode == (\d{3})", source)}
+    known |= {int(s) for s in re.findall(r"\d{3}", "".join(_listed(source)))}
+    assert {400, 401, 402, 403, 404, 429} <= known <= stripe_errors.STATUSES.keys()
+
+
+def _listed(source: str) -> list[str]:
+    return re.findall(r"rcode in \[([\d, ]+)\]", source)
+
+
+def test_every_class_of_easyposts_sdk_stands_in_the_table() -> None:
+    known = {
+        found
+        for found in vars(easypost_api).values()
+        if inspect.isclass(found) and issubclass(found, easypost_api.ApiError)
+    } | set(requestor.STATUS_CODE_TO_ERROR_MAPPING.values())
+    assert easypost_errors.CLASSES.keys() == known - {easypost_api.ApiError}
+
+
+@pytest.mark.parametrize(
+    ("error", "meant"),
+    [
+        (stripe.InvalidRequestError("", None, "amount_too_large", "", 400), "refused"),
+        (stripe.InvalidRequestError("", None, None, "", 400), "refused"),
+        (stripe.CardError("", None, "card_declined", "", 402), "refused"),
+        (stripe.InvalidRequestError("", None, "brand_new", "", 400), "unknown"),
+        (stripe.InvalidRequestError("", None, "lock_timeout", "", 400), "later"),
+        (stripe.RateLimitError("", "", 400), "later"),
+        (stripe.RateLimitError("", "", 429), "later"),
+        (stripe.AuthenticationError("", "", 401), "later"),
+        (stripe.PermissionError("", "", 403), "later"),
+        (stripe.IdempotencyError("", "", 400), "spent"),
+        (stripe.APIError("", "", 409), "later"),
+        (stripe.APIError("", "", 500), "later"),
+        (stripe.APIError("", "", 418), "unknown"),
+        (stripe.APIConnectionError("no route"), "later"),
+    ],
+)
+def test_what_an_error_of_stripes_means(
+    error: stripe.StripeError, meant: str
+) -> None:
+    assert stripe_errors.judge(error) == meant
+
+
+@pytest.mark.parametrize(
+    ("error", "meant"),
+    [
+        (easypost_api.InvalidRequestError("", code="SHIPMENT.INVALID_PARAMS"), "refused"),
+        (easypost_api.PaymentError("", http_status=402), "refused"),
+        (easypost_api.InvalidRequestError("", code="RATE_LIMITED"), "later"),
+        (easypost_api.UnauthorizedError("", http_status=401), "later"),
+        (easypost_api.UnknownApiError("", http_status=502), "later"),
+        (easypost_api.UnknownApiError("", http_status=418), "unknown"),
+        (easypost_api.TimeoutError(""), "later"),
+    ],
+)
+def test_what_an_error_of_easyposts_means(
+    error: easypost_api.ApiError, meant: str
+) -> None:
+    assert easypost_errors.judge(error) is Verdict(meant)
