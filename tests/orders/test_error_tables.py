@@ -61,16 +61,17 @@ def test_every_class_of_easyposts_sdk_stands_in_the_table() -> None:
         (stripe.APIConnectionError("no route"), "later"),
     ],
 )
-def test_what_an_error_of_stripes_means(
-    error: stripe.StripeError, meant: str
-) -> None:
+def test_what_an_error_of_stripes_means(error: stripe.StripeError, meant: str) -> None:
     assert stripe_errors.judge(error) == meant
 
 
 @pytest.mark.parametrize(
     ("error", "meant"),
     [
-        (easypost_api.InvalidRequestError("", code="SHIPMENT.INVALID_PARAMS"), "refused"),
+        (
+            easypost_api.InvalidRequestError("", code="SHIPMENT.INVALID_PARAMS"),
+            "refused",
+        ),
         (easypost_api.PaymentError("", http_status=402), "refused"),
         (easypost_api.InvalidRequestError("", code="RATE_LIMITED"), "later"),
         (easypost_api.UnauthorizedError("", http_status=401), "later"),

@@ -20,3 +20,13 @@ async def test_a_deleted_customer_takes_the_saved_card_along(shop: Shop) -> None
         with pytest.raises(stripe.InvalidRequestError):
             await use
     assert (await shop.refund(intent)).status == "succeeded"
+
+
+async def test_a_customer_is_found_by_the_shops_own_name_for_them(shop: Shop) -> None:
+    name = "o'hara \\ sons"
+    made = await shop.api.v1.customers.create_async({"metadata": {"customer_id": name}})
+    await shop.api.v1.customers.create_async({"metadata": {"customer_id": "other"}})
+    quoted = name.replace("\\", "\\\\").replace("'", "\\'")
+    query = f"metadata['customer_id']:'{quoted}'"
+    found = await shop.api.v1.customers.search_async({"query": query})
+    assert [customer.id for customer in found.data] == [made.id]

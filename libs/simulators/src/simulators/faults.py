@@ -30,6 +30,7 @@ class Kind(StrEnum):
     DOWN = "down"  # the connection closes without an answer
     ERROR = "error"  # 500; nothing is stored under the idempotency key
     RATE_LIMIT = "rate_limit"  # 429
+    REFUSE = "refuse"  # `status` and `code`, whatever they are
     # The request is carried out.
     SLOW = "slow"  # the answer comes `delay_ms` late, its key is in use until then
     DROP_ANSWER = "drop_answer"  # the connection closes instead of the answer
@@ -43,7 +44,8 @@ class Kind(StrEnum):
     WEBHOOK_OFF = "webhook_off"  # lost for good
 
 
-REFUSING = {Kind.DOWN, Kind.ERROR, Kind.RATE_LIMIT}
+REFUSING = {Kind.DOWN, Kind.ERROR, Kind.RATE_LIMIT, Kind.REFUSE}
+STATUSES = {Kind.ERROR: 500, Kind.RATE_LIMIT: 429}
 ANSWERING = {Kind.SLOW, Kind.DROP_ANSWER}
 STORING = {Kind.STORED_ERROR, Kind.STORED_ERROR_AFTER_EFFECT}
 WEBHOOK = {kind for kind in Kind if kind.startswith("webhook_")}
@@ -56,6 +58,7 @@ class Fault(BaseModel):
     count: how often it strikes; None is until deleted.
     probability: of striking where it could; `seed` makes the draws repeatable.
     delay_ms: milliseconds, for the kinds that wait.
+    status, code: what `refuse` answers.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -66,6 +69,8 @@ class Fault(BaseModel):
     probability: float = Field(default=1.0, gt=0, le=1)
     seed: int | None = None
     delay_ms: int = Field(default=1000, ge=1)
+    status: int = Field(default=400, ge=300, le=599)
+    code: str | None = None
 
     @property
     def delay_seconds(self) -> float:
@@ -135,14 +140,14 @@ async def answer_under_faults(
     faults: Faults,
     request: Request,
     answer: Callable[[], Awaitable[Response]],
-    refuse: Callable[[int], Response],
+    refuse: Callable[[int, str | None], Response],
 ) -> Response:
     """The answer to the request, or what the faults that are on make of it."""
     subject = f"{request.method} {request.url.path}"
     for fault in faults.strike(subject, REFUSING):
         if fault.kind is Kind.DOWN:
             return await hang_up(request)
-        return refuse(500 if fault.kind is Kind.ERROR else 429)
+        return refuse(STATUSES.get(fault.kind, fault.status), fault.code)
     response = await answer()
     for fault in faults.strike(subject, ANSWERING):
         if fault.kind is Kind.DROP_ANSWER:

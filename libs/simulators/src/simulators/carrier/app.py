@@ -127,9 +127,9 @@ def _misbehaving(faults: Faults) -> Middleware:
     return answer
 
 
-def _out_of_order(status: int) -> Response:
-    code = "rate_limit" if status == 429 else "server_error"
-    return _error(status, code, "Try again later.")
+def _out_of_order(status: int, code: str | None) -> Response:
+    usual = "rate_limit" if status == 429 else "server_error"
+    return _error(status, code or usual, "Try again later.")
 
 
 async def _refusal(_request: Request, error: Exception) -> Response:

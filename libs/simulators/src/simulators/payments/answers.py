@@ -76,7 +76,18 @@ def server_error() -> Answer:
     return Answer(500, {"error": {"type": "api_error", "message": message}})
 
 
-def too_many_requests() -> Answer:
+def refusal(status: int, code: str | None) -> Answer:
+    """Whatever a fault wants, in Stripe's form."""
+    if status == 429 and code is None:
+        return _too_many_requests()
+    if status == 500 and code is None:
+        return server_error()
+    kind = "card_error" if status == 402 else "invalid_request_error"
+    error = {"type": kind, "code": code, "message": "A fault was switched on."}
+    return Answer(status, {"error": {k: v for k, v in error.items() if v is not None}})
+
+
+def _too_many_requests() -> Answer:
     error = {
         "type": "invalid_request_error",
         "code": "rate_limit",

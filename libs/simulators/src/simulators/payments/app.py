@@ -15,6 +15,7 @@ from simulators.faults import Faults
 from simulators.payments import refunds
 from simulators.payments.answers import StripeError
 from simulators.payments.authentication import bank_routes
+from simulators.payments.bank import dispute_routes
 from simulators.payments.books import books
 from simulators.payments.gateway import Gateway
 from simulators.payments.idempotency import IdempotencyKeys
@@ -67,6 +68,7 @@ def payment_simulator(
     )
     app.include_router(_clock_routes(provider))
     app.include_router(bank_routes(database, provider))
+    app.include_router(dispute_routes(database, provider))
     app.add_exception_handler(StripeError, _refusal)
     app.add_api_route("/{path:path}", gateway.handle, methods=["GET", "POST", "DELETE"])
     return Simulator(app, [agenda.keep, webhooks.deliver])

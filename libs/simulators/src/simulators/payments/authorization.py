@@ -6,6 +6,7 @@ from simulators.payments.answers import Answer, Json, invalid
 from simulators.payments.cards import Card
 from simulators.payments.charges import new_charge
 from simulators.payments.declines import decline_error
+from simulators.payments.disputes import dispute_if_asked
 from simulators.payments.methods import (
     card_of,
     keep_or_use_up,
@@ -92,6 +93,7 @@ def approved(
     else:
         intent.update(status="succeeded", amount_received=intent["amount"])
         provider.emit("payment_intent.succeeded", intent)
+        dispute_if_asked(provider, charge)
     keep_or_use_up(provider, method, intent)
     return provider.objects.save(intent)
 

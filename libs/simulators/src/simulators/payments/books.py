@@ -17,12 +17,17 @@ def books(objects: Objects) -> list[Json]:
     for refund in objects.all("refund"):
         refunds.setdefault(refund["payment_intent"], []).append(refund)
     return [
-        _entry(intent, charges.get(intent["latest_charge"]), refunds)
+        _entry(objects, intent, charges.get(intent["latest_charge"]), refunds)
         for intent in objects.all("payment_intent")
     ]
 
 
-def _entry(intent: Json, charge: Json | None, refunds: dict[str, list[Json]]) -> Json:
+def _entry(
+    objects: Objects,
+    intent: Json,
+    charge: Json | None,
+    refunds: dict[str, list[Json]],
+) -> Json:
     approved = charge is not None and charge["paid"]
     of_intent = refunds.get(intent["id"], [])
     return {
@@ -35,6 +40,10 @@ def _entry(intent: Json, charge: Json | None, refunds: dict[str, list[Json]]) ->
         "refunded": sum(r["amount"] for r in of_intent if r["status"] in KEPT),
         "metadata": intent["metadata"],
         "captures": intent["_captures"],
+        "disputes": [
+            {name: dispute[name] for name in ("id", "amount", "status")}
+            for dispute in objects.of_intent("dispute", intent["id"])
+        ],
         "refunds": [
             {name: refund[name] for name in ("id", "amount", "status", "metadata")}
             for refund in of_intent

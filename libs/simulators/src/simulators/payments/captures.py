@@ -1,6 +1,7 @@
 """Capturing: the money moves now."""
 
 from simulators.payments.answers import Answer, Json, invalid, refused
+from simulators.payments.currencies import check_step_of
 from simulators.payments.declines import decline_error
 from simulators.payments.intents import unexpected_state
 from simulators.payments.methods import card_of
@@ -51,6 +52,7 @@ def _amount(params: Params, intent: Json, final: bool) -> int:
             "The amount to capture must be at least 1.",
             *("amount_to_capture", "parameter_invalid_integer"),
         )
+    check_step_of(intent, amount, "amount_to_capture")
     if amount > capturable:
         raise refused(
             f"The amount to capture ({amount}) is greater than the amount that can be"

@@ -20,6 +20,8 @@ class Card:
     captures: whether captures go through.
     refunds: "pending" ones succeed later, "failing" ones succeed and fail later.
     expires_soon: the authorisation ends after the simulator's `--expiring-seconds`.
+    dispute: for what reason the customer disputes the payment as soon as it is
+        captured; "inquiry" only asks.
     """
 
     brand: str = "visa"
@@ -31,6 +33,7 @@ class Card:
     captures: bool = True
     refunds: Literal["at_once", "pending", "failing"] = "at_once"
     expires_soon: bool = False
+    dispute: Literal["fraudulent", "product_not_received", "inquiry"] | None = None
 
 
 _NO_FUNDS = Card(last4="9995", decline="insufficient_funds")
@@ -51,6 +54,11 @@ CARDS = {
     "pm_card_threeDSecure2Required": Card(last4="3220", authentication="always"),
     "pm_card_refundFail": Card(last4="5126", refunds="failing"),
     "pm_card_pendingRefund": Card(last4="7726", refunds="pending"),
+    "pm_card_createDispute": Card(last4="0259", dispute="fraudulent"),
+    "pm_card_createDisputeProductNotReceived": Card(
+        last4="2685", dispute="product_not_received"
+    ),
+    "pm_card_createDisputeInquiry": Card(last4="1976", dispute="inquiry"),
     # Ours.
     "pm_card_visa_multicapture": Card(last4="1001", multicapture=True),
     "pm_card_captureFails": Card(last4="1002", captures=False),

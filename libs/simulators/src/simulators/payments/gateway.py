@@ -14,8 +14,8 @@ from simulators.faults import STORING, Faults, Kind, answer_under_faults
 from simulators.payments.answers import (
     Answer,
     StripeError,
+    refusal,
     server_error,
-    too_many_requests,
 )
 from simulators.payments.endpoints import Endpoint, find_endpoint
 from simulators.payments.form import decode_form, encode_flat
@@ -73,9 +73,8 @@ class Gateway:
             with self._provider.running(_cause(call)):
                 return self._answer(call)
 
-        def refuse(status: int) -> Response:
-            refusal = too_many_requests() if status == 429 else server_error()
-            return _response(refusal, call.request_id)
+        def refuse(status: int, code: str | None) -> Response:
+            return _response(refusal(status, code), call.request_id)
 
         return await answer_under_faults(self._faults, call.request, answer, refuse)
 

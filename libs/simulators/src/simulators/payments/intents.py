@@ -9,6 +9,7 @@ from simulators.payments.authorization import (
     attempt_from,
     authorize,
 )
+from simulators.payments.currencies import check_charge
 from simulators.payments.methods import usable_method
 from simulators.payments.objects import new_id, public
 from simulators.payments.params import Params
@@ -118,11 +119,11 @@ def _new_intent(provider: Provider, params: Params) -> Json:
     customer = params.text("customer")
     if customer is not None:
         provider.objects.get("customer", customer, "customer")
-    params.required("amount")
+    amount, currency = _charged(params)
     return {
         "id": intent_id,
         "object": "payment_intent",
-        "amount": params.amount("amount"),
+        "amount": amount,
         "amount_capturable": 0,
         "amount_details": {"tip": {}},
         "amount_received": 0,
@@ -139,7 +140,7 @@ def _new_intent(provider: Provider, params: Params) -> Json:
         )
         or "automatic",
         "created": provider.now(),
-        "currency": params.currency("currency"),
+        "currency": currency,
         "customer": customer,
         "description": params.text("description"),
         "last_payment_error": None,
@@ -163,6 +164,13 @@ def _new_intent(provider: Provider, params: Params) -> Json:
         "transfer_group": None,
         "_captures": [],
     }
+
+
+def _charged(params: Params) -> tuple[int, str]:
+    params.required("amount")
+    amount, currency = params.amount("amount") or 0, params.currency("currency")
+    check_charge(currency, amount)
+    return amount, currency
 
 
 def _automatic_methods(params: Params) -> Json | None:

@@ -27,6 +27,7 @@ PREFIXES = {
     "event": "evt",
     "customer": "cus",
     "payment_method": "pm",
+    "dispute": "du",
 }
 # Which objects a field's id stands for, where a request asks for them to be expanded.
 EXPANDABLE = {

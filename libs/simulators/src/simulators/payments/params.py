@@ -5,7 +5,7 @@ from typing import Any
 
 from simulators.payments.answers import Json, invalid
 
-LARGEST_AMOUNT = 99_999_999
+LARGEST_AMOUNT = 999_999_999_999
 METADATA_KEYS, METADATA_KEY_LENGTH, METADATA_VALUE_LENGTH = 50, 40, 500
 
 

@@ -1,6 +1,8 @@
 """Refunds: never more than was captured, however many are asked for at once."""
 
 from simulators.payments.answers import Answer, Json, invalid, refused
+from simulators.payments.currencies import check_step_of
+from simulators.payments.disputes import refuse_refund_of_disputed
 from simulators.payments.methods import card_of
 from simulators.payments.objects import new_id
 from simulators.payments.params import Params
@@ -15,6 +17,8 @@ def create(provider: Provider, params: Params) -> Answer:
     metadata = params.metadata()
     wanted = params.amount("amount")
     charge = _charge(provider, params)
+    refuse_refund_of_disputed(provider, charge)
+    check_step_of(charge, wanted)
     amount = _amount(charge, wanted)
     method = provider.objects.get("payment_method", charge["payment_method"])
     settling = card_of(method).refunds

@@ -1,6 +1,7 @@
 """Letting go of what is authorised and not captured."""
 
 from simulators.payments.answers import Json
+from simulators.payments.disputes import dispute_if_asked
 from simulators.payments.provider import Provider
 
 CANCELABLE = (
@@ -36,6 +37,7 @@ def finish_capturing(provider: Provider, intent: Json) -> Json:
     provider.objects.save(charge)
     provider.emit("charge.captured", charge)
     provider.emit("payment_intent.succeeded", intent)
+    dispute_if_asked(provider, charge)
     return intent
 
 

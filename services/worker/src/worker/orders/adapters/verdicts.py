@@ -1,4 +1,4 @@
-"""What a peer's error means for the request that it answers: the words of the tables."""
+"""What a peer's error means for the request that it answers."""
 
 from enum import StrEnum
 
