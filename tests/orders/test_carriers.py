@@ -13,15 +13,15 @@ from typing import Any
 import pytest
 from pydantic import SecretStr, ValidationError
 from shared.contracts.orders.models import Parcel
-from shared.contracts.orders.states import OrderStatus, ShipmentStatus
+from shared.contracts.orders.states import HoldReason, OrderStatus, ShipmentStatus
 from worker.orders.adapters.easypost import EasyPostCarrier
 from worker.orders.ports import Address, AddressRefused, Unavailable
 from worker.orders.shipment import packing
 
 from tests.conftest import EASYPOST_SECRET, MakeWorkerSettings, Work
-from tests.support.easypost import FAR_AWAY, NOWHERE, EasyPost
+from tests.support.easypost import FAR_AWAY, NOWHERE, EasyPost, Problem
 from tests.support.peers import Host, Peer
-from tests.support.shop import PARCEL, Shop, has_parcel
+from tests.support.shop import PARCEL, Refused, Shop, has_parcel
 
 BOX = Parcel(**PARCEL)
 BERLIN = Address("Ada Example", "Example Street 1", "Berlin", "10115", "DE")
@@ -226,3 +226,48 @@ async def tell(shop: Shop, number: str, status: str) -> None:
         },
     )
     assert answer.is_success, answer.text
+
+
+@pytest.mark.parametrize(
+    "no",
+    [
+        (422, "SHIPMENT.POSTAGE.FAILURE"),
+        (402, "INSUFFICIENT_FUNDS"),
+        (403, "FORBIDDEN"),
+        (418, "A.WORD.OF.NEXT.YEAR"),
+    ],
+    ids=str,
+)
+async def test_a_label_that_is_refused_waits_for_a_person(
+    closed_shop: Shop, work: Work, books: EasyPost, peer: Peer, no: Problem
+) -> None:
+    """The money is taken by then: whoever decides has it tried again, or given back."""
+    shop = closed_shop
+    async with work(**by_easypost(peer)):
+        first, second = [await shop.confirmed(TEA=1) for _ in range(2)]
+        books.refuses = no
+        for order_id in (first, second):
+            with pytest.raises(Refused):
+                await shop.pack(order_id)
+            hold = await shop.held(order_id, HoldReason.PROVIDER)
+            assert no[1] in hold.detail["cause"]
+        books.refuses = None
+        await shop.decide(first, HoldReason.PROVIDER, "retry")
+        await shop.until(first, has_parcel(ShipmentStatus.PACKED))
+        await shop.decide(second, HoldReason.PROVIDER, "cancel")
+        order = await shop.ended(second)
+        assert (order.status, order.refunded) == (OrderStatus.CANCELLED, order.total)
+
+
+async def test_a_label_that_is_not_taken_back_is_told_to_finance(
+    closed_shop: Shop, work: Work, books: EasyPost, peer: Peer
+) -> None:
+    shop = closed_shop
+    async with work(**by_easypost(peer)):
+        order_id = await shop.confirmed(TEA=1)
+        await shop.pack(order_id)
+        books.shipments.clear()
+        await shop.cancel(order_id)
+        await shop.ended(order_id)
+        (found,) = await shop.fetch("SELECT kind FROM discrepancies")
+        assert found.kind == "label-not-voided"

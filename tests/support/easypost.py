@@ -14,6 +14,8 @@ Json = dict[str, Any]
 NOWHERE = "Nowhere"
 """A city that is no address; to `FAR_AWAY` no carrier goes."""
 FAR_AWAY = "Far Away"
+Problem = tuple[int, str]
+"""Status and code of a refusal."""
 
 
 class NewShipment(BaseModel):
@@ -29,6 +31,8 @@ class EasyPost:
         self.shipments: list[Json] = []
         self.trackers: dict[str, Json] = {}
         self.url = ""
+        self.refuses: Problem | None = None
+        """What every purchase is answered, while it is set."""
         self.app = FastAPI()
         self.app.post("/v2/shipments", status_code=201)(self.create)
         self.app.get("/v2/shipments/{name}")(self.show)
@@ -67,6 +71,8 @@ class EasyPost:
 
     async def buy(self, name: str, purchase: Purchase) -> Json:
         shipment = await self.show(name)
+        if self.refuses:
+            raise HTTPException(*self.refuses)
         if shipment["postage_label"]:
             raise HTTPException(422, "SHIPMENT.POSTAGE.EXISTS")
         (rate,) = (r for r in shipment["rates"] if r["id"] == purchase.rate["id"])

@@ -76,6 +76,13 @@ class ProviderPayment:
     redirect_url: str | None = None
 
 
+def declined(why: str, ref: str = "") -> ProviderPayment:
+    """It was refused, and nothing of it happened."""
+    return ProviderPayment(
+        ref=ref, status="declined", authorized=0, captured=0, failure=why
+    )
+
+
 @dataclass(frozen=True)
 class ProviderRefund:
     ref: str

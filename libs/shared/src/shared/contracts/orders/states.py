@@ -96,6 +96,9 @@ class HoldReason(StrEnum):
     DELIVERY = "delivery"
     REFUND = "refund"
     MANUAL = "manual"
+    PROVIDER = "provider"
+    """The payment provider or the carrier refuses what has to be done, or does not
+    answer."""
 
 
 class Decision(StrEnum):
@@ -132,6 +135,7 @@ DECISIONS: dict[HoldReason, tuple[Decision, ...]] = {
         Decision.PAID_OTHERWISE,
     ),
     HoldReason.MANUAL: (Decision.RELEASE, Decision.CANCEL),
+    HoldReason.PROVIDER: (Decision.RETRY, Decision.CANCEL),
 }
 """docs/domain.md, "Holds"."""
 

@@ -41,6 +41,7 @@ DECIDERS: dict[HoldReason, str] = {
             HoldReason.ADDRESS,
             HoldReason.DELIVERY,
             HoldReason.MANUAL,
+            HoldReason.PROVIDER,
         ),
         "orders:operate",
     ),

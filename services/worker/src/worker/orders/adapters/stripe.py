@@ -20,6 +20,7 @@ from worker.orders.ports import (
     ProviderRefund,
     Refused,
     Unavailable,
+    declined,
 )
 
 T = TypeVar("T")
@@ -317,13 +318,7 @@ async def _harmless(key: str, ask: Callable[[str], Awaitable[T]]) -> T:
 def _declined(refused: Refused, ref: str = "") -> ProviderPayment:
     """A card that is declined, or a request that can never succeed: a method that is
     gone, an amount too small for a card. Without a payment where none was made."""
-    return ProviderPayment(
-        ref=refused.ref or ref,
-        status="declined",
-        authorized=0,
-        captured=0,
-        failure=refused.code,
-    )
+    return declined(refused.code, refused.ref or ref)
 
 
 def _payment(intent: stripe.PaymentIntent) -> ProviderPayment:

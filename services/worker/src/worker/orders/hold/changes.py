@@ -6,6 +6,7 @@ from shared.contracts.errors import NotFound, Refusal
 from shared.contracts.orders.models import ReleaseHold
 from shared.contracts.orders.states import (
     DECISIONS,
+    Decision,
     HoldReason,
     silence_means,
 )
@@ -17,7 +18,12 @@ from shared.database.orders.tables import Order
 from sqlalchemy import text
 
 from worker.orders.hold.effects import effect_of, lines_effect_of
-from worker.orders.hold.policy import PAYMENT_DUE, STOCK_DUE, approval_due
+from worker.orders.hold.policy import (
+    PAYMENT_DUE,
+    PROVIDER_DUE,
+    STOCK_DUE,
+    approval_due,
+)
 from worker.orders.store import Done, utc_now
 
 # ── opening ─────────────────────────────────────────────────────────────────────
@@ -63,6 +69,32 @@ async def ask_for_payment(change: UnitOfWork, why: str, **detail: object) -> Non
         due_in=PAYMENT_DUE,
         detail={"cause": why, **detail},
     )
+
+
+async def ask_about_provider(
+    change: UnitOfWork, why: str, *, subject: str | None = None, **detail: object
+) -> None:
+    """The payment provider or the carrier says no, or nothing: `why` is its word."""
+    await place_hold(
+        change,
+        HoldReason.PROVIDER,
+        subject=subject,
+        due_in=PROVIDER_DUE,
+        detail={"cause": why, **detail},
+    )
+
+
+async def settle_provider_hold(
+    change: UnitOfWork, order: OrderSnapshot, subject: str | None = None
+) -> None:
+    """The provider has answered after all."""
+    if order.hold(HoldReason.PROVIDER, subject) is not None:
+        await release_holds(
+            change,
+            Decision.SETTLED,
+            reason=HoldReason.PROVIDER,
+            subject=subject or order.id,
+        )
 
 
 async def allow_partial(change: UnitOfWork) -> None:

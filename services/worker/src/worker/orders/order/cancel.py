@@ -103,7 +103,7 @@ async def _cancel_order(change: UnitOfWork, order: OrderSnapshot, reason: str) -
     await change.update(Order, order.id, status=OrderStatus.CANCELLED, reason=reason)
     for hold in order.holds:
         # What is wrong with a refund is still to be decided.
-        if hold.reason is not HoldReason.REFUND:
+        if hold.reason is not HoldReason.REFUND and hold.subject[:4] != "ref_":
             await release_holds(change, Decision.SETTLED, hold_id=hold.id)
     change.event("order.cancelled", reason=reason)
 

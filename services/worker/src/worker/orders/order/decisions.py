@@ -7,13 +7,14 @@ from shared.contracts.orders.states import Decision, HoldReason
 from shared.database.ids import new_id
 from shared.database.kernel.holds import place_hold
 from shared.database.kernel.unit_of_work import UnitOfWork
-from shared.database.orders.snapshot import Hold, OrderSnapshot
+from shared.database.orders.snapshot import Hold, OrderSnapshot, read_order
 from shared.database.orders.tables import Payment
 
 from worker.orders.hold.changes import allow_partial
 from worker.orders.hold.effects import decides, decides_lines
 from worker.orders.hold.policy import STOCK_DUE
 from worker.orders.order.cancel import cancel_units, cancellable
+from worker.orders.shipment.changes import cancel_shipment
 
 
 @decides(HoldReason.APPROVAL, Decision.REJECT)
@@ -22,6 +23,20 @@ from worker.orders.order.cancel import cancel_units, cancellable
 @decides(HoldReason.MANUAL, Decision.CANCEL)
 async def _cancel_all(change: UnitOfWork, order: OrderSnapshot, hold: Hold) -> None:
     await _cancel(change, order, hold, dict(cancellable(order)))
+
+
+@decides(HoldReason.PROVIDER, Decision.CANCEL)
+async def _cancel_what_is_refused(
+    change: UnitOfWork, order: OrderSnapshot, hold: Hold
+) -> None:
+    """A parcel alone where it is the parcel's label that is refused."""
+    parcel = next((s for s in order.shipments if s.id == hold.subject), None)
+    if parcel is None:
+        await _cancel_all(change, order, hold)
+        return
+    await cancel_shipment(change, parcel)
+    now = await read_order(change.connection, order.id)
+    await _cancel(change, now, hold, {item.line: item.qty for item in parcel.lines})
 
 
 @decides(HoldReason.STOCK, Decision.CANCEL_LINES)

@@ -25,6 +25,7 @@ from worker.orders.ports import (
     Authorization,
     PaymentProvider,
     ProviderPayment,
+    declined,
 )
 from worker.orders.store import Apply, Done, OrderStore, utc_now
 
@@ -52,25 +53,29 @@ class PaymentActivities(PaymentSteps):
         request = begun.request
         if request is None:
             return
-        customer_ref = begun.customer_ref or await self._provider.customer(
-            begun.customer
-        )
-        wanted = Authorization(
-            order_id=order_id,
-            payment_id=request.payment_id,
-            amount=request.amount,
-            currency=begun.currency,
-            method_ref=begun.method_ref,
-            customer_ref=customer_ref,
-            off_session=begun.off_session,
-            return_url=begun.return_url,
-        )
-        answer = await self._requests.send(
-            order_id,
-            request,
-            look=lambda: self._provider.find(wanted, request.since),
-            call=lambda key: self._provider.authorize(wanted, key),
-        )
+        customer_ref = begun.customer_ref
+
+        async def wanted() -> Authorization:
+            nonlocal customer_ref
+            customer_ref = customer_ref or await self._provider.customer(begun.customer)
+            return Authorization(
+                order_id=order_id,
+                payment_id=request.payment_id,
+                amount=request.amount,
+                currency=begun.currency,
+                method_ref=begun.method_ref,
+                customer_ref=customer_ref,
+                off_session=begun.off_session,
+                return_url=begun.return_url,
+            )
+
+        async def look() -> ProviderPayment | None:
+            return await self._provider.find(await wanted(), request.since)
+
+        async def call(key: str) -> ProviderPayment:
+            return await self._provider.authorize(await wanted(), key)
+
+        answer = await self._requests.send(order_id, request, look, call, declined)
         await self._settle(
             order_id,
             partial(
@@ -108,6 +113,7 @@ class PaymentActivities(PaymentSteps):
                 final=not begun.multicapture,
                 key=key,
             ),
+            refused=declined,
         )
         await self._settle(
             ref.order_id,
@@ -135,7 +141,7 @@ class PaymentActivities(PaymentSteps):
             found = await self._provider.payment(begun.provider_ref)
             return found if found.status in ("cancelled", "captured") else None
 
-        await self._requests.send(
+        answer = await self._requests.send(
             ref.order_id,
             request,
             look=look,
@@ -143,8 +149,12 @@ class PaymentActivities(PaymentSteps):
             call=lambda key: self._provider.release(
                 begun.provider_ref, f"release:{key}"
             ),
+            refused=declined,
         )
-        await self._settle(ref.order_id, partial(release.settle, row_id=request.row_id))
+        await self._settle(
+            ref.order_id,
+            partial(release.settle, row_id=request.row_id, answer=answer),
+        )
         return await self._facts(ref.order_id)
 
     async def is_cancelled(self, provider_ref: str) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from shared.contracts.orders.states import MoneyKind, MoneyStatus
+from shared.contracts.orders.states import HoldReason, MoneyKind, MoneyStatus
 from shared.database.orders.snapshot import (
     LedgerRow,
     OrderSnapshot,
@@ -72,10 +72,19 @@ def surplus(order: OrderSnapshot, now: datetime) -> Iterator[str]:
     needed = order.to_capture > 0 and covering is None
     for payment in order.payments:
         idle = payment.held > 0 and payment.capturing == 0
+        if idle and _stuck(order, payment):
+            continue
         wanted = needed and capturable(payment, now) > 0
         unneeded = idle and payment is not covering and not wanted
         if unneeded or (order.status.final and payment.next_action is not None):
             yield payment.id
+
+
+def _stuck(order: OrderSnapshot, payment: Payment) -> bool:
+    """The provider has refused to give it back, and nobody has decided what follows."""
+    refused = payment.rows(MoneyKind.RELEASE)[-1:]
+    failed = any(row.status is MoneyStatus.FAILED for row in refused)
+    return failed and order.hold(HoldReason.PROVIDER) is not None
 
 
 def renew_at(order: OrderSnapshot, now: datetime) -> datetime | None:

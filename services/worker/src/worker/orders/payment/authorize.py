@@ -10,7 +10,7 @@ from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import LedgerRow, OrderSnapshot, Payment
 from shared.database.orders.tables import Payment as PaymentTable
 
-from worker.orders.hold.changes import ask_for_payment
+from worker.orders.hold.changes import ask_for_payment, settle_provider_hold
 from worker.orders.payment import ledger
 from worker.orders.payment.amounts import uncovered, unsettled
 from worker.orders.payment.requests import ProviderRequest, open_request, resume
@@ -112,12 +112,13 @@ async def settle(
     order: OrderSnapshot,
     *,
     row_id: str,
-    customer_ref: str,
+    customer_ref: str | None,
     answer: ProviderPayment,
 ) -> Done:
     payment, row = ledger.find_row(order, row_id)
     if row.status is not MoneyStatus.PENDING:
         return Done()
+    await settle_provider_hold(change, order)
     match answer.status:
         case "authorized" | "captured":
             await _authorized(change, order, payment, row, customer_ref, answer)
@@ -136,7 +137,7 @@ async def _authorized(
     order: OrderSnapshot,
     payment: Payment,
     row: LedgerRow,
-    customer_ref: str,
+    customer_ref: str | None,
     answer: ProviderPayment,
 ) -> None:
     await ledger.settle(change, row.id, MoneyStatus.SUCCEEDED, provider_ref=answer.ref)
@@ -156,7 +157,10 @@ async def _authorized(
 
 
 async def _action_required(
-    change: UnitOfWork, payment: Payment, customer_ref: str, answer: ProviderPayment
+    change: UnitOfWork,
+    payment: Payment,
+    customer_ref: str | None,
+    answer: ProviderPayment,
 ) -> None:
     if payment.next_action is not None:
         return
@@ -175,7 +179,7 @@ async def _declined(
     change: UnitOfWork,
     payment: Payment,
     row_id: str,
-    customer_ref: str,
+    customer_ref: str | None,
     answer: ProviderPayment,
 ) -> None:
     # Each payment's is its own, so that none has the empty one.

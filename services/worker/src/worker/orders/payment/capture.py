@@ -11,7 +11,7 @@ from shared.database.orders.snapshot import OrderSnapshot, Shipment
 from shared.database.orders.tables import Order
 from shared.database.orders.tables import Shipment as ShipmentTable
 
-from worker.orders.hold.changes import ask_for_payment
+from worker.orders.hold.changes import ask_for_payment, settle_provider_hold
 from worker.orders.payment import ledger
 from worker.orders.payment.amounts import capturable, capture_price, unpaid_units
 from worker.orders.payment.requests import ProviderRequest, open_request, resume
@@ -85,6 +85,7 @@ async def settle(
     payment, row = ledger.find_row(order, row_id)
     if row.status is not MoneyStatus.PENDING:
         return Done()
+    await settle_provider_hold(change, order)
     shipment = order.shipment(row.ref)
     if answer.status not in ("captured", "authorized"):
         await ledger.settle(

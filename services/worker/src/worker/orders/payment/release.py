@@ -5,11 +5,13 @@ from datetime import datetime
 from shared.contracts.base import Payload
 from shared.contracts.orders.states import MoneyKind, MoneyStatus
 from shared.database.kernel.unit_of_work import UnitOfWork
-from shared.database.orders.snapshot import OrderSnapshot, Payment
+from shared.database.orders.snapshot import LedgerRow, OrderSnapshot, Payment
 from shared.database.orders.tables import Payment as PaymentTable
 
+from worker.orders.hold.changes import ask_about_provider, settle_provider_hold
 from worker.orders.payment import ledger
 from worker.orders.payment.requests import ProviderRequest, open_request, resume
+from worker.orders.ports import ProviderPayment
 from worker.orders.store import Done
 
 
@@ -35,22 +37,43 @@ async def begin(
     if payment.held == 0 or payment.capturing:
         return Begun()
     request = await open_request(
-        change, payment.id, MoneyKind.RELEASE, payment.held, payment.id, now
+        change,
+        payment.id,
+        MoneyKind.RELEASE,
+        payment.held,
+        payment.id,
+        now,
+        attempt=len(payment.rows(MoneyKind.RELEASE)) + 1,
     )
     return Begun(request=request, provider_ref=ref)
 
 
-async def settle(change: UnitOfWork, order: OrderSnapshot, *, row_id: str) -> Done:
+async def settle(
+    change: UnitOfWork, order: OrderSnapshot, *, row_id: str, answer: ProviderPayment
+) -> Done:
     payment, row = ledger.find_row(order, row_id)
     if row.status is not MoneyStatus.PENDING:
         return Done()
+    await settle_provider_hold(change, order)
     if row.kind is MoneyKind.AUTHORIZE:
         await _abandon(change, payment, row_id)
+        return Done()
+    if answer.status not in ("cancelled", "captured"):
+        await _refused(change, payment, row, answer)
         return Done()
     await ledger.settle(change, row.id, MoneyStatus.SUCCEEDED)
     await ledger.add(change, payment.id, released=row.amount)
     change.event("payment.released", payment_id=payment.id, amount=row.amount)
     return Done()
+
+
+async def _refused(
+    change: UnitOfWork, payment: Payment, row: LedgerRow, answer: ProviderPayment
+) -> None:
+    """Asked again once a person has decided so: until then it is no surplus."""
+    why = answer.failure or answer.status
+    await ledger.settle(change, row.id, MoneyStatus.FAILED, failure=why)
+    await ask_about_provider(change, why, asked_for=row.kind, payment_id=payment.id)
 
 
 async def _abandon(change: UnitOfWork, payment: Payment, row_id: str) -> None:

@@ -9,16 +9,22 @@ from shared.contracts.base import Payload
 from shared.contracts.orders.states import MoneyKind, MoneyStatus
 from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import LedgerRow, OrderSnapshot, Payment
+from temporalio import activity
 
+from worker.orders.hold.changes import ask_about_provider
 from worker.orders.payment import ledger
 from worker.orders.payment.amounts import KEY_SPENT
-from worker.orders.ports import KeySpent, Unavailable
+from worker.orders.ports import KeySpent, Refused, Unavailable
 from worker.orders.store import Done, OrderStore, utc_now
 
 A = TypeVar("A")
 
 KEY_LIVES = timedelta(hours=23)
 """Stripe may forget a key after 24 h; one hour is a margin for clocks and queues."""
+PATIENCE = timedelta(minutes=15)
+"""How long an answer is waited for before a person hears of it. The step goes on."""
+TRIES_OF_THE_UNKNOWN = 5
+"""As often a request is made whose answer is in no table; then it counts as refused."""
 
 
 class ProviderRequest(Payload):
@@ -52,8 +58,10 @@ async def open_request(
     amount: int,
     ref: str,
     at: datetime,
+    *,
+    attempt: int = 1,
 ) -> ProviderRequest:
-    row_id = await ledger.begin(change, payment_id, kind, amount, ref)
+    row_id = await ledger.begin(change, payment_id, kind, amount, ref, attempt=attempt)
     return ProviderRequest(
         row_id=row_id, payment_id=payment_id, amount=amount, since=at, repeat=False
     )
@@ -72,14 +80,53 @@ async def under_new_key(
     return Done()
 
 
+async def tell_of_silence(
+    change: UnitOfWork, order: OrderSnapshot, *, row_id: str, why: str
+) -> Done:
+    """Whoever asks goes on asking; a person looks what is wrong."""
+    _, row = ledger.find_row(order, row_id)
+    if row.status is MoneyStatus.PENDING:
+        refund = row.ref if row.kind is MoneyKind.REFUND else None
+        await ask_about_provider(change, why, subject=refund, asked_for=row.kind)
+    return Done()
+
+
 class ProviderRequests:
-    """Sends what was opened. A repeat looks at the provider before it sends again."""
+    """Sends what was opened. A repeat looks at the provider before it sends again.
+
+    What becomes of an error: a refusal is an answer (`refused`); what no table knows is
+    one after a few tries, if a look finds that nothing happened; and whatever else is
+    tried again, with a hold once that takes longer than `PATIENCE`.
+    """
 
     def __init__(self, store: OrderStore, provider: str) -> None:
         self._store = store
         self._provider = provider
 
     async def send(
+        self,
+        order_id: str,
+        request: ProviderRequest,
+        look: Callable[[], Awaitable[A | None]],
+        call: Callable[[str], Awaitable[A]],
+        refused: Callable[[str], A],
+    ) -> A:
+        try:
+            return await self._send(order_id, request, look, call)
+        except Refused as no:
+            return refused(no.code)
+        except Unavailable as silence:
+            if not silence.understood and tries() >= TRIES_OF_THE_UNKNOWN:
+                return await look() or refused(silence.why)
+            if utc_now() - max(request.since, asked_at()) > PATIENCE:
+                await self._store.change(
+                    order_id,
+                    partial(tell_of_silence, row_id=request.row_id, why=silence.why),
+                    Done,
+                )
+            raise
+
+    async def _send(
         self,
         order_id: str,
         request: ProviderRequest,
@@ -102,3 +149,13 @@ class ProviderRequests:
                 order_id, partial(under_new_key, row_id=request.row_id), Done
             )
             raise Unavailable(self._provider, f"{spent}; a new key is next") from None
+
+
+def tries() -> int:
+    """Webhooks and reconciliation ask outside of a step, and only once."""
+    return activity.info().attempt if activity.in_activity() else 1
+
+
+def asked_at() -> datetime:
+    """When this step was asked for: a row may have waited for a person before."""
+    return activity.info().scheduled_time if activity.in_activity() else utc_now()

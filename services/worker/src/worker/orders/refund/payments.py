@@ -54,7 +54,7 @@ class RefundPaymentActivities(RefundPaymentSteps):
 
         if may_call:
             answer = await self._requests.send(
-                ref.order_id, part.request, look=look, call=call
+                ref.order_id, part.request, look, call, _refused
             )
         elif (found := await look()) is not None:
             answer = found
@@ -70,3 +70,7 @@ class RefundPaymentActivities(RefundPaymentSteps):
             ),
             Done,
         )
+
+
+def _refused(why: str) -> ProviderRefund:
+    return ProviderRefund(ref="", status="failed", failure=why)

@@ -27,6 +27,6 @@ def next_refund_step(facts: RefundState, now: datetime) -> RefundStep:
     overdue = overdue_hold(facts.holds, now)
     if overdue is not None:
         return overdue
-    if facts.holds:
+    if facts.on_hold:
         return wait_for_people(facts.holds)
     return AskProvider() if facts.to_settle else End()

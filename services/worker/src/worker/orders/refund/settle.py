@@ -8,6 +8,7 @@ from shared.database.orders.snapshot import LedgerRow, OrderSnapshot, Payment
 from shared.database.orders.tables import LedgerRow as LedgerTable
 from shared.database.orders.tables import Refund as RefundTable
 
+from worker.orders.hold.changes import settle_provider_hold
 from worker.orders.hold.policy import REFUND_DUE
 from worker.orders.payment import ledger
 from worker.orders.payment.amounts import pending_refunds
@@ -59,6 +60,7 @@ async def settle(
         return Done()
     if row.status is not MoneyStatus.PENDING:
         return Done()
+    await settle_provider_hold(change, order, refund_id)
     match answer.status:
         case "pending":
             await change.update(LedgerTable, row_id, provider_ref=answer.ref)

@@ -1,6 +1,7 @@
 """What a refund's workflow needs to know, drawn from its order's snapshot."""
 
 from shared.contracts.orders.models import RefundState
+from shared.contracts.orders.states import HoldReason
 from shared.database.orders.snapshot import OrderSnapshot
 
 from worker.orders.hold.state import holds_of
@@ -13,6 +14,7 @@ def refund_state(order: OrderSnapshot, refund_id: str) -> RefundState:
         refund_id=refund_id,
         status=order.refund(refund_id).status,
         to_settle=bool(pending_refunds(order, refund_id)),
-        on_hold=bool(holds),
+        # Of a silent provider a person hears; the refund goes on asking.
+        on_hold=any(hold.reason is not HoldReason.PROVIDER for hold in holds),
         holds=holds,
     )

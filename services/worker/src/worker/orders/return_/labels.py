@@ -7,11 +7,12 @@ from shared.contracts.orders.models import Parcel, ReturnRef, ReturnState
 from shared.database.orders.snapshot import OrderSnapshot
 from temporalio import activity
 
-from worker.orders.ports import AddressRefused, Carrier, Label
+from worker.orders.payment.requests import PATIENCE, asked_at
+from worker.orders.ports import AddressRefused, Carrier, Label, Refused, Unavailable
 from worker.orders.return_ import changes
 from worker.orders.return_.state import return_state
 from worker.orders.shipment.address import ship_to
-from worker.orders.store import Done, OrderStore
+from worker.orders.store import Done, OrderStore, utc_now
 
 
 class ReturnLabelActivities(ReturnLabelSteps):
@@ -37,7 +38,8 @@ class ReturnLabelActivities(ReturnLabelSteps):
 
     async def _return_label(self, order: OrderSnapshot, return_id: str) -> Label | None:
         """Nobody knows what parcel the customer will make; the largest one they got is
-        the guess. Without an address they send it however they like."""
+        the guess. Without an address, or a carrier that sells one, they send it
+        however they like."""
         parcels = [Parcel(**s.parcel) for s in order.shipments if s.parcel]
         largest = max(parcels, key=lambda parcel: parcel.weight_g, default=None)
         if largest is None or order.return_(return_id).due_at is not None:
@@ -45,5 +47,9 @@ class ReturnLabelActivities(ReturnLabelSteps):
         try:
             sender = await ship_to(self._store, order.id)
             return await self._carrier.buy_return_label(sender, largest, return_id)
-        except AddressRefused:
+        except (AddressRefused, Refused):
             return None
+        except Unavailable:
+            if utc_now() - asked_at() > PATIENCE:
+                return None
+            raise
