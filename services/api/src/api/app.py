@@ -31,6 +31,7 @@ from api.http.request_limits import MAX_BODY_BYTES, RequestLimits
 from api.http.sign_in import describe_issuer, page_options
 from api.kernel import health, problem_types
 from api.kernel.discrepancy import routes as discrepancies
+from api.kernel.feed import routes as feed
 from api.kernel.hold import routes as holds
 from api.kernel.timeline import routes as timeline
 from api.orders.commands import Commands
@@ -56,7 +57,7 @@ their codes.
 _LARGE_BODIES = ("/v1/orders", *(f"/v1/webhooks/{one}" for one in webhooks.SOURCES))
 # Commands of people and services; webhooks know their senders by signatures.
 _SUBJECTS = (
-    *(orders, timeline, changes, process),
+    *(orders, timeline, feed, changes, process),
     *(returns, refunds),
     *(holds, shipments, stock, products, discrepancies, erasures),
 )

@@ -119,20 +119,20 @@ class Api:
             time.sleep(PAUSE_SECONDS)
         return found
 
-    def events(self, order_id: str, after: int) -> Iterator[Json]:
-        """Events as they happen, over as many connections as it takes; ends a while
-        after the order has."""
-        path = f"/v1/orders/{order_id}/events"
+    def events(self, path: str, after: str, **params: object) -> Iterator[Json]:
+        """Events as they happen, over as many connections as it takes. An order's
+        events end a while after the order has."""
         lost: float | None = None
         while True:
             try:
-                with self._stream(path, after) as stream:
+                with self._stream(path, after, params) as stream:
                     lost = None
                     if stream.status_code == NOTHING_MORE:
                         return
-                    for event in self._data(stream):
-                        yield event
-                        after = event["seq"]
+                    for position, data in self._frames(stream):
+                        after = position
+                        if data:
+                            yield json.loads(data)
             except (ApiProblem, Unreachable) as error:
                 lost = lost or time.monotonic()
                 if not error.passes or not self._has_patience(lost):
@@ -140,24 +140,35 @@ class Api:
             time.sleep(PAUSE_SECONDS)
 
     @contextmanager
-    def _stream(self, path: str, after: int) -> Iterator[httpx2.Response]:
-        headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after)}
+    def _stream(
+        self, path: str, after: str, params: dict[str, object]
+    ) -> Iterator[httpx2.Response]:
+        headers = {"Accept": "text/event-stream", "Last-Event-ID": after}
         with (
             self._reached(),
-            self._http.stream("GET", path, headers=headers) as stream,
+            self._http.stream(
+                "GET", path, headers=headers, params=_given(params)
+            ) as stream,
         ):
             if stream.is_error:
                 stream.read()
                 raise _problem(stream)
             yield stream
 
-    def _data(self, stream: httpx2.Response) -> Iterator[Json]:
+    def _frames(self, stream: httpx2.Response) -> Iterator[tuple[str, str]]:
+        """The server-sent events of a stream: each one's id and data. One without data
+        only says where the stream begins."""
         if not stream.headers.get("content-type", "").startswith("text/event-stream"):
             raise SomethingElse(self._url)
+        frame: dict[str, str] = {}
         for line in stream.iter_lines():
-            if line.startswith("data:"):
-                event: Json = json.loads(line.removeprefix("data:"))
-                yield event
+            name, _, value = line.partition(": ")
+            if name:
+                frame[name] = value
+            elif line == "" and "id" in frame:
+                yield frame["id"], frame.get("data", "")
+            if line == "":
+                frame = {}
 
     def _answer(self, method: str, path: str, **request: Any) -> Json:
         with self._reached():

@@ -13,6 +13,7 @@ ROLES = {
     "support": "orders:operate refunds:write",
     "finance": "refunds:any money:read",
     "approver": "approvals",
+    "integration": "events:read",
     "admin": "admin",
     "anna": "orders:own",
 }

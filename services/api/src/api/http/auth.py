@@ -29,6 +29,7 @@ SCOPES = {
     "refunds:any": "Decide on refunds of any amount",
     "money:read": "See what the books disagree about",
     "approvals": "Approve or reject orders",
+    "events:read": "Follow the events of all subjects",
     "admin": "Everything",
 }
 _INCLUDED = {"orders:operate": "orders:read", "stock:write": "stock:read"}

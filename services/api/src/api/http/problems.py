@@ -58,6 +58,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "version-mismatch": (412, "Changed meanwhile"),
     "too-large": (413, "The request is too large"),
     "unsupported-media-type": (415, "Only application/json is understood"),
+    "cursor-ahead": (422, "The feed has not come so far"),
     "decision-not-allowed": (422, "The hold does not allow this decision"),
     "idempotency-key-reused": (422, "The key was used for another request"),
     "unknown-sku": (422, "No such product is sold"),

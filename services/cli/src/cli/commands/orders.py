@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -94,6 +95,13 @@ EVENTS: tuple[Column, ...] = (
     ("by", field("actor")),
     ("", lambda event: brief(event["data"])),
 )
+FEED: tuple[Column, ...] = (
+    ("id", field("id")),
+    ("at", moment("at")),
+    ("event", field("type")),
+    ("about", field("subject")),
+    ("", lambda event: brief(event["data"])),
+)
 
 
 def order_id(order: str) -> str:
@@ -156,7 +164,10 @@ def show_order(order: OrderArgument, output: OutputOption = Output.table) -> Non
 
 @app.command("events")
 def show_events(
-    order: OrderArgument,
+    order: Annotated[
+        str | None,
+        typer.Argument(metavar="[ORDER]", help="ord_…, number or reference; else all"),
+    ] = None,
     follow: Annotated[
         bool, typer.Option("-f", "--follow", help="Go on as they happen.")
     ] = False,
@@ -166,32 +177,58 @@ def show_events(
             help="Follow until an event of this type, such as order.completed."
         ),
     ] = None,
-    after: Annotated[int, typer.Option(min=0, help="After this seq.")] = 0,
+    after: Annotated[
+        str | None,
+        typer.Option(
+            help="After this seq of the order, or after this id of the feed."
+            " Without an order, -f begins with what comes from now on."
+        ),
+    ] = None,
+    types: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--type", help="Of all events only these: order.placed or refund.*"
+        ),
+    ] = None,
+    limit: LimitOption = 50,
     output: OutputOption = Output.table,
 ) -> None:
-    """Show what happened to an order."""
-    found = order_id(order)
+    """Show what happened to an order, or to all of them."""
+    if order is not None:
+        events = _Events(f"/v1/orders/{order_id(order)}/events", EVENTS)
+        first, limit = after or "0", 10_000
+    else:
+        events = _Events("/v1/events", FEED, types)
+        first = after or ("latest" if follow or until else "0-0")
     if follow or until:
-        _follow(found, after, until, output)
-        return
-    show_list(
-        lambda: session().api.rows(f"/v1/orders/{found}/events", 10_000, after=after),
-        EVENTS,
-        output,
-    )
+        events.follow(first, until, output)
+    else:
+        show_list(lambda: events.rows(first, limit), events.columns, output)
 
 
-def _follow(order: str, after: int, until: str | None, output: Output) -> None:
-    for event in session().api.events(order, after):
-        if output is Output.json:
-            print(json.dumps(event), flush=True)
-        else:
-            words = (cell(value(event)).plain for _, value in EVENTS)
-            session().out.print("  ".join(words), markup=False, soft_wrap=True)
-        if event["type"] == until:
-            return
-    if until:
-        raise CliError(f"The order has ended without {until}.")
+@dataclass(frozen=True)
+class _Events:
+    """The events at an address, and how they are shown."""
+
+    path: str
+    columns: tuple[Column, ...]
+    types: list[str] | None = None
+
+    def rows(self, after: str, limit: int) -> Json:
+        return session().api.rows(self.path, limit, after=after, types=self.types)
+
+    def follow(self, after: str, until: str | None, output: Output) -> None:
+        api = session().api
+        for event in api.events(self.path, after, types=self.types):
+            if output is Output.json:
+                print(json.dumps(event), flush=True)
+            else:
+                words = (cell(value(event)).plain for _, value in self.columns)
+                session().out.print("  ".join(words), markup=False, soft_wrap=True)
+            if event["type"] == until:
+                return
+        if until:
+            raise CliError(f"The order has ended without {until}.")
 
 
 @app.command("place")

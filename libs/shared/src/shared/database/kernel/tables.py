@@ -16,6 +16,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     func,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -78,8 +79,9 @@ class ProcessedCommand(Base):
 
 
 class Event(Base):
-    """Timeline, audit trail and SSE feed. Append-only; the cursor is (subject, seq),
-    for a lower `id` may be committed later than a higher one."""
+    """Timeline, audit trail and feed. Append-only. A subject's cursor is `seq`; the
+    feed's is (`transaction_id`, `id`), because a lower `id` may be committed later than
+    a higher one."""
 
     __tablename__ = "events"
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
@@ -89,7 +91,13 @@ class Event(Base):
     actor: Mapped[str]
     data: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     at: Mapped[datetime] = mapped_column(server_default=NOW)
-    __table_args__ = (UniqueConstraint("subject", "seq"),)
+    transaction_id: Mapped[int] = mapped_column(
+        BigInteger, server_default=text("(pg_current_xact_id()::text)::bigint")
+    )
+    __table_args__ = (
+        UniqueConstraint("subject", "seq"),
+        Index("events_feed", "transaction_id", "id"),
+    )
 
 
 class Message(Base):

@@ -1,0 +1,151 @@
+"""The feed: every event of every subject, once and in order, whoever commits late."""
+
+import asyncio
+
+import httpx2
+import pytest
+from api.app import create_app
+from shared.database.engine import Engine
+from sqlalchemy import text
+
+from tests.api.conftest import MakeSettings
+from tests.api.serving import events, serving
+from tests.api.shop import Json, Shop, as_user, code, eventually
+from tests.api.test_timeline import STREAM, happens
+
+HOLDS_ITS_TRANSACTION = text(
+    "INSERT INTO events (subject, seq, type, actor) VALUES (:order, 99, 'late', 'x')"
+)
+
+
+@pytest.fixture
+async def order(shop: Shop) -> Json:
+    await shop.sell()
+    return await shop.order()
+
+
+async def settled(shop: Shop, count: int, **params: object) -> list[Json]:
+    """The first `count` events: the transactions of tests that run beside this one may
+    hold the feed of this server up for a moment."""
+
+    async def found() -> list[Json]:
+        page = await shop.get("/v1/events", **params)
+        return page["data"] if len(page["data"]) >= count else []
+
+    return await eventually(found)
+
+
+def types(events: list[Json]) -> list[str]:
+    return [event["type"] for event in events]
+
+
+async def test_what_commits_late_is_neither_skipped_nor_reordered(
+    shop: Shop, order: Json, engine: Engine
+) -> None:
+    [placed] = await settled(shop, 1)
+    async with engine.begin() as late:
+        await late.execute(HOLDS_ITS_TRANSACTION, {"order": order["id"]})
+        await happens(engine, order, "early")
+        page = await shop.get("/v1/events", after=placed["id"])
+        assert (page["data"], page["next_cursor"]) == ([], None)
+    assert types(await settled(shop, 2, after=placed["id"])) == ["late", "early"]
+
+
+async def test_a_page_is_continued_where_it_ended(
+    shop: Shop, order: Json, engine: Engine
+) -> None:
+    await happens(engine, order, "order.confirmed")
+    whole = await settled(shop, 2)
+    first = await shop.get("/v1/events", limit=1)
+    rest = await shop.get("/v1/events", cursor=first["next_cursor"])
+    assert first["data"] + rest["data"] == whole
+    assert rest["next_cursor"] is None
+
+
+async def test_an_event_is_thin_and_leads_to_its_subject(
+    shop: Shop, order: Json
+) -> None:
+    [event] = await settled(shop, 1)
+    assert set(event) == {"id", "type", "subject", "seq", "at", "data", "href"}
+    assert (await shop.get(event["href"]))["id"] == order["id"]
+
+
+async def test_only_the_types_that_are_asked_for_come(
+    shop: Shop, order: Json, engine: Engine
+) -> None:
+    await happens(engine, order, "order.confirmed", "refund.succeeded", "orderly.x")
+    await settled(shop, 4)
+    orders = await settled(shop, 2, types="order.*")
+    others = await settled(shop, 2, types=["refund.*", "orderly.x"])
+    assert types(orders) == ["order.placed", "order.confirmed"]
+    assert types(others) == ["refund.succeeded", "orderly.x"]
+
+
+async def test_a_rare_type_is_looked_for_page_by_page(
+    shop: Shop, order: Json, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.kernel.feed.queries.MOST_SCANNED", 2)
+    await happens(engine, order, "a.a", "a.b", "a.c", "rare.one")
+    await settled(shop, 5)
+    after, found = "0-0", []
+    while after is not None:
+        page = await shop.get("/v1/events", types="rare.*", after=after)
+        found += page["data"]
+        after = page["next_cursor"]
+    assert types(found) == ["rare.one"]
+
+
+async def test_latest_brings_only_what_comes(
+    shop: Shop, order: Json, engine: Engine
+) -> None:
+    await settled(shop, 1)
+    latest = await shop.get("/v1/events", after="latest")
+    assert latest["data"] == []
+
+
+@pytest.mark.parametrize(
+    ("params", "problem"),
+    [
+        ({"after": "9223372036854775807-1"}, "cursor-ahead"),
+        ({"after": "9223372036854775808-1"}, "validation"),
+        ({"after": "order"}, "validation"),
+        ({"cursor": "1-１"}, "validation"),
+        ({"types": "order.*.x"}, "validation"),
+        ({"types": ""}, "validation"),
+        ({"limit": "201"}, "validation"),
+        ({"since": "1"}, "validation"),
+    ],
+)
+async def test_a_mistaken_question_has_its_problem(
+    client: httpx2.AsyncClient, params: dict[str, str], problem: str
+) -> None:
+    assert code(await client.get("/v1/events", params=params)) == problem
+
+
+async def test_customers_do_not_see_it(client: httpx2.AsyncClient) -> None:
+    answer = await client.get("/v1/events", headers=as_user("ada", "orders:own"))
+    assert code(answer) == "insufficient-scope"
+
+
+async def test_a_stream_goes_on_after_the_last_event_that_was_heard(
+    make_settings: MakeSettings, engine: Engine
+) -> None:
+    async with (
+        serving(create_app(make_settings())) as (_, url),
+        httpx2.AsyncClient(base_url=url) as client,
+    ):
+        shop = Shop(client)
+        await shop.sell()
+        order = await shop.order()
+        [placed] = await settled(shop, 1)
+        headers = STREAM | {"Last-Event-ID": placed["id"]}
+        async with client.stream("GET", "/v1/events", headers=headers) as stream:
+            heard = events(stream)
+            async with engine.begin() as late:
+                await late.execute(HOLDS_ITS_TRANSACTION, {"order": order["id"]})
+                await happens(engine, order, "early")
+            async with asyncio.timeout(30):
+                assert [(await anext(heard))["type"] for _ in range(2)] == [
+                    "late",
+                    "early",
+                ]
