@@ -122,6 +122,7 @@ def a_context() -> dict[str, Any]:
         "refund": order.refunds[0],
         "lines": [{"quantity": 2, "name": "Tea"}],
         "reminder": True,
+        "minutes": 30,
     }
 
 

@@ -125,6 +125,10 @@ class ApiSettings(
     shop_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = ()
     """The shop's own origins, separated by blanks: `payment.return_url` leads to one of
     them. Unset: no `return_url` is accepted."""
+    order_line_units: int = Field(1_000, ge=1)
+    """How many units one line of an order may have."""
+    customer_unpaid_units: int = Field(2_000, ge=1)
+    """How many units a customer's orders may have together before they are paid."""
     api_rate_limit: str | None = None
     """How many requests one subject may make to one process, such as `50/second`.
     Unset: any number."""

@@ -59,6 +59,8 @@ class WorkerSettings(
     approval_burst_orders: int = Field(10, ge=1)
     """If a customer places more orders than this within an hour, they wait for
     approval."""
+    stock_held_minutes: float = Field(30, gt=0)
+    """How long an order keeps its stock while no authorisation covers it."""
     refund_limit: int = Field(10_000, ge=0)
     """How much of an order one clerk may refund alone, in minor units."""
     contacts_live_days: int = Field(730, ge=1)
@@ -131,6 +133,10 @@ class WorkerSettings(
     @property
     def graceful_shutdown(self) -> timedelta:
         return timedelta(seconds=self.graceful_shutdown_seconds)
+
+    @property
+    def stock_held(self) -> timedelta:
+        return timedelta(minutes=self.stock_held_minutes)
 
     @property
     def contacts_live(self) -> timedelta:

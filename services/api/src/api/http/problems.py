@@ -51,6 +51,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "payment-failed": (409, "The payment failed"),
     "price-changed": (409, "The price has changed"),
     "quantity-exceeded": (409, "More than there is"),
+    "quantity-limit": (409, "More than one may order"),
     "still-needed": (409, "Still needed"),
     "window-closed": (409, "Too late"),
     "would-go-negative": (409, "The stock would go negative"),

@@ -33,6 +33,7 @@ from worker.orders.shipment.labels import CarrierActivities
 from worker.orders.shipment.packing import PackingActivities
 from worker.orders.shipment.workflow import ShipmentWorkflow
 from worker.orders.stock.activities import StockActivities
+from worker.orders.stock.unpaid import UnpaidStock
 from worker.orders.stock.workflow import AllocateStockWorkflow
 from worker.orders.store import OrderStore
 from worker.orders.upkeep.erasure import ErasureActivities
@@ -132,6 +133,7 @@ def orders_process(
             "easypost": webhooks.carrier,
         },
         messages=_messages(settings, store, mailer),
+        runners=[UnpaidStock(store, settings.stock_held).run],
         close=close,
     )
 
@@ -224,4 +226,5 @@ def _messages(
 ) -> Mapping[str, MessageHandler]:
     if mailer is None or settings.shop_order_url is None:
         return {}
-    return Customers(store, mailer, settings.shop_order_url).handlers()
+    customers = Customers(store, mailer, settings.shop_order_url, settings.stock_held)
+    return customers.handlers()

@@ -74,4 +74,6 @@ class Process:
     schedules: Sequence[Schedule] = ()
     inbox: Mapping[str, InboxHandler] = field(default_factory=dict)
     messages: Mapping[str, MessageHandler] = field(default_factory=dict)
+    runners: Sequence[Callable[[], Awaitable[None]]] = ()
+    """Run until cancelled, from before Temporal is there."""
     close: Callable[[], Awaitable[None]] | None = None

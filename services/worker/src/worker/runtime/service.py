@@ -92,10 +92,6 @@ class WorkerService:
         async with AsyncExitStack() as stack:
             connection = Connection(self._settings, runtime=self._metrics.runtime)
             stack.push_async_callback(connection.close)
-            await connection.open()
-            connection.on_replaced(self._hand_over)
-            self._readiness.connection = connection
-            await self._until_registered(connection)
             processes = [
                 build(self._settings, self._engine, lambda: connection.client)
                 for build in self._builders
@@ -103,6 +99,13 @@ class WorkerService:
             for process in processes:
                 if process.close is not None:
                     stack.push_async_callback(process.close)
+                for run in process.runners:
+                    runner = asyncio.ensure_future(run())
+                    stack.push_async_callback(_end, runner)
+            await connection.open()
+            connection.on_replaced(self._hand_over)
+            self._readiness.connection = connection
+            await self._until_registered(connection)
             await self._start_backlogs(stack, processes)
             await self._run_workers(connection.client, processes, stop)
 
@@ -233,7 +236,7 @@ def _deployment(settings: WorkerSettings) -> WorkerDeploymentConfig:
     )
 
 
-async def _end(task: "asyncio.Task[None]") -> None:
+async def _end(task: "asyncio.Future[None]") -> None:
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task

@@ -21,6 +21,7 @@ from api.orders.order import queries
 from api.orders.order.acceptance import check_return_url
 from api.orders.order.placement import place
 from api.orders.order.presenter import show_order
+from api.orders.order.quantities import check_quantities
 from api.orders.order.schemas import NewOrder, Order, OrderQuery
 from api.orders.paths import OrderPath
 from api.services import ApiServices
@@ -38,7 +39,9 @@ _CACHE = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
     response_model=Order,
     responses={
         201: response_headers("Location", "ETag", "Preference-Applied"),
-        **keyed("price-changed", "duplicate-reference", "unknown-sku"),
+        **keyed(
+            "price-changed", "duplicate-reference", "unknown-sku", "quantity-limit"
+        ),
     },
 )
 async def place_order(
@@ -62,6 +65,7 @@ async def place_order(
         check_return_url(
             wanted.payment, services.settings.shop_origins, "#/payment/return_url"
         )
+        await check_quantities(connection, services.settings, wanted, customer)
         order = await place(connection, wanted, customer, caller.subject)
         return _placed(order)
 

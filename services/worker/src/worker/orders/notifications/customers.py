@@ -1,7 +1,9 @@
 """Tells customers what happened to their order. The order never waits for it."""
 
+import math
 import re
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from typing import TypeVar
 from unicodedata import category
 
@@ -27,12 +29,16 @@ LONGEST_GREETING = 60
 
 class Customers:
     """`order_url` is the shop's page of an order, with `{order_id}` in it: the only
-    link in a mail, whatever a customer has sent."""
+    link in a mail, whatever a customer has sent. `stock_held` is how long an order
+    keeps its stock without money."""
 
-    def __init__(self, store: OrderStore, mailer: Mailer, order_url: str) -> None:
+    def __init__(
+        self, store: OrderStore, mailer: Mailer, order_url: str, stock_held: timedelta
+    ) -> None:
         self._store = store
         self._mailer = mailer
         self._order_url = order_url
+        self._minutes = math.ceil(stock_held.total_seconds() / 60)
 
     def handlers(self) -> Mapping[str, MessageHandler]:
         return dict.fromkeys(NOTIFIED_EVENTS, self.tell)
@@ -49,7 +55,11 @@ class Customers:
         rendered = render(
             template,
             _context(message, order)
-            | {"name": name, "link": self._order_url.replace("{order_id}", order.id)},
+            | {
+                "name": name,
+                "link": self._order_url.replace("{order_id}", order.id),
+                "minutes": self._minutes,
+            },
             locale=contact.locale,
             currency=order.currency,
         )

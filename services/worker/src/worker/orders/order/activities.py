@@ -25,7 +25,7 @@ from shared.contracts.orders.states import (
 )
 from shared.database.kernel.holds import place_hold, release_holds
 from shared.database.kernel.unit_of_work import UnitOfWork
-from shared.database.orders.snapshot import OrderSnapshot
+from shared.database.orders.snapshot import OrderSnapshot, read_order
 from shared.database.orders.tables import Order
 from sqlalchemy import text
 from temporalio import activity
@@ -35,6 +35,7 @@ from worker.orders.hold.screening import Limits, Screening, screen
 from worker.orders.nudger import Nudger
 from worker.orders.order import state
 from worker.orders.order.cancel import cancel_units, cancellable
+from worker.orders.order.late_payment import reserve_again
 from worker.orders.order.policy import Complete, next_step
 from worker.orders.payment.amounts import pending_refunds
 from worker.orders.shipment.address import ask_for_address, read_address, wrong_fields
@@ -145,6 +146,10 @@ async def _reserve(change: UnitOfWork, order: OrderSnapshot) -> Done:
 async def _confirm(limits: Limits, change: UnitOfWork, order: OrderSnapshot) -> Done:
     if order.status is not OrderStatus.PLACED or order.holds:
         return Done()
+    if order.short:
+        if await reserve_again(change, order):
+            return Done()
+        order = await read_order(change.connection, order.id)
     findings, wrong = await _screen(limits, change, order)
     if findings:
         await holds.ask_for_approval(change, order, findings)

@@ -1,4 +1,5 @@
-"""Stock that has become free goes to the orders that wait for it, oldest first."""
+"""Stock that has become free goes to the orders that wait for it: those whose money is
+held first, and of these the oldest."""
 
 from shared.contracts.orders.activities import StockSteps
 from shared.contracts.orders.models import Served, StockRef, WaitingOrders
@@ -10,7 +11,7 @@ from sqlalchemy import text
 from temporalio import activity
 
 from worker.orders.nudger import Nudger
-from worker.orders.stock.changes import WAITS_FOR_STOCK, reserve_missing
+from worker.orders.stock.changes import COVERED, WAITS_FOR_STOCK, reserve_missing
 from worker.orders.store import OrderStore
 
 BATCH = 50
@@ -23,7 +24,7 @@ WAITING = text(
       SELECT order_id FROM order_lines
       WHERE sku = :sku AND cancelled + reserved + shipped < qty)
       AND EXISTS (SELECT FROM stock WHERE sku = :sku AND on_hand > reserved)
-    ORDER BY o.created_at, o.id LIMIT :batch
+    ORDER BY {COVERED} DESC, o.created_at, o.id LIMIT :batch
     """  # noqa: S608 - our own condition
 )
 

@@ -7,6 +7,7 @@ summed up first, so that two orders never wait for each other in a circle (S1).
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from shared.contracts.orders.states import OrderStatus
 from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import Line, OrderSnapshot
 from shared.database.orders.tables import (
@@ -26,14 +27,44 @@ WAITS_FOR_STOCK = """
       SELECT FROM holds h WHERE h.subject = o.id AND h.reason = 'stock'
         AND h.released_at IS NULL))
 """
+COVERED = """
+    EXISTS (SELECT FROM payments p WHERE p.order_id = o.id
+            AND p.authorized > p.captured + p.released)
+"""
+# It had its stock, and did not pay in time (`unpaid.py`).
+LAPSED = f"""
+    o.status = 'placed' AND NOT {COVERED} AND EXISTS (
+      SELECT FROM events e WHERE e.subject = o.id AND e.type = 'stock.released')
+"""
 CLAIMED = text(
     f"""
     SELECT l.sku, sum(l.qty - l.cancelled - l.reserved - l.shipped) AS units
     FROM order_lines l JOIN orders o ON o.id = l.order_id
     WHERE l.sku = ANY(:skus) AND l.cancelled + l.reserved + l.shipped < l.qty
-      AND (o.created_at, o.id) < (:placed_at, :order_id) AND {WAITS_FOR_STOCK}
+      AND o.id <> :order_id AND {WAITS_FOR_STOCK} AND NOT ({LAPSED})
+      AND ((o.created_at, o.id) < (:placed_at, :order_id) AND NOT :covered
+           OR {COVERED} AND (NOT :covered
+                             OR (o.created_at, o.id) < (:placed_at, :order_id)))
     GROUP BY l.sku
     """  # noqa: S608 - our own condition
+)
+
+
+def is_covered(order: OrderSnapshot) -> bool:
+    """Some of its money is held; an order without that may never be paid."""
+    return any(payment.held for payment in order.payments)
+
+
+async def is_lapsed(change: UnitOfWork, order: OrderSnapshot) -> bool:
+    """It lost its stock since nobody paid, and is not paid now."""
+    if order.status is not OrderStatus.PLACED or is_covered(order):
+        return False
+    return bool(await change.connection.scalar(_IS_LAPSED, {"order_id": order.id}))
+
+
+_IS_LAPSED = text(
+    "SELECT EXISTS (SELECT FROM events WHERE subject = :order_id"
+    " AND type = 'stock.released')"
 )
 
 
@@ -47,6 +78,9 @@ async def reserve_missing(change: UnitOfWork, order: OrderSnapshot, key: str) ->
     free = await _lock_free_stock(change, skus)
     claimed = await _claimed_before(change, order, skus)
     taken = list(_allocate(wanted, free, claimed))
+    units = sum(units for _, _, units in taken)
+    if units < order.short and await is_lapsed(change, order):
+        return 0  # all or nothing: it would hold a part of it again, and not pay
     for line, location, units in taken:
         await _take(change, order.id, line, location, units)
     await move_stock(
@@ -55,7 +89,7 @@ async def reserve_missing(change: UnitOfWork, order: OrderSnapshot, key: str) ->
         "reserve",
         ((line.sku, location, 0, units) for line, location, units in taken),
     )
-    return sum(units for _, _, units in taken)
+    return units
 
 
 async def _lock_free_stock(change: UnitOfWork, skus: set[str]) -> Free:
@@ -72,10 +106,16 @@ _LOCK_STOCK = text(
 async def _claimed_before(
     change: UnitOfWork, order: OrderSnapshot, skus: set[str]
 ) -> Mapping[str, int]:
-    """Units, by SKU, that orders placed before this one are waiting for."""
+    """Units, by SKU, that others wait for who are served before this order: the covered
+    ones first, and then the older ones."""
     rows = await change.connection.execute(
         CLAIMED,
-        {"skus": sorted(skus), "placed_at": order.created_at, "order_id": order.id},
+        {
+            "skus": sorted(skus),
+            "placed_at": order.created_at,
+            "order_id": order.id,
+            "covered": is_covered(order),
+        },
     )
     return {row.sku: row.units for row in rows}
 
