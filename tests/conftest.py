@@ -209,6 +209,7 @@ def open_shop(
             easypost_webhook_secret=SecretStr(EASYPOST_SECRET),
             # The double of EasyPost is a peer, and its labels with it.
             label_base=host.url,
+            carrier_api_base=carrier.url,
             # A machine that is busy with other tests is not down.
             api_command_timeout=timedelta(seconds=20),
             api_start_timeout=timedelta(seconds=10),

@@ -106,7 +106,7 @@ async def test_events_are_followed_until_one_has_happened(
 
 
 async def test_the_warehouse_packs_and_ships_what_is_ready(
-    shop: Shop, orders: Orders
+    shop: Shop, orders: Orders, tmp_path: Path
 ) -> None:
     order_id = await shop.confirmed(TEA=2)
     (parcel,) = (await orders("shipments", "list", "-o", "json")).json["data"]
@@ -115,6 +115,10 @@ async def test_the_warehouse_packs_and_ships_what_is_ready(
         *("--size", "300x200x150"),
     )
     assert "is packed" in packed.out
+    label = tmp_path / "label.pdf"
+    saved = await orders("shipments", "label", parcel["id"], "-f", str(label))
+    assert saved.out.endswith(" bytes\n")
+    assert label.read_bytes().startswith(b"%PDF-")
     await orders("shipments", "ship", parcel["id"])
     assert (await shop.order(order_id)).lines[0].shipped == 2
 

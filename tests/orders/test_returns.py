@@ -132,6 +132,11 @@ async def test_customers_see_and_ask_for_their_own_returns_only(shop: Shop) -> N
     for who, seen in ((owner, [asked["id"]]), (stranger, [])):
         listed = await shop.http.get("/v1/returns", headers=who)
         assert [item["id"] for item in listed.json()["data"]] == seen
+    await awaited(shop, order_id, asked["id"])
+    label = f"/v1/returns/{asked['id']}/label"
+    printed = await shop.http.get(label, headers=owner)
+    assert printed.content.startswith(b"%PDF-")
+    assert (await shop.http.get(label, headers=stranger)).status_code == 404
 
 
 # ── decided ─────────────────────────────────────────────────────────────────────────

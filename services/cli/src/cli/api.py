@@ -56,6 +56,13 @@ class Api:
     def get(self, path: str, **params: object) -> Json:
         return self._answer("GET", path, params=_given(params))
 
+    def download(self, path: str) -> bytes:
+        with self._reached():
+            answer = self._http.get(path)
+        if answer.is_error:
+            raise _problem(answer)
+        return answer.content
+
     def put(self, path: str, body: Json) -> Json:
         return self._answer("PUT", path, json=body)
 

@@ -1,10 +1,12 @@
 """Answers as tables for people, or as JSON for programs."""
 
 import json
+import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from rich.live import Live
@@ -123,3 +125,13 @@ def done(answer: Json, output: Output, sentence: str) -> None:
         _print_json(answer)
     else:
         session().out.print(Text(sentence))
+
+
+def save(content: bytes, name: str, file: Path | None) -> None:
+    """Write a document to `file`, or under its name into this folder."""
+    if str(file) == "-":
+        sys.stdout.buffer.write(content)
+        return
+    target = file or Path(name)
+    target.write_bytes(content)
+    session().out.print(f"{target}: {len(content):,} bytes")

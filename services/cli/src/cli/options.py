@@ -2,6 +2,7 @@
 
 import re
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -47,6 +48,11 @@ NoteOption = Annotated[
 ]
 OrderArgument = Annotated[
     str, typer.Argument(metavar="ORDER", help="ord_…, number or reference")
+]
+
+FileOption = Annotated[
+    Path | None,
+    typer.Option("--file", "-f", help="Where to write it; - is the standard output."),
 ]
 
 _NONE = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"

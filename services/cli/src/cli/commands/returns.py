@@ -4,8 +4,18 @@ from typing import Annotated
 
 import typer
 
-from cli.display import Column, done, field, moment, show_list, show_one, show_table
+from cli.display import (
+    Column,
+    done,
+    field,
+    moment,
+    save,
+    show_list,
+    show_one,
+    show_table,
+)
 from cli.options import (
+    FileOption,
     KeyOption,
     LimitOption,
     NoteOption,
@@ -125,3 +135,10 @@ def _received(text: str) -> Json:
         }
     except ValueError:
         raise typer.BadParameter(f"{text!r} is not like 1=2:restock") from None
+
+
+@app.command("label")
+def save_label(return_id: ReturnArgument, file: FileOption = None) -> None:
+    """Save the label for the way back, as PDF."""
+    label = session().api.download(f"/v1/returns/{return_id}/label")
+    save(label, f"{return_id}.pdf", file)

@@ -5,8 +5,9 @@ from typing import Annotated
 import typer
 
 from cli.commands.orders import order_id
-from cli.display import Column, done, field, moment, show_list
+from cli.display import Column, done, field, moment, save, show_list
 from cli.options import (
+    FileOption,
     KeyOption,
     LimitOption,
     LinesOption,
@@ -127,3 +128,10 @@ def cancel_shipment(
     """Do not send this parcel."""
     answer = session().api.command(f"/v1/shipments/{shipment}/cancel", None, key)
     done(answer, output, f"{shipment} is {answer['status']}.")
+
+
+@app.command("label")
+def save_label(shipment: ShipmentArgument, file: FileOption = None) -> None:
+    """Save the label of a parcel, as PDF."""
+    label = session().api.download(f"/v1/shipments/{shipment}/label")
+    save(label, f"{shipment}.pdf", file)

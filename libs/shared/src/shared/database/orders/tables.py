@@ -385,6 +385,7 @@ class Return(Base):
     status: Mapped[str]
     tracking: Mapped[str | None]
     label_ref: Mapped[str | None]
+    label_url: Mapped[str | None]
     due_at: Mapped[datetime | None]
     remind_at: Mapped[datetime | None]
     requested_by: Mapped[str]

@@ -5,4 +5,6 @@ from api.orders.return_.queries import Return
 
 
 def show_return(return_: Return) -> shown.Return:
-    return shown.Return(**return_.model_dump(exclude={"customer"}))
+    return shown.Return(
+        **return_.model_dump(exclude={"customer", "label_ref", "label_url"})
+    )

@@ -27,6 +27,8 @@ class Return(BaseModel):
     lines: list[shown.ReturnLine]
     hold: OrderHold | None
     tracking: str | None
+    label_ref: str | None
+    label_url: str | None
     due_at: datetime | None
     refund_id: str | None
     created_at: datetime

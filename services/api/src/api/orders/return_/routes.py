@@ -19,6 +19,7 @@ from api.orders.paths import OrderPath, ReturnPath
 from api.orders.return_ import schemas as shown
 from api.orders.return_.presenter import show_return as show
 from api.orders.return_.queries import READERS, Return, page_of_returns, read_return
+from api.orders.shipment.labels import fetch_label
 from api.services import ApiServices, Services
 
 router = APIRouter(prefix="/v1", tags=["returns"])
@@ -96,6 +97,26 @@ async def get_return(
     return StoredResponse(
         200, show(await read_return(services, caller, return_id))
     ).response()
+
+
+@router.get(
+    "/returns/{return_id}/label",
+    response_class=Response,
+    responses={
+        200: {"content": {"application/pdf": {}}, "description": "The label."},
+        **problems("not-found", "no-label"),
+    },
+)
+async def get_return_label(
+    caller: Annotated[Principal, allowed("orders:own", *READERS)],
+    return_id: ReturnPath,
+    services: ApiServices,
+) -> Response:
+    """The label for the way back, which the customer prints. `no-label`: they choose
+    the carrier themselves."""
+    found = await read_return(services, caller, return_id)
+    label = await fetch_label(services.http, services.settings, found)
+    return Response(label, media_type="application/pdf")
 
 
 @router.post(

@@ -1,25 +1,32 @@
 """Labels, fetched from where the carrier keeps them and from nowhere else."""
 
 import asyncio
+from typing import Protocol
 from urllib.parse import quote
 
 import httpx2
 from shared.contracts.errors import Refusal
 
 from api.http.problems import Unavailable
-from api.orders.shipment.queries import Shipment
 from api.settings import ApiSettings
 
 TIMEOUT_SECONDS = 5.0
 MAX_BYTES = 5 * 1024 * 1024
 
 
+class Labelled(Protocol):
+    """A parcel, or a return, that a label may have been bought for."""
+
+    label_ref: str | None
+    label_url: str | None
+
+
 async def fetch_label(
-    http: httpx2.AsyncClient, settings: ApiSettings, shipment: Shipment
+    http: httpx2.AsyncClient, settings: ApiSettings, labelled: Labelled
 ) -> bytes:
     """The PDF. Raises `Refusal` where there is none, `Unavailable` for anything that
     is no label: a carrier's answer must not send us anywhere."""
-    url = _address(settings, shipment)
+    url = _address(settings, labelled)
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):
             return await _download(http, url)
@@ -33,15 +40,15 @@ class _NotALabel(Exception):
     pass
 
 
-def _address(settings: ApiSettings, shipment: Shipment) -> httpx2.URL:
-    if shipment.label_ref is None:
-        raise Refusal("no-label", "The parcel is not packed and paid yet.")
-    if shipment.label_url is not None:
-        return _under(settings.label_base, shipment.label_url)
+def _address(settings: ApiSettings, labelled: Labelled) -> httpx2.URL:
+    if labelled.label_ref is None:
+        raise Refusal("no-label", "No label has been bought.")
+    if labelled.label_url is not None:
+        return _under(settings.label_base, labelled.label_url)
     if settings.carrier_api_base is None:
         raise Refusal("no-label", "Labels for this carrier are written by hand.")
     base = settings.carrier_api_base.rstrip("/")
-    return httpx2.URL(f"{base}/v1/labels/{quote(shipment.label_ref, safe='')}.pdf")
+    return httpx2.URL(f"{base}/v1/labels/{quote(labelled.label_ref, safe='')}.pdf")
 
 
 def _under(base: str, address: str) -> httpx2.URL:

@@ -6,7 +6,7 @@ to be reported as delivered first.
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 from shared.contracts.errors import Refusal
 from shared.contracts.orders.models import RequestReturn
@@ -27,6 +27,7 @@ from worker.orders.hold.effects import decides
 from worker.orders.hold.policy import APPROVAL_DUE
 from worker.orders.hold.screening import ReturnLimits, ReturnScreening, screen_return
 from worker.orders.options import CLOCKS_APART
+from worker.orders.ports import Label
 from worker.orders.refund.breakdown import owed
 from worker.orders.return_.policy import (
     RETURN_DUE,
@@ -210,28 +211,31 @@ async def expect(
     order: OrderSnapshot,
     *,
     return_id: str,
-    label_ref: str | None,
-    tracking: str | None,
+    label: Label | None,
 ) -> Done:
     """It is known how the goods are sent: now they are awaited, and the customer is
-    told so."""
+    told so. Without a label the customer chooses the carrier."""
     return_ = order.return_(return_id)
+    bought: dict[str, Any] = (
+        {"label_ref": label.ref, "label_url": label.url, "tracking": label.tracking}
+        if label
+        else {}
+    )
     if return_.status is ReturnStatus.APPROVED and return_.due_at is None:
         now = utc_now()
         await change.update(
             ReturnTable,
             return_id,
-            label_ref=label_ref,
-            tracking=tracking,
+            **bought,
             due_at=now + RETURN_DUE,
             remind_at=now + RETURN_REMINDED_EVERY,
         )
-        change.event("return.approved", return_id=return_id, tracking=tracking)
-    elif label_ref is not None and return_.label_ref is None:
-        # The goods were here before the carrier's answer: it was bought all the same.
-        await change.update(
-            ReturnTable, return_id, label_ref=label_ref, tracking=tracking
+        change.event(
+            "return.approved", return_id=return_id, tracking=bought.get("tracking")
         )
+    elif label is not None and return_.label_ref is None:
+        # The goods were here before the carrier's answer: it was bought all the same.
+        await change.update(ReturnTable, return_id, **bought)
     return Done()
 
 

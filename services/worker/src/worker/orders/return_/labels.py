@@ -29,8 +29,7 @@ class ReturnLabelActivities(ReturnLabelSteps):
             partial(
                 changes.expect,
                 return_id=ref.return_id,
-                label_ref=label.ref if label else None,
-                tracking=label.tracking if label else None,
+                label=label,
             ),
             Done,
         )
