@@ -48,21 +48,21 @@ def throughput(
     concurrency: Annotated[int, typer.Option(help="Orders at a time.")] = 16,
 ) -> None:
     """Orders a second from POST to completed, and the processor time of each."""
-    orders, runs = (200, 1) if quick else (500, 5)
+    orders, runs = (100, 1) if quick else (500, 5)
     _run("throughput", throughputs.measure(orders, concurrency, runs), out)
 
 
 @app.command()
 def limit(quick: Quick = False, out: Out = RESULTS) -> None:
     """The smallest workflow with four empty steps, on the same server."""
-    workflows, runs = (150, 1) if quick else (500, 5)
+    workflows, runs = (100, 1) if quick else (500, 5)
     _run("limit", limits.measure(workflows, 16, runs), out)
 
 
 @app.command(name="open-load")
 def open_load_command(quick: Quick = False, out: Out = RESULTS) -> None:
     """Orders at a fixed rate that grows until it breaks."""
-    rates, seconds = ((2, 4, 8, 16), 8.0) if quick else (range(1, 101), 30.0)
+    rates, seconds = ((2, 4, 8), 6.0) if quick else (range(1, 101), 30.0)
     _run("open-load", open_load.measure(list(rates), seconds), out)
 
 
@@ -75,11 +75,11 @@ def growth_command(
     ] = None,
 ) -> None:
     """With more finished orders, open orders, workers and lines; a result for each."""
-    orders, at_once = (60 if quick else 300), 16
-    finished = (1_000, 10_000) if quick else (1_000, 10_000, 100_000)
+    orders, at_once = (30 if quick else 300), 16
+    finished = (300, 3_000) if quick else (1_000, 10_000, 100_000)
     opened = (300,) if quick else (1_000, 10_000)
     workers = (1, 2) if quick else (1, 2, 4)
-    lines = (1, 10, 100) if quick else (1, 10, 100, 500)
+    lines = (1, 10) if quick else (1, 10, 100, 500)
     parts: dict[Grown, Callable[[], Measuring]] = {
         Grown.FINISHED: lambda: growth.with_finished(finished, orders, at_once),
         Grown.OPEN: lambda: growth.with_open(opened),

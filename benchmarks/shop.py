@@ -96,15 +96,12 @@ class Shop:
 
     # ── the warehouse, and the carrier ──────────────────────────────────────────
 
-    async def pack(self, shipment_id: str, lines: list[Json]) -> None:
+    async def pack(self, order_id: str, shipment_id: str, lines: list[Json]) -> None:
         """Until it has its label: an answer may come before that (202)."""
         body = {"lines": lines, "parcel": PARCEL}
         packed = await self.post("pack", f"/v1/shipments/{shipment_id}/pack", body)
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while packed["status"] == "ready":
-                await asyncio.sleep(0.2)
-                answer = await self.api.get(f"/v1/shipments/{shipment_id}")
-                packed = _checked(answer)
+        if packed["status"] == "ready":
+            await self.labelled(order_id, shipment_id)
 
     async def ship(self, shipment_id: str) -> None:
         await self.post("ship", f"/v1/shipments/{shipment_id}/ship", {})
@@ -131,13 +128,17 @@ class Shop:
 
     async def until(self, order_id: str, event: str) -> None:
         """Wait until the order's timeline has this event."""
+        query = "SELECT EXISTS (SELECT FROM events WHERE subject = $1 AND type = $2)"
+        await self._until(order_id, query, order_id, event)
+
+    async def labelled(self, order_id: str, shipment_id: str) -> None:
+        query = "SELECT status <> 'ready' FROM shipments WHERE id = $1"
+        await self._until(order_id, query, shipment_id)
+
+    async def _until(self, order_id: str, query: str, *values: str) -> None:
         with self.listener.subscribe(CHANNEL, order_id) as wake:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                while not await self.database.fetchval(
-                    "SELECT EXISTS (SELECT FROM events"
-                    " WHERE subject = $1 AND type = $2)",
-                    *(order_id, event),
-                ):
+                while not await self.database.fetchval(query, *values):
                     await wake.wait(1)
 
     async def confirmed(self, *skus: str, quantity: int = 1) -> str:
@@ -151,12 +152,16 @@ class Shop:
             order_id = await self.confirmed(*skus, quantity=quantity)
             await asyncio.sleep(self.thinking_seconds)
             parcels = await self.parcels(order_id)
-            await asyncio.gather(*(self._delivered(*parcel) for parcel in parcels))
+            await asyncio.gather(
+                *(self._delivered(order_id, *parcel) for parcel in parcels)
+            )
             await self.until(order_id, "order.completed")
         return order_id
 
-    async def _delivered(self, shipment_id: str, lines: list[Json]) -> None:
-        await self.pack(shipment_id, lines)
+    async def _delivered(
+        self, order_id: str, shipment_id: str, lines: list[Json]
+    ) -> None:
+        await self.pack(order_id, shipment_id, lines)
         await self.ship(shipment_id)
         await self.deliver(shipment_id)
 
