@@ -9,7 +9,13 @@ from unicodedata import category
 
 from shared.contracts.orders.messages import NOTIFIED_EVENTS
 from shared.contracts.orders.states import HoldReason, OrderStatus
-from shared.database.orders.snapshot import OrderSnapshot, Refund, Return, Shipment
+from shared.database.orders.snapshot import (
+    OF_SUBJECT,
+    OrderSnapshot,
+    Refund,
+    Return,
+    Shipment,
+)
 from shared.database.rows import Row
 from sqlalchemy import text
 
@@ -20,7 +26,10 @@ from worker.runtime.registry import Message, MessageHandler
 
 R = TypeVar("R", Shipment, Return, Refund)
 
-CONTACT = text("SELECT name, email, locale FROM contacts WHERE order_id = :id")
+_KNOWN = text(
+    f"SELECT name, email, locale, ({OF_SUBJECT}) AS snapshot"  # noqa: S608 - our own
+    " FROM contacts WHERE order_id = :subject"
+)
 
 HOLDS = (HoldReason.PAYMENT, HoldReason.ADDRESS)
 """What a customer can put right; other holds are the shop's own business."""
@@ -46,12 +55,12 @@ class Customers:
     async def tell(self, message: Message) -> bool:
         """Send one mail. Returns `False` where there is nothing to say any more, or
         nobody to say it to. Safe to repeat: the Message-ID stays the same."""
-        order = await self._store.read(message.subject)
+        known = await self._known(message.subject)
+        order = OrderSnapshot.model_validate_json(known.snapshot)
         template = template_for(message, order)
-        contact = await self._contact(order.id)
-        if template is None or contact is None or contact.email is None:
+        if template is None or known.email is None:
             return False
-        name = greeted_as(contact.name)
+        name = greeted_as(known.name)
         rendered = render(
             template,
             _context(message, order)
@@ -60,14 +69,14 @@ class Customers:
                 "link": self._order_url.replace("{order_id}", order.id),
                 "minutes": self._minutes,
             },
-            locale=contact.locale,
+            locale=known.locale,
             currency=order.currency,
         )
         await self._mailer.send(
             Mail(
                 key=message.key,
                 name=name,
-                address=contact.email,
+                address=known.email,
                 at=message.at,
                 subject=rendered.subject,
                 text=rendered.text,
@@ -76,10 +85,10 @@ class Customers:
         )
         return True
 
-    async def _contact(self, order_id: str) -> Row | None:
+    async def _known(self, order_id: str) -> Row:
+        """The order and whom to tell, in one round trip."""
         async with self._store.reads.connect() as connection:
-            found = await connection.execute(CONTACT, {"id": order_id})
-            return found.one_or_none()
+            return (await connection.execute(_KNOWN, {"subject": order_id})).one()
 
 
 def greeted_as(name: str | None) -> str:

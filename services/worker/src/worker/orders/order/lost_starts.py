@@ -1,0 +1,56 @@
+"""Starts orders whose start was lost: the API died, or Temporal was away, between their
+commit and their start. What this misses, the sweep finds later."""
+
+import asyncio
+import logging
+
+from shared.database.engine import DATABASE_FAILURES, Engine
+from sqlalchemy import text
+from temporalio.service import RPCError
+
+from worker.orders.nudger import Nudger
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_SECONDS = 2.0
+
+
+class LostStarts:
+    def __init__(self, engine: Engine, nudger: Nudger) -> None:
+        self._engine = engine
+        self._nudger = nudger
+        self._tried: set[str] = set()
+
+    async def run(self) -> None:
+        """Runs until cancelled. Any number may run side by side: an order that runs
+        keeps its one workflow."""
+        while True:
+            try:
+                await self.start_lost()
+            except (*DATABASE_FAILURES, RPCError, RuntimeError) as error:
+                kind = type(error).__name__
+                log.warning("lost starts cannot be looked for: %s", kind)
+            await asyncio.sleep(LOOK_EVERY_SECONDS)
+
+    async def start_lost(self) -> int:
+        """Returns how many were started that had not been tried before."""
+        async with self._engine.connect() as connection:
+            found = set(await connection.scalars(_NOT_BEGUN))
+        new = sorted(found - self._tried)
+        for order_id in new:
+            await self._nudger.start_order(order_id)
+            self._tried.add(order_id)
+        # Where many wait for a busy worker, each is asked about once.
+        self._tried &= found
+        return len(new)
+
+
+# Younger ones are about to be started by the API itself.
+_NOT_BEGUN = text(
+    """
+    SELECT id FROM orders
+    WHERE status = 'placed' AND version = 1
+      AND created_at > now() - interval '2 minutes'
+      AND created_at < now() - interval '2 seconds'
+    """
+)
