@@ -39,14 +39,9 @@ class Services:
     """Asked to stop: streams end, and readiness says no."""
     looking: asyncio.Task[tuple[str, str]] | None = None
     """What finds out at the moment whether this process is ready."""
-    reads: Engine = field(init=False)
-    """The same pool without transactions: a read is one statement, one round trip."""
     streams: Counter[str] = field(default_factory=Counter)
     """Those that are open, by the customer who listens."""
     _background: set[asyncio.Task[Any]] = field(default_factory=set)
-
-    def __post_init__(self) -> None:
-        self.reads = self.engine
 
     def drain(self) -> None:
         self.draining = True

@@ -41,7 +41,7 @@ async def list_discrepancies(
         "id": position[1],
         "rows": query.limit + 1,
     }
-    async with services.reads.connect() as connection:
+    async with services.engine.connect() as connection:
         rows = await connection.execute(_LIST, parameters)
     return page_response(
         request, rows, query.limit, _show, lambda row: (row.found_at, row.id)
@@ -83,7 +83,7 @@ async def run_audit(
     caller: Annotated[Principal, allowed("money:read")], services: ApiServices
 ) -> Response:
     """Read the audit views now. They are empty unless something is wrong."""
-    async with services.reads.connect() as connection:
+    async with services.engine.connect() as connection:
         found = await audit(connection)
     rows = [
         shown.AuditRow(view=row.kind, subject=row.subject, detail=dict(row.detail))

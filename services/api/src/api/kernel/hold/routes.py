@@ -236,7 +236,7 @@ _ASSIGN = text(
 
 
 async def _hold(services: Services, hold_id: str) -> Hold:
-    async with services.reads.connect() as connection:
+    async with services.engine.connect() as connection:
         row = await connection.scalar(_HOLD, {"id": hold_id})
     if row is None:
         raise NotFound(f"hold {hold_id}")
@@ -258,7 +258,7 @@ async def _page(services: Services, query: shown.HoldQuery) -> list[Hold]:
         "id": position[1],
         "rows": query.limit + 1,
     }
-    async with services.reads.connect() as connection:
+    async with services.engine.connect() as connection:
         return await _open_holds(connection, parameters)
 
 

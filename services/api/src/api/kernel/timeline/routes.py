@@ -105,7 +105,7 @@ class Timeline:
 
     async def after(self, seq: int, limit: int) -> tuple[list[Event], datetime | None]:
         """Events after `seq`, and when the order ended if it has."""
-        async with self._services.reads.connect() as connection:
+        async with self._services.engine.connect() as connection:
             row = (
                 await connection.execute(
                     _EVENTS, {"id": self._order_id, "after": seq, "limit": limit}

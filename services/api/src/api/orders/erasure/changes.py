@@ -41,7 +41,7 @@ def begin_erasure() -> Mapping[str, str]:
 
 async def erase(services: Services, customer: str, alias: str, actor: str) -> Erasure:
     """Safe to repeat with one `alias`. Refused with `still-needed`, `not-found`."""
-    async with services.reads.connect() as connection:
+    async with services.engine.connect() as connection:
         orders = await connection.execute(_ORDERS, {"customer": customer})
     if needed := [row.id for row in orders if row.needed]:
         raise Refusal(

@@ -20,7 +20,7 @@ POLL_SECONDS = 1.0
 
 async def order(services: Services, order_id: str) -> OrderSnapshot:
     """Raises `NotFound`."""
-    async with services.reads.connect() as connection:
+    async with services.engine.connect() as connection:
         return await read_order(connection, order_id)
 
 
@@ -37,7 +37,7 @@ async def require_sight(
     services: Services, caller: Principal, order_id: str, *scopes: str
 ) -> None:
     """The same without reading the whole order."""
-    async with services.reads.connect() as connection:
+    async with services.engine.connect() as connection:
         customer = await connection.scalar(_CUSTOMER, {"id": order_id})
     if customer is None:
         raise NotFound(f"order {order_id}")
@@ -106,7 +106,7 @@ async def page_of_orders(
         f"SELECT o.id FROM orders o WHERE {' AND '.join(conditions)}"  # noqa: S608
         " ORDER BY o.created_at DESC, o.id DESC LIMIT :rows"
     )
-    async with services.reads.connect() as connection:
+    async with services.engine.connect() as connection:
         return await read_orders(connection, ids, parameters)
 
 

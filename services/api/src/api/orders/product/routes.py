@@ -45,7 +45,7 @@ async def get_product(
     caller: Annotated[Principal, allowed()], sku: SkuPath, services: ApiServices
 ) -> Response:
     """A product at the price of now."""
-    async with services.reads.connect() as connection:
+    async with services.engine.connect() as connection:
         row = (await connection.execute(_ONE, {"sku": sku})).one_or_none()
     if row is None:
         raise NotFound(f"product {sku}")
@@ -65,7 +65,7 @@ async def list_products(
     """All products by SKU, also those that are not sold any more."""
     position = query.position(text_of) or [""]
     parameters = {"after": position[0], "rows": query.limit + 1}
-    async with services.reads.connect() as connection:
+    async with services.engine.connect() as connection:
         rows = await connection.execute(_LIST, parameters)
     return page_response(
         request, rows, query.limit, lambda p: _show(dict(p)), lambda p: (p["sku"],)

@@ -13,7 +13,7 @@ async def order_of_refund(
     services: Services, caller: Principal, refund_id: str
 ) -> OrderSnapshot:
     """Raises `NotFound`, also for another customer's refund."""
-    async with services.reads.connect() as connection:
+    async with services.engine.connect() as connection:
         order_id = await connection.scalar(_ORDER, {"id": refund_id})
     if order_id is None:
         raise NotFound(f"refund {refund_id}")

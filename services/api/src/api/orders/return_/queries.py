@@ -72,7 +72,7 @@ async def _read(
     services: Services, which: str, parameters: Mapping[str, object]
 ) -> list[Return]:
     statement = text(_RETURNS.format(which=which))
-    async with services.reads.connect() as connection:
+    async with services.engine.connect() as connection:
         rows = await connection.scalars(statement, parameters)
         return [Return.model_validate_json(row) for row in rows]
 

@@ -73,7 +73,7 @@ async def _read(
     services: Services, which: str, parameters: Mapping[str, object]
 ) -> list[Shipment]:
     statement = text(_SHIPMENTS.format(which=which))
-    async with services.reads.connect() as connection:
+    async with services.engine.connect() as connection:
         rows = await connection.scalars(statement, parameters)
         return [Shipment.model_validate_json(row) for row in rows]
 

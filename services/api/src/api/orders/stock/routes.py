@@ -38,7 +38,7 @@ async def list_stock(
         "after_location": position[1],
         "rows": query.limit + 1,
     }
-    async with services.reads.connect() as connection:
+    async with services.engine.connect() as connection:
         rows = await connection.execute(_STOCK, parameters)
     stock = [shown.Stock.model_validate(dict(row)) for row in rows]
     return page_response(
@@ -66,7 +66,7 @@ async def list_stock_movements(
         "key": position[1],
         "rows": query.limit + 1,
     }
-    async with services.reads.connect() as connection:
+    async with services.engine.connect() as connection:
         rows = await connection.execute(_MOVEMENTS, parameters)
     return page_response(
         request,
@@ -138,7 +138,7 @@ async def _move(
 
 
 async def _serve_waiting_orders(services: Services, skus: list[str]) -> None:
-    async with services.reads.connect() as connection:
+    async with services.engine.connect() as connection:
         wanted = await waited_for(connection, skus)
     await services.commands.allocate(*wanted)
 
