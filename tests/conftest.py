@@ -42,6 +42,7 @@ STRIPE_SECRET = "whsec_test"
 CARRIER_SECRET = "whsec_" + base64.b64encode(b"carrier").decode()
 EASYPOST_SECRET = "easypost"
 
+SHIPPING_TARIFFS = {("standard", "DE", "EUR"): 490, ("standard", "*", "EUR"): 990}
 SHOP_ORIGINS = ("https://shop.example.com",)
 
 WHOLE_SYSTEMS = ("faults", "e2e")
@@ -204,6 +205,7 @@ def open_shop(
             temporal_namespace=client.namespace,
             api_auth="disabled-loopback-only",
             shop_origins=SHOP_ORIGINS,
+            shipping_tariffs=SHIPPING_TARIFFS,
             stripe_webhook_secret=SecretStr(STRIPE_SECRET),
             carrier_webhook_secret=SecretStr(CARRIER_SECRET),
             easypost_webhook_secret=SecretStr(EASYPOST_SECRET),

@@ -1,10 +1,28 @@
 """What a caller may not choose, though it fits its description."""
 
+from typing import Any
+
+import httpx2
 import pytest
 from api.app import create_app
 
 from tests.api.conftest import MakeSettings, running
-from tests.api.shop import Shop, an_order, code, key
+from tests.api.shop import (
+    ADDRESS,
+    PRICE,
+    Json,
+    Shop,
+    an_order,
+    as_user,
+    code,
+    done,
+    eur,
+    key,
+)
+
+ADA = as_user("ada", "orders:own")
+STOREFRONT = as_user("storefront", "orders:write", "orders:read")
+ABROAD = ADDRESS | {"country": "FR", "postal_code": "75001", "city": "Paris"}
 
 ELSEWHERE = [
     *("https://evil.example/pay-now", "https://shop.example.com.evil.example/"),
@@ -47,3 +65,70 @@ async def test_without_a_shop_nobody_is_led_anywhere(
             "/v1/orders", json=an_order(payment=card), headers=key()
         )
     assert (answer.status_code, code(answer)) == (422, "validation")
+
+
+def sent_by(method: str, amount: int, **changed: Any) -> Json:
+    shipping = {"method": method, "amount": eur(amount)}
+    total = eur(2 * PRICE + amount)
+    return an_order(shipping=shipping, expected_total=total, **changed)
+
+
+@pytest.mark.parametrize(
+    ("order", "problem"),
+    [
+        (sent_by("standard", 0), "price-changed"),
+        (sent_by("standard", 489), "price-changed"),
+        (sent_by("standard", 490, ship_to=ABROAD), "price-changed"),
+        (sent_by("express-overnight", 0), "validation"),
+        (sent_by("Standard", 490), "validation"),
+        (sent_by("standard", 490, metadata={"discount": 100}), "insufficient-scope"),
+        (sent_by("standard", 490, external_ref="web-8"), "insufficient-scope"),
+    ],
+)
+async def test_a_customer_neither_sets_prices_nor_speaks_for_the_shop(
+    shop: Shop, order: Json, problem: str
+) -> None:
+    await shop.sell()
+    answer = await shop.client.post("/v1/orders", json=order, headers=ADA | key())
+    assert code(answer) == problem
+    of_the_shop = await shop.client.post(
+        "/v1/orders", json=order, headers=STOREFRONT | key()
+    )
+    assert of_the_shop.status_code == 201
+
+
+async def test_a_customer_is_told_what_shipping_costs(shop: Shop) -> None:
+    await shop.sell()
+    free = sent_by("standard", 0, ship_to=ABROAD)
+    answer = await shop.client.post("/v1/orders", json=free, headers=ADA | key())
+    assert answer.json()["shipping"] == eur(990)
+    for price, where in ((990, ABROAD), (490, ADDRESS)):
+        order = sent_by("standard", price, ship_to=where)
+        done(await shop.client.post("/v1/orders", json=order, headers=ADA | key()))
+
+
+async def test_an_order_does_not_take_its_price_abroad(shop: Shop) -> None:
+    await shop.sell()
+    order = await shop.order()
+    path = f"/v1/orders/{order['id']}/contact"
+
+    async def move(who: dict[str, str], where: Json) -> httpx2.Response:
+        headers = who | {"If-Match": "*"}
+        return await shop.client.patch(path, json={"ship_to": where}, headers=headers)
+
+    assert code(await move(ADA, ABROAD)) == "price-changed"
+    assert done(await move(ADA, ADDRESS | {"city": "Bonn", "postal_code": "53111"}))
+    assert done(await move(as_user("grace", "orders:operate"), ABROAD))
+
+
+async def test_a_reference_is_one_of_its_caller_s(shop: Shop) -> None:
+    await shop.sell()
+
+    async def place(service: str) -> httpx2.Response:
+        headers = as_user(service, "orders:write") | key()
+        order = an_order(external_ref="web-9")
+        return await shop.client.post("/v1/orders", json=order, headers=headers)
+
+    assert done(await place("web"))["external_ref"] == "web-9"
+    assert done(await place("telephone"))
+    assert code(await place("web")) == "duplicate-reference"

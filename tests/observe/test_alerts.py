@@ -29,6 +29,7 @@ WANTED = {
         "AccessTokenFailing",
         "WorkerRefused",
         "HoldsOverdue",
+        "CardTesting",
     ),
     *("AuditViewNotEmpty", "OrdersPlacedButNotStarted", "CaptureFailureRate"),
     *("AuthorizationsEnding", "LedgerPending", "InboxUnmatched", "FiguresUnreadable"),

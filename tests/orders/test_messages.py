@@ -17,10 +17,11 @@ from pydantic import SecretStr, ValidationError
 from shared.contracts.orders.states import HoldReason, OrderStatus
 from shared.database.engine import Engine
 from temporalio.testing import ActivityEnvironment
+from worker.orders.notifications.mail_limit import MailLimit
 from worker.orders.store import OrderStore
 from worker.orders.upkeep.retention import RetentionActivities
 from worker.runtime.outbox import OutboxRunner
-from worker.runtime.registry import Message
+from worker.runtime.registry import Message, Undeliverable
 
 from tests.conftest import MakeWorkerSettings, Work
 from tests.support.shop import PERSONAL, Shop, has_hold, has_status
@@ -161,6 +162,44 @@ async def test_a_mail_leads_to_the_shop_alone(
         links = set(re.findall(r"\w+://[^\s\"<]+", mail.text))
         assert links == {PAGE.replace("{order_id}", order_id)}
         assert "evil" not in str(mail)
+
+
+async def test_an_address_is_not_flooded_by_whoever_orders_with_it(
+    closed_shop: Shop, post: Post, postbox: Postbox
+) -> None:
+    """`+anything` is the same mailbox."""
+    shop = closed_shop
+    for email in (*(f"Ada+{n}@Example.com" for n in range(4)), "bob@example.com"):
+        order_id = await shop.place(TEA=1)
+        await shop.fetch(
+            "UPDATE contacts SET email = :email WHERE order_id = :id",
+            email=email,
+            id=order_id,
+        )
+    async with post(mails_per_hour=3):
+        await due_now(shop)
+        await nothing_left_open(shop)
+    addressees = [mail.to[0].partition("@")[0] for mail in postbox.all()]
+    assert sum(name.startswith("Ada+") for name in addressees) == 3
+    assert "bob" in addressees
+    failed = await shop.fetch("SELECT error FROM messages WHERE status = 'failed'")
+    assert [row.error for row in failed] == ["enough mails to this address"]
+
+
+async def test_workers_count_together_and_only_what_went_out(engine: Engine) -> None:
+    async def send(limit: MailLimit, fails: type[Exception] | None = None) -> bool:
+        try:
+            async with limit.counting("ada@example.com"):
+                if fails is not None:
+                    raise fails
+        except (Undeliverable, OSError):
+            return False
+        return True
+
+    here, there = MailLimit(engine, 3), MailLimit(engine, 3)
+    assert not any([await send(here, OSError) for _ in range(4)])
+    sent = await asyncio.gather(*(send(limit) for limit in [here, there] * 4))
+    assert sum(sent) == 3
 
 
 async def test_other_holds_are_the_shops_own_business(

@@ -15,6 +15,7 @@ from temporalio.testing import ActivityEnvironment
 from worker.orders.adapters.stripe import StripePayments
 from worker.orders.nudger import Nudger
 from worker.orders.payment.activities import PaymentActivities
+from worker.orders.payment.attempts import AttemptLimits
 from worker.orders.ports import Authorization
 from worker.orders.refund.payments import RefundPaymentActivities
 from worker.orders.store import OrderStore
@@ -37,7 +38,7 @@ async def provider(shop: Shop) -> AsyncIterator[StripePayments]:
 @pytest.fixture
 def books(shop: Shop, provider: StripePayments) -> ReconcileActivities:
     store = OrderStore(shop.engine)
-    payments = PaymentActivities(store, provider)
+    payments = PaymentActivities(store, provider, AttemptLimits())
     refunds = RefundPaymentActivities(store, provider)
     nudger = Nudger(lambda: shop.client)
     return ReconcileActivities(store, provider, payments, refunds, nudger)

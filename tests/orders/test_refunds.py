@@ -129,6 +129,45 @@ async def test_above_the_limit_a_second_person_decides(shop: Shop) -> None:
     assert await paid_back(shop) == 10_001
 
 
+async def test_the_limit_holds_for_lost_goods_too(shop: Shop) -> None:
+    """A parcel's hold is decided by more people than may refund."""
+    await shop.stock(MUG=11)
+    order_id = await shop.place(MUG=11)
+    shipment_id = await shop.shipped(order_id)
+    await shop.scan(order_id, shipment_id, "lost")
+    hold = await shop.held(order_id, HoldReason.DELIVERY)
+    path, body = f"/v1/holds/{hold.id}/release", {"decision": "refund", "note": "Lost."}
+    with pytest.raises(Refused) as refused:
+        await shop.post(path, body, **CLERK | {"X-Dev-Scopes": "orders:operate"})
+    assert refused.value.code == "insufficient-scope"
+    await shop.post(path, body, **CLERK)
+    order = await shop.until(order_id, lambda o: o.refunds)
+    (refund,) = order.refunds
+    await shop.until(order_id, refund_waits(refund.id))
+    assert await paid_back(shop) == 0
+    await decide(shop, refund.id, "approve", by=FINANCE)
+    done = await refunded(shop, order_id, refund.id, SUCCEEDED)
+    assert (done.requested_by, done.approved_by) == ("clerk", "finance")
+
+
+async def test_nobody_pays_back_an_order_of_their_own(shop: Shop) -> None:
+    await shop.stock(TEA=2)
+    order_id = await shop.place(TEA=2, customer="clerk")
+    await shop.delivered(order_id)
+    await shop.ended(order_id)
+    with pytest.raises(Refused) as refused:
+        await give_back(shop, order_id, amount=1)
+    assert refused.value.code == "four-eyes"
+    sent_back = await shop.post(
+        f"/v1/orders/{order_id}/returns",
+        {"lines": [{"line": 1, "quantity": 1, "reason": "does-not-fit"}]},
+    )
+    received = {"lines": [{"line": 1, "accepted": 1, "disposition": "restock"}]}
+    with pytest.raises(Refused) as refused:
+        await shop.post(f"/v1/returns/{sent_back['id']}/receive", received, **CLERK)
+    assert refused.value.code == "four-eyes"
+
+
 async def test_many_small_refunds_of_one_clerk_are_a_large_one(shop: Shop) -> None:
     order_id = await arrived(shop, MUG=11)
     small = await give_back(shop, order_id, amount=6_000)

@@ -11,6 +11,7 @@ from temporalio.testing import ActivityEnvironment
 from worker.orders.adapters.stripe import StripePayments
 from worker.orders.nudger import Nudger
 from worker.orders.payment.activities import PaymentActivities
+from worker.orders.payment.attempts import AttemptLimits
 from worker.orders.refund.payments import RefundPaymentActivities
 from worker.orders.store import OrderStore
 from worker.orders.upkeep.reconcile import ReconcileActivities
@@ -37,7 +38,7 @@ async def reconcile(shop: Shop) -> dict[str, str]:
     quarter of an hour, which is all the time that a test has."""
     provider = StripePayments("sk_test_core", shop.payments.url)
     store = OrderStore(shop.engine)
-    payments = PaymentActivities(store, provider)
+    payments = PaymentActivities(store, provider, AttemptLimits())
     refunds = RefundPaymentActivities(store, provider)
     nudger = Nudger(lambda: shop.client)
     books = ReconcileActivities(store, provider, payments, refunds, nudger)

@@ -8,6 +8,7 @@ import asyncio
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import httpx2
@@ -116,6 +117,7 @@ class Shop:
         bill_to: Mapping[str, str] | None = None,
         shipping: int = SHIPPING,
         copies: int = 1,
+        headers: Mapping[str, str] = MappingProxyType({}),
         **units: int,
     ) -> str:
         """Place an order of `units` by SKU, each of them `copies` times on a line of
@@ -136,7 +138,7 @@ class Shop:
         }
         if bill_to is not None:
             order["bill_to"] = dict(bill_to)
-        placed = await self.post("/v1/orders", order)
+        placed = await self.post("/v1/orders", order, **headers)
         return str(placed["id"])
 
     async def confirmed(self, card: str = "pm_card_visa", **units: int) -> str:
@@ -151,9 +153,14 @@ class Shop:
         return await self.post(f"/v1/orders/{order_id}/payments", {"method": card})
 
     async def cancel(
-        self, order_id: str, lines: Mapping[int, int] | None = None, **headers: str
+        self,
+        order_id: str,
+        lines: Mapping[int, int] | None = None,
+        *,
+        reason: str = "customer-request",
+        **headers: str,
     ) -> Json:
-        body: Json = {"reason": "customer-request", "note": PERSONAL["note"]}
+        body: Json = {"reason": reason, "note": PERSONAL["note"]}
         if lines is not None:
             body["lines"] = _lines(lines)
         return await self.post(f"/v1/orders/{order_id}/cancellations", body, **headers)

@@ -118,6 +118,7 @@ def settings(at: Addresses) -> dict[str, str]:
         "MAIL_FROM": "orders@example.com",
         "SHOP_ORDER_URL": f"{at.api}/v1/orders/{{order_id}}",
         "SHOP_ORIGINS": SHOP_ORIGINS,
+        "SHIPPING_TARIFFS": "standard/*/EUR=490 express/*/EUR=990",
         "API_AUTH": "disabled-loopback-only",
         "API_HOST": HOST,
         "API_PORT": str(at.ports.api),

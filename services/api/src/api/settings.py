@@ -1,6 +1,7 @@
 """What the API reads from the environment."""
 
 import base64
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
@@ -35,6 +36,21 @@ LONGEST_WINDOW_SECONDS = 60
 
 def _words(value: object) -> object:
     return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+
+_TARIFF = re.compile(r"([^/=]+)/([A-Z]{2}|\*)/([A-Z]{3})=(\d{1,12})", re.ASCII)
+
+
+def _tariffs(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    entries = [(entry, _TARIFF.fullmatch(entry)) for entry in value.split()]
+    if any(found is None for _, found in entries):
+        raise ValueError("must be entries such as standard/DE/EUR=490")
+    tariffs = {found.group(1, 2, 3): int(found[4]) for _, found in entries if found}
+    if len(tariffs) < len(entries):
+        raise ValueError("must name each method, country and currency once")
+    return tariffs
 
 
 def _http(url: str) -> str:
@@ -129,6 +145,12 @@ class ApiSettings(
     """How many units one line of an order may have."""
     customer_unpaid_units: int = Field(2_000, ge=1)
     """How many units a customer's orders may have together before they are paid."""
+    shipping_tariffs: Annotated[
+        dict[tuple[str, str, str], int], NoDecode, BeforeValidator(_tariffs)
+    ] = Field(default_factory=dict)
+    """What shipping costs customers who order with a token of their own, in minor
+    units: `standard/DE/EUR=490 standard/*/EUR=990`, by method, country (`*`: any other)
+    and currency. What is not listed is not offered to them."""
     api_rate_limit: str | None = None
     """How many requests one subject may make to one process, such as `50/second`.
     Unset: any number."""

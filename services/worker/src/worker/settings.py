@@ -61,6 +61,12 @@ class WorkerSettings(
     approval."""
     stock_held_minutes: float = Field(30, gt=0)
     """How long an order keeps its stock while no authorisation covers it."""
+    payment_attempts_per_order: int = Field(10, ge=1)
+    """After as many attempts to pay an order without success, a person looks at it."""
+    payment_attempts_per_customer: int = Field(20, ge=1)
+    """The same within an hour, over all orders of a customer."""
+    mails_per_hour: int = Field(20, ge=1)
+    """How many mails one address gets within an hour; further ones are not sent."""
     refund_limit: int = Field(10_000, ge=0)
     """How much of an order one clerk may refund alone, in minor units."""
     contacts_live_days: int = Field(730, ge=1)

@@ -43,6 +43,12 @@ def nothing_to_cancel(*, cancelled: bool) -> Refusal:
     )
 
 
+def too_many_attempts() -> Refusal:
+    return Refusal(
+        "too-many-attempts", "It was tried too often: somebody of the shop has a look."
+    )
+
+
 class StepInFlight(ApplicationError):
     """Another step of this order is at the provider right now; try again shortly."""
 

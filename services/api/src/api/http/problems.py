@@ -53,6 +53,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "quantity-exceeded": (409, "More than there is"),
     "quantity-limit": (409, "More than one may order"),
     "still-needed": (409, "Still needed"),
+    "too-many-attempts": (409, "Tried too often"),
     "window-closed": (409, "Too late"),
     "would-go-negative": (409, "The stock would go negative"),
     "wrong-state": (409, "Not in this state"),

@@ -16,12 +16,14 @@ from worker.orders.adapters.stripe import StripePayments
 from worker.orders.hold.effects import check_silences
 from worker.orders.hold.screening import Limits, ReturnLimits
 from worker.orders.notifications.customers import Customers
+from worker.orders.notifications.mail_limit import MailLimit
 from worker.orders.nudger import Nudger
 from worker.orders.order import decisions  # noqa: F401 - registers its effects
 from worker.orders.order.activities import OrderActivities
 from worker.orders.order.lost_starts import LostStarts
 from worker.orders.order.workflow import OrderWorkflow
 from worker.orders.payment.activities import PaymentActivities
+from worker.orders.payment.attempts import AttemptLimits
 from worker.orders.ports import Carrier
 from worker.orders.refund.activities import RefundActivities
 from worker.orders.refund.payments import RefundPaymentActivities
@@ -89,7 +91,11 @@ def orders_process(
     )
     carrier = _carrier(settings)
     mailer = _mailer(settings)
-    payments = PaymentActivities(store, provider)
+    attempts = AttemptLimits(
+        of_order=settings.payment_attempts_per_order,
+        of_customer=settings.payment_attempts_per_customer,
+    )
+    payments = PaymentActivities(store, provider, attempts)
     refunds = RefundPaymentActivities(store, provider)
     parcels = CarrierActivities(store, carrier)
     return_labels = ReturnLabelActivities(store, carrier)
@@ -150,7 +156,7 @@ def _on_orders(
         new_customer_total=settings.approval_limit_new_customer,
         burst_orders=settings.approval_burst_orders,
     )
-    orders = OrderActivities(store, limits, nudger)
+    orders = OrderActivities(store, limits, nudger, settings.refund_limit)
     refunds = RefundActivities(store, settings.refund_limit)
     returns = ReturnActivities(store, ReturnLimits())
     stock = StockActivities(store, nudger)
@@ -230,5 +236,6 @@ def _messages(
 ) -> Mapping[str, MessageHandler]:
     if mailer is None or settings.shop_order_url is None:
         return {}
-    customers = Customers(store, mailer, settings.shop_order_url, settings.stock_held)
-    return customers.handlers()
+    limit = MailLimit(store.engine, settings.mails_per_hour)
+    page, stock_held = settings.shop_order_url, settings.stock_held
+    return Customers(store, mailer, page, stock_held, limit).handlers()

@@ -234,6 +234,8 @@ class OrderState(Payload):
     surplus_payments: tuple[PaymentId, ...] = ()
     pending_refunds: tuple[RefundId, ...] = ()
     renew_at: datetime | None = None
+    unscreened: bool = False
+    """Where it goes, or whose it is, has changed since it was screened."""
 
 
 class OrderEnd(Payload):

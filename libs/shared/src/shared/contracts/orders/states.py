@@ -139,6 +139,9 @@ DECISIONS: dict[HoldReason, tuple[Decision, ...]] = {
 }
 """docs/domain.md, "Holds"."""
 
+TOO_MANY_ATTEMPTS = "too-many-attempts"
+"""The cause of a payment hold that only the shop can end: cards are being tried out."""
+
 SILENCE_MEANS: dict[HoldReason, Decision] = {
     HoldReason.APPROVAL: Decision.REJECT,
     HoldReason.STOCK: Decision.CANCEL_LINES,

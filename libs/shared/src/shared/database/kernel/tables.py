@@ -124,6 +124,16 @@ class Message(Base):
     )
 
 
+class MailsSent(Base):
+    """How many mails went to an address in an hour; of the address only a hash, and
+    that for a day."""
+
+    __tablename__ = "mails_sent"
+    address: Mapped[bytes] = mapped_column(primary_key=True)
+    hour: Mapped[datetime] = mapped_column(primary_key=True)
+    mails: Mapped[int]
+
+
 class Note(Base):
     """What people wrote about a command, under its key. It may hold personal data,
     so it is kept here and never travels through Temporal."""

@@ -4,6 +4,7 @@ sold, paid, sent and given back, when, and by which of the staff."""
 from sqlalchemy import text
 
 from shared.contracts.errors import Refusal
+from shared.contracts.orders.states import HoldReason
 from shared.database.engine import Connection
 from shared.database.kernel.unit_of_work import UnitOfWork
 
@@ -22,6 +23,19 @@ WORK_LEFT = """(
 """Of an order `o`: somebody still has to reach the person, or their card."""
 
 _IS_NEEDED = text(f"SELECT {WORK_LEFT} FROM orders o WHERE o.id = :id")  # noqa: S608
+
+OUR_REASONS = (
+    *("customer-request", "workflow-cancelled"),
+    *(f"{reason}-hold" for reason in HoldReason),
+)
+"""Why an order is cancelled, in words of ours: they name nobody."""
+
+
+def _is_ours(column: str) -> str:
+    """A condition; where nothing stands, it is so too."""
+    words = ", ".join(f"'{word}'" for word in OUR_REASONS)
+    return f"coalesce({column} IN ({words}), true)"
+
 
 _ERASE_CONTACT = text(
     """
@@ -55,11 +69,48 @@ _ERASE = (
         "UPDATE payments SET method_ref = 'erased', return_url = NULL,"
         " next_action = NULL WHERE order_id = :id"
     ),
+    # Categories and assignees are words of the callers', and may be anybody's name.
+    text(
+        f"""
+        UPDATE orders SET reason = 'erased'
+        WHERE id = :id AND NOT {_is_ours("reason")}
+        """  # noqa: S608 - our own words
+    ),
+    text(
+        "UPDATE return_lines SET reason = 'erased'"
+        " WHERE return_id IN (SELECT id FROM returns WHERE order_id = :id)"
+    ),
+    text("UPDATE holds SET assignee = NULL WHERE root = :id AND assignee IS NOT NULL"),
+    text(
+        "UPDATE events SET data = data || jsonb_build_object('assignee', NULL)"
+        " WHERE subject = :id AND type = 'hold.assigned'"
+    ),
+    text(
+        f"""
+        UPDATE events SET data = data || jsonb_build_object('reason', 'erased')
+        WHERE subject = :id AND type IN ('order.cancelled', 'order.lines_cancelled')
+          AND NOT {_is_ours("data ->> 'reason'")}
+        """  # noqa: S608 - our own words
+    ),
+    text(
+        """
+        UPDATE events SET data = jsonb_set(data, '{lines}', (
+          SELECT jsonb_agg(line || jsonb_build_object('reason', 'erased') ORDER BY n)
+          FROM jsonb_array_elements(data -> 'lines') WITH ORDINALITY AS l (line, n)))
+        WHERE subject = :id AND type = 'return.requested'
+        """
+    ),
     # The shop's own remarks, whatever they say.
     text("UPDATE orders SET metadata = '{}' WHERE id = :id"),
 )
 _RENAME = (
-    text("UPDATE orders SET customer = :alias, external_ref = NULL WHERE id = :id"),
+    text(
+        """
+        UPDATE orders SET customer = :alias, external_ref = NULL,
+          placed_by = CASE placed_by WHEN :customer THEN :alias ELSE placed_by END
+        WHERE id = :id
+        """
+    ),
     text("UPDATE events SET actor = :alias WHERE subject = :id AND actor = :customer"),
     # Who cancels gives back what was reserved. By their SKUs they are found fast.
     text(

@@ -31,6 +31,9 @@ AUTHORIZATIONS = Counter(
     "orders_authorizations", "Authorisations that were answered.", ["outcome"]
 )
 CAPTURES = Counter("orders_captures", "Captures that were answered.", ["outcome"])
+PAYMENTS_STOPPED = Counter(
+    "orders_payments_stopped", "Payments that were not tried, after too many attempts."
+)
 REFUNDS = Counter("orders_refunds", "Refunds that were settled.", ["outcome"])
 
 OTHER = "other"
@@ -45,6 +48,7 @@ _OUTCOMES = {
     "payment.declined": AUTHORIZATIONS.labels("failed"),
     "payment.captured": CAPTURES.labels("succeeded"),
     "payment.capture_failed": CAPTURES.labels("failed"),
+    "payment.stopped": PAYMENTS_STOPPED,
     "refund.succeeded": REFUNDS.labels("succeeded"),
     "refund.failed": REFUNDS.labels("failed"),
     "refund.rejected": REFUNDS.labels("rejected"),

@@ -11,6 +11,7 @@ from sqlalchemy import TextClause, text
 from shared.contracts.errors import NotFound
 from shared.contracts.money import share
 from shared.contracts.orders.states import (
+    TOO_MANY_ATTEMPTS,
     HoldReason,
     MoneyKind,
     MoneyStatus,
@@ -235,6 +236,8 @@ class OrderSnapshot(Row):
     """The first attempt to reserve stock has been made."""
     approved: bool
     """A person has approved the order, so that it is not screened again."""
+    unscreened: bool = False
+    """What was screened, or approved, has changed since."""
     lines: tuple[Line, ...]
     reservations: tuple[Reservation, ...] = ()
     payments: tuple[Payment, ...] = ()
@@ -280,6 +283,12 @@ class OrderSnapshot(Row):
     def open_units(self) -> int:
         """Units that have neither left nor been cancelled."""
         return sum(line.short + line.reserved for line in self.lines)
+
+    @property
+    def payment_stopped(self) -> bool:
+        """It was tried too often: only a person of the shop lets it go on."""
+        hold = self.hold(HoldReason.PAYMENT)
+        return hold is not None and hold.detail.get("cause") == TOO_MANY_ATTEMPTS
 
     @property
     def shipping_due(self) -> int:

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Integer,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.dialects.postgresql import CHAR
 from sqlalchemy.orm import Mapped, mapped_column
@@ -96,7 +97,9 @@ class StockMovement(Base):
 
 
 class Order(Base):
-    """`version` is the seq of the order's last event, and its ETag."""
+    """`version` is the seq of the order's last event, and its ETag. `placed_by` is who
+    sent it, a service or the customer: an `external_ref` is one of theirs.
+    `unscreened`: what it was screened by, and perhaps approved, has changed since."""
 
     notified_events = NOTIFIED_EVENTS
 
@@ -107,7 +110,8 @@ class Order(Base):
     __tablename__ = "orders"
     id: Mapped[str] = mapped_column(primary_key=True)
     number: Mapped[int] = mapped_column(BigInteger, Identity(always=True), unique=True)
-    external_ref: Mapped[str | None] = mapped_column(unique=True)
+    external_ref: Mapped[str | None]
+    placed_by: Mapped[str | None]
     customer: Mapped[str]
     status: Mapped[str]
     reason: Mapped[str | None]
@@ -119,6 +123,7 @@ class Order(Base):
     goodwill: Mapped[int] = _amount()
     total: Mapped[int] = _amount(None)
     ship_partial: Mapped[bool] = mapped_column(server_default="false")
+    unscreened: Mapped[bool] = mapped_column(server_default="false")
     details: Mapped[dict[str, Any]] = mapped_column("metadata", server_default="{}")
     version: Mapped[int] = _counter()
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
@@ -131,6 +136,13 @@ class Order(Base):
             "0 <= shipping_credited AND shipping_credited <= shipping_captured"
             " AND shipping_captured <= shipping",
             name="shipping",
+        ),
+        # By its reference first, as people look for it.
+        Index(
+            "orders_reference",
+            "external_ref",
+            text("coalesce(placed_by, '')"),
+            unique=True,
         ),
         Index("orders_newest", "created_at", "id"),
         Index("orders_customer", "customer", "created_at", "id"),

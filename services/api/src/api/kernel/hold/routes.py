@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 from shared.contracts.errors import NotFound, Refusal
 from shared.contracts.orders import models, workflows
-from shared.contracts.orders.states import DECISIONS, HoldReason, RefundReason
+from shared.contracts.orders.states import DECISIONS, Decision, HoldReason, RefundReason
 from shared.database.engine import Connection
 from shared.database.ids import new_id
 from shared.database.kernel.unit_of_work import UnitOfWork, change
@@ -158,6 +158,8 @@ async def release_hold(
     """Decide. Never by the person who caused the hold."""
     hold = await _hold(services, hold_id)
     caller.require(DECIDERS[hold.reason])
+    if wanted.decision == Decision.REFUND:
+        caller.require("refunds:write", "refunds:any")
 
     async def work(command: Command) -> StoredResponse:
         _check_decision(hold, wanted, caller)

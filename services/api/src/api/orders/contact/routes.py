@@ -4,10 +4,16 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Response
 from pydantic import BaseModel
-from shared.contracts.errors import Refusal, nothing_to_cancel
+from shared.contracts.errors import Refusal, nothing_to_cancel, too_many_attempts
 from shared.contracts.orders import models, workflows
-from shared.contracts.orders.states import HoldReason, OrderStatus, ShipmentStatus
+from shared.contracts.orders.states import (
+    Decision,
+    HoldReason,
+    OrderStatus,
+    ShipmentStatus,
+)
 from shared.database.ids import new_id
+from shared.database.kernel.holds import release_holds
 from shared.database.kernel.unit_of_work import UnitOfWork, change
 from shared.database.orders import tables
 from shared.database.orders.snapshot import OrderSnapshot, Shipment, read_order
@@ -20,7 +26,7 @@ from api.http.problems import Problem
 from api.kernel.notes import keep_note
 from api.orders.lines import of_command
 from api.orders.order import queries
-from api.orders.order.acceptance import check_return_url
+from api.orders.order.acceptance import Tariffs, check_return_url, shipping_price
 from api.orders.order.placement import PROVIDER
 from api.orders.order.presenter import show_attempt, show_order
 from api.orders.order.routes import etag, order_response
@@ -46,7 +52,7 @@ SETTLE_SECONDS = 5.0
     "/payments",
     status_code=201,
     response_model=PaymentAttempt,
-    responses=keyed("not-found", "not-payable"),
+    responses=keyed("not-found", "not-payable", "too-many-attempts"),
 )
 async def pay_order(
     caller: Annotated[Principal, allowed("orders:own", "orders:write")],
@@ -98,6 +104,8 @@ async def pay_order(
 
 def _check_payable(order: OrderSnapshot, payment_id: str) -> None:
     known = any(payment.id == payment_id for payment in order.payments)
+    if order.payment_stopped and not known:
+        raise too_many_attempts()
     held = sum(payment.held for payment in order.payments)
     # Money that is held may still be refused: then the hold asks for another method.
     asked = order.hold(HoldReason.PAYMENT) is not None
@@ -195,7 +203,8 @@ def _cancelled(done: models.Cancelled, order: OrderSnapshot) -> Cancelled:
     responses={
         200: response_headers("ETag"),
         **problems_of_bodies(
-            "not-found", "already-packed", "version-mismatch", "precondition-required"
+            *("not-found", "already-packed", "price-changed"),
+            *("version-mismatch", "precondition-required"),
         ),
     },
 )
@@ -212,6 +221,8 @@ async def change_contact(
     await queries.require_sight(services, caller, order_id, "orders:operate")
     if if_match is None:
         raise Problem("precondition-required", "Send If-Match with the order's ETag.")
+    operator = caller.may("orders:operate")
+    tariffs = None if operator else services.settings.shipping_tariffs
     await change(
         services.engine,
         tables.Order,
@@ -219,7 +230,7 @@ async def change_contact(
         # A key would have to be made of what is personal, and outlive it.
         key=None,
         actor=caller.subject,
-        apply=lambda work: _correct(work, if_match, wanted),
+        apply=lambda work: _correct(work, if_match, wanted, tariffs),
         result=_Corrected,
     )
     # An order on hold for its address may go on now.
@@ -232,8 +243,12 @@ class _Corrected(BaseModel):
     """The answer is the order itself, as it is by then."""
 
 
-async def _correct(work: UnitOfWork, if_match: str, wanted: ContactPatch) -> _Corrected:
-    """Does nothing where it is so already, as after a first try (RFC 9110, 13.1.1)."""
+async def _correct(
+    work: UnitOfWork, if_match: str, wanted: ContactPatch, tariffs: Tariffs | None
+) -> _Corrected:
+    """Does nothing where it is so already, as after a first try (RFC 9110, 13.1.1).
+    What was decided by the old contact is looked at again. With `tariffs`, shipping
+    must cost the same there."""
     columns = _columns(work.subject, wanted)
     if await work.connection.scalar(_IS_SO, columns):
         return _Corrected()
@@ -246,10 +261,32 @@ async def _correct(work: UnitOfWork, if_match: str, wanted: ContactPatch) -> _Co
         _is_packed(order, parcel) for parcel in order.shipments
     ):
         raise Refusal("already-packed", "A parcel is on its way with the old contact.")
+    if tariffs is not None and wanted.ship_to is not None:
+        await _check_price(work, order, wanted.ship_to.country, tariffs)
     await work.connection.execute(_CORRECT, columns)
+    await work.update(tables.Order, work.subject, unscreened=True)
+    # Who decides at this moment has seen the old contact: they are asked anew.
+    await release_holds(
+        work, Decision.SETTLED, reason=HoldReason.APPROVAL, subject=work.subject
+    )
     # The fields' names alone: what is in them is personal.
     work.event("contact.changed", fields=sorted(wanted.model_fields_set))
     return _Corrected()
+
+
+async def _check_price(
+    work: UnitOfWork, order: OrderSnapshot, country: str, tariffs: Tariffs
+) -> None:
+    """A customer who moves an order abroad does not take the price from here along.
+    Raises `Refusal`."""
+    if await work.connection.scalar(_COUNTRY, {"id": order.id}) == country:
+        return
+    price = shipping_price(tariffs, order.shipping_method, country, order.currency)
+    if price != order.shipping:
+        raise Refusal("price-changed", "Shipping there has another price.")
+
+
+_COUNTRY = text("SELECT ship_to ->> 'country' FROM contacts WHERE order_id = :id")
 
 
 def _names(if_match: str, current: str) -> bool:
@@ -287,6 +324,7 @@ _IS_SO = text(
 _CORRECT = text(
     """
     UPDATE contacts SET ship_to = coalesce(cast(:ship_to AS jsonb), ship_to),
+      bill_to = coalesce(bill_to, ship_to),
       ship_to_accepted = ship_to_accepted AND cast(:ship_to AS jsonb) IS NULL,
       email = coalesce(:email, email), phone = coalesce(:phone, phone)
     WHERE order_id = :id

@@ -52,7 +52,7 @@ async def place(
     except IntegrityConstraintViolationError as error:
         # The only unique thing in it that a caller chooses.
         raise Refusal(
-            "duplicate-reference", "There is an order with this external_ref."
+            "duplicate-reference", "You have placed an order with this external_ref."
         ) from error
     return OrderSnapshot(
         id=order_id,
@@ -198,9 +198,9 @@ _SOLD = text(
 _PLACE = text(
     """
     WITH placed AS (
-      INSERT INTO orders (id, external_ref, customer, status, currency,
+      INSERT INTO orders (id, external_ref, placed_by, customer, status, currency,
         shipping_method, shipping, total, metadata, version)
-      VALUES (:order_id, :external_ref, :customer, 'placed', :currency,
+      VALUES (:order_id, :external_ref, :actor, :customer, 'placed', :currency,
         :shipping_method, :shipping, :total, cast(:metadata AS jsonb), 1)
       RETURNING number, created_at
     ), lines AS (

@@ -18,7 +18,7 @@ from api.http.paging import page_response
 from api.http.problems import Problem, invalid
 from api.http.schemas import Page
 from api.orders.order import queries
-from api.orders.order.acceptance import check_return_url
+from api.orders.order.acceptance import check_customers_order, check_return_url
 from api.orders.order.placement import place
 from api.orders.order.presenter import show_order
 from api.orders.order.quantities import check_quantities
@@ -62,10 +62,10 @@ async def place_order(
     customer = _customer(caller, wanted)
 
     async def work(connection: Connection, _: Command) -> StoredResponse:
-        check_return_url(
-            wanted.payment, services.settings.shop_origins, "#/payment/return_url"
-        )
-        await check_quantities(connection, services.settings, wanted, customer)
+        settings = services.settings
+        check_return_url(wanted.payment, settings.shop_origins, "#/payment/return_url")
+        check_customers_order(caller, wanted, settings.shipping_tariffs)
+        await check_quantities(connection, settings, wanted, customer)
         order = await place(connection, wanted, customer, caller.subject)
         return _placed(order)
 

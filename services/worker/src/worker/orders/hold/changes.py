@@ -8,6 +8,7 @@ from shared.contracts.orders.states import (
     DECISIONS,
     Decision,
     HoldReason,
+    OrderStatus,
     silence_means,
 )
 from shared.database.kernel.holds import place_hold, release_holds
@@ -50,6 +51,7 @@ _BACK_ORDER = text(
 async def ask_for_approval(
     change: UnitOfWork, order: OrderSnapshot, findings: Sequence[str]
 ) -> None:
+    renewed = order.status is OrderStatus.CONFIRMED
     ends = min(
         (p.capture_before for p in order.payments if p.held and p.capture_before),
         default=None,
@@ -57,7 +59,7 @@ async def ask_for_approval(
     await place_hold(
         change,
         HoldReason.APPROVAL,
-        due_at=approval_due(utc_now(), ends),
+        due_at=approval_due(utc_now(), None if renewed else ends),
         detail={"findings": list(findings)},
     )
 
@@ -144,7 +146,7 @@ async def release(
     hold = _find(order, command.hold_id)
     if hold is None:
         raise await _why_not_open(change, command.hold_id)
-    if command.actor in _caused_by(order, hold):
+    if command.actor in await _caused_by(change, order, hold):
         raise Refusal("four-eyes", "Somebody else has to decide about this.")
     if command.decision not in DECISIONS[hold.reason]:
         raise Refusal(
@@ -176,8 +178,16 @@ async def _why_not_open(change: UnitOfWork, hold_id: str) -> Refusal:
 _DECISION = text("SELECT decision FROM holds WHERE id = :id AND root = :root")
 
 
-def _caused_by(order: OrderSnapshot, hold: Hold) -> set[str]:
-    """The people who must not decide about a hold."""
+async def _caused_by(change: UnitOfWork, order: OrderSnapshot, hold: Hold) -> set[str]:
+    """The people who must not decide about a hold. Whoever had a hand in what is to be
+    approved is one of them, though it is in somebody else's name."""
+    caused = {hold.placed_by, order.customer}
     if hold.reason is HoldReason.APPROVAL:
-        return {hold.placed_by, order.customer}
-    return {hold.placed_by}
+        caused.update(await change.connection.scalars(_HANDS, {"id": order.id}))
+    return caused
+
+
+_HANDS = text(
+    "SELECT DISTINCT actor FROM events"
+    " WHERE subject = :id AND type IN ('order.placed', 'contact.changed')"
+)

@@ -19,6 +19,7 @@ from shared.database.orders.snapshot import (
 from shared.database.rows import Row
 from sqlalchemy import text
 
+from worker.orders.notifications.mail_limit import MailLimit
 from worker.orders.notifications.rendering import render
 from worker.orders.ports import Mail, Mailer
 from worker.orders.store import OrderStore
@@ -39,12 +40,18 @@ LONGEST_GREETING = 60
 class Customers:
     """`order_url` is the shop's page of an order, with `{order_id}` in it: the only
     link in a mail, whatever a customer has sent. `stock_held` is how long an order
-    keeps its stock without money."""
+    keeps its stock without money; `limit` is on mails to one address."""
 
     def __init__(
-        self, store: OrderStore, mailer: Mailer, order_url: str, stock_held: timedelta
+        self,
+        store: OrderStore,
+        mailer: Mailer,
+        order_url: str,
+        stock_held: timedelta,
+        limit: MailLimit,
     ) -> None:
         self._store = store
+        self._limit = limit
         self._mailer = mailer
         self._order_url = order_url
         self._minutes = math.ceil(stock_held.total_seconds() / 60)
@@ -72,17 +79,17 @@ class Customers:
             locale=known.locale,
             currency=order.currency,
         )
-        await self._mailer.send(
-            Mail(
-                key=message.key,
-                name=name,
-                address=known.email,
-                at=message.at,
-                subject=rendered.subject,
-                text=rendered.text,
-                html=rendered.html,
-            )
+        mail = Mail(
+            key=message.key,
+            name=name,
+            address=known.email,
+            at=message.at,
+            subject=rendered.subject,
+            text=rendered.text,
+            html=rendered.html,
         )
+        async with self._limit.counting(mail.address):
+            await self._mailer.send(mail)
         return True
 
     async def _known(self, order_id: str) -> Row:
@@ -110,6 +117,8 @@ def template_for(message: Message, order: OrderSnapshot) -> str | None:
     if message.type in ("hold.placed", "hold.reminded"):
         reason = message.data["reason"]
         still_open = any(hold.id == message.data["hold_id"] for hold in order.holds)
+        if order.payment_stopped and reason == HoldReason.PAYMENT:
+            return None  # whoever tries cards out learns nothing
         return f"hold.{reason}" if reason in HOLDS and still_open else None
     if message.data.get("after_cancel"):
         return None  # somebody speaks with the customer first

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from functools import partial
 
-from shared.contracts.errors import Refusal, nothing_to_cancel
+from shared.contracts.errors import Refusal, nothing_to_cancel, too_many_attempts
 from shared.contracts.orders.activities import OrderSteps
 from shared.contracts.orders.models import (
     Cancel,
@@ -38,6 +38,7 @@ from worker.orders.order.cancel import cancel_units, cancellable
 from worker.orders.order.late_payment import reserve_again
 from worker.orders.order.policy import Complete, next_step
 from worker.orders.payment.amounts import pending_refunds
+from worker.orders.refund.second_person import ask_second_person
 from worker.orders.shipment.address import ask_for_address, read_address, wrong_fields
 from worker.orders.shipment.plan import plan
 from worker.orders.stock.changes import reserve_missing
@@ -45,8 +46,11 @@ from worker.orders.store import Apply, Done, OrderStore, utc_now
 
 
 class OrderActivities(OrderSteps):
-    def __init__(self, store: OrderStore, limits: Limits, nudger: Nudger) -> None:
+    def __init__(
+        self, store: OrderStore, limits: Limits, nudger: Nudger, refund_limit: int
+    ) -> None:
         self._store = store
+        self._refund_limit = refund_limit
         self._limits = limits
         self._nudger = nudger
 
@@ -107,7 +111,9 @@ class OrderActivities(OrderSteps):
 
     @activity.defn(name="release_hold")
     async def release_hold(self, command: ReleaseHold) -> None:
-        await self._command(command, partial(holds.release, command=command))
+        await self._command(
+            command, partial(_release, command=command, refund_limit=self._refund_limit)
+        )
         if command.decision is Decision.REFUND:
             await self._start_refunds(command.order_id)
 
@@ -144,18 +150,22 @@ async def _reserve(change: UnitOfWork, order: OrderSnapshot) -> Done:
 
 
 async def _confirm(limits: Limits, change: UnitOfWork, order: OrderSnapshot) -> Done:
-    if order.status is not OrderStatus.PLACED or order.holds:
+    again = order.status is OrderStatus.CONFIRMED and order.unscreened
+    if not again and (order.status is not OrderStatus.PLACED or order.holds):
         return Done()
     if order.short:
         if await reserve_again(change, order):
             return Done()
         order = await read_order(change.connection, order.id)
     findings, wrong = await _screen(limits, change, order)
+    if order.unscreened:
+        await change.update(Order, order.id, unscreened=False)
+        change.event("order.screened")
     if findings:
         await holds.ask_for_approval(change, order, findings)
     if wrong:
         await ask_for_address(change, "check-failed", fields=wrong)
-    if findings or wrong:
+    if findings or wrong or again:
         return Done()
     await change.update(Order, order.id, status=OrderStatus.CONFIRMED)
     change.event("order.confirmed", total=order.total)
@@ -187,7 +197,8 @@ async def _screen(
         limits,
     )
     checked = () if row.ship_to_accepted else wrong_fields(read_address(row.ship_to))
-    return () if order.approved else findings, checked
+    decided = order.approved and not order.unscreened
+    return () if decided else findings, checked
 
 
 _KNOWN = text(
@@ -241,8 +252,30 @@ async def _pay(change: UnitOfWork, order: OrderSnapshot, *, command: Pay) -> Don
     order.payment(command.payment_id)
     if order.status.final:
         raise Refusal("not-payable", f"The order is {order.status}.")
+    if order.payment_stopped:
+        raise too_many_attempts()
     await release_holds(change, Decision.NEW_METHOD, reason=HoldReason.PAYMENT)
     change.event("payment.method_given", payment_id=command.payment_id)
+    return Done()
+
+
+async def _release(
+    change: UnitOfWork,
+    order: OrderSnapshot,
+    *,
+    command: ReleaseHold,
+    refund_limit: int,
+) -> Done:
+    """Whatever is decided, more than one clerk may give back waits for a second."""
+    await holds.release(change, order, command=command)
+    if command.decision is Decision.REFUND:
+        known = {refund.id for refund in order.refunds}
+        now = await read_order(change.connection, order.id)
+        for refund in now.refunds:
+            if refund.id not in known:
+                await ask_second_person(
+                    *(change, order, refund.id, refund.amount), limit=refund_limit
+                )
     return Done()
 
 

@@ -113,6 +113,8 @@ def _toward_completion(
     facts: OrderState, running: Collection[str], now: datetime
 ) -> OrderStep:
     held = {hold.reason for hold in facts.holds if hold.subject == facts.order_id}
+    if facts.unscreened:
+        return Confirm()
     unattended = _unattended(facts, running)
     if unattended:
         return unattended

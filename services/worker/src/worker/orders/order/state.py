@@ -46,6 +46,7 @@ def order_state(order: OrderSnapshot, now: datetime) -> OrderState:
             if r.reason == RefundReason.CANCELLATION and pending_refunds(order, r.id)
         ),
         renew_at=renew_at(order, now),
+        unscreened=order.unscreened,
     )
 
 

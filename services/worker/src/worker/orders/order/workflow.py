@@ -110,7 +110,10 @@ class OrderWorkflow(Order):
                     PaymentSteps.authorize, self._ref, **options.PAYMENT
                 )
             case Confirm():
-                return await self._database(OrderSteps.confirm)
+                facts = await self._database(OrderSteps.confirm)
+                # Of an order that is screened again, parcels may have waited for it.
+                await self._nudge_children()
+                return facts
             case PlanShipments():
                 return await self._database(OrderSteps.plan_shipments)
             case StartShipments(shipments):

@@ -20,6 +20,7 @@ from temporalio import activity
 from worker.orders.order.state import order_state
 from worker.orders.payment import authorize, capture, release
 from worker.orders.payment.amounts import uncovered
+from worker.orders.payment.attempts import AttemptLimits
 from worker.orders.payment.requests import ProviderRequests
 from worker.orders.ports import (
     Authorization,
@@ -31,8 +32,11 @@ from worker.orders.store import Apply, Done, OrderStore, utc_now
 
 
 class PaymentActivities(PaymentSteps):
-    def __init__(self, store: OrderStore, provider: PaymentProvider) -> None:
+    def __init__(
+        self, store: OrderStore, provider: PaymentProvider, attempts: AttemptLimits
+    ) -> None:
         self._store = store
+        self._attempts = attempts
         self._provider = provider
         self._requests = ProviderRequests(store, provider.name)
 
@@ -47,7 +51,12 @@ class PaymentActivities(PaymentSteps):
         """Cover the order, or find out how this one payment of it stands."""
         begun = await self._store.change(
             order_id,
-            partial(authorize.begin, now=utc_now(), payment_id=payment_id),
+            partial(
+                authorize.begin,
+                now=utc_now(),
+                payment_id=payment_id,
+                attempts=self._attempts,
+            ),
             authorize.Begun,
         )
         request = begun.request

@@ -3,7 +3,13 @@
 from datetime import datetime
 
 from shared.contracts.base import Payload
-from shared.contracts.orders.states import Decision, HoldReason, MoneyKind, MoneyStatus
+from shared.contracts.orders.states import (
+    TOO_MANY_ATTEMPTS,
+    Decision,
+    HoldReason,
+    MoneyKind,
+    MoneyStatus,
+)
 from shared.database.ids import new_id
 from shared.database.kernel.holds import release_holds
 from shared.database.kernel.unit_of_work import UnitOfWork
@@ -13,6 +19,7 @@ from shared.database.orders.tables import Payment as PaymentTable
 from worker.orders.hold.changes import ask_for_payment, settle_provider_hold
 from worker.orders.payment import ledger
 from worker.orders.payment.amounts import uncovered, unsettled
+from worker.orders.payment.attempts import AttemptLimits, too_many
 from worker.orders.payment.requests import ProviderRequest, open_request, resume
 from worker.orders.ports import ProviderPayment
 from worker.orders.store import Done
@@ -36,6 +43,7 @@ async def begin(
     *,
     now: datetime,
     payment_id: str | None,
+    attempts: AttemptLimits,
 ) -> Begun:
     """Resume what is under way, or take the newest untried method, or the saved one;
     else ask the customer. `payment_id` asks about this payment only."""
@@ -52,6 +60,10 @@ async def begin(
         await ask_for_payment(
             change, "authentication-required" if waiting else "no-payment-method"
         )
+        return Begun()
+    if await too_many(change, order, attempts):
+        await ask_for_payment(change, TOO_MANY_ATTEMPTS)
+        change.event("payment.stopped", payment_id=payment.id)
         return Begun()
     request = await open_request(
         change, payment.id, MoneyKind.AUTHORIZE, amount, order.id, now

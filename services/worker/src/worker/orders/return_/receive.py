@@ -29,6 +29,8 @@ async def receive(
     same, and are taken in unless another return has counted them meanwhile.
 
     Raises `Refusal` wrong-state, quantity-exceeded."""
+    if change.actor == order.customer:
+        raise Refusal("four-eyes", "It is your own order: somebody else takes it in.")
     return_ = order.return_(command.return_id)
     if return_.status not in (ReturnStatus.APPROVED, ReturnStatus.EXPIRED):
         raise returns.wrong_state(return_)

@@ -29,6 +29,8 @@ async def pick(change: UnitOfWork, order: OrderSnapshot, *, command: Pack) -> Do
     held = [h.reason for h in order.holds if h.subject in (order.id, shipment.id)]
     if held:
         raise Refusal("on-hold", f"On hold: {', '.join(held)}.", holds=held)
+    if order.unscreened:
+        raise Refusal("on-hold", "Its contact has changed: it is screened again.")
     picked = {item.line: item.quantity for item in command.lines}
     missing = _missing(shipment, picked)
     if missing and (shipment.captured_at or paying(order, shipment.id)):

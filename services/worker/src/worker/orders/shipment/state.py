@@ -18,7 +18,8 @@ def shipment_state(order: OrderSnapshot, shipment_id: str) -> ShipmentState:
         status=shipment.status,
         parcel_ready=shipment.status is ShipmentStatus.READY
         and shipment.parcel is not None
-        and not held,
+        and not held
+        and not order.unscreened,
         paying=paying(order, shipment.id),
         to_void=to_void(shipment),
         watch_until=watch_until(order, shipment),

@@ -19,6 +19,7 @@ BATCH = 1000
 KEYS_LIVE = timedelta(days=7)
 """As long as the API promises to replay an answer."""
 WEBHOOKS_LIVE = timedelta(days=90)
+MAILS_COUNT = timedelta(days=1)
 STEPS_LIVE = timedelta(days=90)
 """After an order's last change: by then no workflow asks for a step again."""
 
@@ -34,6 +35,13 @@ WEBHOOKS = text(
     DELETE FROM inbox WHERE (source, event_id) IN (
       SELECT source, event_id FROM inbox
       WHERE processed_at < now() - cast(:age AS interval) LIMIT :batch)
+    """
+)
+MAILS_SENT = text(
+    """
+    DELETE FROM mails_sent WHERE (address, hour) IN (
+      SELECT address, hour FROM mails_sent
+      WHERE hour < now() - cast(:age AS interval) LIMIT :batch)
     """
 )
 MESSAGES = text(
@@ -77,7 +85,9 @@ class RetentionActivities(RetentionSteps):
 
     @activity.defn(name="forget_webhooks")
     async def forget_webhooks(self) -> Swept:
-        """Webhooks that came in, and messages to customers of the same age."""
+        """Webhooks that came in, and messages to customers of the same age; and how
+        many mails an address got."""
+        await self._forget(MAILS_SENT, MAILS_COUNT)
         webhooks = await self._forget(WEBHOOKS, WEBHOOKS_LIVE)
         messages = await self._forget(MESSAGES, WEBHOOKS_LIVE)
         return Swept(found=webhooks.found + messages.found)

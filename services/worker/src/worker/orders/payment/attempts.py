@@ -1,0 +1,60 @@
+"""How often cards may be tried: who tries out stolen ones needs many attempts."""
+
+from dataclasses import dataclass
+
+from shared.contracts.orders.states import TOO_MANY_ATTEMPTS
+from shared.database.kernel.unit_of_work import UnitOfWork
+from shared.database.orders.snapshot import OrderSnapshot
+from sqlalchemy import text
+
+from worker.orders.payment.amounts import KEY_SPENT
+
+
+@dataclass(frozen=True)
+class AttemptLimits:
+    """Attempts without success, after which the shop looks at an order."""
+
+    of_order: int = 10
+    of_customer: int = 20
+    """Within an hour, over all of their orders."""
+
+
+async def too_many(
+    change: UnitOfWork, order: OrderSnapshot, limits: AttemptLimits
+) -> bool:
+    """A person who let an order go on has looked at what was tried before."""
+    made = await change.connection.execute(
+        _MADE,
+        {
+            "order": order.id,
+            "customer": order.customer,
+            "cause": TOO_MANY_ATTEMPTS,
+            "key_spent": KEY_SPENT,
+        },
+    )
+    row = made.one()
+    return bool(
+        row.of_order >= limits.of_order or row.of_customer >= limits.of_customer
+    )
+
+
+_MADE = text(
+    """
+    WITH looked AS (
+      SELECT coalesce(max(released_at), '-infinity') AS at FROM holds
+      WHERE root = :order AND reason = 'payment' AND detail ->> 'cause' = :cause
+    ), made AS (
+      SELECT p.order_id, l.created_at
+      FROM orders o JOIN payments p ON p.order_id = o.id
+        JOIN ledger l ON l.payment_id = p.id
+      WHERE (o.id = :order OR o.customer = :customer
+             AND o.updated_at > now() - interval '1 hour')
+        AND l.kind = 'authorize' AND l.status <> 'succeeded'
+        AND l.failure IS DISTINCT FROM :key_spent
+        AND l.created_at > (SELECT at FROM looked)
+    )
+    SELECT count(*) FILTER (WHERE order_id = :order) AS of_order,
+      count(*) FILTER (WHERE created_at > now() - interval '1 hour') AS of_customer
+    FROM made
+    """
+)

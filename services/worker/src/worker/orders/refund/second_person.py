@@ -1,0 +1,43 @@
+"""How much one person may give back of an order alone, however they do it."""
+
+from shared.contracts.orders.states import HoldReason, MoneyStatus, RefundReason
+from shared.database.kernel.holds import place_hold
+from shared.database.kernel.unit_of_work import UnitOfWork
+from shared.database.orders.snapshot import OrderSnapshot
+
+from worker.orders.hold.policy import REFUND_DUE
+from worker.orders.hold.screening import needs_second_person
+from worker.orders.refund.state import refund_state
+
+NOBODYS_WISH = (RefundReason.CANCELLATION, RefundReason.RETURN)
+"""Due for goods, whoever cancelled or received them: it does not count towards a
+clerk's limit."""
+
+
+async def ask_second_person(
+    change: UnitOfWork, order: OrderSnapshot, refund_id: str, amount: int, *, limit: int
+) -> None:
+    """Hold a refund that its clerk may not decide alone. `order` as it was before;
+    amounts are minor units."""
+    if needs_second_person(amount + _given_alone(order, change.actor), limit):
+        await place_hold(
+            change,
+            HoldReason.REFUND,
+            subject=refund_id,
+            due_in=REFUND_DUE,
+            detail={"refund_id": refund_id, "cause": "over-limit"},
+        )
+
+
+def _given_alone(order: OrderSnapshot, actor: str) -> int:
+    """What this person has already refunded of the order without a second one's word:
+    many small refunds are a large one."""
+    return sum(
+        refund.amount
+        for refund in order.refunds
+        if refund.requested_by == actor
+        and refund.status is not MoneyStatus.FAILED
+        and refund.approved_by is None
+        and refund.reason not in NOBODYS_WISH
+        and not refund_state(order, refund.id).on_hold
+    )

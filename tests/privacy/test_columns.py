@@ -1,0 +1,62 @@
+"""Whatever may hold words of people is listed here, with what becomes of them."""
+
+from shared.database.orders import tables
+from sqlalchemy import Text
+from sqlalchemy.dialects.postgresql import JSONB
+
+OURS = """
+applied.key applied.subject applied.result discrepancies.id discrepancies.kind
+discrepancies.subject discrepancies.detail events.subject events.type holds.id
+holds.subject holds.root holds.reason holds.detail holds.decision inbox.source
+inbox.event_id inbox.type inbox.error ledger.failure ledger.id ledger.kind
+ledger.payment_id ledger.provider_ref ledger.ref ledger.status messages.error
+messages.status messages.subject messages.type notes.key notes.subject orders.id
+orders.status order_lines.order_id contacts.order_id payments.id payments.order_id
+payments.provider payments.provider_ref refunds.id refunds.lines refunds.order_id
+refunds.reason refunds.return_id refunds.status reservations.order_id
+return_lines.disposition return_lines.order_id return_lines.return_id returns.id
+returns.order_id returns.status shipment_lines.order_id shipment_lines.shipment_id
+shipments.capture_id shipments.id shipments.order_id shipments.parcel
+shipments.status shipments.tracking_status stock_movements.key stock_movements.reason
+"""
+"""Ids, states, quantities and words of the code's own."""
+
+OF_GOODS = """
+order_lines.name order_lines.sku orders.shipping_method products.name products.sku
+reservations.location reservations.sku returns.tracking shipments.carrier
+shipments.location shipments.tracking stock.location stock.sku
+stock_movements.location stock_movements.ref stock_movements.sku
+"""
+"""The shop's names of goods, places and parcels: books, which stay."""
+
+ERASED = """
+contacts.bill_to contacts.email contacts.locale contacts.name contacts.phone
+contacts.ship_to holds.assignee holds.note idempotency_keys.body
+idempotency_keys.headers notes.text orders.external_ref orders.metadata orders.reason
+payments.customer_ref payments.method_ref payments.next_action payments.return_url
+return_lines.reason returns.label_ref shipments.label_ref shipments.label_url
+"""
+"""Gone when their customer asks for it: `test_erasure.py` looks into each."""
+
+RENAMED = """
+events.actor events.data holds.decided_by holds.placed_by idempotency_keys.key
+idempotency_keys.principal orders.customer orders.placed_by refunds.approved_by
+refunds.requested_by returns.requested_by stock_movements.actor
+discrepancies.resolved_by
+"""
+"""Of them the customer's own id is gone, and every category and assignee in events.
+Who of the staff did what stays."""
+
+EXPIRING = "inbox.payload"
+"""What the provider says of a payment, for 90 days."""
+
+
+def test_no_column_of_text_slips_past_an_erasure() -> None:
+    listed = (OURS + OF_GOODS + ERASED + RENAMED + EXPIRING).split()
+    assert len(listed) == len(set(listed))
+    assert set(listed) == {
+        f"{table.name}.{column.name}"
+        for table in tables.Order.metadata.tables.values()
+        for column in table.columns
+        if isinstance(column.type, Text | JSONB)
+    }
