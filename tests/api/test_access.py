@@ -90,7 +90,11 @@ class Issuer:
 
 
 def token(
-    key: Any = RSA_KEY, algorithm: str = "RS256", kid: str | None = "one", **claims: Any
+    key: Any = RSA_KEY,
+    algorithm: str = "RS256",
+    kid: str | None = "one",
+    header_typ: str = "JWT",
+    **claims: Any,
 ) -> str:
     now = int(time.time())
     usual = {
@@ -101,7 +105,7 @@ def token(
         "scope": "orders:own openid",
     }
     wanted = {k: v for k, v in (usual | claims).items() if v is not None}
-    headers = {} if kid is None else {"kid": kid}
+    headers = {"typ": header_typ} | ({} if kid is None else {"kid": kid})
     return jwt.encode(wanted, key, algorithm, headers=headers)
 
 
@@ -129,6 +133,96 @@ async def test_an_old_token_is_told_that_it_is_old() -> None:
     async with Issuer().authenticator() as authenticate:
         problem = await refused(authenticate, token(exp=1))
     assert problem.detail == "The access token has expired."
+
+
+@pytest.mark.parametrize("typ", ["JWT", "at+jwt", "application/AT+JWT"])
+async def test_an_access_token_says_that_it_is_one_or_nothing(typ: str) -> None:
+    async with Issuer().authenticator() as authenticate:
+        await authenticate(bearer(token(header_typ=typ)))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"header": "logout+jwt"},
+        {"header": "dpop+jwt"},
+        {"header": "secevent+jwt"},
+        {"header": "["},
+        {"typ": "ID"},
+        {"typ": "Refresh"},
+        {"nonce": "n-0S6_WzA2Mj"},
+        {"at_hash": "77QmUPtjPfzWtF2AnpK9RQ"},
+        {"events": {"http://schemas.openid.net/event/backchannel-logout": {}}},
+        {"cnf": {"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}},
+    ],
+    ids=str,
+)
+async def test_other_tokens_of_the_issuer_are_no_access_tokens(
+    other: dict[str, Any],
+) -> None:
+    claims = dict(other)
+    typ = claims.pop("header", "JWT")
+    async with Issuer().authenticator() as authenticate:
+        await authenticate(bearer(token()))
+        await refused(authenticate, token(header_typ=typ, **claims))
+
+
+async def test_only_named_clients_ask_for_tokens() -> None:
+    transport = httpx2.MockTransport(Issuer().answer)
+    async with httpx2.AsyncClient(transport=transport) as http:
+        keys = IssuerKeys(http, ISSUER, None)
+        authenticate = OidcTokens(keys, ISSUER, AUDIENCE, ["storefront", "docs"])
+        for claim in ("azp", "client_id"):
+            await authenticate(bearer(token(**{claim: "storefront"})))
+            await refused(authenticate, token(**{claim: "wiki"}))
+        await refused(authenticate, token())
+
+
+def written(header: str, claims: str) -> str:
+    """Signed, whatever they are."""
+    parts = [base64url_encode(part.encode()) for part in (header, claims)]
+    signature = RSAAlgorithm(RSAAlgorithm.SHA256).sign(b".".join(parts), RSA_KEY)
+    return b".".join((*parts, base64url_encode(signature))).decode()
+
+
+HEADER = '{"alg": "RS256", "kid": "one"}'
+CLAIMS = f'"iss": "{ISSUER}", "aud": "{AUDIENCE}", "sub": "ada"'
+
+
+@pytest.mark.parametrize(
+    ("header", "claims"),
+    [
+        (HEADER, f'{{{CLAIMS}, "exp": {"9" * 400}}}'),
+        (HEADER, f'{{{CLAIMS}, "exp": {"9" * 5000}}}'),
+        (HEADER, f'{{{CLAIMS}, "exp": 1e999}}'),
+        (HEADER, f'{{{CLAIMS}, "exp": NaN}}'),
+        (HEADER, f'{{{CLAIMS}, "exp": -1e308}}'),
+        (HEADER, f'{{{CLAIMS}, "exp": [1]}}'),
+        (HEADER, f'{{{CLAIMS}, "exp": 1e12, "nbf": {"9" * 400}}}'),
+        (HEADER, f'{{{CLAIMS}, "exp": 1e12, "iat": 1e999}}'),
+        (HEADER, "[" * 5000),
+        (HEADER, "[]"),
+        (HEADER, "1"),
+        ("[" * 5000, "{}"),
+        ("[]", "{}"),
+        ('{"alg": "RS256", "kid": {}}', "{}"),
+        ('{"alg": "RS256", "kid": "one", "crit": ["x"]}', f'{{{CLAIMS}, "exp": 1e12}}'),
+    ],
+    ids=range(15),
+)
+async def test_claims_of_any_form_are_refused_and_break_nothing(
+    header: str, claims: str
+) -> None:
+    async with Issuer().authenticator() as authenticate:
+        with pytest.raises(Problem) as refusal:
+            await authenticate(bearer(written(header, claims)))
+    assert refusal.value.code == "unauthenticated"
+
+
+@pytest.mark.parametrize("name", ["worker", "Shop", "era_01k0", "system", " ", "a\x9b"])
+async def test_nobody_has_a_name_of_ours(name: str) -> None:
+    async with Issuer().authenticator() as authenticate:
+        await refused(authenticate, token(sub=name))
 
 
 async def test_elliptic_curves_are_accepted() -> None:

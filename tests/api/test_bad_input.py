@@ -101,6 +101,21 @@ async def test_a_body_that_nobody_asked_for_is_no_error(shop: Shop) -> None:
         ),
         ({"metadata": {"a": {"b": 1}}}, "#/metadata/a"),
         ({"metadata": {str(n): 1 for n in range(51)}}, "#/metadata"),
+        ({"contact": {"name": "A\x9b31m", "email": "a@b.c"}}, "#/contact/name"),
+        ({"contact": {"name": "Ada\u202e", "email": "a@b.c"}}, "#/contact/name"),
+        ({"contact": {"name": "A\u200bda", "email": "a@b.c"}}, "#/contact/name"),
+        ({"contact": {"name": "A\U000e0041", "email": "a@b.c"}}, "#/contact/name"),
+        ({"contact": {"name": "Ada", "email": "a\u200b@b.c"}}, "#/contact/email"),
+        ({"ship_to": ADDRESS | {"city": "Berlin\u2028"}}, "#/ship_to/city"),
+        ({"external_ref": "a\u2066b"}, "#/external_ref"),
+        ({"external_ref": "a\x85b"}, "#/external_ref"),
+        ({"customer_id": "ada\ufeff"}, "#/customer_id"),
+        ({"customer_id": "worker"}, "#/customer_id"),
+        ({"customer_id": "SHOP"}, "#/customer_id"),
+        ({"customer_id": f"era_{'0' * 26}"}, "#/customer_id"),
+        ({"metadata": {"a": "\x1b]0;pwned\x07"}}, "#/metadata/a"),
+        ({"metadata": {"a": "\x9b2J"}}, "#/metadata/a"),
+        ({"metadata": {"a": "x\u202ey"}}, "#/metadata/a"),
         ({"surprise": 1}, "#/surprise"),
         ({"a/b~c": 1}, "#/a~1b~0c"),
         ({"\ud800": 1}, "#"),
@@ -255,9 +270,23 @@ async def test_one_log_line_tells_of_a_request(
     caplog.set_level("INFO", "api.access")
     answer = await shop.client.get("/v1/orders/ord_x", headers=as_user("ada", "admin"))
     [line] = [r for r in caplog.records if r.name == "api.access"]
-    fields = {name: getattr(line, name) for name in ("method", "route", "status")}
-    assert fields == {"method": "GET", "route": "/v1/orders/{order_id}", "status": 404}
+    names = ("method", "route", "status", "caller")
+    assert {name: getattr(line, name) for name in names} == {
+        "method": "GET",
+        "route": "/v1/orders/{order_id}",
+        "status": 404,
+        "caller": "ada",
+    }
     assert answer.status_code == 404
+
+
+@pytest.mark.parametrize(
+    "name", ["Zoë Åsa", "山田\u3000太郎", "محمد", "Nguyễn Văn", "O’Brien-Łuk", "🫖"]
+)
+async def test_names_of_all_writings_are_taken(shop: Shop, name: str) -> None:
+    await shop.sell()
+    order = await shop.order(ship_to=ADDRESS | {"name": name}, metadata={"to": name})
+    assert order["metadata"] == {"to": name}
 
 
 JUNK = st.recursive(

@@ -39,6 +39,60 @@ def test_without_an_api_it_says_what_to_look_at_and_nothing_more() -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_token_goes_to_nobody_who_might_be_listening() -> None:
+    secret = "a-token-that-nobody-should-see"
+    for url in (
+        "http://api.example.com",
+        "http://127.0.0.1.example.com",
+        "http://10.1",
+    ):
+        done = run("list", ORDERS_API_URL=url, ORDERS_TOKEN=secret)
+        assert done.returncode == 1
+        assert "https://" in done.stderr
+        assert secret not in done.stderr + done.stdout
+    for url in ("http://127.0.0.1:1", "http://localhost:1", "http://[::1]:1"):
+        near = run("list", ORDERS_API_URL=url, ORDERS_TOKEN=secret)
+        assert "No answer from" in near.stderr
+
+
+HOSTILE = "\x1b]0;owned\x07 \x9b2J a\u202eb \r\n"
+
+
+@pytest.mark.parametrize("output", ["table", "json"])
+async def test_a_terminal_obeys_nothing_that_the_api_says(output: str) -> None:
+    """Whoever filled a field in, and whatever answers in the API's place."""
+    product = {"sku": HOSTILE, "name": HOSTILE, "price": {"amount": 1, "currency": ""}}
+    rest = dict.fromkeys(("tax_bp", "backorder", "returnable", "active"), 1)
+    rows = {"data": [product | rest], "next_cursor": None}
+    for status, body in ((200, rows), (500, {"title": HOSTILE, "detail": HOSTILE})):
+        shown = await shown_of(status, json.dumps(body), output)
+        assert b"owned" in shown
+        for bad in ("\x1b", "\x07", "\x9b", "\u202e", "\r"):
+            assert bad.encode() not in shown
+
+
+async def shown_of(status: int, body: str, output: str) -> bytes:
+    async def answer(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        head = f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\n"
+        writer.write(f"{head}Connection: close\r\n\r\n{body}".encode())
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        program = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "cli", "products", "list", "-o", output),
+            env={**os.environ, "ORDERS_API_URL": f"http://127.0.0.1:{port}"},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        shown, _ = await program.communicate()
+    return shown
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_shells_are_taught_the_commands(shell: str) -> None:
     # A shell asks a program for its own script by this variable.

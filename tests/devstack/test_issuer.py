@@ -114,11 +114,23 @@ async def test_a_code_is_good_for_who_asked_for_it(http: httpx2.AsyncClient) -> 
 
 
 @pytest.mark.parametrize("path", ["/authorize", "/authorize/admin"])
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        "https://evil.example.com/",
+        "javascript://localhost/%0Aalert(1)",
+        "data://localhost/x",
+        "http://localhost@evil.example.com/",
+        "http://localhost.evil.example.com/",
+        "http://localhost\\@evil.example.com/",
+        "http://localhost/\r\nSet-Cookie: a=b",
+        "HTTP://127.0.0.1:x/",
+    ],
+)
 async def test_a_code_goes_to_this_machine_alone(
-    http: httpx2.AsyncClient, path: str
+    http: httpx2.AsyncClient, path: str, elsewhere: str
 ) -> None:
-    elsewhere = asked(redirect_uri="https://evil.example.com/")
-    answer = await http.get(path, params=elsewhere)
+    answer = await http.get(path, params=asked(redirect_uri=elsewhere))
     assert answer.json() == {"error": "invalid_request"}
 
 

@@ -182,6 +182,7 @@ class Stack:
         """Own the data directory, and tidy up after an owner that was killed."""
         data = self.options.data
         resources.enter_context(only_one(data))
+        data.chmod(0o700)  # what is in it signs tokens, or is one
         (data / ".gitignore").write_text("*\n")
         await asyncio.to_thread(stop_orphans, self._record)
         # Before anything goes: the logs of what ran last are kept for one start only.

@@ -75,6 +75,9 @@ class AccessSettings(Settings):
     """The `iss` of the access tokens that are accepted."""
     oidc_audience: str | None = None
     """The `aud` of the access tokens that are accepted."""
+    oidc_clients: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = ()
+    """The clients, separated by blanks, whose access tokens are accepted, by their
+    `azp`. Unset: those of any client that the issuer gives them to."""
     oidc_jwks_url: str | None = None
     """Where the issuer's keys are. Unset: the issuer itself is asked."""
     api_trusted_proxies: str = LOOPBACK

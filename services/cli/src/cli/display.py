@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.options import Output
-from cli.problems import Json
+from cli.problems import Json, harmless
 from cli.session import session
 
 WATCH_SECONDS = 2.0
@@ -79,8 +79,8 @@ def cell(value: object) -> Text:
     if isinstance(value, bool):
         return Text("yes" if value else "no")
     if isinstance(value, list):
-        return Text(", ".join(str(item) for item in value))
-    return Text(str(value))
+        return Text(harmless(", ".join(str(item) for item in value)))
+    return Text(harmless(str(value)))
 
 
 def field(name: str) -> Callable[[Json], object]:
@@ -116,7 +116,7 @@ def _print(answer: Json, columns: Sequence[Column], output: Output) -> None:
 
 def _print_json(answer: Any) -> None:
     # Not through rich, which would break long lines.
-    print(json.dumps(answer, indent=2, ensure_ascii=False), flush=True)
+    print(harmless(json.dumps(answer, indent=2, ensure_ascii=False)), flush=True)
 
 
 def done(answer: Json, output: Output, sentence: str) -> None:
@@ -124,7 +124,7 @@ def done(answer: Json, output: Output, sentence: str) -> None:
     if output is Output.json:
         _print_json(answer)
     else:
-        session().out.print(Text(sentence))
+        session().out.print(Text(harmless(sentence)))
 
 
 def save(content: bytes, name: str, file: Path | None) -> None:

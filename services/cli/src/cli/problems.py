@@ -7,8 +7,28 @@ from typing import Any
 Json = dict[str, Any]
 
 
+_BLANKS = dict.fromkeys(map(ord, "\n\t\u00a0\u202f\u3000"), " ")
+
+
+def harmless(text: str) -> str:
+    """What the API or somebody else wrote, for a terminal: it obeys what begins with an
+    escape (ECMA-48), and turns a line round for others. These are shown instead."""
+    if text.translate(_BLANKS).isprintable():
+        return text
+    shown = (c if c.translate(_BLANKS).isprintable() else _escaped(c) for c in text)
+    return "".join(shown)
+
+
+def _escaped(character: str) -> str:
+    """As JSON writes it, so that a document stays one."""
+    return json.dumps(character)[1:-1]
+
+
 class CliError(Exception):
     """The message is for the person at the terminal; nothing else is shown."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(harmless(message))
 
 
 class ApiProblem(CliError):

@@ -1,10 +1,18 @@
 """What the command line reads from the environment."""
 
 import httpx2
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cli.problems import CliError
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class CliSettings(BaseSettings):
@@ -30,6 +38,16 @@ class CliSettings(BaseSettings):
         except httpx2.InvalidURL as error:
             raise ValueError(str(error)) from None
         return url
+
+    @field_validator("token")
+    @classmethod
+    def _is_not_overheard(
+        cls, token: SecretStr | None, others: ValidationInfo
+    ) -> SecretStr | None:
+        url = httpx2.URL(others.data.get("api_url", ""))
+        if token is not None and url.scheme == "http" and url.host not in LOOPBACK:
+            raise ValueError(f"is not sent to {url.host} without TLS: use https://")
+        return token
 
     @field_validator("token", "user", "scopes", mode="before")
     @classmethod

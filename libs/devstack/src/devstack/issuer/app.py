@@ -7,13 +7,14 @@ is, and whoever is clicked on is signed in (authorization code with PKCE).
 import hashlib
 import hmac
 import html
+import re
 import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Annotated, Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode
 
 from fastapi import FastAPI, Query, Request
 from fastapi.middleware.cors import CORSMiddleware
@@ -152,7 +153,8 @@ def _signed_in(issuer: Issuer, form: Form) -> str:
 
 
 def _only_loopback(redirect_uri: str) -> None:
-    if urlsplit(redirect_uri).hostname not in ("localhost", "127.0.0.1"):
+    # Neither another scheme, which a browser may run, nor a user before the host.
+    if not re.fullmatch(rf"{_ON_LOOPBACK}(/[!-~]*)?", redirect_uri):
         raise _Refused("invalid_request")
 
 

@@ -106,9 +106,15 @@ class _Exchange:
                 # Without a status the caller left before there was one.
                 "status": self._status or 499,
                 "ms": round((time.perf_counter() - self._began) * 1000, 1),
+                **self._caller(),
                 **self._subjects(),
             },
         )
+
+    def _caller(self) -> dict[str, str]:
+        """Who asked, by the subject of their token. Strangers have no name."""
+        caller = self._scope.get("state", {}).get("caller")
+        return {"caller": caller.subject} if caller else {}
 
     def _subjects(self) -> dict[str, str]:
         """The ids in the path, and that of an order which was just placed. What only

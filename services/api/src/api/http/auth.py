@@ -5,6 +5,7 @@ else is staff or a service, by the scopes of their token. `admin` may do everyth
 """
 
 import math
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -92,9 +93,18 @@ class DeveloperHeaders:
         return principal(subject, headers.get("x-dev-scopes", " ".join(SCOPES)))
 
 
+_OURS = re.compile(r"(worker|api|shop|system|temporal|era_.*)", re.IGNORECASE)
+"""The actors of what happens by itself, and who was forgotten."""
+
+
 def is_subject(value: object) -> bool:
     """A name that can be stored and shown: it becomes the actor of events."""
-    return isinstance(value, str) and 0 < len(value) <= 200 and value.isprintable()
+    return (
+        isinstance(value, str)
+        and 0 < len(value.strip()) <= len(value) <= 200
+        and value.isprintable()
+        and not _OURS.fullmatch(value)
+    )
 
 
 _bearer = HTTPBearer(

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import httpx2
@@ -29,6 +29,15 @@ COOL_DOWN_SECONDS = 30.0
 """Between two questions to the issuer, however many unknown key ids are sent."""
 LEEWAY_SECONDS = 30
 FETCH_TIMEOUT_SECONDS = 5.0
+LAST_MOMENT = 253402300799
+"""The end of the year 9999. A later one is no time that could be told."""
+_ACCESS_TOKENS = ("jwt", "at+jwt", "application/at+jwt")
+"""The `typ` of an access token: RFC 9068, and issuers that are older than it."""
+_ONLY_ELSEWHERE = frozenset({"nonce", "at_hash", "c_hash", "s_hash", "events", "cnf"})
+"""Claims of ID and logout tokens, and of tokens that are worth nothing without a proof
+that we do not ask for (RFC 7800)."""
+_UNREADABLE = (ValueError, TypeError, OverflowError, RecursionError)
+"""What claims of another form lead to, such as an `exp` of 400 digits."""
 _NO_KEYS = (TypeError, AttributeError)
 """What a document of another form leads to."""
 
@@ -129,7 +138,15 @@ def _usable_keys(document: Mapping[str, Any]) -> dict[str | None, jwt.PyJWK]:
 class OidcTokens:
     """`Authorization: Bearer …`, signed by the issuer for this audience."""
 
-    def __init__(self, keys: IssuerKeys, issuer: str, audience: str) -> None:
+    def __init__(
+        self,
+        keys: IssuerKeys,
+        issuer: str,
+        audience: str,
+        clients: Collection[str] = (),
+    ) -> None:
+        """Without `clients`, tokens of any client are taken that are for `audience`."""
+        self._clients = frozenset(clients)
         self._keys = keys
         self._issuer = issuer
         self._audience = audience
@@ -139,14 +156,28 @@ class OidcTokens:
         if scheme.lower() != "bearer" or not token.strip():
             raise _refused("An access token is needed.", error=None)
         claims = await self._claims(token.strip())
+        self._check_kind(claims)
         subject, scopes = claims["sub"], claims.get("scope", "")
         if not is_subject(subject) or not isinstance(scopes, str):
             raise _refused("The access token's claims cannot be used.")
         return principal(subject, scopes, float(claims["exp"]) + LEEWAY_SECONDS)
 
+    def _check_kind(self, claims: Mapping[str, Any]) -> None:
+        """Raises `Problem` for a token that the same keys sign for another purpose."""
+        if not _ONLY_ELSEWHERE.isdisjoint(claims):
+            raise _refused("This is no access token, or one that is bound to a key.")
+        if claims.get("typ", "Bearer") != "Bearer" or int(claims["exp"]) > LAST_MOMENT:
+            raise _refused("This is no access token.")
+        client = claims.get("azp", claims.get("client_id"))
+        if self._clients and client not in self._clients:
+            raise _refused("The access token was issued to another client.")
+
     async def _claims(self, token: str) -> Mapping[str, Any]:
         try:
-            key = await self._keys.find(jwt.get_unverified_header(token).get("kid"))
+            header = jwt.get_unverified_header(token)
+            if str(header.get("typ", "JWT")).lower() not in _ACCESS_TOKENS:
+                raise _refused("This is no access token.")
+            key = await self._keys.find(header.get("kid"))
             if key is None:
                 raise _refused("The access token is signed by an unknown key.")
             claims: Mapping[str, Any] = jwt.decode(
@@ -160,7 +191,7 @@ class OidcTokens:
             )
         except jwt.ExpiredSignatureError as error:
             raise _refused("The access token has expired.") from error
-        except (jwt.PyJWTError, ValueError, TypeError) as error:
+        except (jwt.PyJWTError, *_UNREADABLE) as error:
             raise _refused("The access token is not valid.") from error
         return claims
 
@@ -175,4 +206,5 @@ def authenticator(settings: AccessSettings, http: httpx2.AsyncClient) -> Authent
     if settings.oidc_issuer is None or settings.api_auth != "oidc":
         return DeveloperHeaders()
     keys = IssuerKeys(http, settings.oidc_issuer, settings.oidc_jwks_url)
-    return OidcTokens(keys, settings.oidc_issuer, settings.oidc_audience or "")
+    audience = settings.oidc_audience or ""
+    return OidcTokens(keys, settings.oidc_issuer, audience, settings.oidc_clients)

@@ -18,10 +18,11 @@ from pydantic import (
 T = TypeVar("T")
 
 # PostgreSQL stores no NUL, and no name or reference needs a control character.
-_ONE_LINE = r"^[^\x00-\x1f\x7f]*$"
+_ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
 # What would need quotes in an address hides an address in another one.
-_IN_EMAIL = r"[^@\s\x00-\x1f\x7f\"(),:;<>\[\]\\]"
-_LINES = r"^[^\x00-\x08\x0b-\x1f\x7f]*$"
+_IN_EMAIL = r"[^@\s\x00-\x1f\x7f-\x9f\"(),:;<>\[\]\\]"
+_LINES = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]*$"
+_BLANKS = dict.fromkeys(map(ord, "\n\t\u00a0\u202f\u3000"), " ")
 
 
 def _text(longest: int, pattern: str = _ONE_LINE) -> StringConstraints:
@@ -30,19 +31,27 @@ def _text(longest: int, pattern: str = _ONE_LINE) -> StringConstraints:
     )
 
 
-def _no_encoded_word(value: str) -> str:
-    """RFC 2047: in a header it would be read as what it encodes, line breaks too."""
-    if "=?" in value:
-        raise ValueError("must be plain text, without encoded words")
+def readable(value: str) -> str:
+    """Raises `ValueError` for what is there and not seen: it turns a line of text
+    round, or makes one name look like another (Unicode TR 36)."""
+    if not value.translate(_BLANKS).isprintable():
+        raise ValueError("must consist of characters that can be seen")
     return value
 
 
-_PLAIN = AfterValidator(_no_encoded_word)
+def _plain(value: str) -> str:
+    """RFC 2047: in a header it would be read as what it encodes, line breaks too."""
+    if "=?" in value:
+        raise ValueError("must be plain text, without encoded words")
+    return readable(value)
+
+
+_PLAIN = AfterValidator(_plain)
 Word = Annotated[str, _text(100), _PLAIN]
 Subject = Annotated[str, _text(200), _PLAIN]
 """A person or service by the `sub` of their tokens: as long as `is_subject` allows."""
 Line = Annotated[str, _text(250), _PLAIN]
-Note = Annotated[str, _text(2000, _LINES)]
+Note = Annotated[str, _text(2000, _LINES), AfterValidator(readable)]
 Category = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
 ]

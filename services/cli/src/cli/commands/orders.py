@@ -32,7 +32,7 @@ from cli.options import (
     money,
     shown,
 )
-from cli.problems import CliError, Json
+from cli.problems import CliError, Json, harmless
 from cli.session import session
 
 app = typer.Typer()
@@ -159,7 +159,8 @@ def show_order(order: OrderArgument, output: OutputOption = Output.table) -> Non
     ):
         show_table(title, answer[title], columns)
     if answer["next_action"]:
-        session().out.print(f"\nThe customer pays at {answer['next_action']['url']}")
+        url = harmless(answer["next_action"]["url"])
+        session().out.print(f"\nThe customer pays at {url}", markup=False)
 
 
 @app.command("events")

@@ -11,7 +11,7 @@ from shared.database.engine import Connection
 from shared.database.orders.metrics import PLACED
 from shared.database.orders.snapshot import OrderSnapshot, parse_orders
 
-from api.http.auth import Principal, allowed
+from api.http.auth import Principal, allowed, is_subject
 from api.http.idempotency import Command, Idempotent, StoredResponse
 from api.http.openapi import keyed, problems, response_headers
 from api.http.paging import page_response
@@ -29,8 +29,8 @@ from api.services import ApiServices
 router = APIRouter(prefix="/v1", tags=["orders"])
 
 LONGEST_WAIT_SECONDS = 30
-# The answer depends on who asks, and asking again is cheap.
-_CACHE = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
+# The answer depends on who asks. It says what somebody bought: no cache keeps it.
+_CACHE = {"Cache-Control": "no-store", "Vary": "Authorization"}
 
 
 @router.post(
@@ -165,6 +165,8 @@ def _customer(caller: Principal, wanted: NewOrder) -> str:
     if caller.may("orders:write"):
         if wanted.customer_id is None:
             raise invalid("#/customer_id", "missing", "A service names the customer")
+        if not is_subject(wanted.customer_id):
+            raise invalid("#/customer_id", "reserved", "No customer has such a name")
         return wanted.customer_id
     if wanted.customer_id not in (None, caller.subject):
         raise Problem("insufficient-scope", "You order for yourself.")

@@ -39,12 +39,16 @@ from api.http.schemas import (
     Subject,
     View,
     Word,
+    readable,
 )
 
-_NO_BLANK = r"[^\x00-\x20\x7f]"
+_NO_BLANK = r"[^\x00-\x20\x7f-\x9f]"
 Reference = Annotated[
     str,
-    StringConstraints(pattern=rf"^{_NO_BLANK}([^\x00-\x1f\x7f]{{0,98}}{_NO_BLANK})?$"),
+    StringConstraints(
+        pattern=rf"^{_NO_BLANK}([^\x00-\x1f\x7f-\x9f]{{0,98}}{_NO_BLANK})?$"
+    ),
+    AfterValidator(readable),
 ]
 MetadataKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,40}$")]
 
@@ -53,9 +57,8 @@ def _plain(value: object) -> object:
     match value:
         case bool():
             return value
-        case str() if len(value) <= 500 and "\0" not in value:
-            value.encode()  # refuses half of a surrogate pair, as PostgreSQL would
-            return value
+        case str() if len(value) <= 500:
+            return readable(value)
         case int() if abs(value) <= 2**53:
             return value
     raise ValueError("must be a text of up to 500 characters, an integer or a boolean")
