@@ -19,6 +19,7 @@ from shared.platform.telemetry import TracedTransport
 from starlette.middleware.cors import CORSMiddleware
 from temporalio.runtime import Runtime
 
+from api.http import docs_page
 from api.http.access_log import AccessLog
 from api.http.door import Door
 from api.http.head_requests import HeadRequests
@@ -28,7 +29,7 @@ from api.http.peer_probe import PeerProbe
 from api.http.problems import Problem, ProblemDocument, install_error_handlers
 from api.http.rate_limits import RateLimiter
 from api.http.request_limits import MAX_BODY_BYTES, RequestLimits
-from api.http.sign_in import describe_issuer, page_options
+from api.http.sign_in import describe_issuer
 from api.kernel import health, problem_types
 from api.kernel.discrepancy import routes as discrepancies
 from api.kernel.feed import routes as feed
@@ -86,10 +87,8 @@ def create_app(
         version="1",
         description=DESCRIPTION,
         lifespan=lifespan,
-        swagger_ui_init_oauth=page_options(settings),
-        # One page of documentation is enough, and the other one needs more foreign
-        # scripts.
-        redoc_url=None,
+        # FastAPI's own pages take their scripts from elsewhere: see `docs_page`.
+        openapi_url=None,
         # It would lead to wherever the Host header says.
         redirect_slashes=False,
         generate_unique_id_function=_operation_id,
@@ -118,6 +117,7 @@ def _routes() -> APIRouter:
         redirect_slashes=False, generate_unique_id_function=_operation_id
     )
     router.include_router(health.router)
+    router.include_router(docs_page.router)
     router.include_router(problem_types.router)
     once = Depends(_each_member_once)
     for subject in _SUBJECTS:
@@ -144,7 +144,7 @@ def _add_layers(app: FastAPI, settings: ApiSettings) -> None:
             expose_headers=_ANSWERED_WITH,
             max_age=3600,
         )
-    app.add_middleware(AccessLog, issuer=settings.oidc_issuer)
+    app.add_middleware(AccessLog)
 
 
 _ASKED_WITH = (

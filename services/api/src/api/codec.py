@@ -61,7 +61,7 @@ def create_codec(settings: CodecSettings) -> FastAPI:
             allow_methods=["POST"],
             allow_headers=["authorization", "content-type", "x-namespace"],
         )
-    app.add_middleware(AccessLog, issuer=None)
+    app.add_middleware(AccessLog)
     install_error_handlers(app)
 
     @app.get("/health")

@@ -4,7 +4,6 @@ import logging
 import re
 import time
 from collections.abc import Iterable, Mapping
-from urllib.parse import urlsplit
 
 import structlog
 from opentelemetry import trace
@@ -23,19 +22,6 @@ SAFE_HEADERS = {
     "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
-# The page is FastAPI's: a script in it, and Swagger's own from where it is published.
-_PAGE_POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'unsafe-inline' https://cdn.jsdelivr.net",
-        "style-src 'unsafe-inline' https://cdn.jsdelivr.net",
-        "img-src data: https://fastapi.tiangolo.com",
-        "connect-src 'self' {issuer}",
-        "frame-ancestors 'none'",
-        "base-uri 'none'",
-    )
-)
-_PAGES = ("/docs",)
 _QUIET = ("/health", "/ready")
 _ID = re.compile(f"[a-z]{{3}}_{ID_BODY}")
 
@@ -43,19 +29,15 @@ _ID = re.compile(f"[a-z]{{3}}_{ID_BODY}")
 class AccessLog:
     """Pure ASGI, and the outermost layer of ours: what it sees is what is sent."""
 
-    def __init__(self, app: ASGIApp, issuer: str | None) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        # The page asks there for tokens.
-        scheme, host, *_ = urlsplit(issuer or "")
-        origin = f"{scheme}://{host}" if host else "'self'"
-        self._page_policy = _PAGE_POLICY.format(issuer=origin)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         scope["headers"] = _one_line_each(scope["headers"])
-        exchange = _Exchange(scope, send, self._page_policy)
+        exchange = _Exchange(scope, send)
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(trace_id=exchange.trace_id)
         try:
@@ -74,10 +56,9 @@ def _one_line_each(lines: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, by
 
 
 class _Exchange:
-    def __init__(self, scope: Scope, send: Send, page_policy: str) -> None:
+    def __init__(self, scope: Scope, send: Send) -> None:
         self._scope = scope
         self._send = send
-        self._page_policy = page_policy
         self._began = time.perf_counter()
         self._status: int | None = None
         self._placed: str | None = None
@@ -141,8 +122,7 @@ class _Exchange:
     def _add_headers(self, headers: MutableHeaders) -> None:
         headers.setdefault("Cache-Control", "no-store")
         headers["X-Request-Id"] = self.trace_id
-        headers.update(SAFE_HEADERS)
-        if self._scope["path"].startswith(_PAGES):
-            headers["Content-Security-Policy"] = self._page_policy
+        for name, value in SAFE_HEADERS.items():
+            headers.setdefault(name, value)  # the page of documentation has its own
         state: Mapping[str, Mapping[str, str]] = self._scope.get("state", {})
         headers.update(state.get("response_headers", {}))
