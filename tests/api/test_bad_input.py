@@ -106,7 +106,7 @@ async def test_a_body_that_nobody_asked_for_is_no_error(shop: Shop) -> None:
         ({"contact": {"name": "A\u200bda", "email": "a@b.c"}}, "#/contact/name"),
         ({"contact": {"name": "A\U000e0041", "email": "a@b.c"}}, "#/contact/name"),
         ({"contact": {"name": "Ada", "email": "a\u200b@b.c"}}, "#/contact/email"),
-        ({"ship_to": ADDRESS | {"city": "Berlin\u2028"}}, "#/ship_to/city"),
+        ({"ship_to": ADDRESS | {"city": "Ber\u2028lin"}}, "#/ship_to/city"),
         ({"external_ref": "a\u2066b"}, "#/external_ref"),
         ({"external_ref": "a\x85b"}, "#/external_ref"),
         ({"customer_id": "ada\ufeff"}, "#/customer_id"),

@@ -27,13 +27,17 @@ SCOPES = {
     "stock:write": "Receive and correct stock; includes stock:read",
     "catalogue:write": "Change products",
     "refunds:write": "Refund up to a limit",
-    "refunds:any": "Decide on refunds of any amount",
+    "refunds:any": "Decide on refunds of any amount; includes orders:read",
     "money:read": "See what the books disagree about",
-    "approvals": "Approve or reject orders",
+    "approvals": "Approve or reject orders; includes orders:read",
     "events:read": "Follow the events of all subjects",
     "admin": "Everything",
 }
-_INCLUDED = {"orders:operate": "orders:read", "stock:write": "stock:read"}
+_INCLUDED = {
+    "stock:write": "stock:read",
+    # Nobody decides on what they may not see.
+    **dict.fromkeys(("orders:operate", "refunds:any", "approvals"), "orders:read"),
+}
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """What waits for a person, and what the person decides."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -54,12 +55,12 @@ _LAST = datetime(2999, 12, 31, tzinfo=UTC)
 @router.get("/holds", response_model=Page[shown.Hold], responses=problems())
 async def list_holds(
     request: Request,
-    caller: Annotated[Principal, allowed("orders:operate")],
+    caller: Annotated[Principal, allowed("orders:operate", *DECIDERS.values())],
     query: Annotated[shown.HoldQuery, Query()],
     services: ApiServices,
 ) -> Response:
-    """The open holds, first due first."""
-    holds = await _page(services, query)
+    """The open holds, first due first. Who only decides on some sees those."""
+    holds = await _page(services, query, _seen_by(caller))
     return page_response(
         request, holds, query.limit, _show, lambda h: (h.due_at or _LAST, h.id)
     )
@@ -248,10 +249,21 @@ async def _hold(services: Services, hold_id: str) -> Hold:
 _HOLD = text("SELECT row_to_json(h)::text FROM holds h WHERE id = :id")
 
 
-async def _page(services: Services, query: shown.HoldQuery) -> list[Hold]:
+def _seen_by(caller: Principal) -> list[HoldReason]:
+    return [
+        reason
+        for reason, scope in DECIDERS.items()
+        if caller.may("orders:operate", scope)
+    ]
+
+
+async def _page(
+    services: Services, query: shown.HoldQuery, seen: Sequence[HoldReason]
+) -> list[Hold]:
     position = query.position(moment, text_of) or [None, None]
     parameters = {
         "reason": query.reason,
+        "seen": list(seen),
         "assignee": query.assignee,
         "overdue": query.overdue,
         "subject": query.subject,
@@ -274,7 +286,7 @@ async def _open_holds(
 _OPEN = text(
     """
     SELECT row_to_json(h)::text FROM holds h
-    WHERE released_at IS NULL
+    WHERE released_at IS NULL AND reason = ANY(:seen)
       AND (cast(:reason AS text) IS NULL OR reason = :reason)
       AND (cast(:assignee AS text) IS NULL OR assignee = :assignee)
       AND (cast(:overdue AS boolean) IS NULL

@@ -1,0 +1,188 @@
+"""Who may do what: every identity against every operation of the OpenAPI document.
+
+The table is what was decided, and not what the code does: a new operation fails here
+until somebody has decided who may use it.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import httpx2
+import pytest
+from api.__main__ import openapi_document
+from api.app import create_app
+from api.http.auth import SCOPES
+from fastapi import FastAPI
+
+from tests.api.conftest import MakeSettings, running
+from tests.api.shop import Shop, as_user, code, done
+
+STAFF = "orders:operate"
+FINANCE = "refunds:any"
+APPROVER = "approvals"
+READERS = {"orders:read", STAFF, FINANCE, APPROVER}
+EVERYBODY = set(SCOPES)
+RIGHTS: dict[str, set[str]] = {
+    # orders
+    "place_order": {"orders:own", "orders:write"},
+    "list_orders": {"orders:own"} | READERS,
+    "get_order": {"orders:own"} | READERS,
+    "list_order_events": {"orders:own"} | READERS,
+    "pay_order": {"orders:own", "orders:write"},
+    "cancel_order": {"orders:own", STAFF},
+    "change_contact": {"orders:own", STAFF},
+    "get_process": {STAFF},
+    "resume_order": set(),
+    "list_events": {"events:read"},
+    # returns and refunds
+    "return_order": {"orders:own", STAFF},
+    "list_returns": {"orders:own", "fulfil"} | READERS,
+    "get_return": {"orders:own", "fulfil"} | READERS,
+    "get_return_label": {"orders:own", "fulfil"} | READERS,
+    "approve_return": {STAFF},
+    "reject_return": {STAFF},
+    "receive_return": {"fulfil"},
+    "refund_order": {"refunds:write"},
+    "get_refund": {"orders:own"} | READERS,
+    # holds; which of them somebody may decide on is in tests/api/test_holds.py
+    "list_holds": {STAFF, FINANCE, APPROVER},
+    "place_hold": {STAFF},
+    "assign_hold": {STAFF, FINANCE, APPROVER},
+    "release_hold": {STAFF, FINANCE, APPROVER},
+    # the warehouse
+    "list_shipments": {"fulfil"} | READERS,
+    "get_shipment": {"fulfil"} | READERS,
+    "pack_shipment": {"fulfil"},
+    "ship_shipment": {"fulfil"},
+    "cancel_shipment": {"fulfil", STAFF},
+    "get_shipment_label": {"fulfil"},
+    "list_stock": {"fulfil", "stock:read", "stock:write"},
+    "list_stock_movements": {"fulfil", "stock:read", "stock:write"},
+    "receive_stock": {"stock:write"},
+    "adjust_stock": {"stock:write"},
+    # products
+    "put_product": {"catalogue:write"},
+    "get_product": EVERYBODY,
+    "list_products": EVERYBODY,
+    # money
+    "list_discrepancies": {"money:read"},
+    "resolve_discrepancy": {FINANCE},
+    "run_audit": {"money:read"},
+    # people
+    "erase_customer": set(),
+}
+"""Each scope that lets in by itself; `admin` always does."""
+OPEN = {"list_problems", "get_problem", "receive_webhook"}
+"""For whoever asks. A webhook's sender is known by a signature."""
+
+
+class Operation(NamedTuple):
+    id: str
+    method: str
+    path: str
+
+    async def ask(self, client: httpx2.AsyncClient, **sent: Any) -> httpx2.Response:
+        return await client.request(self.method, self.path, **sent)
+
+
+IDS = {
+    "order_id": "ord_",
+    "return_id": "ret_",
+    "refund_id": "ref_",
+    "hold_id": "hld_",
+    "shipment_id": "shp_",
+    "discrepancy_id": "dis_",
+}
+
+
+def operations() -> Iterator[Operation]:
+    paths: dict[str, dict[str, Any]] = json.loads(openapi_document())["paths"]
+    for path, methods in paths.items():
+        place = path
+        for name, prefix in IDS.items():
+            place = place.replace(f"{{{name}}}", prefix + "0" * 26)
+        for method, operation in methods.items():
+            name = operation["operationId"]
+            yield Operation(
+                name, method.upper(), place.replace("{", "").replace("}", "")
+            )
+
+
+OPERATIONS = list(operations())
+
+
+def test_somebody_has_decided_who_may_use_each_operation() -> None:
+    assert {operation.id for operation in OPERATIONS} == RIGHTS.keys() | OPEN
+
+
+async def test_each_operation_is_for_those_in_the_table(
+    client: httpx2.AsyncClient,
+) -> None:
+    wrong = []
+    for operation in OPERATIONS:
+        if operation.id in OPEN:
+            continue
+        for scope in SCOPES:
+            answer = await operation.ask(client, headers=as_user("ada", scope))
+            allowed = scope in RIGHTS[operation.id] | {"admin"}
+            refused = answer.status_code == 403
+            if refused:
+                assert code(answer) == "insufficient-scope"
+            if refused is allowed or answer.status_code in (401, 500):
+                wrong.append((operation.id, scope, answer.status_code))
+    assert wrong == []
+
+
+@pytest.mark.parametrize("scopes", ["", "openid", "Admin", "orders:own2", "orders"])
+async def test_scopes_that_are_none_of_ours_open_nothing(
+    client: httpx2.AsyncClient, scopes: str
+) -> None:
+    wrong = []
+    for operation in OPERATIONS:
+        if RIGHTS.get(operation.id, EVERYBODY) is EVERYBODY:
+            continue
+        answer = await operation.ask(client, headers=as_user("ada", scopes))
+        if answer.status_code != 403:
+            wrong.append((operation.id, answer.status_code))
+    assert wrong == []
+
+
+async def test_nobody_without_a_token_gets_any_further_than_the_door(
+    make_settings: MakeSettings,
+) -> None:
+    settings = make_settings(
+        api_auth="oidc", oidc_issuer="https://id.example.com/", oidc_audience="orders"
+    )
+    async with running(create_app(settings)) as client:
+        asked = {o.id: await o.ask(client) for o in OPERATIONS}
+    refused = {id for id, answer in asked.items() if answer.status_code == 401}
+    assert refused == RIGHTS.keys()
+
+
+async def test_a_route_that_asks_for_nothing_is_behind_the_door_too(
+    make_settings: MakeSettings,
+) -> None:
+    """Somebody forgot who may use it: then everybody known, and not everybody."""
+    settings = make_settings(
+        api_auth="oidc", oidc_issuer="https://id.example.com/", oidc_audience="orders"
+    )
+    app: FastAPI = create_app(settings)
+
+    @app.get("/v1/forgotten")
+    async def forgotten() -> None: ...
+
+    async with running(app) as client:
+        assert (await client.get("/v1/forgotten")).status_code == 401
+
+
+async def test_who_decides_sees_what_they_decide_on(shop: Shop) -> None:
+    """And the order with its events; of the other holds nothing."""
+    await shop.sell()
+    order = await shop.order()
+    for scope in (FINANCE, APPROVER):
+        decider = as_user("flo", scope)
+        for path in ("", "/events"):
+            seen = f"/v1/orders/{order['id']}{path}"
+            done(await shop.client.get(seen, headers=decider))
+        done(await shop.client.get("/v1/holds", headers=decider))
