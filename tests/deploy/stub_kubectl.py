@@ -1,26 +1,19 @@
 #!/usr/bin/env python3
-"""A kubectl that answers from rendered manifests, as a cluster in good health would.
+"""A kubectl that answers as a cluster with the objects of a file would.
 
 STUB_FOLDER holds objects.json (what is in the cluster), broken.json (answers that
-differ: the beginning of a command, its output and exit status) and calls.log.
-`kubectl kustomize`, which needs no cluster, is left to the real builder.
+differ: the beginning of a command, its output and exit status) and calls.log;
+RENDERED what `kustomize` has made of each folder. `annotate --local`, which needs no
+cluster either, is left to the real kubectl.
 """
 
 import json
 import os
 import sys
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 FOLDER = Path(os.environ["STUB_FOLDER"])
-PLURALS = {
-    "backups.postgresql.cnpg.io": "Backup",
-    "certificates.cert-manager.io": "Certificate",
-    "clusters.postgresql.cnpg.io": "Cluster",
-    "configmaps": "ConfigMap",
-    "externalsecrets.external-secrets.io": "ExternalSecret",
-}
 
 
 def main(arguments: list[str]) -> int:
@@ -29,16 +22,16 @@ def main(arguments: list[str]) -> int:
         log.write(command + "\n")
     for beginning, output, status in json.loads((FOLDER / "broken.json").read_text()):
         if command.startswith(beginning):
-            print(output)
+            print(output, file=sys.stderr if status else sys.stdout)
             return int(status)
     if arguments[0] == "kustomize":
-        real = json.loads(os.environ["BUILDER"])
-        os.execv(real[0], [*real, *arguments[1:]])
+        made = Path(os.environ["RENDERED"]) / arguments[1].replace("/", "-")
+        sys.stdout.write(made.read_text())
+        return 0
+    if "--local" in arguments:
+        real = os.environ["REAL_KUBECTL"]
+        os.execv(real, [real, *arguments])
     return ANSWERS[arguments[0]](arguments[1:])
-
-
-def option(arguments: list[str], name: str) -> str:
-    return arguments[arguments.index(name) + 1] if name in arguments else ""
 
 
 def objects() -> list[dict[str, Any]]:
@@ -46,37 +39,49 @@ def objects() -> list[dict[str, Any]]:
     return found
 
 
-def get(arguments: list[str]) -> int:
-    if "--raw" in arguments or arguments[:1] == ["namespace"]:
-        return 0
-    if "--filename" in arguments:
-        return exists()
-    kinds, namespace = arguments[0], option(arguments, "--namespace")
-    if "," in kinds:
-        for item in objects():
-            plural = item["kind"].lower() + "s"
-            inside = item["metadata"].get("namespace") == namespace
-            if plural in kinds.split(",") and inside:
-                print(f"{item['kind'].lower()}.apps/{item['metadata']['name']}")
-        return 0
-    for item in objects():
-        inside = item["metadata"].get("namespace") == namespace
-        if item["kind"] == PLURALS[kinds] and inside:
-            status(arguments, item)
+def group(item: dict[str, Any]) -> str:
+    version: str = item["apiVersion"]
+    return version.rpartition("/")[0]
+
+
+def plural(item: dict[str, Any]) -> str:
+    return ".".join(filter(None, (item["kind"].lower() + "s", group(item))))
+
+
+def api_resources(_: list[str]) -> int:
+    for version, kind in sorted({(i["apiVersion"], i["kind"]) for i in objects()}):
+        print(f"{kind.lower()}s  {version}  true  {kind}")
     return 0
 
 
-def exists() -> int:
-    # Started without site-packages, for a hundred quick answers; this one needs YAML.
-    sys.path.append(os.environ["STUB_SITE"])
-    import yaml
+def get(arguments: list[str]) -> int:
+    if "--raw" in arguments or "--output=json" not in arguments:
+        if arguments[:2] == ["namespaces", "--output=name"]:
+            print(*(f"namespace/{i['metadata']['name']}" for i in chosen("Namespace")))
+        return 0
+    if "--filename=-" in arguments:
+        asked = [identity(i) for i in json.load(sys.stdin)["items"]]
+        show([i for i in objects() if identity(i) in asked])
+    elif "--all-namespaces" in arguments:
+        kinds = arguments[0].split(",")
+        show([i for i in objects() if plural(i) in kinds])
+    else:
+        kind, _, name = arguments[0].partition("/")
+        name = name or next((a for a in arguments if "metadata.name=" in a), "")
+        wanted = name.rpartition("=")[2]
+        show([i for i in objects() if plural(i) == kind and matches(i, wanted)])
+    return 0
 
-    wanted = list(yaml.load_all(sys.stdin, yaml.CSafeLoader))
-    have = {identity(item) for item in objects()}
-    missing = [identity(item) for item in wanted if identity(item) not in have]
-    for kind, _, name in missing:
-        print(f'Error: {kind} "{name}" not found', file=sys.stderr)
-    return 1 if missing else 0
+
+def matches(item: dict[str, Any], name: str) -> bool:
+    # A ConfigMap is asked for by its labels, and has a hash in its name.
+    return name in ("", item["metadata"]["name"]) and (
+        item["kind"] != "ConfigMap" or "PUBLIC_URL" in item.get("data", {})
+    )
+
+
+def chosen(kind: str) -> list[dict[str, Any]]:
+    return [item for item in objects() if item["kind"] == kind]
 
 
 def identity(item: dict[str, Any]) -> tuple[str, str | None, str]:
@@ -84,24 +89,8 @@ def identity(item: dict[str, Any]) -> tuple[str, str | None, str]:
     return item["kind"], metadata.get("namespace"), metadata["name"]
 
 
-def status(arguments: list[str], item: dict[str, Any]) -> None:
-    """What the fields asked for say of a healthy object."""
-    path, name = option(arguments, "--output"), item["metadata"]["name"]
-    later = (datetime.now(UTC) + timedelta(days=60)).strftime("%FT%TZ")
-    now = datetime.now(UTC).strftime("%FT%TZ")
-    if "notAfter" in path:
-        print(f"{name}={later}")
-    elif "Ready" in path:
-        print(f"{name}=True")
-    elif "PUBLIC_URL" in path:
-        if "PUBLIC_URL" in item["data"]:
-            print(item["data"]["PUBLIC_URL"])
-    elif "stoppedAt" in path and f'"{item["spec"]["cluster"]["name"]}"' in path:
-        print(f"completed={now}")
-    elif "phase" in path and name == arguments[1]:
-        print("Cluster in healthy state")
-    elif "currentPrimary" in path and name == arguments[1]:
-        print(f"{name}-1")
+def show(found: list[dict[str, Any]]) -> None:
+    print(json.dumps({"kind": "List", "items": found}))
 
 
 def execute(arguments: list[str]) -> int:
@@ -117,18 +106,18 @@ def execute(arguments: list[str]) -> int:
     return 0
 
 
-def yes(arguments: list[str]) -> int:
-    print("done", *arguments)
+def yes(_: list[str]) -> int:
     return 0
 
 
 ANSWERS = {
+    "annotate": yes,
+    "api-resources": api_resources,
     "apply": yes,
+    "create": yes,
     "diff": yes,
     "exec": execute,
     "get": get,
-    "rollout": yes,
-    "wait": yes,
 }
 
 if __name__ == "__main__":

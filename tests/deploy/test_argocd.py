@@ -64,6 +64,12 @@ def applications(name: str) -> dict[str, Manifest]:
     return {m["metadata"]["name"]: m for m in of_kind(made, "Application")}
 
 
+def may(project: str) -> Manifest:
+    made = build(DEPLOY / "argocd/project")
+    spec: Manifest = named(made, "AppProject", project)["spec"]
+    return spec
+
+
 def test_one_root_brings_every_application(name: str) -> None:
     root = yaml.safe_load((DEPLOY / f"argocd/root/{name}.yaml").read_text())
     path = ROOT / root["spec"]["source"]["path"]
@@ -120,8 +126,7 @@ def test_what_scales_itself_is_left_alone(name: str) -> None:
 
 
 def test_the_project_allows_what_is_deployed_and_nothing_else(name: str) -> None:
-    made = build(DEPLOY / "argocd/applications" / name)
-    project = named(made, "AppProject", "orders")["spec"]
+    project = may("orders")
     cluster_wide = _kinds(project["clusterResourceWhitelist"])
     namespaced = _kinds(project["namespaceResourceWhitelist"])
     for manifest in environment(name):
@@ -136,6 +141,21 @@ def test_the_project_allows_what_is_deployed_and_nothing_else(name: str) -> None
     for system in SYSTEMS:
         source = applications(name)[system]["spec"]["source"]
         assert source["repoURL"] in project["sourceRepos"]
+
+
+def test_what_follows_the_branch_cannot_widen_what_it_may(name: str) -> None:
+    """The pipeline moves that branch. A person applies the projects."""
+    root = yaml.safe_load((DEPLOY / f"argocd/root/{name}.yaml").read_text())["spec"]
+    assert root["project"] == "root"
+    assert root["source"]["repoURL"] in may("root")["sourceRepos"]
+    assert "clusterResourceWhitelist" not in may("root")
+    assert [d["namespace"] for d in may("root")["destinations"]] == ["argocd"]
+    allowed = _kinds(may("root")["namespaceResourceWhitelist"])
+    made = build(DEPLOY / "argocd/applications" / name)
+    brought = {(m["apiVersion"].rpartition("/")[0], m["kind"]) for m in made}
+    assert brought <= allowed
+    assert ("argoproj.io", "AppProject") not in allowed
+    assert may("default")["destinations"] == may("default")["sourceRepos"] == []
 
 
 def _kinds(entries: list[dict[str, str]]) -> set[tuple[str, str]]:
@@ -158,8 +178,7 @@ def test_an_operator_is_installed_where_something_is_of_its_kinds(name: str) -> 
 
 def test_no_commit_makes_the_operators_project_bring_other_manifests(name: str) -> None:
     """It may bring every kind: so charts of the registry, and nothing of a branch."""
-    made = build(DEPLOY / "argocd/applications" / name)
-    allowed = named(made, "AppProject", "platform")["spec"]["sourceRepos"]
+    allowed = may("platform")["sourceRepos"]
     assert allowed == ["jfrog.example.com/helm-remote"]
     for operator in OPERATORS[name]:
         assert applications(name)[operator]["spec"]["source"]["repoURL"] in allowed
@@ -188,7 +207,7 @@ def test_a_release_may_be_followed_instead_of_a_branch() -> None:
     argocd = DEPLOY / "argocd"
     followed = argocd / "components/oci-artifact"
     made = together([argocd / "applications/production"], [followed])
-    project = named(made, "AppProject", "orders")["spec"]
+    project = may("orders")
     secrets = {
         m["spec"]["target"]["template"]["data"]["url"]
         for m in of_kind(made, "ExternalSecret")

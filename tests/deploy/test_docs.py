@@ -33,7 +33,7 @@ PAGES = [
         "how-to/backup-and-restore.md",
         "runbooks/troubleshooting.md",
     )
-] + sorted((ROOT / "scripts").glob("*.sh"))
+]
 
 KINDS = {
     "application.argoproj.io": "Application",
@@ -50,7 +50,9 @@ KINDS = {
     "deployment": "Deployment",
     "externalsecret": "ExternalSecret",
     "externalsecrets.external-secrets.io": "ExternalSecret",
+    "gatewayclass": "GatewayClass",
     "horizontalpodautoscaler": "HorizontalPodAutoscaler",
+    "ingressclass": "IngressClass",
     "job": "Job",
     "namespace": "Namespace",
     "networkpolicy": "NetworkPolicy",
@@ -62,6 +64,7 @@ KINDS = {
     "secret": "Secret",
     "secretstore": "SecretStore",
     "service": "Service",
+    "storageclass": "StorageClass",
 }
 
 OF_CHARTS = {
@@ -116,29 +119,17 @@ def _drill(system: str) -> tuple[Manifest, ...]:
 
 
 def commands(page: Path) -> Iterator[list[str]]:
-    """The words of every `kubectl …` in a page or script."""
+    """The words of every `kubectl …` in a page."""
     text = page.read_text().replace("\\\n", " ")
-    if page.suffix == ".sh":
-        # A command ends where the shell's own words begin again.
-        text = re.sub(
-            r"(kubectl [^\"'`;|&>\n]*?)( 2>|[\"'`;|&>)]).*", r"\1", _unquoted(text)
-        )
     for command in re.findall(r"(?:^|[`(] ?|  )(kubectl [^\n`]+)", text, re.MULTILINE):
         yield shlex.split(command.split(" | ")[0].split(" <<")[0])
 
 
-def _unquoted(text: str) -> str:
-    """Without the quotes around variables, and with a command first on its line."""
-    return re.sub(r'"(\$\w+)"', r"\1", text).replace("kubectl ", "\nkubectl ")
-
-
 def names(words: list[str]) -> Iterator[Thing]:
-    """What a command is about. Words with a `$` are the script's own affair."""
+    """What a command is about."""
     own = words[: words.index("--")] if "--" in words else words
     namespace = _option(own, "--namespace")
     plain = list(_without_options(own[1:]))
-    if any("$" in word for word in (namespace, *plain)):
-        return
     for word in plain:
         kind, slash, name = word.partition("/")
         if slash and kind in KINDS:
@@ -183,6 +174,23 @@ def test_every_name_in_a_command_exists(page: Path) -> None:
     assert sorted(set(asked) - known) == []
 
 
+def test_what_validate_tells_people_to_look_at_exists() -> None:
+    text = (ROOT / "scripts/inside.py").read_text()
+    told = re.findall(r'_logs\("(\w+)/([\w-]+)", "([\w-]+)"\)', text)
+    asked = {(where, KINDS[kind], name) for kind, name, where in told}
+    assert len(asked) > 3
+    assert asked <= existing()
+
+
+def test_each_step_of_a_first_deployment_has_its_check() -> None:
+    page = (ROOT / "docs/deployment.md").read_text()
+    steps = page.partition("## Step by step")[2].partition("\n## ")[0]
+    numbered = re.split(r"^(\d+)\. ", steps, flags=re.MULTILINE)[1:]
+    numbers, texts = numbered[::2], numbered[1::2]
+    assert numbers == [str(n) for n in range(1, len(texts) + 1)]
+    assert all("*Check*" in text for text in texts)
+
+
 def test_a_name_that_does_not_exist_is_found() -> None:
     command = "kubectl logs deployment/temporal-server --namespace temporal-backend"
     assert not set(names(command.split())) <= existing()
@@ -194,8 +202,8 @@ def test_namespaces_and_task_queues_of_temporal_exist(page: Path) -> None:
         if "temporal" not in words:
             continue
         inside = words[words.index("--") :] if "--" in words else []
-        assert _option(inside, "--namespace") in ("", "orders", "$namespace")
-        assert _option(inside, "--task-queue") in ("", "$queue", *TASK_QUEUES)
+        assert _option(inside, "--namespace") in ("", "orders")
+        assert _option(inside, "--task-queue") in ("", *TASK_QUEUES)
 
 
 def test_every_path_in_vault_is_in_the_table() -> None:

@@ -59,7 +59,10 @@ def test_git_works_in_the_clone_of_somebody_else(place: Path) -> None:
             "PATH": os.environ["PATH"],
             "HOME": str(home),
             "CI_PROJECT_DIR": str(clone),
-            "CI_PROJECT_URL": "https://gitlab.example.com/orders/order-services",
+            "CI_SERVER_HOST": "gitlab.example.com",
+            "CI_PROJECT_PATH": "orders/order-services",
+            "DEPLOY_KEY": os.devnull,
+            "SSH_KNOWN_HOSTS": os.devnull,
         },
         user=ARGOCD,
         group=ARGOCD,
@@ -69,6 +72,27 @@ def test_git_works_in_the_clone_of_somebody_else(place: Path) -> None:
         check=False,
     )
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
+
+
+def test_only_the_environment_s_own_key_moves_what_its_cluster_follows() -> None:
+    job = yaml.safe_dump(deploying())
+    assert "$DEPLOY_KEY" in job
+    assert "CI_JOB_TOKEN" not in (ROOT / ".gitlab-ci.yml").read_text()
+
+
+def test_the_first_deployment_ends_before_there_is_an_argo_cd(tmp_path: Path) -> None:
+    """It makes the branch and the images that scripts/deploy.sh asks for."""
+    script = [line for line in deploying()["script"] if "promote" not in line]
+    done = subprocess.run(
+        ["bash", "-e", "-c", "\n".join(script)],
+        env={"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        executable="/bin/bash",
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "docs/deployment.md" in done.stdout
 
 
 def test_a_sync_that_argo_cd_began_itself_is_waited_for(tmp_path: Path) -> None:
