@@ -354,3 +354,12 @@ def test_an_overlay_holds_differences_only() -> None:
     ]
     assert resources
     assert [p for p in resources if not p.name.startswith("patch-")] == []
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_every_namespace_is_bounded(name: str) -> None:
+    made = environment(name)
+    namespaces = {m["metadata"]["name"] for m in of_kind(made, "Namespace")}
+    for kind in ("LimitRange", "ResourceQuota"):
+        bounded = {m["metadata"]["namespace"] for m in of_kind(made, kind)}
+        assert bounded == namespaces
