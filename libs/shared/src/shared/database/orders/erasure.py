@@ -61,7 +61,7 @@ _ERASE = (
         " WHERE order_id = :id AND label_ref IS NOT NULL"
     ),
     text(
-        "UPDATE returns SET label_ref = NULL"
+        "UPDATE returns SET label_ref = NULL, label_url = NULL"
         " WHERE order_id = :id AND label_ref IS NOT NULL"
     ),
     # The card. The provider's customer is needed until it is deleted there.
