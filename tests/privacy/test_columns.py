@@ -34,7 +34,8 @@ contacts.bill_to contacts.email contacts.locale contacts.name contacts.phone
 contacts.ship_to holds.assignee holds.note idempotency_keys.body
 idempotency_keys.headers notes.text orders.external_ref orders.metadata orders.reason
 payments.customer_ref payments.method_ref payments.next_action payments.return_url
-return_lines.reason returns.label_ref returns.label_url shipments.label_ref shipments.label_url
+return_lines.reason returns.label_ref returns.label_url shipments.label_ref
+shipments.label_url
 """
 """Gone when their customer asks for it: `test_erasure.py` looks into each."""
 
