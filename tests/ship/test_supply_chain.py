@@ -1,6 +1,7 @@
 """What others made and we ship: hashed, aged, and under licences that allow it."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -41,6 +42,26 @@ def test_every_file_that_may_be_installed_has_a_hash() -> None:
 def test_nothing_is_taken_before_it_is_as_old_as_renovate_wants_it() -> None:
     renovate = json.loads((ROOT / "renovate.json").read_text())
     assert PROJECT["tool"]["uv"]["exclude-newer"] == renovate["minimumReleaseAge"]
+
+
+def test_renovate_finds_the_images_behind_the_mirror_s_name() -> None:
+    renovate = json.loads((ROOT / "renovate.json").read_text())
+    pipeline = _pipeline()
+    registry = pipeline["variables"]["DOCKER_REGISTRY"]
+    mirror = pipeline["variables"]["MIRROR"].replace("$DOCKER_REGISTRY", registry)
+    assert renovate["registryAliases"] == {"$MIRROR": mirror}
+
+
+def test_renovate_finds_every_row_of_the_table_of_charts() -> None:
+    renovate = json.loads((ROOT / "renovate.json").read_text())
+    table = (ROOT / "deploy/argocd/README.md").read_text()
+    pattern = next(
+        manager["matchStrings"][0].replace("(?<", "(?P<")
+        for manager in renovate["customManagers"]
+        if "argocd/README" in manager["managerFilePatterns"][0]
+    )
+    rows = [row for row in table.splitlines() if row.startswith("| `")]
+    assert len(re.findall(pattern, table)) == len(rows) > 5
 
 
 def test_what_is_shipped_has_licences_that_allow_it() -> None:
