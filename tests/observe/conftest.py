@@ -88,6 +88,7 @@ async def _look(services: infrastructure.Services, host: Host, home: Path) -> Se
             "STRIPE_API_KEY": "sk_test_seen",
             "STRIPE_API_BASE": payments.url,
             "API_AUTH": "disabled-loopback-only",
+            "SHOP_ORIGINS": "https://shop.example.com",
             "API_PORT": str(ports.api),
             "METRICS_HOST": "127.0.0.1",
             "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{otlp}",

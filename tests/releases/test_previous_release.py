@@ -132,6 +132,7 @@ async def older_shop(
             "CARRIER_API_BASE": courier.url,
             "CARRIER_WEBHOOK_SECRET": CARRIER_SECRET,
             "API_AUTH": "disabled-loopback-only",
+            "SHOP_ORIGINS": "https://shop.example.com",
             "API_HOST": "127.0.0.1",
             "API_PORT": str(ports.api),
             "METRICS_HOST": "127.0.0.1",
