@@ -151,6 +151,32 @@ def nothing_is_refunded_twice(e: Evidence) -> Iterator[str]:
         )
 
 
+def what_is_booked_for_a_parcel_was_taken(e: Evidence) -> Iterator[str]:
+    """To the cent: the goods left because of it."""
+    taken = {c["payment_intent"]: _amounts(c["captures"]) for c in e.charges}
+    refs = {payment["id"]: payment["provider_ref"] for payment in e["payments"]}
+    for row in e["ledger"]:
+        if (row["kind"], row["status"]) == ("capture", "succeeded"):
+            theirs = taken.get(refs.get(row["payment_id"]), Counter())
+            if not theirs[row["amount"]]:
+                yield f"booked {row}, and the provider took {dict(theirs)}"
+            theirs[row["amount"]] -= 1
+
+
+def _amounts(rows: Rows) -> Counter[int]:
+    return Counter(row["amount"] for row in rows)
+
+
+def no_step_is_left_without_an_end_or_a_hold(e: Evidence) -> Iterator[str]:
+    """What the provider was asked is settled, is on its way there, or a person's."""
+    orders = {payment["id"]: payment["order_id"] for payment in e["payments"]}
+    held = {hold["root"] for hold in e["holds"]}
+    for row in e["ledger"]:
+        open_here = row["status"] == "pending" and not row["provider_ref"]
+        if open_here and orders[row["payment_id"]] not in held:
+            yield f"nobody knows what became of {row}"
+
+
 # ── goods ───────────────────────────────────────────────────────────────────────────
 
 
@@ -254,6 +280,8 @@ RULES: tuple[Callable[[Evidence], Iterator[str]], ...] = (
     the_ledger_equals_the_providers_books,
     nothing_is_charged_twice,
     nothing_is_refunded_twice,
+    what_is_booked_for_a_parcel_was_taken,
+    no_step_is_left_without_an_end_or_a_hold,
     every_label_is_a_parcels,
     stock_equals_its_movements,
     no_event_is_missing_or_twice,

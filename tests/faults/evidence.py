@@ -34,6 +34,7 @@ TABLES = {
     " released, refunding, refunded FROM payments",
     "ledger": "SELECT id, payment_id, kind, amount, status, ref, provider_ref"
     " FROM ledger",
+    "holds": "SELECT subject, root, reason FROM holds WHERE released_at IS NULL",
     "movements": "SELECT sku, on_hand, reserved, reason FROM stock_movements",
     "stock": "SELECT sku, location, on_hand, reserved FROM stock",
     "events": "SELECT subject, seq, type, data::text AS data FROM events"

@@ -123,6 +123,12 @@ TAMPERED: dict[str, Callable[[Any], Any]] = {
     "the_ledger_equals_the_providers_books": lambda e: e.charges[0].update(refunded=0),
     "nothing_is_charged_twice": lambda e: _again(e.charges[0]["captures"]),
     "nothing_is_refunded_twice": lambda e: _again(e.charges[0]["refunds"]),
+    "what_is_booked_for_a_parcel_was_taken": lambda e: e.charges[0]["captures"][
+        0
+    ].update(amount=999),
+    "no_step_is_left_without_an_end_or_a_hold": lambda e: e.tables["ledger"][1].update(
+        status="pending", provider_ref=None
+    ),
     "every_label_is_a_parcels": lambda e: e.labels.append(
         {"id": "lbl_2", "reference": "shp_1", "voided": False}
     ),

@@ -30,6 +30,7 @@ WANTED = {
         "WorkerRefused",
         "HoldsOverdue",
         "CardTesting",
+        "MoneyInQuestion",
     ),
     *("AuditViewNotEmpty", "OrdersPlacedButNotStarted", "CaptureFailureRate"),
     *("AuthorizationsEnding", "LedgerPending", "InboxUnmatched", "FiguresUnreadable"),

@@ -118,3 +118,17 @@ async def test_a_provider_that_says_nothing_is_somebodys_business(
     await shop.payments.recover()
     order = await shop.until(order_id, has_status(OrderStatus.CONFIRMED))
     assert order.holds == ()
+
+
+async def test_a_shop_without_a_return_url_asks_its_customer_itself(
+    shop: Shop,
+) -> None:
+    await shop.stock(TEA=1)
+    order_id = await shop.place("pm_card_authenticationRequired", return_url=None)
+    await shop.held(order_id, HoldReason.PAYMENT)
+    order = (await shop.http.get(f"/v1/orders/{order_id}")).json()
+    action = order["next_action"]
+    assert action["type"] == "use_stripe_sdk"
+    assert "_secret_" in action["client_secret"]
+    await shop.payments.authenticate(succeed=True)
+    await shop.until(order_id, has_status(OrderStatus.CONFIRMED))

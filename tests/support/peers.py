@@ -112,6 +112,13 @@ class Peer:
         path = f"/_sim/payment_intents/{intent}/authenticate"
         await self._post(path, {"succeed": succeed})
 
+    async def dispute(self, intent: str | None, **how: Any) -> None:
+        """The customer asks their bank for the money."""
+        await self._post(f"/_sim/payment_intents/{intent}/dispute", how)
+
+    async def decide_dispute(self, dispute: str, *, won: bool) -> None:
+        await self._post(f"/_sim/disputes/{dispute}/end", {"won": won})
+
     async def advance(self, seconds: float) -> None:
         await self._post("/_sim/clock", {"advance_seconds": seconds})
 

@@ -39,6 +39,7 @@ Json = dict[str, Any]
 When = Callable[[OrderSnapshot], object]
 
 SHIPPING = 490
+RETURN_URL = "https://shop.example.com/back"
 PRICES = {"TEA": 1290, "MUG": 990, "GONG": 60_000, "GIFT": 0}
 PARCEL = {"weight_g": 900, "length_mm": 300, "width_mm": 200, "height_mm": 150}
 PATIENCE_SECONDS = 40.0
@@ -118,6 +119,8 @@ class Shop:
         shipping: int = SHIPPING,
         copies: int = 1,
         headers: Mapping[str, str] = MappingProxyType({}),
+        return_url: str | None = RETURN_URL,
+        provider_customer: str | None = None,
         **units: int,
     ) -> str:
         """Place an order of `units` by SKU, each of them `copies` times on a line of
@@ -134,7 +137,11 @@ class Shop:
             "expected_total": _eur(total),
             "contact": {name: PERSONAL[name] for name in ("name", "email", "phone")},
             "ship_to": dict(ship_to),
-            "payment": {"method": card, "return_url": "https://shop.example.com/back"},
+            "payment": {
+                "method": card,
+                "return_url": return_url,
+                "customer": provider_customer,
+            },
         }
         if bill_to is not None:
             order["bill_to"] = dict(bill_to)

@@ -10,6 +10,7 @@ from datetime import date, datetime
 from typing import Literal, Protocol
 
 from shared.contracts.orders.models import Parcel
+from shared.contracts.orders.states import DisputeStatus
 from temporalio.exceptions import ApplicationError
 
 
@@ -70,10 +71,14 @@ class ProviderPayment:
     ]
     authorized: int
     captured: int
+    currency: str = ""
+    """ISO 4217; empty where nothing was made."""
     capture_before: datetime | None = None
     multicapture: bool = False
     failure: str | None = None
     redirect_url: str | None = None
+    client_secret: str | None = None
+    """With it the shop's page has the customer authenticate; nobody else may see it."""
 
 
 def declined(why: str, ref: str = "") -> ProviderPayment:
@@ -88,6 +93,21 @@ class ProviderRefund:
     ref: str
     status: Literal["succeeded", "pending", "failed"]
     failure: str | None = None
+    amount: int = 0
+    currency: str = ""
+
+
+@dataclass(frozen=True)
+class ProviderDispute:
+    """Minor units. `due_at` is when evidence is due."""
+
+    ref: str
+    payment_ref: str
+    amount: int
+    currency: str
+    status: DisputeStatus
+    reason: str
+    due_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -145,6 +165,10 @@ class PaymentProvider(Protocol):
     async def refund(
         self, ref: str, amount: int, *, refund_id: str, key: str
     ) -> ProviderRefund: ...
+
+    async def dispute(self, ref: str) -> ProviderDispute:
+        """Raises `Refused` where there is none."""
+        ...
 
     async def find_refund(
         self, ref: str, *, refund_id: str, key: str

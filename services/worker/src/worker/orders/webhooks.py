@@ -8,7 +8,12 @@ from datetime import datetime
 
 from shared.contracts.orders.models import PaymentRef, RefundRef
 from shared.contracts.orders.states import MoneyKind
-from shared.contracts.orders.webhooks import CANCELED, PAYMENT_EVENTS, REFUND_EVENTS
+from shared.contracts.orders.webhooks import (
+    CANCELED,
+    DISPUTE_EVENTS,
+    PAYMENT_EVENTS,
+    REFUND_EVENTS,
+)
 from shared.database.rows import Row
 from sqlalchemy import TextClause, text
 
@@ -45,6 +50,8 @@ class OrderWebhooks:
             )
         if event.type in REFUND_EVENTS:
             return await self._refund_changed(str(event.payload["object_id"]))
+        if event.type in DISPUTE_EVENTS:
+            return await self._disputed(str(event.payload["object_id"]))
         return True  # tells nothing that is not read elsewhere
 
     async def _payment_changed(self, type: str, intent: str) -> bool:
@@ -86,6 +93,17 @@ class OrderWebhooks:
             # It may have ended long ago, and is owed again now.
             await self._nudge.revive_refund(order.refund(refund_id).reason, ref)
         await self._nudge.refund(refund_id)
+        return True
+
+    async def _disputed(self, dispute: str) -> bool:
+        said = await self._payments.dispute(dispute)
+        known = await self._find(_PAYMENT, said.payment_ref)
+        if known is None:
+            return False
+        await self._payments.hear_of_dispute(known.order_id, known.id, said)
+        # Most disputes come long after the order has ended.
+        await self._nudge.start_order(known.order_id)
+        await self._nudge.order(known.order_id)
         return True
 
     async def carrier(self, event: InboxEvent) -> bool:

@@ -86,6 +86,39 @@ class MoneyKind(StrEnum):
     REFUND = "refund"
 
 
+class DisputeStatus(StrEnum):
+    """Stripe's words. A warning is an inquiry: the money is still here."""
+
+    NEW = "new"
+    """Not the provider's: we have not heard of it before."""
+    WARNING_NEEDS_RESPONSE = "warning_needs_response"
+    WARNING_UNDER_REVIEW = "warning_under_review"
+    WARNING_CLOSED = "warning_closed"
+    NEEDS_RESPONSE = "needs_response"
+    UNDER_REVIEW = "under_review"
+    PREVENTED = "prevented"
+    WON = "won"
+    LOST = "lost"
+
+    @property
+    def ended(self) -> bool:
+        return self in (
+            DisputeStatus.WARNING_CLOSED,
+            DisputeStatus.PREVENTED,
+            DisputeStatus.WON,
+            DisputeStatus.LOST,
+        )
+
+    @property
+    def needs_response(self) -> bool:
+        return self.endswith("needs_response")
+
+    @property
+    def withdrawn(self) -> bool:
+        """The provider has taken the money from us until the bank decides."""
+        return self in (DisputeStatus.NEEDS_RESPONSE, DisputeStatus.UNDER_REVIEW)
+
+
 class HoldReason(StrEnum):
     """Why an order may wait for a person."""
 
@@ -96,6 +129,10 @@ class HoldReason(StrEnum):
     DELIVERY = "delivery"
     REFUND = "refund"
     MANUAL = "manual"
+    DISPUTE = "dispute"
+    """The customer disputes a payment at their bank."""
+    DIFFERENCE = "difference"
+    """The provider has other sums of a payment than we."""
     PROVIDER = "provider"
     """The payment provider or the carrier refuses what has to be done, or does not
     answer."""
@@ -117,6 +154,7 @@ class Decision(StrEnum):
     RESHIP = "reship"
     REFUND = "refund"
     PAID_OTHERWISE = "paid_otherwise"
+    BOOK = "book"
     RELEASE = "release"
     SETTLED = "settled"
     """Not for people: the cause went away."""
@@ -133,8 +171,11 @@ DECISIONS: dict[HoldReason, tuple[Decision, ...]] = {
         Decision.REJECT,
         Decision.RETRY,
         Decision.PAID_OTHERWISE,
+        Decision.BOOK,
     ),
     HoldReason.MANUAL: (Decision.RELEASE, Decision.CANCEL),
+    HoldReason.DISPUTE: (Decision.RELEASE, Decision.CANCEL),
+    HoldReason.DIFFERENCE: (Decision.BOOK, Decision.CANCEL),
     HoldReason.PROVIDER: (Decision.RETRY, Decision.CANCEL),
 }
 """docs/domain.md, "Holds"."""

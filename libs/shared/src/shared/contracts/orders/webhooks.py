@@ -12,4 +12,13 @@ PAYMENT_EVENTS = frozenset(
     }
 )
 REFUND_EVENTS = frozenset({"charge.refund.updated", "refund.failed", "refund.updated"})
-SUBSCRIBED_EVENTS = PAYMENT_EVENTS | REFUND_EVENTS
+DISPUTE_EVENTS = frozenset(
+    {
+        "charge.dispute.closed",
+        "charge.dispute.created",
+        "charge.dispute.funds_reinstated",
+        "charge.dispute.funds_withdrawn",
+        "charge.dispute.updated",
+    }
+)
+SUBSCRIBED_EVENTS = PAYMENT_EVENTS | REFUND_EVENTS | DISPUTE_EVENTS

@@ -104,6 +104,7 @@ class Payment(Row):
     released: int
     refunding: int
     refunded: int
+    disputed: int = 0
     capture_before: datetime | None
     created_at: datetime
     ledger: tuple[LedgerRow, ...] = ()
@@ -115,7 +116,7 @@ class Payment(Row):
 
     @property
     def refundable(self) -> int:
-        return self.captured - self.refunded - self.refunding
+        return max(0, self.captured - self.refunded - self.refunding - self.disputed)
 
     def rows(self, kind: MoneyKind) -> list[LedgerRow]:
         return [row for row in self.ledger if row.kind is kind]
@@ -301,7 +302,12 @@ class OrderSnapshot(Row):
         if self.status is OrderStatus.CANCELLED:
             return 0
         goods = sum(line.price_to_capture(line.uncaptured) for line in self.lines)
-        return goods + self.shipping_due
+        return max(0, goods + self.shipping_due - self.paid_ahead)
+
+    @property
+    def paid_ahead(self) -> int:
+        """Money that was taken beyond the price of what it was taken for."""
+        return max(0, -self.goodwill)
 
     @property
     def shipping_creditable(self) -> int:

@@ -289,7 +289,8 @@ class LedgerRow(Base):
     __table_args__ = (
         _one_of("kind", "authorize capture release refund", "kind"),
         _one_of("status", "pending succeeded failed", "status"),
-        CheckConstraint("amount > 0", name="amount"),
+        # Below zero: a correction of what had been booked.
+        CheckConstraint("amount <> 0", name="amount"),
         UniqueConstraint("payment_id", "kind", "ref", "attempt"),
         Index(
             "ledger_once",
@@ -300,6 +301,25 @@ class LedgerRow(Base):
             postgresql_where="status IN ('pending', 'succeeded')",
         ),
         Index("ledger_pending", "created_at", postgresql_where="status = 'pending'"),
+    )
+
+
+class Dispute(Base):
+    """What a bank decides about a payment, under the provider's own id. `withdrawn` is
+    what is gone while it does."""
+
+    __tablename__ = "disputes"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    payment_id: Mapped[str] = mapped_column(ForeignKey("payments.id"))
+    amount: Mapped[int] = _amount(None)
+    withdrawn: Mapped[int] = _amount()
+    status: Mapped[str]
+    reason: Mapped[str]
+    due_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    __table_args__ = (
+        CheckConstraint("amount > 0 AND withdrawn >= 0", name="amount"),
+        Index("disputes_payment", "payment_id"),
     )
 
 

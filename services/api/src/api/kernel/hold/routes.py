@@ -35,6 +35,8 @@ router = APIRouter(prefix="/v1", tags=["holds"])
 DECIDERS: dict[HoldReason, str] = {
     HoldReason.APPROVAL: "approvals",
     HoldReason.REFUND: "refunds:any",
+    HoldReason.DIFFERENCE: "refunds:any",
+    HoldReason.DISPUTE: "refunds:any",
     **dict.fromkeys(
         (
             HoldReason.STOCK,

@@ -26,7 +26,12 @@ from api.http.problems import Problem
 from api.kernel.notes import keep_note
 from api.orders.lines import of_command
 from api.orders.order import queries
-from api.orders.order.acceptance import Tariffs, check_return_url, shipping_price
+from api.orders.order.acceptance import (
+    Tariffs,
+    check_provider_customer,
+    check_return_url,
+    shipping_price,
+)
 from api.orders.order.placement import PROVIDER
 from api.orders.order.presenter import show_attempt, show_order
 from api.orders.order.routes import etag, order_response
@@ -68,6 +73,7 @@ async def pay_order(
     async def work(command: Command) -> StoredResponse:
         payment_id = command.memo["payment_id"]
         check_return_url(wanted, services.settings.shop_origins, "#/return_url")
+        check_provider_customer(caller, wanted, "#/customer")
         _check_payable(await queries.order(services, order_id), payment_id)
         await change(
             services.engine,
@@ -132,6 +138,7 @@ async def _offer(work: UnitOfWork, payment_id: str, wanted: NewPayment) -> _Offe
             "provider": PROVIDER,
             "method": wanted.method,
             "return_url": wanted.return_url,
+            "customer_ref": wanted.customer,
         },
     )
     if offered is not None:
@@ -140,8 +147,9 @@ async def _offer(work: UnitOfWork, payment_id: str, wanted: NewPayment) -> _Offe
 
 
 _OFFER = text(
-    "INSERT INTO payments (id, order_id, provider, method_ref, return_url)"
-    " VALUES (:id, :order_id, :provider, :method, :return_url)"
+    "INSERT INTO payments"
+    " (id, order_id, provider, method_ref, return_url, customer_ref)"
+    " VALUES (:id, :order_id, :provider, :method, :return_url, :customer_ref)"
     " ON CONFLICT (id) DO NOTHING RETURNING id"
 )
 

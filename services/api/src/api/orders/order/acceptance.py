@@ -53,3 +53,12 @@ def check_return_url(payment: NewPayment, origins: Sequence[str], pointer: str) 
 def _is_of(url: str, origin: str) -> bool:
     """Compared as text, so that no two readers of an address can disagree."""
     return url.startswith(origin) and url[len(origin) :][:1] in ("", "/", "?", "#")
+
+
+def check_provider_customer(
+    caller: Principal, payment: NewPayment, pointer: str
+) -> None:
+    """With somebody else's customer go somebody else's saved cards. Raises `Problem`
+    insufficient-scope."""
+    if payment.customer is not None and not caller.may("orders:write"):
+        raise Problem("insufficient-scope", f"Only a service may give {pointer}.")

@@ -16,6 +16,7 @@ from shared.database.orders.snapshot import Line, OrderSnapshot, Payment
 from sqlalchemy import text
 
 from api.http.problems import Problem, invalid
+from api.orders.amounts import check_charge, check_currency, check_part
 from api.orders.order.schemas import NewLine, NewOrder
 
 # The one provider there is; its reference follows with the authorisation.
@@ -37,9 +38,14 @@ async def place(
 ) -> OrderSnapshot:
     """Freeze the prices and write the order with its lines, contact, payment method and
     first event. Raises `Problem`; then the caller's transaction must be rolled back."""
+    check_currency("#/currency", wanted.currency)
     lines = _priced(wanted, await _products(connection, wanted))
     total = sum(line.total for line in lines) + wanted.shipping.amount.amount
     _check_total(wanted, total)
+    check_part(
+        "#/shipping/amount/amount", wanted.currency, wanted.shipping.amount.amount
+    )
+    check_charge("#/expected_total/amount", wanted.currency, total)
     order_id, payment_id = new_id("ord"), new_id("pay")
     parameters = _parameters(wanted, lines, total) | {
         "order_id": order_id,
@@ -86,7 +92,7 @@ def _untried(payment_id: str, wanted: NewOrder, created_at: datetime) -> Payment
         provider=PROVIDER,
         provider_ref=None,
         method_ref=wanted.payment.method,
-        customer_ref=None,
+        customer_ref=wanted.payment.customer,
         off_session=False,
         return_url=wanted.payment.return_url,
         next_action=None,
@@ -213,8 +219,10 @@ _PLACE = text(
       VALUES (:order_id, :name, :email, :phone, :locale, cast(:ship_to AS jsonb),
         cast(:bill_to AS jsonb))
     ), payment AS (
-      INSERT INTO payments (id, order_id, provider, method_ref, return_url)
-      VALUES (:payment_id, :order_id, :provider, :method, :return_url)
+      INSERT INTO payments
+        (id, order_id, provider, method_ref, return_url, customer_ref)
+      VALUES
+        (:payment_id, :order_id, :provider, :method, :return_url, :customer_ref)
     ), event AS (
       INSERT INTO events (subject, seq, type, actor, data)
       VALUES (:order_id, 1, 'order.placed', :actor, cast(:data AS jsonb))
@@ -245,5 +253,6 @@ def _parameters(wanted: NewOrder, lines: Sequence[Line], total: int) -> dict[str
         "provider": PROVIDER,
         "method": wanted.payment.method,
         "return_url": wanted.payment.return_url,
+        "customer_ref": wanted.payment.customer,
         "data": json.dumps({"total": total, "currency": wanted.currency}),
     }

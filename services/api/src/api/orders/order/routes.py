@@ -18,7 +18,11 @@ from api.http.paging import page_response
 from api.http.problems import Problem, invalid
 from api.http.schemas import Page
 from api.orders.order import queries
-from api.orders.order.acceptance import check_customers_order, check_return_url
+from api.orders.order.acceptance import (
+    check_customers_order,
+    check_provider_customer,
+    check_return_url,
+)
 from api.orders.order.placement import place
 from api.orders.order.presenter import show_order
 from api.orders.order.quantities import check_quantities
@@ -60,6 +64,7 @@ async def place_order(
     """
     seconds = _wait_seconds(prefer)
     customer = _customer(caller, wanted)
+    check_provider_customer(caller, wanted.payment, "#/payment/customer")
 
     async def work(connection: Connection, _: Command) -> StoredResponse:
         settings = services.settings

@@ -123,10 +123,14 @@ class NewContact(Request):
 
 class NewPayment(Request):
     """`method` is the provider's id of a payment method; `return_url` is where the
-    provider sends the buyer back to after asking for authentication."""
+    provider sends the buyer back to after asking for authentication; without one, the
+    shop's own page asks with the `client_secret` of `next_action`. `customer` is the
+    provider's id of a customer that the shop has made there itself; only a service
+    may name it."""
 
     method: PaymentMethod
     return_url: Url | None = None
+    customer: PaymentMethod | None = None
 
 
 class NewOrder(Request):

@@ -13,6 +13,7 @@ from api.http.paging import ListQuery, page_response
 from api.http.paging import text as text_of
 from api.http.problems import invalid
 from api.http.schemas import Money, Page
+from api.orders.amounts import check_currency, check_part
 from api.orders.paths import SkuPath
 from api.orders.product.schemas import HIGHEST_PRICE, Product, ProductBody
 from api.services import ApiServices
@@ -30,6 +31,8 @@ async def put_product(
     """Create or replace. Orders that are placed keep the price they were placed at."""
     if wanted.price.amount > HIGHEST_PRICE:
         raise invalid("#/price/amount", "less_than_equal", f"At most {HIGHEST_PRICE}")
+    check_currency("#/price/currency", wanted.price.currency)
+    check_part("#/price/amount", wanted.price.currency, wanted.price.amount)
     values = wanted.model_dump(exclude={"price"}) | {
         "sku": sku,
         "price": wanted.price.amount,

@@ -13,6 +13,7 @@ from api.http.idempotency import Command, Idempotent, StoredResponse
 from api.http.openapi import keyed, problems, response_headers
 from api.http.problems import invalid
 from api.kernel.notes import keep_note
+from api.orders.amounts import check_part
 from api.orders.lines import of_command
 from api.orders.order import queries
 from api.orders.paths import OrderPath, RefundPath
@@ -87,6 +88,8 @@ def _check(order: OrderSnapshot, wanted: shown.NewRefund) -> None:
         raise invalid(
             "#/amount/currency", "currency", f"The order is in {order.currency}"
         )
+    if wanted.amount:
+        check_part("#/amount/amount", order.currency, wanted.amount.amount)
 
 
 @router.get(

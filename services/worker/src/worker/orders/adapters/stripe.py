@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, TypeVar, cast
 
 import stripe
+from shared.contracts.orders.charging import charging
+from shared.contracts.orders.states import DisputeStatus
 from shared.platform.telemetry import answered, calling
 
 from worker.orders.adapters.stripe_errors import judge
@@ -16,6 +18,7 @@ from worker.orders.ports import (
     Booked,
     KeySpent,
     MovedOn,
+    ProviderDispute,
     ProviderPayment,
     ProviderRefund,
     Refused,
@@ -33,10 +36,6 @@ TIMEOUT = timedelta(seconds=25)
 
 SPENT_KEYS_AT_MOST = 5
 """How many keys in a row may answer a stored error before somebody else tries."""
-
-COUNTED_OTHERWISE = {"ISK", "MGA", "UGX"}
-"""Of these Stripe's unit is not ISO 4217's: it would take a hundredth of the amount, or
-a hundred times as much (docs.stripe.com/currencies, "Special cases")."""
 
 STATUS: dict[str, Literal["authorized", "requires_action", "cancelled", "captured"]] = {
     "requires_capture": "authorized",
@@ -63,7 +62,15 @@ class StripePayments:
         await self._http.close_async()  # type: ignore[no-untyped-call]
 
     async def customer(self, customer: str) -> str:
-        # A repeat makes no second one, so that `find` looks where an earlier try asked.
+        quoted = customer.replace("\\", "\\\\").replace("'", "\\'")
+        # Not every account may search.
+        with suppress(Refused), _translated():
+            known = await self._stripe.customers.search_async(
+                {"query": f"metadata['customer_id']:'{quoted}'", "limit": 1}
+            )
+            if known.data:
+                return known.data[0].id
+        # The search lags behind: until it has caught up, the key makes no second one.
         made = await _harmless(
             f"customer:{customer}",
             lambda key: self._stripe.customers.create_async(
@@ -81,7 +88,7 @@ class StripePayments:
                 raise
 
     async def authorize(self, wanted: Authorization, key: str) -> ProviderPayment:
-        if wanted.currency in COUNTED_OTHERWISE:
+        if charging(wanted.currency) is None:
             return _declined(Refused("currency-not-supported"))
         params: dict[str, Any] = {
             "amount": wanted.amount,
@@ -234,6 +241,10 @@ class StripePayments:
             return ProviderRefund(ref="", status="failed", failure=refused.code)
         return _refund(refund)
 
+    async def dispute(self, ref: str) -> ProviderDispute:
+        with _translated():
+            return _dispute(await self._stripe.disputes.retrieve_async(ref))
+
     async def find_refund(
         self, ref: str, *, refund_id: str, key: str
     ) -> ProviderRefund | None:
@@ -334,10 +345,25 @@ def _payment(intent: stripe.PaymentIntent) -> ProviderPayment:
         status=STATUS.get(intent.status, "declined"),
         authorized=intent.amount_capturable,
         captured=intent.amount_received,
+        currency=intent.currency.upper(),
         capture_before=datetime.fromtimestamp(ends, UTC) if ends else None,
         multicapture=(card.get("multicapture") or {}).get("status") == "available",
         failure=(seen.get("last_payment_error") or {}).get("code"),
         redirect_url=(action.get("redirect_to_url") or {}).get("url"),
+        client_secret=seen.get("client_secret") if action else None,
+    )
+
+
+def _dispute(dispute: stripe.Dispute) -> ProviderDispute:
+    due = dispute.evidence_details.due_by
+    return ProviderDispute(
+        ref=dispute.id,
+        payment_ref=str(dispute.payment_intent),
+        amount=dispute.amount,
+        currency=dispute.currency.upper(),
+        status=DisputeStatus(dispute.status),
+        reason=dispute.reason,
+        due_at=datetime.fromtimestamp(due, UTC) if due else None,
     )
 
 
@@ -350,4 +376,10 @@ def _refund(refund: stripe.Refund) -> ProviderRefund:
             status = "failed"
         case _:
             status = "pending"
-    return ProviderRefund(refund.id, status, getattr(refund, "failure_reason", None))
+    return ProviderRefund(
+        refund.id,
+        status,
+        failure=getattr(refund, "failure_reason", None),
+        amount=refund.amount,
+        currency=refund.currency.upper(),
+    )

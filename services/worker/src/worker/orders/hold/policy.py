@@ -17,6 +17,7 @@ PAYMENT_DUE = timedelta(hours=72)
 ADDRESS_DUE = timedelta(days=7)
 DELIVERY_DUE = timedelta(days=2)
 REFUND_DUE = timedelta(days=2)
+DIFFERENCE_DUE = timedelta(days=2)
 PROVIDER_DUE = timedelta(hours=4)
 
 

@@ -24,6 +24,9 @@ from worker.orders.refund.breakdown import owed
 from worker.orders.shipment.changes import cancel_shipment, leave_out
 from worker.orders.stock.changes import add_to_line, give_back, move_stock
 
+ABOUT_MONEY = (HoldReason.REFUND, HoldReason.DIFFERENCE, HoldReason.DISPUTE)
+"""What is wrong with money is still wrong once the order is cancelled."""
+
 
 @dataclass
 class Undone:
@@ -85,7 +88,12 @@ async def cancel_units(
         await _cancel_order(change, order, reason)
     else:
         await _settle_stock_hold(change, order, wanted)
-    due = owed(order, undone.paid, shipping=order.shipping_creditable if whole else 0)
+    due = owed(
+        order,
+        undone.paid,
+        shipping=order.shipping_creditable if whole else 0,
+        everything=whole,
+    )
     refund_id = await refunds.request(
         change, order, due, reason=RefundReason.CANCELLATION
     )
@@ -102,8 +110,7 @@ async def _settle_stock_hold(
 async def _cancel_order(change: UnitOfWork, order: OrderSnapshot, reason: str) -> None:
     await change.update(Order, order.id, status=OrderStatus.CANCELLED, reason=reason)
     for hold in order.holds:
-        # What is wrong with a refund is still to be decided.
-        if hold.reason is not HoldReason.REFUND and hold.subject[:4] != "ref_":
+        if hold.reason not in ABOUT_MONEY and hold.subject[:4] != "ref_":
             await release_holds(change, Decision.SETTLED, hold_id=hold.id)
     change.event("order.cancelled", reason=reason)
 

@@ -14,6 +14,7 @@ from worker.orders.hold.changes import allow_partial
 from worker.orders.hold.effects import decides, decides_lines
 from worker.orders.hold.policy import STOCK_DUE
 from worker.orders.order.cancel import cancel_units, cancellable
+from worker.orders.refund.book import book
 from worker.orders.shipment.changes import cancel_shipment
 
 
@@ -21,8 +22,20 @@ from worker.orders.shipment.changes import cancel_shipment
 @decides(HoldReason.PAYMENT, Decision.CANCEL)
 @decides(HoldReason.ADDRESS, Decision.CANCEL)
 @decides(HoldReason.MANUAL, Decision.CANCEL)
+@decides(HoldReason.DISPUTE, Decision.CANCEL)
 async def _cancel_all(change: UnitOfWork, order: OrderSnapshot, hold: Hold) -> None:
     await _cancel(change, order, hold, dict(cancellable(order)))
+
+
+@decides(HoldReason.DIFFERENCE, Decision.CANCEL)
+async def _book_and_cancel(
+    change: UnitOfWork, order: OrderSnapshot, hold: Hold
+) -> None:
+    """What was taken has to be in our books before it can be given back."""
+    await book(change, order, hold)
+    await change.flush()
+    now = await read_order(change.connection, order.id)
+    await _cancel_all(change, now, hold)
 
 
 @decides(HoldReason.PROVIDER, Decision.CANCEL)

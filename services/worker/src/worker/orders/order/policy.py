@@ -67,6 +67,10 @@ OrderStep = (
 )
 
 
+MONEY_HOLDS = frozenset({HoldReason.PAYMENT, HoldReason.DIFFERENCE, HoldReason.DISPUTE})
+"""While one of these is open, no other money is asked for."""
+
+
 def next_step(facts: OrderState, running: Collection[str], now: datetime) -> OrderStep:
     """What an order needs next. `running` are the ids of the shipments and refunds
     whose workflows are under way."""
@@ -132,7 +136,7 @@ def _toward_completion(
 
 
 def _cover(facts: OrderState, held: Collection[HoldReason], now: datetime) -> OrderStep:
-    if HoldReason.PAYMENT in held:
+    if not MONEY_HOLDS.isdisjoint(held):
         return _wait(facts, now)
     return Authorize()
 

@@ -18,13 +18,14 @@ from shared.contracts.orders.models import (
 from temporalio import activity
 
 from worker.orders.order.state import order_state
-from worker.orders.payment import authorize, capture, release
+from worker.orders.payment import authorize, capture, disputes, release
 from worker.orders.payment.amounts import uncovered
 from worker.orders.payment.attempts import AttemptLimits
 from worker.orders.payment.requests import ProviderRequests
 from worker.orders.ports import (
     Authorization,
     PaymentProvider,
+    ProviderDispute,
     ProviderPayment,
     declined,
 )
@@ -165,6 +166,16 @@ class PaymentActivities(PaymentSteps):
             partial(release.settle, row_id=request.row_id, answer=answer),
         )
         return await self._facts(ref.order_id)
+
+    async def hear_of_dispute(
+        self, order_id: str, payment_id: str, said: ProviderDispute
+    ) -> None:
+        await self._settle(
+            order_id, partial(disputes.record, payment_id=payment_id, said=said)
+        )
+
+    async def dispute(self, ref: str) -> ProviderDispute:
+        return await self._provider.dispute(ref)
 
     async def is_cancelled(self, provider_ref: str) -> bool:
         return (await self._provider.payment(provider_ref)).status == "cancelled"

@@ -84,7 +84,8 @@ def _stuck(order: OrderSnapshot, payment: Payment) -> bool:
     """The provider has refused to give it back, and nobody has decided what follows."""
     refused = payment.rows(MoneyKind.RELEASE)[-1:]
     failed = any(row.status is MoneyStatus.FAILED for row in refused)
-    return failed and order.hold(HoldReason.PROVIDER) is not None
+    held = (order.hold(HoldReason.PROVIDER), order.hold(HoldReason.DIFFERENCE))
+    return failed and any(held)
 
 
 def renew_at(order: OrderSnapshot, now: datetime) -> datetime | None:

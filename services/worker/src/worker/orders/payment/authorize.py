@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from shared.contracts.base import Payload
+from shared.contracts.orders.charging import chargeable
 from shared.contracts.orders.states import (
     TOO_MANY_ATTEMPTS,
     Decision,
@@ -15,14 +16,25 @@ from shared.database.kernel.holds import release_holds
 from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import LedgerRow, OrderSnapshot, Payment
 from shared.database.orders.tables import Payment as PaymentTable
+from sqlalchemy import text
 
 from worker.orders.hold.changes import ask_for_payment, settle_provider_hold
 from worker.orders.payment import ledger
 from worker.orders.payment.amounts import uncovered, unsettled
 from worker.orders.payment.attempts import AttemptLimits, too_many
+from worker.orders.payment.compare import (
+    as_answered,
+    as_booked,
+    authorized_as_asked,
+    differences,
+)
+from worker.orders.payment.difference import DIFFERS, stop_for_difference
 from worker.orders.payment.requests import ProviderRequest, open_request, resume
 from worker.orders.ports import ProviderPayment
 from worker.orders.store import Done
+
+AMOUNT_NOT_CHARGEABLE = "amount-not-chargeable"
+"""What is left to pay is less, or more, than the provider takes at once."""
 
 
 class Begun(Payload):
@@ -54,6 +66,9 @@ async def begin(
     amount = uncovered(order, now)
     if payment_id is not None or amount == 0 or order.status.final:
         return Begun()
+    if not chargeable(order.currency, amount):
+        await ask_for_payment(change, AMOUNT_NOT_CHARGEABLE, amount=amount)
+        return Begun()
     payment = _untried(order) or await _saved(change, order)
     if payment is None:
         waiting = _waits_for_customer(order)
@@ -65,6 +80,8 @@ async def begin(
         await ask_for_payment(change, TOO_MANY_ATTEMPTS)
         change.event("payment.stopped", payment_id=payment.id)
         return Begun()
+    customer_ref = payment.customer_ref or await _remembered(change, order)
+    payment = payment.model_copy(update={"customer_ref": customer_ref})
     request = await open_request(
         change, payment.id, MoneyKind.AUTHORIZE, amount, order.id, now
     )
@@ -81,6 +98,21 @@ def _begun(order: OrderSnapshot, payment: Payment, request: ProviderRequest) -> 
         off_session=payment.off_session,
         return_url=payment.return_url,
     )
+
+
+async def _remembered(change: UnitOfWork, order: OrderSnapshot) -> str | None:
+    """The provider's customer of an earlier order: it has the saved cards."""
+    found = await change.connection.scalar(_REMEMBERED, {"customer": order.customer})
+    return None if found is None else str(found)
+
+
+_REMEMBERED = text(
+    """
+    SELECT p.customer_ref FROM payments p JOIN orders o ON o.id = p.order_id
+    WHERE o.customer = :customer AND p.customer_ref IS NOT NULL
+    ORDER BY p.created_at DESC LIMIT 1
+    """
+)
 
 
 def _under_way(order: OrderSnapshot, payment_id: str | None) -> Payment | None:
@@ -132,6 +164,10 @@ async def settle(
         return Done()
     await settle_provider_hold(change, order)
     match answer.status:
+        case "authorized" | "captured" if not authorized_as_asked(
+            row, order.currency, answer
+        ):
+            await _differs(change, order, payment, row, customer_ref, answer)
         case "authorized" | "captured":
             await _authorized(change, order, payment, row, customer_ref, answer)
         case "requires_action":
@@ -142,6 +178,31 @@ async def settle(
             if not order.status.final:
                 await ask_for_payment(change, _why(answer), payment_id=payment.id)
     return Done()
+
+
+async def _differs(
+    change: UnitOfWork,
+    order: OrderSnapshot,
+    payment: Payment,
+    row: LedgerRow,
+    customer_ref: str | None,
+    answer: ProviderPayment,
+) -> None:
+    """Somebody else has changed it meanwhile: it covers nothing until it is booked."""
+    await ledger.settle(
+        change, row.id, MoneyStatus.FAILED, provider_ref=answer.ref, failure=DIFFERS
+    )
+    await change.update(
+        PaymentTable,
+        payment.id,
+        capture_before=answer.capture_before,
+        multicapture=answer.multicapture,
+        next_action=None,
+        provider_ref=answer.ref,
+        customer_ref=customer_ref,
+    )
+    found = differences(as_booked(payment), as_answered(answer))
+    await stop_for_difference(change, order, payment.id, answer.ref, found)
 
 
 async def _authorized(
@@ -181,10 +242,18 @@ async def _action_required(
         payment.id,
         provider_ref=answer.ref,
         customer_ref=customer_ref,
-        next_action={"type": "redirect", "url": answer.redirect_url},
+        next_action=_action(answer),
     )
     change.event("payment.action_required", payment_id=payment.id)
     await ask_for_payment(change, "authentication-required", payment_id=payment.id)
+
+
+def _action(answer: ProviderPayment) -> dict[str, str | None]:
+    """What the customer does next: without a `return_url` the shop's own page asks
+    them, by the provider's script and this secret."""
+    if answer.redirect_url is None and answer.client_secret is not None:
+        return {"type": "use_stripe_sdk", "client_secret": answer.client_secret}
+    return {"type": "redirect", "url": answer.redirect_url}
 
 
 async def _declined(

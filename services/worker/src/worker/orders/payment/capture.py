@@ -14,6 +14,13 @@ from shared.database.orders.tables import Shipment as ShipmentTable
 from worker.orders.hold.changes import ask_for_payment, settle_provider_hold
 from worker.orders.payment import ledger
 from worker.orders.payment.amounts import capturable, capture_price, unpaid_units
+from worker.orders.payment.compare import (
+    as_answered,
+    as_booked,
+    captured_as_asked,
+    differences,
+)
+from worker.orders.payment.difference import DIFFERS, stop_for_difference
 from worker.orders.payment.requests import ProviderRequest, open_request, resume
 from worker.orders.ports import ProviderPayment
 from worker.orders.stock.changes import add_to_line
@@ -51,7 +58,7 @@ async def begin(
             )
     _check_may_be_paid(order, shipment)
     units = unpaid_units(order, shipment)
-    amount = capture_price(order, units) + order.shipping_due
+    amount = max(0, _due(order, units) - order.paid_ahead)
     if amount == 0:
         await _mark_paid(change, order, shipment, units, None, 0)
         return Begun(outcome="captured")
@@ -69,6 +76,10 @@ async def begin(
         multicapture=payment.multicapture,
         captured_before=payment.captured,
     )
+
+
+def _due(order: OrderSnapshot, units: Mapping[int, int]) -> int:
+    return capture_price(order, units) + order.shipping_due
 
 
 def _check_may_be_paid(order: OrderSnapshot, shipment: Shipment) -> None:
@@ -100,6 +111,12 @@ async def settle(
         )
         await ask_for_payment(change, "capture-failed", payment_id=payment.id)
         return Done()
+    if not captured_as_asked(payment, row, order.currency, answer):
+        await ledger.settle(change, row.id, MoneyStatus.FAILED, failure=DIFFERS)
+        await ledger.add(change, payment.id, capturing=-row.amount)
+        found = differences(as_booked(payment), as_answered(answer))
+        await stop_for_difference(change, order, payment.id, answer.ref, found)
+        return Done()
     await ledger.settle(change, row.id, MoneyStatus.SUCCEEDED, provider_ref=answer.ref)
     await ledger.add(change, payment.id, capturing=-row.amount, captured=row.amount)
     rest = payment.held - row.amount
@@ -111,8 +128,7 @@ async def settle(
         await ledger.settle(change, released, MoneyStatus.SUCCEEDED)
         await ledger.add(change, payment.id, released=rest)
     units = unpaid_units(order, shipment)
-    shipping = row.amount - capture_price(order, units)
-    await _mark_paid(change, order, shipment, units, row.id, shipping)
+    await _mark_paid(change, order, shipment, units, row.id, row.amount)
     change.event(
         "payment.captured",
         payment_id=payment.id,
@@ -128,15 +144,21 @@ async def _mark_paid(
     shipment: Shipment,
     units: Mapping[int, int],
     capture_id: str | None,
-    shipping: int,
+    taken: int,
 ) -> None:
+    """What its price exceeds `taken` by was paid ahead (`goodwill` below zero)."""
+    due = _due(order, units)
     for line, n in units.items():
         await add_to_line(change, order.id, line, captured=n)
-    await change.update(Order, order.id, add={"shipping_captured": shipping})
+    await change.update(
+        Order,
+        order.id,
+        add={"shipping_captured": order.shipping_due, "goodwill": due - taken},
+    )
     await change.update(
         ShipmentTable,
         shipment.id,
         captured_at=utc_now(),
         capture_id=capture_id,
-        amount=capture_price(order, units) + shipping,
+        amount=taken,
     )

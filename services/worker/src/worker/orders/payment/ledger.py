@@ -12,6 +12,22 @@ from shared.database.orders.tables import Payment as PaymentTable
 PAID_OTHERWISE = "paid-otherwise"
 """Instead of the provider's reference: the money went another way, and the provider's
 books know nothing of it."""
+LOST_DISPUTE = "lost-dispute:"
+"""The same, before the dispute's reference: the bank has given the money back."""
+
+COUNTERS = {
+    MoneyKind.AUTHORIZE: "authorized",
+    MoneyKind.CAPTURE: "captured",
+    MoneyKind.RELEASE: "released",
+    MoneyKind.REFUND: "refunded",
+}
+"""The counter of a payment that sums up the settled rows of a kind."""
+
+
+def went_otherwise(row: LedgerRow) -> bool:
+    """Money that the customer got, and that is no refund in the provider's books."""
+    ref = row.provider_ref or ""
+    return ref == PAID_OTHERWISE or ref.startswith(LOST_DISPUTE)
 
 
 async def begin(

@@ -10,6 +10,13 @@ from shared.database.orders.tables import Payment as PaymentTable
 
 from worker.orders.hold.changes import ask_about_provider, settle_provider_hold
 from worker.orders.payment import ledger
+from worker.orders.payment.compare import (
+    as_answered,
+    as_booked,
+    differences,
+    released_as_asked,
+)
+from worker.orders.payment.difference import DIFFERS, stop_for_difference
 from worker.orders.payment.requests import ProviderRequest, open_request, resume
 from worker.orders.ports import ProviderPayment
 from worker.orders.store import Done
@@ -60,6 +67,11 @@ async def settle(
         return Done()
     if answer.status not in ("cancelled", "captured"):
         await _refused(change, payment, row, answer)
+        return Done()
+    if not released_as_asked(payment, answer):
+        await ledger.settle(change, row.id, MoneyStatus.FAILED, failure=DIFFERS)
+        found = differences(as_booked(payment), as_answered(answer))
+        await stop_for_difference(change, order, payment.id, answer.ref, found)
         return Done()
     await ledger.settle(change, row.id, MoneyStatus.SUCCEEDED)
     await ledger.add(change, payment.id, released=row.amount)

@@ -61,10 +61,15 @@ def wished(
 
 
 def owed(
-    order: OrderSnapshot, lines: Mapping[int, int], *, shipping: int = 0
+    order: OrderSnapshot,
+    lines: Mapping[int, int],
+    *,
+    shipping: int = 0,
+    everything: bool = False,
 ) -> RefundBreakdown:
     """What is due for goods that were cancelled or came back: at most what is left,
-    for a part may have been paid back before."""
+    for a part may have been paid back before. Of an order that is over (`everything`)
+    also what was paid ahead."""
     left = {
         number: min(units, order.line(number).creditable)
         for number, units in lines.items()
@@ -72,7 +77,7 @@ def owed(
     left = {number: units for number, units in left.items() if units}
     shipping = min(shipping, order.shipping_creditable)
     goods = _price(order, left)
-    rounding = _rounding(order, left)
+    rounding = order.paid_ahead if everything else _rounding(order, left)
     due = goods + shipping + rounding
     missing = max(0, due - order.refundable)
     return RefundBreakdown(left, goods, shipping, rounding - missing)
@@ -129,4 +134,4 @@ def _price(order: OrderSnapshot, lines: Mapping[int, int]) -> int:
 
 def _rounding(order: OrderSnapshot, lines: Mapping[int, int]) -> int:
     """A cent left over by a refund that was taken back goes with the next goods."""
-    return max(0, -order.goodwill) if lines else 0
+    return order.paid_ahead if lines else 0

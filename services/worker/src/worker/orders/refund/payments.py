@@ -7,7 +7,7 @@ from shared.contracts.orders.models import RefundRef, RefundState
 from temporalio import activity
 
 from worker.orders.payment.requests import ProviderRequests
-from worker.orders.ports import PaymentProvider, ProviderRefund
+from worker.orders.ports import PaymentProvider, ProviderRefund, Refused
 from worker.orders.refund import settle
 from worker.orders.refund.state import refund_state
 from worker.orders.store import Done, OrderStore
@@ -60,6 +60,7 @@ class RefundPaymentActivities(RefundPaymentSteps):
             answer = found
         else:
             return  # a person decides first whether it is asked for again
+        refunded = await self._refunded(part) if answer.status == "failed" else None
         await self._store.change(
             ref.order_id,
             partial(
@@ -67,9 +68,18 @@ class RefundPaymentActivities(RefundPaymentSteps):
                 refund_id=ref.refund_id,
                 row_id=row_id,
                 answer=answer,
+                refunded=refunded,
             ),
             Done,
         )
+
+    async def _refunded(self, part: settle.Part) -> int | None:
+        """What was given back of the payment, by whomever."""
+        try:
+            booked = await self._provider.booked(part.payment_ref)
+        except Refused:
+            return None
+        return booked.refunded if booked else None
 
 
 def _refused(why: str) -> ProviderRefund:

@@ -1,5 +1,7 @@
 """A refund at the provider: its parts are asked for one by one and settled."""
 
+from dataclasses import replace
+
 from shared.contracts.base import Payload
 from shared.contracts.orders.states import Decision, HoldReason, MoneyKind, MoneyStatus
 from shared.database.kernel.holds import place_hold, release_holds
@@ -12,6 +14,8 @@ from worker.orders.hold.changes import settle_provider_hold
 from worker.orders.hold.policy import REFUND_DUE
 from worker.orders.payment import ledger
 from worker.orders.payment.amounts import pending_refunds
+from worker.orders.payment.compare import Sums, differences, refunded_as_asked
+from worker.orders.payment.difference import DIFFERS, report_difference
 from worker.orders.payment.requests import ProviderRequest, resume
 from worker.orders.ports import ProviderRefund
 from worker.orders.store import Done
@@ -51,7 +55,10 @@ async def settle(
     refund_id: str,
     row_id: str,
     answer: ProviderRefund,
+    refunded: int | None = None,
 ) -> Done:
+    """`refunded` is what the provider has given back of the payment in all, if it was
+    asked: a refund that is refused may have been made by hand before."""
     payment, row = ledger.find_row(order, row_id)
     if row.status is MoneyStatus.SUCCEEDED and answer.status == "failed":
         # The customer's bank sent it back after all: it is owed again.
@@ -61,6 +68,8 @@ async def settle(
     if row.status is not MoneyStatus.PENDING:
         return Done()
     await settle_provider_hold(change, order, refund_id)
+    if answer.status != "failed" and not refunded_as_asked(row, order.currency, answer):
+        answer = replace(answer, status="failed", failure=DIFFERS)
     match answer.status:
         case "pending":
             await change.update(LedgerTable, row_id, provider_ref=answer.ref)
@@ -72,7 +81,7 @@ async def settle(
                 change, payment.id, refunding=-row.amount, refunded=row.amount
             )
             if len(open_parts(order, refund_id)) == 1:
-                await _finish(change, order, refund_id, MoneyStatus.SUCCEEDED)
+                await finish(change, order, refund_id, MoneyStatus.SUCCEEDED)
                 await release_holds(
                     change,
                     Decision.SETTLED,
@@ -81,7 +90,23 @@ async def settle(
                 )
         case "failed":
             await _fail(change, order, refund_id, row_id, answer)
+            found = differences(_paid_back(payment), Sums(refunded=refunded))
+            if found:
+                ref = payment.provider_ref or ""
+                await report_difference(change, order, payment.id, ref, found)
     return Done()
+
+
+def _paid_back(payment: Payment) -> Sums:
+    """What the provider should have given back, or be about to."""
+    rows = payment.rows(MoneyKind.REFUND)
+    on_its_way = sum(
+        row.amount
+        for row in rows
+        if row.status is MoneyStatus.PENDING and row.provider_ref
+    )
+    otherwise = sum(row.amount for row in rows if ledger.went_otherwise(row))
+    return Sums(refunded=payment.refunded + on_its_way - otherwise)
 
 
 async def _fail(
@@ -109,7 +134,7 @@ async def _fail(
         refund_id,
         attempt=row.attempt + 1,
     )
-    await _finish(change, order, refund_id, MoneyStatus.FAILED)
+    await finish(change, order, refund_id, MoneyStatus.FAILED)
     await place_hold(
         change,
         HoldReason.REFUND,
@@ -120,7 +145,7 @@ async def _fail(
     )
 
 
-async def _finish(
+async def finish(
     change: UnitOfWork, order: OrderSnapshot, refund_id: str, status: MoneyStatus
 ) -> None:
     await change.update(RefundTable, refund_id, status=status)

@@ -101,6 +101,7 @@ async def ship(change: UnitOfWork, order: OrderSnapshot, *, command: Ship) -> Do
     """Raises `Refusal` wrong-state, duplicate-reference."""
     shipment = order.shipment(command.shipment_id)
     _expect(shipment, ShipmentStatus.PACKED)
+    _check_money_is_ours(order)
     await _check_is_its_own(change, shipment, command.tracking)
     await send_off(
         change,
@@ -110,6 +111,16 @@ async def ship(change: UnitOfWork, order: OrderSnapshot, *, command: Ship) -> Do
         tracking=command.tracking or shipment.tracking,
     )
     return Done()
+
+
+def _check_money_is_ours(order: OrderSnapshot) -> None:
+    """Raises `Refusal` on-hold: what was paid for is disputed, or not as we think."""
+    held = [h.reason for h in order.holds if h.reason in _ABOUT_MONEY]
+    if held:
+        raise Refusal("on-hold", f"On hold: {', '.join(held)}.", holds=held)
+
+
+_ABOUT_MONEY = (HoldReason.DISPUTE, HoldReason.DIFFERENCE)
 
 
 async def _check_is_its_own(

@@ -8,8 +8,9 @@ rest is for finance to look at.
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
+from shared.contracts.base import Payload
 from shared.contracts.orders.activities import ReconcileSteps
 from shared.contracts.orders.models import (
     PaymentRef,
@@ -20,13 +21,16 @@ from shared.contracts.orders.models import (
 )
 from shared.contracts.orders.states import MoneyKind, MoneyStatus
 from shared.database.kernel.discrepancies import Finding, report
+from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import LedgerRow, OrderSnapshot, Payment
 from sqlalchemy import text
 from temporalio import activity
 
 from worker.orders.nudger import Nudger
+from worker.orders.payment import ledger
 from worker.orders.payment.activities import PaymentActivities
-from worker.orders.payment.ledger import PAID_OTHERWISE
+from worker.orders.payment.compare import Difference
+from worker.orders.payment.difference import DIFFERS, stop_for_difference
 from worker.orders.ports import Booked, PaymentProvider
 from worker.orders.refund.payments import RefundPaymentActivities
 from worker.orders.store import OrderStore
@@ -53,6 +57,10 @@ WHOSE = text(
 )
 
 Verdict = Literal["agrees", "healed", "moving"]
+
+
+class _Stopped(Payload):
+    new: int
 
 
 @dataclass(frozen=True)
@@ -201,7 +209,7 @@ class ReconcileActivities(ReconcileSteps):
                 await self._nudge.order(order.id)
                 return "healed"
         return Finding(
-            "money-differs",
+            DIFFERS,
             both.payment.id,
             {
                 "order_id": order.id,
@@ -214,8 +222,26 @@ class ReconcileActivities(ReconcileSteps):
         )
 
     async def _report(self, finding: Finding) -> int:
+        if finding.kind == DIFFERS:
+            return await self._stop(finding)
         async with self._store.engine.begin() as connection:
             return await report(connection, [finding])
+
+    async def _stop(self, finding: Finding) -> int:
+        """A person decides; the order may have ended long ago."""
+        detail = dict(finding.detail)
+        order_id, ref = str(detail.pop("order_id")), str(detail.pop("provider_ref"))
+
+        async def stop(change: UnitOfWork, order: OrderSnapshot) -> _Stopped:
+            new = await stop_for_difference(
+                change, order, finding.subject, ref, cast(Difference, detail)
+            )
+            return _Stopped(new=new)
+
+        stopped = await self._store.change(order_id, stop, _Stopped)
+        await self._nudge.start_order(order_id)
+        await self._nudge.order(order_id)
+        return stopped.new
 
 
 def _differences(both: Both) -> Iterator[tuple[str, int, int]]:
@@ -230,7 +256,7 @@ def _differences(both: Both) -> Iterator[tuple[str, int, int]]:
 
 def _paid_otherwise(payment: Payment) -> int:
     rows = payment.rows(MoneyKind.REFUND)
-    return sum(row.amount for row in rows if row.provider_ref == PAID_OTHERWISE)
+    return sum(row.amount for row in rows if ledger.went_otherwise(row))
 
 
 def _unknown(booked: Booked) -> Verdict | Finding:

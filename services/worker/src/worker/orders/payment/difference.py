@@ -1,0 +1,43 @@
+"""What differs at the provider is written down, and stops the order."""
+
+from shared.contracts.orders.states import HoldReason
+from shared.database.kernel.discrepancies import Finding, report
+from shared.database.kernel.holds import place_hold
+from shared.database.kernel.unit_of_work import UnitOfWork
+from shared.database.orders.snapshot import OrderSnapshot
+
+from worker.orders.hold.policy import DIFFERENCE_DUE
+from worker.orders.payment.compare import Difference
+
+DIFFERS = "money-differs"
+"""The kind of a discrepancy that can be booked, and why its ledger row failed."""
+
+
+async def report_difference(
+    change: UnitOfWork,
+    order: OrderSnapshot,
+    payment_id: str,
+    ref: str,
+    difference: Difference,
+) -> int:
+    """Returns 1 where it was not known before."""
+    detail = {"order_id": order.id, "provider_ref": ref, **difference}
+    return await report(change.connection, [Finding(DIFFERS, payment_id, detail)])
+
+
+async def stop_for_difference(
+    change: UnitOfWork,
+    order: OrderSnapshot,
+    payment_id: str,
+    ref: str,
+    difference: Difference,
+) -> int:
+    """Report it, and let nothing of the order go on until somebody has decided."""
+    new = await report_difference(change, order, payment_id, ref, difference)
+    await place_hold(
+        change,
+        HoldReason.DIFFERENCE,
+        due_in=DIFFERENCE_DUE,
+        detail={"payment_id": payment_id, **difference},
+    )
+    return new

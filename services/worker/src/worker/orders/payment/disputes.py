@@ -1,0 +1,147 @@
+"""A customer disputes a payment at their bank: the money is gone until that decides.
+
+docs.stripe.com/disputes. The goods that have not left stay until a person has decided;
+a loss is booked as money that went back, though not as a refund of the provider's.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from shared.contracts.orders.states import (
+    Decision,
+    DisputeStatus,
+    HoldReason,
+    MoneyKind,
+    MoneyStatus,
+)
+from shared.database.kernel.holds import place_hold, release_holds
+from shared.database.kernel.tables import Hold as HoldTable
+from shared.database.kernel.unit_of_work import UnitOfWork
+from shared.database.orders.snapshot import OrderSnapshot
+from shared.database.orders.tables import Dispute as DisputeTable
+from shared.database.orders.tables import Order
+from sqlalchemy import text
+
+from worker.orders.payment import ledger
+from worker.orders.ports import ProviderDispute
+from worker.orders.store import Done
+
+
+@dataclass(frozen=True)
+class _Known:
+    status: DisputeStatus
+    withdrawn: int
+
+
+_NEW = _Known(DisputeStatus.NEW, 0)
+
+
+async def record(
+    change: UnitOfWork, order: OrderSnapshot, *, payment_id: str, said: ProviderDispute
+) -> Done:
+    """Take the provider's current word for a dispute. Safe to repeat, in any order."""
+    known = await _known(change, said.ref)
+    if known.status is said.status or known.status.ended:
+        return Done()
+    withdrawn = said.amount if said.status.withdrawn else 0
+    await _write(change, payment_id, said, withdrawn, known)
+    await ledger.add(change, payment_id, disputed=withdrawn - known.withdrawn)
+    event = "opened" if known is _NEW else "changed"
+    change.event(
+        f"dispute.{said.status if said.status.ended else event}",
+        dispute=said.ref,
+        payment_id=payment_id,
+        amount=said.amount,
+        status=said.status,
+    )
+    if said.status is DisputeStatus.LOST:
+        await _lose(change, order, payment_id, said)
+    await _hold(change, order, payment_id, said)
+    return Done()
+
+
+async def _write(
+    change: UnitOfWork,
+    payment_id: str,
+    said: ProviderDispute,
+    withdrawn: int,
+    known: _Known,
+) -> None:
+    facts: dict[str, Any] = {
+        "status": said.status,
+        "withdrawn": withdrawn,
+        "due_at": said.due_at,
+    }
+    if known is not _NEW:
+        await change.update(DisputeTable, said.ref, **facts)
+        return
+    await change.insert(
+        DisputeTable,
+        {
+            "id": said.ref,
+            "payment_id": payment_id,
+            "amount": said.amount,
+            "reason": said.reason,
+            **facts,
+        },
+    )
+
+
+async def _lose(
+    change: UnitOfWork, order: OrderSnapshot, payment_id: str, said: ProviderDispute
+) -> None:
+    """The bank has given it back: beyond the price of what came back (M1)."""
+    row = await ledger.begin(
+        change, payment_id, MoneyKind.REFUND, said.amount, said.ref
+    )
+    await ledger.settle(
+        change,
+        row,
+        MoneyStatus.SUCCEEDED,
+        provider_ref=f"{ledger.LOST_DISPUTE}{said.ref}",
+    )
+    await ledger.add(change, payment_id, refunded=said.amount)
+    await change.update(Order, order.id, add={"goodwill": said.amount})
+
+
+async def _hold(
+    change: UnitOfWork, order: OrderSnapshot, payment_id: str, said: ProviderDispute
+) -> None:
+    """Due at the evidence date; without one once the evidence is sent. One that is won
+    needs nobody; a lost one does while goods are still here."""
+    hold = order.hold(HoldReason.DISPUTE)
+    over = said.status.ended and (
+        said.status is not DisputeStatus.LOST or not order.open_units
+    )
+    if over:
+        await release_holds(change, Decision.SETTLED, reason=HoldReason.DISPUTE)
+    elif hold is not None:
+        due = _due(said)
+        await change.update(HoldTable, hold.id, due_at=due, escalated_at=None)
+    elif said.status is not DisputeStatus.UNDER_REVIEW or order.open_units:
+        await place_hold(
+            change,
+            HoldReason.DISPUTE,
+            due_at=_due(said),
+            detail={
+                "dispute": said.ref,
+                "payment_id": payment_id,
+                "amount": said.amount,
+                "cause": said.reason,
+                "status": said.status,
+            },
+        )
+
+
+def _due(said: ProviderDispute) -> datetime | None:
+    return said.due_at if said.status.needs_response else None
+
+
+async def _known(change: UnitOfWork, ref: str) -> _Known:
+    rows = await change.connection.execute(_KNOWN, {"ref": ref})
+    row = rows.first()
+    return _Known(DisputeStatus(row.status), row.withdrawn) if row else _NEW
+
+
+_KNOWN = text("SELECT status, withdrawn FROM disputes WHERE id = :ref")

@@ -1,0 +1,100 @@
+"""The provider's word against ours: what differs is a hold before the goods leave, and
+a person can book it."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from shared.contracts.orders.states import HoldReason, OrderStatus, ShipmentStatus
+from worker.orders.adapters.stripe import StripePayments
+from worker.orders.upkeep.reconcile import ReconcileActivities
+
+from tests.orders.test_reconcile import books, reconcile  # noqa: F401 - a fixture
+from tests.support.shop import Refused, Shop, has_parcel
+
+
+@pytest.fixture
+async def provider(shop: Shop) -> AsyncIterator[StripePayments]:
+    """Somebody at the provider's dashboard."""
+    provider = StripePayments("sk_test_core", shop.payments.url)
+    yield provider
+    await provider.close()
+
+
+async def by_hand(provider: StripePayments, shop: Shop, captured: int) -> str:
+    """An order of which somebody has captured a part in the dashboard."""
+    order_id = await shop.confirmed(TEA=1)
+    (payment,) = (await shop.order(order_id)).payments
+    ref = payment.provider_ref or ""
+    await provider.capture(ref, captured, final=True, key="by-hand")
+    with pytest.raises(Refused):
+        await shop.pack(order_id)
+    return order_id
+
+
+async def test_what_was_captured_by_hand_stops_the_parcel(
+    shop: Shop, provider: StripePayments
+) -> None:
+    order_id = await by_hand(provider, shop, 100)
+    hold = await shop.held(order_id, HoldReason.DIFFERENCE)
+    assert hold.detail["captured"] == {"ledger": 0, "provider": 100}
+    order = await shop.order(order_id)
+    assert (order.captured, order.shipments[0].status) == (0, ShipmentStatus.READY)
+
+
+async def test_what_was_captured_by_hand_is_booked_and_the_rest_is_taken(
+    shop: Shop, provider: StripePayments
+) -> None:
+    order_id = await by_hand(provider, shop, 100)
+    await shop.decide(order_id, HoldReason.DIFFERENCE, "book", by="finance")
+    await shop.until(order_id, has_parcel(ShipmentStatus.PACKED))
+    order = await shop.order(order_id)
+    taken = sorted(book["captured"] for book in await shop.payments.books())
+    assert taken == [100, order.total - 100]
+    assert order.captured == order.total
+
+
+async def test_what_was_captured_by_hand_goes_back_with_the_order(
+    shop: Shop, provider: StripePayments
+) -> None:
+    order_id = await by_hand(provider, shop, 100)
+    await shop.decide(order_id, HoldReason.DIFFERENCE, "cancel", by="finance")
+    order = await shop.ended(order_id)
+    (book,) = await shop.payments.books()
+    assert order.status is OrderStatus.CANCELLED
+    assert (book["captured"], book["refunded"]) == (100, 100)
+
+
+async def test_a_refund_by_hand_settles_the_refund_that_is_owed(
+    shop: Shop,
+    provider: StripePayments,
+    books: ReconcileActivities,  # noqa: F811
+) -> None:
+    order_id = await shop.confirmed(TEA=1)
+    await shop.pack(order_id)
+    order = await shop.order(order_id)
+    ref = order.payments[0].provider_ref or ""
+    await provider.refund(ref, order.total, refund_id="", key="by-hand")
+    await shop.cancel(order_id)
+    await shop.held(order_id, HoldReason.REFUND)
+    await shop.decide(order_id, HoldReason.REFUND, "book", by="finance")
+    after = await shop.ended(order_id)
+    assert [refund.status for refund in after.refunds] == ["succeeded"]
+    assert (await reconcile(books)).found == 0
+
+
+async def test_a_refund_by_hand_is_booked_after_the_order_has_ended(
+    shop: Shop,
+    provider: StripePayments,
+    books: ReconcileActivities,  # noqa: F811
+) -> None:
+    order_id = await shop.confirmed(TEA=1)
+    await shop.delivered(order_id)
+    order = await shop.ended(order_id)
+    ref = order.payments[0].provider_ref or ""
+    await provider.refund(ref, 300, refund_id="", key="by-hand")
+    assert (await reconcile(books)).found == 1
+    await shop.decide(order_id, HoldReason.DIFFERENCE, "book", by="finance")
+    await shop.ended(order_id)
+    after = await shop.order(order_id)
+    assert (after.refunded, after.refundable) == (300, order.total - 300)
+    assert (await reconcile(books)).found == 0
