@@ -216,7 +216,9 @@ async def test_a_customer_may_follow_only_so_many_streams_at_once(
         refused = await client.get(path, headers=ada)
         assert (refused.status_code, code(refused)) == (429, "too-many-requests")
         assert refused.headers["retry-after"]
-        await heard_once(streams, client, path, STREAM | as_user("shop", "orders:read"))
+        await heard_once(
+            streams, client, path, STREAM | as_user("storefront", "orders:read")
+        )
         await streams.aclose()
 
         async def is_let_in() -> bool:

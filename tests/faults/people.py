@@ -287,7 +287,7 @@ class Story:
         return first
 
     async def _command(
-        self, name: str, path: str, body: Json, *, who: str = "shop"
+        self, name: str, path: str, body: Json, *, who: str = "storefront"
     ) -> Json | None:
         """The answer, or None where it was refused."""
         attempt = sum(done.startswith(f"sent-{name}-") for done in self._done)

@@ -78,8 +78,8 @@ async def reserve_missing(change: UnitOfWork, order: OrderSnapshot, key: str) ->
     free = await _lock_free_stock(change, skus)
     claimed = await _claimed_before(change, order, skus)
     taken = list(_allocate(wanted, free, claimed))
-    units = sum(units for _, _, units in taken)
-    if units < order.short and await is_lapsed(change, order):
+    reserved = sum(units for _, _, units in taken)
+    if reserved < order.short and await is_lapsed(change, order):
         return 0  # all or nothing: it would hold a part of it again, and not pay
     for line, location, units in taken:
         await _take(change, order.id, line, location, units)
@@ -89,7 +89,7 @@ async def reserve_missing(change: UnitOfWork, order: OrderSnapshot, key: str) ->
         "reserve",
         ((line.sku, location, 0, units) for line, location, units in taken),
     )
-    return units
+    return reserved
 
 
 async def _lock_free_stock(change: UnitOfWork, skus: set[str]) -> Free:
