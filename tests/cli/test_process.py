@@ -160,7 +160,8 @@ async def talking_to(
 
 def an_event(seq: int) -> bytes:
     head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n"
-    return head + b'data: {"seq": %d, "type": "stock.reserved"}\n\n' % seq
+    event = b'data: {"seq": %d, "type": "stock.reserved"}\nid: %d\n\n'
+    return head + event % (seq, seq)
 
 
 async def test_events_are_followed_over_connections_that_are_lost() -> None:

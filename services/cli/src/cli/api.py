@@ -137,7 +137,7 @@ class Api:
                     if stream.status_code == NOTHING_MORE:
                         return
                     for position, data in self._frames(stream):
-                        after = position
+                        after = position or after
                         if data:
                             yield json.loads(data)
             except (ApiProblem, Unreachable) as error:
@@ -163,8 +163,8 @@ class Api:
             yield stream
 
     def _frames(self, stream: httpx2.Response) -> Iterator[tuple[str, str]]:
-        """The server-sent events of a stream: each one's id and data. One without data
-        only says where the stream begins."""
+        """The server-sent events of a stream: each one's id, if any, and data. Without data
+        it only says where the stream begins."""
         if not stream.headers.get("content-type", "").startswith("text/event-stream"):
             raise SomethingElse(self._url)
         frame: dict[str, str] = {}
@@ -172,9 +172,8 @@ class Api:
             name, _, value = line.partition(": ")
             if name:
                 frame[name] = value
-            elif line == "" and "id" in frame:
-                yield frame["id"], frame.get("data", "")
-            if line == "":
+            elif line == "":
+                yield frame.get("id", ""), frame.get("data", "")
                 frame = {}
 
     def _answer(self, method: str, path: str, **request: Any) -> Json:
