@@ -163,8 +163,8 @@ class Api:
             yield stream
 
     def _frames(self, stream: httpx2.Response) -> Iterator[tuple[str, str]]:
-        """The server-sent events of a stream: each one's id, if any, and data. Without data
-        it only says where the stream begins."""
+        """The server-sent events of a stream: each one's id, if any, and data. One
+        without data only says where the stream begins."""
         if not stream.headers.get("content-type", "").startswith("text/event-stream"):
             raise SomethingElse(self._url)
         frame: dict[str, str] = {}
