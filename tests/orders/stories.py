@@ -11,7 +11,6 @@ from shared.contracts.orders.workflows import (
     Reconcile,
     Retention,
     Return,
-    Shipment,
     Sweep,
 )
 from shared.database.orders.snapshot import Return as Goods
@@ -153,7 +152,7 @@ async def unseen(shop: Shop) -> str:
     order_id = await shop.confirmed(TEA=1)
     shipment_id = await shop.shipped(order_id)
     await shop.fetch("UPDATE shipments SET shipped_at = now() - interval '3 days'")
-    await shop.parcel(shipment_id).signal(Shipment.nudge)
+    await shop.workflow(order_id).signal(Order.nudge)
     await shop.held(order_id, HoldReason.DELIVERY)
     await shop.scan(order_id, shipment_id, "delivered")
     return order_id

@@ -127,11 +127,11 @@ class Orders(RuleBasedStateMachine):
         for parcel in self.parcels(n, ShipmentStatus.READY):
             self.run(self.actors.pick(self.order(n), parcel, missing))
             if paid:
-                self.handle_parcels(self.order(n))
+                self.work(n, 2)
 
     @rule(n=which, arrives=st.booleans(), then=lag)
     def ship(self, n: int, arrives: bool, then: int) -> None:
-        self.handle_parcels(self.order(n))
+        self.work(n, 2)
         for parcel in self.parcels(n, ShipmentStatus.PACKED):
             self.run(self.actors.ship(self.order(n), parcel))
         if arrives:
@@ -196,7 +196,6 @@ class Orders(RuleBasedStateMachine):
 
     def come_to_rest(self, order_id: str) -> None:
         for _ in range(MOST_STEPS):
-            self.handle_parcels(order_id)
             goes_on = self.run(self.actors.step(order_id))
             if not goes_on and not self.is_asked(order_id):
                 return
@@ -232,10 +231,6 @@ class Orders(RuleBasedStateMachine):
     def parcels(self, n: int, *statuses: ShipmentStatus) -> list[Any]:
         order = self.run(self.actors.order(self.order(n)))
         return [parcel for parcel in order.shipments if parcel.status in statuses]
-
-    def handle_parcels(self, order_id: str) -> None:
-        for parcel in self.run(self.actors.order(order_id)).shipments:
-            self.run(self.actors.handle(order_id, parcel.id))
 
 
 def pending(payment: Payment) -> bool:

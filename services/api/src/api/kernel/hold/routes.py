@@ -203,11 +203,13 @@ async def _release(services: Services, hold: Hold, decided: models.ReleaseHold) 
         await commands.return_(hold.subject, workflows.Return.release_hold, decided)
     elif hold.subject.startswith("ref_"):
         order = await queries.order(services, hold.root)
-        cancelled = order.refund(hold.subject).reason == RefundReason.CANCELLATION
-        refund = commands.cancellation_refund if cancelled else commands.refund
-        await refund(hold.subject, workflows.Refund.release_hold, decided)
+        if order.refund(hold.subject).reason == RefundReason.CANCELLATION:
+            await commands.order(workflows.Order.release_hold, decided, _is_over)
+        else:
+            release = workflows.Refund.release_hold
+            await commands.refund(hold.subject, release, decided)
     else:
-        await services.commands.order(workflows.Order.release_hold, decided, _is_over)
+        await commands.order(workflows.Order.release_hold, decided, _is_over)
 
 
 def _is_over(order: OrderSnapshot) -> Refusal:

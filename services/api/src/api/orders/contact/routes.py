@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Response
 from pydantic import BaseModel
+from shared.contracts.base import LineQuantity
 from shared.contracts.errors import Refusal, nothing_to_cancel, too_many_attempts
 from shared.contracts.orders import models, workflows
 from shared.contracts.orders.states import (
@@ -49,6 +50,8 @@ from api.services import ApiServices
 
 router = APIRouter(prefix="/v1/orders/{order_id}", tags=["orders"])
 
+CANCEL_SECONDS = 0.8
+"""How long a caller waits for a cancellation that waits for a payment."""
 SETTLE_SECONDS = 5.0
 """How long a caller waits to hear how a payment went."""
 
@@ -159,6 +162,11 @@ _OFFER = text(
     response_model=Cancelled,
     responses={
         200: response_headers("ETag"),
+        202: {
+            "model": Cancelled,
+            "description": "Cancelled once the payment of a parcel is settled.",
+            **response_headers("ETag"),
+        },
         **keyed("not-found", "already-shipped", "already-cancelled"),
     },
 )
@@ -174,6 +182,7 @@ async def cancel_order(
 
     async def work(command: Command) -> StoredResponse:
         await keep_note(services.engine, command.key, order_id, wanted.note)
+        before = await queries.order(services, order_id)
         done = await services.commands.order(
             workflows.Order.cancel,
             models.Cancel(
@@ -185,10 +194,31 @@ async def cancel_order(
             ),
             _nothing_to_cancel,
         )
-        order = await queries.order(services, order_id)
-        return StoredResponse(200, _cancelled(done, order), {"ETag": etag(order)})
+        order = await queries.order_when(
+            services,
+            order_id,
+            lambda order: not done.pending or order.cancel_wanted is None,
+            CANCEL_SECONDS,
+        )
+        waits = done.pending and order.cancel_wanted is not None
+        shown = _cancelled(_since(before, order) if done.pending else done, order)
+        return StoredResponse(202 if waits else 200, shown, {"ETag": etag(order)})
 
     return await idempotent.run(caller, wanted, work)
+
+
+def _since(before: OrderSnapshot, order: OrderSnapshot) -> models.Cancelled:
+    """What was cancelled in between, and what is paid back for it."""
+    units = {line.line: line.cancelled for line in order.lines}
+    known = {refund.id for refund in before.refunds}
+    return models.Cancelled(
+        cancelled=tuple(
+            LineQuantity(line=line.line, quantity=units[line.line] - line.cancelled)
+            for line in before.lines
+            if units[line.line] > line.cancelled
+        ),
+        refund_id=next((r.id for r in order.refunds if r.id not in known), None),
+    )
 
 
 def _nothing_to_cancel(order: OrderSnapshot) -> Refusal:

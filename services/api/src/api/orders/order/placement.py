@@ -74,6 +74,7 @@ async def place(
         shipping_credited=0,
         goodwill=0,
         total=total,
+        cancel_wanted=None,
         ship_partial=False,
         metadata=wanted.metadata,
         version=1,

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from shared.contracts.errors import Refusal
 from shared.contracts.orders import models, workflows
-from shared.contracts.orders.states import ShipmentStatus
+from shared.contracts.orders.states import HoldReason, ShipmentStatus
 from shared.database.orders.snapshot import OrderSnapshot
 
 from api.http.auth import Principal, allowed
@@ -16,6 +16,7 @@ from api.http.paging import text as text_of
 from api.http.schemas import Nothing, Page
 from api.orders.commands import Ended, NoAnswer
 from api.orders.lines import of_command
+from api.orders.order import queries
 from api.orders.paths import ShipmentPath
 from api.orders.shipment import schemas as shown
 from api.orders.shipment.labels import fetch_label
@@ -81,9 +82,9 @@ async def pack_shipment(
 
     async def work(command: Command) -> StoredResponse:
         try:
-            await services.commands.shipment(
+            await services.commands.parcel(
                 shipment_id,
-                workflows.Shipment.pack,
+                workflows.Order.pack,
                 models.Pack(
                     order_id=shipment.order_id,
                     key=command.key,
@@ -99,9 +100,37 @@ async def pack_shipment(
             if begun.parcel is None:
                 raise
             return StoredResponse(202, show_shipment(begun))
-        return await _answer(services, shipment_id)
+        return await _packed(services, shipment)
 
     return await idempotent.run(caller, wanted, work)
+
+
+async def _packed(services: Services, shipment: Shipment) -> StoredResponse:
+    """What became of a parcel that was picked, as soon as that is known. Raises
+    `Refusal` payment-failed, on-hold."""
+    order = await queries.order_when(
+        services,
+        shipment.order_id,
+        lambda order: _is_decided(order, shipment.id),
+        services.settings.api_command_timeout.total_seconds(),
+    )
+    ready = order.shipment(shipment.id).status is ShipmentStatus.READY
+    held = _holds(order, shipment.id)
+    if ready and HoldReason.PAYMENT in held:
+        raise Refusal("payment-failed", "The payment for this parcel failed.")
+    if ready and held:
+        raise Refusal("on-hold", f"On hold: {', '.join(held)}.", holds=held)
+    answer = await _answer(services, shipment.id)
+    return StoredResponse(202, answer.body) if ready else answer
+
+
+def _is_decided(order: OrderSnapshot, shipment_id: str) -> bool:
+    over = order.shipment(shipment_id).status is not ShipmentStatus.READY
+    return over or bool(_holds(order, shipment_id))
+
+
+def _holds(order: OrderSnapshot, shipment_id: str) -> list[HoldReason]:
+    return [h.reason for h in order.holds if h.subject in (order.id, shipment_id)]
 
 
 @router.post(
@@ -120,9 +149,9 @@ async def ship_shipment(
     shipment = await read_shipment(services, shipment_id)
 
     async def work(command: Command) -> StoredResponse:
-        await services.commands.shipment(
+        await services.commands.parcel(
             shipment_id,
-            workflows.Shipment.ship,
+            workflows.Order.ship,
             models.Ship(
                 order_id=shipment.order_id,
                 key=command.key,
@@ -141,7 +170,13 @@ async def ship_shipment(
 @router.post(
     "/{shipment_id}/cancel",
     response_model=shown.Shipment,
-    responses=keyed("not-found", "wrong-state"),
+    responses={
+        202: {
+            "model": shown.Shipment,
+            "description": "Cancelled once its payment is settled; look again.",
+        },
+        **keyed("not-found", "wrong-state"),
+    },
 )
 async def cancel_shipment(
     caller: Annotated[Principal, allowed("fulfil", "orders:operate")],
@@ -154,9 +189,9 @@ async def cancel_shipment(
     shipment = await read_shipment(services, shipment_id)
 
     async def work(command: Command) -> StoredResponse:
-        await services.commands.shipment(
+        await services.commands.parcel(
             shipment_id,
-            workflows.Shipment.cancel,
+            workflows.Order.cancel_shipment,
             models.CancelShipment(
                 order_id=shipment.order_id,
                 key=command.key,
@@ -165,7 +200,15 @@ async def cancel_shipment(
             ),
             _refuse(shipment),
         )
-        return await _answer(services, shipment_id)
+        order = await queries.order_when(
+            services,
+            shipment.order_id,
+            lambda order: order.shipment(shipment_id).cancel_wanted is None,
+            services.settings.api_command_timeout.total_seconds(),
+        )
+        waits = order.shipment(shipment_id).cancel_wanted is not None
+        answer = await _answer(services, shipment_id)
+        return StoredResponse(202, answer.body) if waits else answer
 
     return await idempotent.run(caller, None, work)
 

@@ -27,8 +27,8 @@ from sqlalchemy import text
 from temporalio import activity
 
 from worker.orders.nudger import Nudger
+from worker.orders.order.payments import PaymentActivities
 from worker.orders.payment import ledger
-from worker.orders.payment.activities import PaymentActivities
 from worker.orders.payment.compare import Difference
 from worker.orders.payment.difference import DIFFERS, stop_for_difference
 from worker.orders.ports import Booked, PaymentProvider
@@ -87,7 +87,6 @@ class ReconcileActivities(ReconcileSteps):
         self._refunds = refunds
         self._nudge = nudger
 
-    @activity.defn(name="reconcile")
     async def reconcile(self, window: Window) -> Reconciled:
         """The counts are of the last attempt; what it heals stays healed."""
         done = next(iter(activity.info().heartbeat_details), "")

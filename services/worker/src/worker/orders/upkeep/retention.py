@@ -79,11 +79,9 @@ class RetentionActivities(RetentionSteps):
         self._store = store
         self._contacts_live = contacts_live
 
-    @activity.defn(name="forget_keys")
     async def forget_keys(self) -> Swept:
         return await self._forget(KEYS, KEYS_LIVE)
 
-    @activity.defn(name="forget_webhooks")
     async def forget_webhooks(self) -> Swept:
         """Webhooks that came in, and messages to customers of the same age; and how
         many mails an address got."""
@@ -92,11 +90,9 @@ class RetentionActivities(RetentionSteps):
         messages = await self._forget(MESSAGES, WEBHOOKS_LIVE)
         return Swept(found=webhooks.found + messages.found)
 
-    @activity.defn(name="forget_steps")
     async def forget_steps(self) -> Swept:
         return await self._forget(STEPS, STEPS_LIVE)
 
-    @activity.defn(name="erase_contacts")
     async def erase_contacts(self) -> Swept:
         erased = 0
         while orders := await self._forgettable():
