@@ -6,6 +6,7 @@ lives beside the API because it asks for the same tokens. Nothing is encoded her
 whoever could get payloads encrypted could decide what workflows believe.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated
@@ -22,6 +23,7 @@ from temporalio.converter import PayloadCodec
 
 from api.http.access_log import AccessLog
 from api.http.auth import Authenticator
+from api.http.door import check_structure
 from api.http.oidc import authenticator
 from api.http.problems import Problem, install_error_handlers
 from api.http.request_limits import RequestLimits
@@ -32,6 +34,10 @@ SCOPE = "orders:operate"
 
 LARGEST_BODY = 8 * 1024 * 1024
 """Bytes. A page of a history is at most 4 MiB, and base64 makes it a third larger."""
+
+
+MAX_PAYLOAD_VALUES = 40_000
+"""A page of a history has 1,000 events, and a payload with its metadata 10 values."""
 
 
 def create_codec(settings: CodecSettings) -> FastAPI:
@@ -46,7 +52,9 @@ def create_codec(settings: CodecSettings) -> FastAPI:
             app.state.authenticate = authenticator(settings, http)
             yield
 
-    app = FastAPI(title="Codec", lifespan=lifespan, openapi_url=None)
+    app = FastAPI(
+        title="Codec", lifespan=lifespan, openapi_url=None, redirect_slashes=False
+    )
     app.state.settings = settings
     app.add_middleware(
         RequestLimits,
@@ -77,14 +85,17 @@ def create_codec(settings: CodecSettings) -> FastAPI:
         (await authenticate(request.headers)).require(SCOPE)
         if x_namespace != settings.temporal_namespace:
             raise Problem("not-found", "Payloads of that namespace are not shown here.")
-        asked = _payloads(await request.body())
+        # In threads, since protobuf reads and writes JSON in Python.
+        asked = await asyncio.to_thread(_payloads, await request.body())
         shown = Payloads(payloads=[await _shown(codec, p) for p in asked.payloads])
-        return Response(json_format.MessageToJson(shown), media_type="application/json")
+        written = await asyncio.to_thread(json_format.MessageToJson, shown)
+        return Response(written, media_type="application/json")
 
     return app
 
 
 def _payloads(body: bytes) -> Payloads:
+    check_structure(body, MAX_PAYLOAD_VALUES)
     try:
         return json_format.Parse(body, Payloads())
     except (json_format.ParseError, UnicodeDecodeError):
