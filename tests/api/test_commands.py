@@ -5,7 +5,6 @@ from contextlib import AsyncExitStack
 from datetime import timedelta
 
 import httpx2
-import pytest
 from api.app import create_app
 from shared.contracts.orders.names import order_workflow_id
 from shared.contracts.orders.workflows import Order
@@ -23,10 +22,8 @@ from tests.api.shop import (
     PRICE,
     SHIPPING,
     SKU,
-    Json,
     Shop,
     an_order,
-    as_user,
     code,
     done,
     eur,
@@ -38,13 +35,6 @@ from tests.support import infrastructure
 from tests.support.peers import Peer
 
 CANCEL = {"reason": "customer-request"}
-
-
-@pytest.fixture
-async def stocked(live: Shop) -> Shop:
-    await live.sell()
-    await live.receive(10)
-    return live
 
 
 async def test_a_parcel_is_packed_shipped_and_paid(stocked: Shop) -> None:
@@ -373,63 +363,6 @@ async def test_the_address_may_change_until_it_is_packed(stocked: Shop) -> None:
     await stocked.pack(await stocked.shipment(order))
     late = await change("*", city="Dresden")
     assert (late.status_code, code(late)) == (409, "already-packed")
-
-
-async def test_the_timeline_names_the_changed_fields_alone(
-    shop: Shop, engine: Engine
-) -> None:
-    await shop.sell()
-    order = await shop.order()
-    answer = await shop.client.patch(
-        f"/v1/orders/{order['id']}/contact",
-        json={"email": "new@example.com", "phone": "+49 30 1234"},
-        headers=as_user("ada", "orders:own") | {"If-Match": '"1"'},
-    )
-    assert done(answer)["version"] == 2
-    events = await shop.get(f"/v1/orders/{order['id']}/events", after=1)
-    assert events["data"][0]["data"] == {"fields": ["email", "phone"]}
-    async with engine.connect() as connection:
-        email = await connection.scalar(text("SELECT email FROM contacts"))
-        kept = await connection.scalar(text("SELECT count(*) FROM applied"))
-    assert email == "new@example.com"
-    assert kept == 0, "a digest of it tells whoever guesses it"
-
-
-async def corrected(
-    shop: Shop, order: Json, if_match: str, **fields: object
-) -> httpx2.Response:
-    return await shop.client.patch(
-        f"/v1/orders/{order['id']}/contact",
-        json=fields,
-        headers={"If-Match": if_match},
-    )
-
-
-async def test_a_correction_of_any_version_is_never_a_repeat(
-    shop: Shop, engine: Engine
-) -> None:
-    await shop.sell()
-    order = await shop.order()
-    for email in ("old@example.com", "new@example.com", "old@example.com"):
-        done(await corrected(shop, order, "*", email=email))
-    async with engine.connect() as connection:
-        email = await connection.scalar(text("SELECT email FROM contacts"))
-    assert email == "old@example.com"
-
-
-async def test_one_of_several_versions_is_enough(shop: Shop) -> None:
-    await shop.sell()
-    order = await shop.order()
-    stale = await corrected(shop, order, '"7", W/"1"', phone="+49 30 1234")
-    assert (stale.status_code, code(stale)) == (412, "version-mismatch")
-    fresh = await corrected(shop, order, '"7", "1"', phone="+49 30 1234")
-    assert done(fresh)["version"] == 2
-
-
-async def test_a_contact_is_not_corrected_to_nothing(shop: Shop) -> None:
-    await shop.sell()
-    answer = await corrected(shop, await shop.order(), '"1"', phone=None)
-    assert (answer.status_code, code(answer)) == (422, "validation")
 
 
 async def test_a_parcel_without_a_label_says_so(stocked: Shop) -> None:

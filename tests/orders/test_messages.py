@@ -109,9 +109,13 @@ async def test_what_is_confirmed_is_what_is_still_wanted(
     await shop.stock(TEA=2)
     async with post():
         order_id = await shop.place(TEA=3)
+        await shop.held(order_id, HoldReason.STOCK)
+        _, missing = await postbox.until(2)
         await shop.decide(order_id, HoldReason.STOCK, "cancel_lines")
         await shop.until(order_id, has_status(OrderStatus.CONFIRMED))
-        mails = await postbox.until(3)
+        mails = await postbox.until(4)
+    assert "are missing" in missing.subject
+    assert "1 × Tea" in missing.text
     (mail,) = (mail for mail in mails if "is confirmed" in mail.subject)
     assert "2 × Tea" in mail.text
     assert "It comes to €30.70" in mail.text
@@ -334,6 +338,24 @@ async def test_a_mailbox_that_is_gone_is_not_tried_again(
     assert [(r.status, r.error) for r in rows] == [
         ("failed", "recipient refused: [550]")
     ]
+
+
+async def test_a_mail_that_did_not_arrive_is_sent_once_more(
+    closed_shop: Shop, post: Post, smtp_port: int, tmp_path: Path
+) -> None:
+    shop = closed_shop
+    async with refusing(smtp_port, "550 no such mailbox"), post():
+        order_id = await shop.place(TEA=1)
+        await nothing_left_open(shop)
+    await shop.fetch("UPDATE events SET at = at - interval '4 days'")
+    async with serving(tmp_path, smtp_port) as postbox, post():
+        path = f"/v1/orders/{order_id}/messages"
+        await shop.post(f"{path}/1/resend", {})
+        (mail,) = await postbox.until(1)
+        await nothing_left_open(shop)
+    assert mail.message_id == f"<{order_id}.1.1@example.com>"
+    first = (await shop.get(path))["data"][0]
+    assert (first["status"], first["resends"], first["error"]) == ("sent", 1, None)
 
 
 async def test_old_news_is_not_sent(

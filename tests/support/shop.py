@@ -59,7 +59,7 @@ ADDRESS = {
     "postal_code": "10115",
     "country": "DE",
 }
-UNKNOWN_TO_THE_CARRIER = ADDRESS | {"postal_code": "00000"}
+UNKNOWN_TO_THE_CARRIER = ADDRESS | {"postal_code": "99999"}
 
 
 class Refused(Exception):

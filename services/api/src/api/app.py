@@ -38,6 +38,8 @@ from api.kernel.timeline import routes as timeline
 from api.orders.commands import Commands
 from api.orders.contact import routes as changes
 from api.orders.erasure import routes as erasures
+from api.orders.message import routes as messages
+from api.orders.note import routes as notes
 from api.orders.order import routes as orders
 from api.orders.product import routes as products
 from api.orders.refund import routes as refunds
@@ -58,7 +60,7 @@ their codes.
 _LARGE_BODIES = ("/v1/orders", *(f"/v1/webhooks/{one}" for one in webhooks.SOURCES))
 # Commands of people and services; webhooks know their senders by signatures.
 _SUBJECTS = (
-    *(orders, timeline, feed, changes, process),
+    *(orders, timeline, feed, changes, messages, notes, process),
     *(returns, refunds),
     *(holds, shipments, stock, products, discrepancies, erasures),
 )
@@ -195,12 +197,9 @@ MAX_MEMBERS = 64
 async def _only_json(
     request: Request,
     content_type: Annotated[str | None, Header(include_in_schema=False)] = None,
-    content_encoding: Annotated[str, Header(include_in_schema=False)] = "identity",
 ) -> None:
     if request.method == "GET" or not await request.body():
         return
-    if content_encoding.strip().lower() != "identity":
-        raise Problem("unsupported-media-type", "Send it without an encoding.")
     if (content_type or "").partition(";")[0].strip().lower() != "application/json":
         raise Problem("unsupported-media-type", "Send application/json.")
 

@@ -89,9 +89,9 @@ def units_of_sku(text: str) -> tuple[str, int]:
 
 
 def money(text: str, currency: str) -> Json:
-    """`money("12.90", "EUR")` is 1290 cents."""
+    """`money("12.90", "EUR")` is 1290 cents, and so is 12,90."""
     digits = _DIGITS.get(currency, 2)
-    whole, _, rest = text.partition(".")
+    whole, _, rest = text.replace(",", ".").partition(".")
     if not (whole + rest).isdecimal() or not (whole + rest).isascii():
         raise typer.BadParameter(f"{text!r} is no amount such as 12.90")
     if len(rest) > digits:

@@ -21,7 +21,8 @@ SCOPES = {
     "orders:own": "A customer: place and see one's own orders",
     "orders:read": "See all orders",
     "orders:write": "Place and pay orders for customers",
-    "orders:operate": "Work on orders and holds; includes orders:read",
+    "orders:operate": "Work on orders and holds; includes orders:read, contacts:read",
+    "contacts:read": "See whom an order is for, and where it goes",
     "fulfil": "Pack and ship",
     "stock:read": "See the stock",
     "stock:write": "Receive and correct stock; includes stock:read",
@@ -29,14 +30,16 @@ SCOPES = {
     "refunds:write": "Refund up to a limit",
     "refunds:any": "Decide on refunds of any amount; includes orders:read",
     "money:read": "See what the books disagree about",
-    "approvals": "Approve or reject orders; includes orders:read",
+    "approvals": "Approve or reject orders; includes orders:read, contacts:read",
     "events:read": "Follow the events of all subjects",
     "admin": "Everything",
 }
 _INCLUDED = {
-    "stock:write": "stock:read",
-    # Nobody decides on what they may not see.
-    **dict.fromkeys(("orders:operate", "refunds:any", "approvals"), "orders:read"),
+    "orders:operate": ("orders:read", "contacts:read"),
+    "stock:write": ("stock:read",),
+    # Nobody decides on what they cannot see.
+    "refunds:any": ("orders:read",),
+    "approvals": ("orders:read", "contacts:read"),
 }
 
 
@@ -78,7 +81,7 @@ class Principal:
 def principal(subject: str, scopes: str, until: float = math.inf) -> Principal:
     """`scopes` as in a token: words with blanks between them."""
     held = set(scopes.split())
-    included = {_INCLUDED.get(scope, scope) for scope in held}
+    included = {more for scope in held for more in _INCLUDED.get(scope, ())}
     return Principal(subject, frozenset(held | included), until)
 
 

@@ -52,6 +52,8 @@ class Door:
             request.state.caller = await _admit(request)
         if scope["query_string"].count(b"&") >= MAX_PARAMETERS:
             raise Problem("malformed", f"Send at most {MAX_PARAMETERS} parameters.")
+        if request.headers.get("content-encoding", "identity").lower() != "identity":
+            raise Problem("unsupported-media-type", "Send it without an encoding.")
         await self._app(scope, _Checked(receive), send)
 
 

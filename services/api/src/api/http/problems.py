@@ -21,6 +21,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from temporalio.exceptions import ApplicationError
 
+from api.http.forms import FORMS
 from api.http.trace_ids import trace_id
 
 log = logging.getLogger(__name__)
@@ -232,8 +233,15 @@ async def _validation(request: Request, error: Exception) -> Response:
 def _field_error(mistake: Mapping[str, Any]) -> FieldError:
     # Neither "input" nor "ctx": they hold what the caller sent, maybe personal data.
     return FieldError(
-        pointer=_pointer(mistake["loc"]), code=mistake["type"], detail=mistake["msg"]
+        pointer=_pointer(mistake["loc"]), code=mistake["type"], detail=_said(mistake)
     )
+
+
+def _said(mistake: Mapping[str, Any]) -> str:
+    if mistake["type"] != "string_pattern_mismatch":
+        return str(mistake["msg"])
+    meaning = FORMS.get(mistake["ctx"]["pattern"], "of another form")
+    return f"Value must be {meaning}"
 
 
 def _pointer(location: Sequence[int | str]) -> str:

@@ -1,4 +1,5 @@
-"""Ids in addresses. One that cannot exist is not found, whatever it is made of."""
+"""Ids in addresses. One of ours that cannot exist is not found, whatever it is made of;
+one of the caller's own that cannot be is refused."""
 
 import re
 from typing import Annotated
@@ -7,7 +8,7 @@ from fastapi import Depends, Path
 from shared.contracts.base import ID_BODY
 from shared.contracts.errors import NotFound
 
-_SKU = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+from api.http.schemas import Sku
 
 
 def _is(kind: str, prefix: str, value: str) -> str:
@@ -44,9 +45,7 @@ async def _discrepancy(
     return _is("such discrepancy", "dis", discrepancy_id)
 
 
-async def _sku(sku: Annotated[str, Path(examples=["TEA-ASSAM"])]) -> str:
-    if not _SKU.fullmatch(sku):
-        raise NotFound("such product")
+async def _sku(sku: Annotated[Sku, Path(examples=["TEA-ASSAM"])]) -> str:
     return sku
 
 

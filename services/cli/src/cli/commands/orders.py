@@ -3,6 +3,7 @@
 import json
 import sys
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -118,6 +119,25 @@ def order_id(order: str) -> str:
             f" reference.\n→ Name the one you mean by its id: {ids}"
         )
     return str(found[0]["id"])
+
+
+def only(ids: list[str], what: str) -> str:
+    """The one that a number can mean. Raises `CliError`."""
+    match ids:
+        case [one]:
+            return one
+        case []:
+            raise CliError(f"There is no {what}.")
+    raise CliError(
+        f"There is more than one {what}.\n→ Name the one you mean: {', '.join(ids)}"
+    )
+
+
+class RefundReason(StrEnum):
+    lost = "lost"
+    damaged = "damaged"
+    goodwill = "goodwill"
+    price = "price"
 
 
 @app.command("list")
@@ -245,8 +265,9 @@ def place_order(
 ) -> None:
     """Place an order, as the shop does."""
     try:
-        text = sys.stdin.read() if str(file) == "-" else file.read_text()
-        body = json.loads(text)
+        # As bytes: JSON tells its encoding itself, with a byte order mark or without.
+        read = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+        body = json.loads(read)
     except (OSError, ValueError) as error:
         raise CliError(f"{file} is not an order in JSON: {error}") from None
     headers = {"Prefer": f"wait={wait}"} if wait else {}
@@ -309,11 +330,11 @@ def cancel_order(
 @app.command("refund")
 def refund_order(
     order: OrderArgument,
-    reason: Annotated[str, typer.Option(help="goodwill, price, damaged, lost …")],
+    reason: Annotated[RefundReason, typer.Option()],
     note: Annotated[str, typer.Option(help="Why; kept in the shop.")],
     line: LinesOption = None,
     amount: Annotated[
-        str | None, typer.Option(help="An amount such as 5.00, instead of lines.")
+        str | None, typer.Option(help="An amount such as 5,00, instead of lines.")
     ] = None,
     shipping: Annotated[
         bool, typer.Option("--shipping", help="The shipping as well.")

@@ -32,6 +32,7 @@ COLUMNS: tuple[Column, ...] = (
     ("return", field("id")),
     ("order", field("order_id")),
     ("status", field("status")),
+    ("tracking", field("tracking")),
     ("due", moment("due_at")),
     ("asked for", moment("created_at")),
 )

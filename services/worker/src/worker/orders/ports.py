@@ -186,10 +186,12 @@ class PaymentProvider(Protocol):
 
 @dataclass(frozen=True)
 class Address:
+    """What a country has no use for is not there."""
+
     name: str
     street: str
-    city: str
-    postal_code: str
+    city: str | None
+    postal_code: str | None
     country: str
     company: str | None = None
     street2: str | None = None

@@ -20,6 +20,7 @@ from worker.orders.hold.screening import Limits, ReturnLimits
 from worker.orders.local_try import LocalTries
 from worker.orders.notifications.customers import Customers
 from worker.orders.notifications.mail_limit import MailLimit
+from worker.orders.notifications.rendering import Renderer
 from worker.orders.nudger import Nudger
 from worker.orders.order import decisions  # noqa: F401 - registers its effects
 from worker.orders.order.activities import OrderActivities
@@ -185,6 +186,12 @@ def _messages(
 ) -> Mapping[str, MessageHandler]:
     if mailer is None or settings.shop_order_url is None:
         return {}
-    limit = MailLimit(store.engine, settings.mails_per_hour)
-    page, stock_held = settings.shop_order_url, settings.stock_held
-    return Customers(store, mailer, page, stock_held, limit).handlers()
+    customers = Customers(
+        store,
+        mailer,
+        Renderer(settings.mail_templates),
+        settings.shop_order_url,
+        settings.stock_held,
+        MailLimit(store.engine, settings.mails_per_hour),
+    )
+    return customers.handlers()

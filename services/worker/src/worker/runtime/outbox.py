@@ -39,7 +39,7 @@ class OutboxRunner(Backlog):
         SELECT FROM messages earlier
         WHERE earlier.subject = messages.subject AND earlier.seq < messages.seq
           AND earlier.status = 'open' AND earlier.type = ANY(:kinds))"""
-    columns = """subject, seq, type, (
+    columns = """subject, seq, type, resends, resent_at, (
         SELECT json_build_object('at', at, 'data', data)::text FROM events e
         WHERE e.subject = messages.subject AND e.seq = messages.seq
       ) AS event"""
@@ -84,8 +84,9 @@ class OutboxRunner(Backlog):
             *(row.subject, row.seq, row.type),
             at=datetime.fromisoformat(event["at"]),
             data=event["data"],
+            resends=row.resends,
         )
-        if datetime.now(UTC) - message.at > TOO_LATE:
+        if datetime.now(UTC) - (row.resent_at or message.at) > TOO_LATE:
             return "failed", "too late"
         return await self._send(message)
 

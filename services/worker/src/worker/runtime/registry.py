@@ -37,10 +37,13 @@ class Message:
     type: str
     at: datetime
     data: Mapping[str, Any]
+    resends: int = 0
 
     @property
     def key(self) -> str:
-        return f"{self.subject}.{self.seq}"
+        """One that is resent must not be taken for the first."""
+        again = f".{self.resends}" if self.resends else ""
+        return f"{self.subject}.{self.seq}{again}"
 
 
 class Undeliverable(Exception):

@@ -115,6 +115,9 @@ class Message(Base):
     attempts: Mapped[int] = mapped_column(server_default="0")
     sent_at: Mapped[datetime | None]
     error: Mapped[str | None]
+    resends: Mapped[int] = mapped_column(server_default="0")
+    """How often somebody has asked for it once more, and when they last did."""
+    resent_at: Mapped[datetime | None]
     __table_args__ = (
         CheckConstraint(
             "status IN ('open', 'sent', 'skipped', 'failed')", name="status"
@@ -143,6 +146,9 @@ class Note(Base):
     subject: Mapped[str]
     text: Mapped[str]
     at: Mapped[datetime] = mapped_column(server_default=NOW)
+    actor: Mapped[str | None]
+    about: Mapped[str | None]
+    """A hold, a refund or a return by its id, `cancellation`, or the subject itself."""
     __table_args__ = (Index("notes_subject", "subject"),)
 
 

@@ -141,12 +141,14 @@ class Order(Base):
             " AND shipping_captured <= shipping",
             name="shipping",
         ),
-        # By its reference first, as people look for it.
+        # By its reference first, as people look for it. What was cancelled may be
+        # ordered once more under the same one.
         Index(
-            "orders_reference",
+            "orders_live_reference",
             "external_ref",
             text("coalesce(placed_by, '')"),
             unique=True,
+            postgresql_where="status <> 'cancelled'",
         ),
         Index("orders_newest", "created_at", "id"),
         Index("orders_customer", "customer", "created_at", "id"),

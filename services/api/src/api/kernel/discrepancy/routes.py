@@ -32,7 +32,7 @@ async def list_discrepancies(
     services: ApiServices,
 ) -> Response:
     """What the auditors found, oldest first."""
-    position = query.position(moment, text_of) or [None, None]
+    position = query.position(request, moment, text_of) or [None, None]
     parameters = {
         "kind": query.kind,
         "subject": query.subject,

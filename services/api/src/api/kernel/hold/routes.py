@@ -1,6 +1,5 @@
 """What waits for a person, and what the person decides."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -9,7 +8,6 @@ from pydantic import BaseModel
 from shared.contracts.errors import NotFound, Refusal
 from shared.contracts.orders import models, workflows
 from shared.contracts.orders.states import DECISIONS, Decision, HoldReason, RefundReason
-from shared.database.engine import Connection
 from shared.database.ids import new_id
 from shared.database.kernel.unit_of_work import UnitOfWork, change
 from shared.database.orders import tables
@@ -50,6 +48,7 @@ DECIDERS: dict[HoldReason, str] = {
     ),
 }
 """The scope that may decide on a hold of this reason."""
+SEES = ("orders:operate", *dict.fromkeys(DECIDERS.values()))
 _LAST = datetime(2999, 12, 31, tzinfo=UTC)
 """Where holds that wait for ever stand in the queue."""
 
@@ -57,15 +56,41 @@ _LAST = datetime(2999, 12, 31, tzinfo=UTC)
 @router.get("/holds", response_model=Page[shown.Hold], responses=problems())
 async def list_holds(
     request: Request,
-    caller: Annotated[Principal, allowed("orders:operate", *DECIDERS.values())],
+    caller: Annotated[Principal, allowed(*SEES)],
     query: Annotated[shown.HoldQuery, Query()],
     services: ApiServices,
 ) -> Response:
-    """The open holds, first due first. Who only decides on some sees those."""
-    holds = await _page(services, query, _seen_by(caller))
-    return page_response(
-        request, holds, query.limit, _show, lambda h: (h.due_at or _LAST, h.id)
-    )
+    """The open holds, first due first; with `state=decided` the decided ones, latest
+    first. Who may decide on some reasons alone sees those."""
+    holds = await _page(request, services, query, _seen_by(caller))
+    return page_response(request, holds, query.limit, _show, _place)
+
+
+@router.get(
+    "/holds/{hold_id}", response_model=shown.Hold, responses=problems("not-found")
+)
+async def get_hold(
+    caller: Annotated[Principal, allowed(*SEES)],
+    hold_id: HoldPath,
+    services: ApiServices,
+) -> Response:
+    """A hold as it is now, open or decided."""
+    hold = await _hold(services, hold_id)
+    caller.require("orders:operate", DECIDERS[hold.reason])
+    return StoredResponse(200, _show(hold)).response()
+
+
+def _seen_by(caller: Principal) -> list[str]:
+    return [
+        reason
+        for reason, scope in DECIDERS.items()
+        if caller.may("orders:operate", scope)
+    ]
+
+
+def _place(hold: Hold) -> tuple[datetime, str]:
+    """Where it stands in its list."""
+    return hold.released_at or hold.due_at or _LAST, hold.id
 
 
 @router.post(
@@ -87,7 +112,11 @@ async def place_hold(
     async def work(command: Command) -> StoredResponse:
         hold_id = command.memo["hold_id"]
         _check_due(wanted.due_at, command.memo["asked_at"])
-        await keep_note(services.engine, command.key, order_id, wanted.note)
+        await keep_note(
+            *(services.engine, command.key, order_id, wanted.note),
+            actor=caller.subject,
+            about=hold_id,
+        )
         await services.commands.order(
             workflows.Order.place_hold,
             models.PlaceHold(
@@ -166,7 +195,11 @@ async def release_hold(
 
     async def work(command: Command) -> StoredResponse:
         _check_decision(hold, wanted, caller)
-        await keep_note(services.engine, command.key, hold.root, wanted.note)
+        await keep_note(
+            *(services.engine, command.key, hold.root, wanted.note),
+            actor=caller.subject,
+            about=hold_id,
+        )
         await _release(services, hold, _decided(hold, wanted, caller, command))
         return StoredResponse(200, _show(await _hold(services, hold_id)))
 
@@ -253,21 +286,13 @@ async def _hold(services: Services, hold_id: str) -> Hold:
 _HOLD = text("SELECT row_to_json(h)::text FROM holds h WHERE id = :id")
 
 
-def _seen_by(caller: Principal) -> list[HoldReason]:
-    return [
-        reason
-        for reason, scope in DECIDERS.items()
-        if caller.may("orders:operate", scope)
-    ]
-
-
 async def _page(
-    services: Services, query: shown.HoldQuery, seen: Sequence[HoldReason]
+    request: Request, services: Services, query: shown.HoldQuery, reasons: list[str]
 ) -> list[Hold]:
-    position = query.position(moment, text_of) or [None, None]
+    position = query.position(request, moment, text_of) or [None, None]
     parameters = {
+        "reasons": reasons,
         "reason": query.reason,
-        "seen": list(seen),
         "assignee": query.assignee,
         "overdue": query.overdue,
         "subject": query.subject,
@@ -277,27 +302,34 @@ async def _page(
         "rows": query.limit + 1,
     }
     async with services.engine.connect() as connection:
-        return await _open_holds(connection, parameters)
-
-
-async def _open_holds(
-    connection: Connection, parameters: dict[str, object]
-) -> list[Hold]:
-    rows = await connection.scalars(_OPEN, parameters)
+        rows = await connection.scalars(_LISTS[query.state], parameters)
     return [Hold.model_validate_json(row) for row in rows]
 
 
-_OPEN = text(
-    """
+_WHICH = """
     SELECT row_to_json(h)::text FROM holds h
-    WHERE released_at IS NULL AND reason = ANY(:seen)
+    WHERE reason = ANY(:reasons)
       AND (cast(:reason AS text) IS NULL OR reason = :reason)
       AND (cast(:assignee AS text) IS NULL OR assignee = :assignee)
       AND (cast(:overdue AS boolean) IS NULL
-           OR (coalesce(due_at, :last) < now()) = :overdue)
+           OR (coalesce(due_at, :last) < coalesce(released_at, now())) = :overdue)
       AND (cast(:subject AS text) IS NULL OR subject = :subject OR root = :subject)
-      AND (cast(:id AS text) IS NULL
-           OR (coalesce(due_at, :last), id) > (cast(:due AS timestamptz), :id))
-    ORDER BY coalesce(due_at, :last), id LIMIT :rows
-    """
-)
+"""
+_LISTS = {
+    "open": text(
+        f"""
+        {_WHICH} AND released_at IS NULL
+          AND (cast(:id AS text) IS NULL
+               OR (coalesce(due_at, :last), id) > (cast(:due AS timestamptz), :id))
+        ORDER BY coalesce(due_at, :last), id LIMIT :rows
+        """
+    ),
+    "decided": text(
+        f"""
+        {_WHICH} AND released_at IS NOT NULL
+          AND (cast(:id AS text) IS NULL
+               OR (released_at, id) < (cast(:due AS timestamptz), :id))
+        ORDER BY released_at DESC, id DESC LIMIT :rows
+        """
+    ),
+}

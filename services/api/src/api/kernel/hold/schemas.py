@@ -1,13 +1,22 @@
 """Holds over HTTP: the operators' work queue."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 from shared.contracts.orders.states import Decision, HoldReason
 
 from api.http.paging import ListQuery, Moment
 from api.http.schemas import LineQuantity, Lines, Note, Request, Subject, View, Word
+
+if TYPE_CHECKING:
+    ByPerson = Decision
+else:
+    # A hold whose cause went away settles itself: nobody is offered to decide that.
+    ByPerson = Annotated[
+        Literal[tuple(d.value for d in Decision if d is not Decision.SETTLED)],
+        AfterValidator(Decision),
+    ]
 
 
 class NewHold(Request):
@@ -39,7 +48,7 @@ class DecisionParams(Request):
 class Release(Request):
     """The decisions that a hold allows are in its `decisions`."""
 
-    decision: Annotated[Decision, Field(strict=False)]
+    decision: ByPerson
     note: Note
     params: DecisionParams | None = None
 
@@ -51,7 +60,10 @@ class Release(Request):
 
 
 class HoldQuery(ListQuery):
-    """`overdue=true`: due and not decided. `subject`: an order, shipment or refund."""
+    """`overdue=true`: due and not decided, or decided too late. `subject`: an order,
+    shipment or refund."""
+
+    state: Literal["open", "decided"] = "open"
 
     reason: HoldReason | None = None
     assignee: Subject | None = None

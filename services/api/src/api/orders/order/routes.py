@@ -122,7 +122,7 @@ async def list_orders(
 ) -> Response:
     """Newest first. A customer sees their own."""
     customer = None if caller.may("orders:read") else caller.subject
-    rows = await queries.page_of_orders(services, query, customer)
+    rows = await queries.page_of_orders(request, services, query, customer)
     # Two hundred large orders take seconds: in a thread, so that others are served.
     return await asyncio.to_thread(_page, request, query.limit, rows)
 

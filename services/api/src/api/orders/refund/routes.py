@@ -53,7 +53,11 @@ async def refund_order(
 
     async def work(command: Command) -> StoredResponse:
         refund_id = command.memo["refund_id"]
-        await keep_note(services.engine, command.key, order_id, wanted.note)
+        await keep_note(
+            *(services.engine, command.key, order_id, wanted.note),
+            actor=caller.subject,
+            about=refund_id,
+        )
         requested = await services.commands.refund(
             refund_id,
             workflows.Refund.request,

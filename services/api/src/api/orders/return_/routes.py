@@ -47,7 +47,11 @@ async def return_order(
 
     async def work(command: Command) -> StoredResponse:
         return_id = command.memo["return_id"]
-        await keep_note(services.engine, command.key, order_id, wanted.note)
+        await keep_note(
+            *(services.engine, command.key, order_id, wanted.note),
+            actor=caller.subject,
+            about=return_id,
+        )
         await services.commands.return_(
             return_id,
             workflows.Return.request,
@@ -76,7 +80,7 @@ async def list_returns(
     services: ApiServices,
 ) -> Response:
     """Newest first; a customer sees their own."""
-    position = query.position(moment, text_of)
+    position = query.position(request, moment, text_of)
     after = (position[0], position[1]) if position else None
     customer = None if caller.may(*READERS) else caller.subject
     returns = await page_of_returns(services, query, customer, after)
@@ -165,7 +169,11 @@ async def _decide(
     asked = await read_return(services, caller, return_id)
 
     async def work(command: Command) -> StoredResponse:
-        await keep_note(services.engine, command.key, asked.order_id, wanted.note)
+        await keep_note(
+            *(services.engine, command.key, asked.order_id, wanted.note),
+            actor=caller.subject,
+            about=return_id,
+        )
         await services.commands.return_(
             return_id,
             workflows.Return.decide,

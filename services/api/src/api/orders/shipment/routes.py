@@ -14,6 +14,7 @@ from api.http.openapi import keyed, problems
 from api.http.paging import moment, page_response
 from api.http.paging import text as text_of
 from api.http.schemas import Nothing, Page
+from api.kernel.personal_data import log_read
 from api.orders.commands import Ended, NoAnswer
 from api.orders.lines import of_command
 from api.orders.order import queries
@@ -24,6 +25,7 @@ from api.orders.shipment.presenter import show_shipment
 from api.orders.shipment.queries import (
     Shipment,
     page_of_shipments,
+    read_recipient,
     read_shipment,
 )
 from api.services import ApiServices, Services
@@ -39,7 +41,7 @@ async def list_shipments(
     services: ApiServices,
 ) -> Response:
     """Oldest first: what has waited longest is packed next."""
-    position = query.position(moment, text_of)
+    position = query.position(request, moment, text_of)
     after = (position[0], position[1]) if position else None
     shipments = await page_of_shipments(services, query, after)
     return page_response(
@@ -48,15 +50,26 @@ async def list_shipments(
 
 
 @router.get(
-    "/{shipment_id}", response_model=shown.Shipment, responses=problems("not-found")
+    "/{shipment_id}",
+    response_model=shown.ShipmentToPack,
+    responses=problems("not-found"),
 )
 async def get_shipment(
     caller: Annotated[Principal, allowed("fulfil", "orders:read")],
     shipment_id: ShipmentPath,
     services: ApiServices,
 ) -> Response:
-    """A parcel as it is now."""
-    return (await _answer(services, shipment_id)).response()
+    """A parcel as it is now, and for whoever packs it, where it goes: that they have
+    read it is logged."""
+    shipment = await read_shipment(services, shipment_id)
+    recipient = None
+    if caller.may("fulfil", "contacts:read"):
+        recipient = await read_recipient(services, shipment)
+        log_read(caller, "recipient", shipment.order_id)
+    shown_to = shown.ShipmentToPack(
+        **dict(show_shipment(shipment)), recipient=recipient
+    )
+    return StoredResponse(200, shown_to).response()
 
 
 @router.post(

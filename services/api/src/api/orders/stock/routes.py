@@ -29,7 +29,7 @@ async def list_stock(
     services: ApiServices,
 ) -> Response:
     """What lies where, by SKU and location."""
-    position = query.position(text_of, text_of) or [None, None]
+    position = query.position(request, text_of, text_of) or [None, None]
     parameters = {
         "sku": query.sku,
         "location": query.location,
@@ -47,7 +47,7 @@ async def list_stock(
 
 
 @router.get(
-    "/{sku}/movements",
+    "/{sku:path}/movements",
     response_model=Page[shown.Movement],
     responses=problems("not-found"),
 )
@@ -59,7 +59,7 @@ async def list_stock_movements(
     services: ApiServices,
 ) -> Response:
     """Newest first."""
-    position = query.position(moment, text_of) or [None, None]
+    position = query.position(request, moment, text_of) or [None, None]
     parameters = {
         "sku": sku,
         "at": position[0],

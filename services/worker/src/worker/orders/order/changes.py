@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from shared.contracts.errors import Refusal, too_many_attempts
+from shared.contracts.orders.addresses import check_address
 from shared.contracts.orders.models import Pay, PlaceHold, ReleaseHold
 from shared.contracts.orders.states import Decision, HoldReason, OrderStatus
 from shared.database.kernel.holds import place_hold, release_holds
@@ -20,7 +21,7 @@ from worker.orders.order.state import order_state
 from worker.orders.payment import authorize
 from worker.orders.payment.attempts import AttemptLimits
 from worker.orders.refund.second_person import ask_second_person
-from worker.orders.shipment.address import ask_for_address, read_address, wrong_fields
+from worker.orders.shipment.address import ask_for_address
 from worker.orders.shipment.plan import plan
 from worker.orders.stock.changes import note_allocated, reserve_missing
 from worker.orders.store import Done, utc_now
@@ -117,7 +118,7 @@ async def _screen(
         ),
         limits,
     )
-    checked = () if row.ship_to_accepted else wrong_fields(read_address(row.ship_to))
+    checked = () if row.ship_to_accepted else check_address(row.ship_to).wrong
     decided = order.approved and not order.unscreened
     return () if decided else findings, checked
 

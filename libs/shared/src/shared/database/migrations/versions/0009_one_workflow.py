@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0006"
-down_revision = "0005"
+revision = "0009"
+down_revision = "0008"
 
 # A worker of the build before this one writes rows without naming `sent_at`, and sends
 # them: by default a request counts as sent.
