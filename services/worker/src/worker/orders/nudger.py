@@ -75,9 +75,14 @@ class Nudger:
         """A cancellation's refund is run by its order; any other stands alone."""
         if reason == RefundReason.CANCELLATION:
             await self.start_order(ref.order_id)
-            await self.order(ref.order_id)
         else:
             await self.start_refund(ref)
+        await self.whoever_refunds(reason, ref)
+
+    async def whoever_refunds(self, reason: str, ref: RefundRef) -> None:
+        if reason == RefundReason.CANCELLATION:
+            await self.order(ref.order_id)
+        else:
             await self.refund(ref.refund_id)
 
     async def _start(

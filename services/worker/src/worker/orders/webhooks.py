@@ -98,6 +98,8 @@ class OrderWebhooks:
         if refund_state(order, refund_id).to_settle:
             # It may have ended long ago, and is owed again now.
             await self._nudge.revive_refund(order.refund(refund_id).reason, ref)
+        else:
+            await self._nudge.whoever_refunds(order.refund(refund_id).reason, ref)
         return True
 
     async def _disputed(self, dispute: str) -> bool:
