@@ -24,6 +24,7 @@ from worker.orders.notifications.rendering import Renderer
 from worker.orders.nudger import Nudger
 from worker.orders.order import decisions  # noqa: F401 - registers its effects
 from worker.orders.order.activities import OrderActivities
+from worker.orders.order.lost_starts import LostStarts
 from worker.orders.order.payments import PaymentActivities
 from worker.orders.order.state import read_state
 from worker.orders.order.workflow import OrderWorkflow
@@ -144,7 +145,10 @@ def orders_process(
             "easypost": webhooks.carrier,
         },
         messages=_messages(settings, store, mailer),
-        runners=[UnpaidStock(store, settings.stock_held).run],
+        runners=[
+            UnpaidStock(store, settings.stock_held).run,
+            LostStarts(engine, nudger).run,
+        ],
         close=close,
     )
 
