@@ -12,11 +12,13 @@ import httpx2
 import pytest
 from api.__main__ import openapi_document
 from api.app import create_app
-from api.http.auth import SCOPES
+from api.processes import PROCESSES, scopes
 from fastapi import FastAPI
 
 from tests.api.conftest import MakeSettings, running
 from tests.api.shop import Shop, as_user, code, done
+
+SCOPES = scopes(PROCESSES)
 
 STAFF = "orders:operate"
 FINANCE = "refunds:any"

@@ -21,7 +21,8 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from shared.contracts.orders.states import DECISIONS, MoneyStatus, ShipmentStatus
+from shared.contracts.orders.holds import HOLDS
+from shared.contracts.orders.states import Decision, MoneyStatus, ShipmentStatus
 from shared.database.orders.snapshot import Payment
 from temporalio.client import Client
 
@@ -112,7 +113,7 @@ class Orders(RuleBasedStateMachine):
     @rule(n=which, decided=st.integers(0, 3), silence=st.booleans(), then=lag)
     def decide(self, n: int, decided: int, silence: bool, then: int) -> None:
         for hold in self.run(self.actors.order(self.order(n))).holds:
-            choices = DECISIONS[hold.reason]
+            choices = [Decision(word) for word in HOLDS[hold.reason].decisions]
             if silence:
                 self.run(self.actors.expire(hold))
             else:

@@ -275,7 +275,7 @@ async def test_an_order_does_not_wait_for_its_mails(
 
 async def test_without_a_server_nothing_piles_up(shop: Shop, engine: Engine) -> None:
     await shop.confirmed(TEA=1)
-    await OutboxRunner(engine, shop.listener, {}).work_off_batch()
+    await OutboxRunner(engine, shop.listener, {"orders": {}}).work_off_batch()
     rows = await shop.fetch("SELECT DISTINCT status FROM messages")
     assert [row.status for row in rows] == ["skipped"]
 
@@ -290,7 +290,9 @@ async def test_news_of_an_event_that_is_gone_fails_alone(
         "INSERT INTO messages (subject, seq, type, due_at)"
         " VALUES ('ord_x', 1, 'order.placed', now())"
     )
-    runner = OutboxRunner(engine, closed_shop.listener, {"order.placed": send})
+    runner = OutboxRunner(
+        engine, closed_shop.listener, {"orders": {"order.placed": send}}
+    )
     assert await runner.work_off_batch() == 1
     (row,) = await closed_shop.fetch("SELECT status, error FROM messages")
     assert (row.status, row.error) == ("failed", "no event")
@@ -315,7 +317,7 @@ async def test_mails_leave_in_the_order_of_their_events(
         return True
 
     kinds = ("order.placed", "order.confirmed")
-    runner = OutboxRunner(engine, shop.listener, dict.fromkeys(kinds, send))
+    runner = OutboxRunner(engine, shop.listener, {"orders": dict.fromkeys(kinds, send)})
     assert await runner.work_off_batch() == 1
     broken = False
     assert await runner.work_off_batch() == 0

@@ -27,10 +27,11 @@ from api.http.door import check_structure
 from api.http.oidc import authenticator
 from api.http.problems import Problem, install_error_handlers
 from api.http.request_limits import RequestLimits
+from api.processes import PROCESSES, included_scopes
 from api.settings import CodecSettings
 
-SCOPE = "orders:operate"
-"""Of those who may see an order's process by the API as well."""
+SCOPES = tuple(process.operators for process in PROCESSES)
+"""Of those who may see a process by the API as well."""
 
 LARGEST_BODY = 8 * 1024 * 1024
 """Bytes. A page of a history is at most 4 MiB, and base64 makes it a third larger."""
@@ -49,7 +50,9 @@ def create_codec(settings: CodecSettings) -> FastAPI:
         async with httpx2.AsyncClient(
             transport=TracedTransport(), trust_env=False
         ) as http:
-            app.state.authenticate = authenticator(settings, http)
+            app.state.authenticate = authenticator(
+                settings, http, included_scopes(PROCESSES)
+            )
             yield
 
     app = FastAPI(
@@ -82,7 +85,7 @@ def create_codec(settings: CodecSettings) -> FastAPI:
         x_namespace: Annotated[str, Header()] = settings.temporal_namespace,
     ) -> Response:
         authenticate: Authenticator = request.app.state.authenticate
-        (await authenticate(request.headers)).require(SCOPE)
+        (await authenticate(request.headers)).require(*SCOPES)
         if x_namespace != settings.temporal_namespace:
             raise Problem("not-found", "Payloads of that namespace are not shown here.")
         # In threads, since protobuf reads and writes JSON in Python.

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.http.auth import Principal
 from api.http.problems import Problem
 from api.http.rate_limits import address_of
-from api.services import Services
+from api.http.services import Services
 
 OPEN = re.compile(
     r"/(health|ready|openapi\.json|docs(/.*)?|problems(/[^/]*)?|v1/webhooks/[^/]*)"

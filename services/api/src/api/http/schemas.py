@@ -138,7 +138,7 @@ class Request(BaseModel):
 
 
 class Nothing(Request):
-    """For a command whose address says everything: any more would be ignored."""
+    """No members: the address says everything."""
 
 
 class View(BaseModel):

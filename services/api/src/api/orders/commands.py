@@ -53,6 +53,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from api.http.peer_probe import PeerProbe
 from api.http.problems import PROBLEMS, Unavailable
+from api.http.services import Services
 
 log = logging.getLogger(__name__)
 
@@ -384,3 +385,18 @@ def _failure(
             return _UnknownUpdate()
     log.warning("a command failed in the workflow: %r", failed.cause)
     return NoAnswer()
+
+
+def gateway(services: Services) -> Commands:
+    settings, temporal = services.settings, services.temporal
+    return Commands(
+        lambda: temporal.client,
+        services.engine,
+        timeout=settings.api_command_timeout,
+        start_timeout=settings.api_start_timeout,
+        fail_fast_after=settings.api_fail_fast_after,
+    )
+
+
+def commands(services: Services) -> Commands:
+    return services.gateway(Commands)

@@ -20,7 +20,7 @@ from cli.options import (
 from cli.problems import Json
 from cli.session import session
 
-app = typer.Typer(help="What waits for a person.", no_args_is_help=True)
+app = typer.Typer(help="Holds: list, assign and decide.", no_args_is_help=True)
 
 COLUMNS: tuple[Column, ...] = (
     ("hold", field("id")),
@@ -72,7 +72,7 @@ def list_holds(
     reason: Annotated[str | None, typer.Option(help="approval, stock, …")] = None,
     assignee: Annotated[str | None, typer.Option()] = None,
     overdue: Annotated[bool, typer.Option("--overdue")] = False,
-    order: Annotated[str | None, typer.Option(help="Of this order.")] = None,
+    order: Annotated[str | None, typer.Option(help="Only this order.")] = None,
     state: Annotated[State, typer.Option(help="The decided ones, latest first.")] = (
         State.open
     ),
@@ -107,11 +107,11 @@ def show_hold(hold: HoldArgument, output: OutputOption = Output.table) -> None:
 @app.command("place")
 def place_hold(
     order: OrderArgument,
-    note: Annotated[str, typer.Option(help="Why it has to wait.")],
+    note: Annotated[str, typer.Option(help="Why the order must wait.")],
     key: KeyOption = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """Stop an order until somebody releases it."""
+    """Put an order on hold until somebody releases it."""
     path = f"/v1/orders/{order_id(order)}/holds"
     hold = session().api.command(path, {"note": note}, key)
     done(hold, output, f"Hold {hold['id']} on {hold['order_id']}.")
@@ -121,12 +121,12 @@ def place_hold(
 def assign_hold(
     hold: HoldArgument,
     assignee: Annotated[
-        str | None, typer.Argument(help="Who takes care; nobody if left out.")
+        str | None, typer.Argument(help="Who takes care of it. Default: nobody.")
     ] = None,
     key: KeyOption = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """Say who takes care of a hold."""
+    """Assign a hold to somebody."""
     body = {"assignee": assignee}
     hold = hold_id(hold)
     answer = session().api.command(f"/v1/holds/{hold}/assign", body, key)

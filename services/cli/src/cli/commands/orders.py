@@ -143,7 +143,9 @@ class RefundReason(StrEnum):
 @app.command("list")
 def list_orders(
     status: Annotated[str | None, typer.Option(help="placed, confirmed, …")] = None,
-    hold: Annotated[str | None, typer.Option(help="Held for this reason.")] = None,
+    hold: Annotated[
+        str | None, typer.Option(help="Only holds for this reason.")
+    ] = None,
     customer: Annotated[str | None, typer.Option()] = None,
     query: Annotated[
         str | None, typer.Option("-q", help="A number, reference or id, exactly.")
@@ -190,7 +192,10 @@ def show_events(
         typer.Argument(metavar="[ORDER]", help="ord_…, number or reference; else all"),
     ] = None,
     follow: Annotated[
-        bool, typer.Option("-f", "--follow", help="Go on as they happen.")
+        bool,
+        typer.Option(
+            "-f", "--follow", help="Follow: show further events as they happen."
+        ),
     ] = False,
     until: Annotated[
         str | None,
@@ -258,7 +263,12 @@ def place_order(
         Path, typer.Argument(metavar="FILE", help="The order as JSON; - reads stdin.")
     ],
     wait: Annotated[
-        int, typer.Option(min=0, max=30, help="Seconds to wait until it is decided.")
+        int,
+        typer.Option(
+            min=0,
+            max=30,
+            help="Seconds to wait for the order's confirmation, cancellation or hold.",
+        ),
     ] = 10,
     key: KeyOption = None,
     output: OutputOption = Output.table,
@@ -286,7 +296,8 @@ def pay_order(
     order: OrderArgument,
     method: Annotated[str, typer.Argument(help="The provider's payment method id.")],
     return_url: Annotated[
-        str | None, typer.Option(help="Where the customer comes back to.")
+        str | None,
+        typer.Option(help="The page that the provider returns the customer to."),
     ] = None,
     key: KeyOption = None,
     output: OutputOption = Output.table,
@@ -312,7 +323,7 @@ def cancel_order(
     key: KeyOption = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """Cancel lines, or all that has not shipped."""
+    """Cancel lines, or everything that has not shipped, and refund the customer."""
     body: Json = {"reason": reason, **_noted(note)}
     if line:
         body["lines"] = lines(line)
@@ -331,18 +342,18 @@ def cancel_order(
 def refund_order(
     order: OrderArgument,
     reason: Annotated[RefundReason, typer.Option()],
-    note: Annotated[str, typer.Option(help="Why; kept in the shop.")],
+    note: Annotated[str, typer.Option(help="The reason; customers never see it.")],
     line: LinesOption = None,
     amount: Annotated[
         str | None, typer.Option(help="An amount such as 5,00, instead of lines.")
     ] = None,
     shipping: Annotated[
-        bool, typer.Option("--shipping", help="The shipping as well.")
+        bool, typer.Option("--shipping", help="Refund the shipping, too.")
     ] = False,
     key: KeyOption = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """Pay back lines, the shipping or an amount."""
+    """Refund lines, the shipping or an amount."""
     found = order_id(order)
     body: Json = {"reason": reason, "note": note}
     if line:
@@ -384,7 +395,7 @@ def return_order(
 
 @app.command("process")
 def show_process(order: OrderArgument, output: OutputOption = Output.table) -> None:
-    """Say what an order waits for, since when, and what happens if nobody acts."""
+    """Show what an order waits for, since when, and what happens if nobody acts."""
     process = session().api.get(f"/v1/orders/{order_id(order)}/process")
     show_one(process, PROCESS, output)
     if output is Output.table:
@@ -419,7 +430,7 @@ def resume_order(
     key: KeyOption = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """Start an order's workflow again if it is lost. Safe at any moment."""
+    """Restart an order's workflow if it is lost. Safe at any time."""
     path = f"/v1/orders/{order_id(order)}/resume"
     answer = session().api.command(path, None, key)
     done(answer, output, f"{answer['workflow_id']} looks at the facts again.")

@@ -69,7 +69,7 @@ def _sentence(shipment: Json) -> str:
 def list_shipments(
     status: Annotated[str | None, typer.Option(help="ready, packed, …")] = None,
     location: Annotated[str | None, typer.Option()] = None,
-    order: Annotated[str | None, typer.Option(help="Of this order.")] = None,
+    order: Annotated[str | None, typer.Option(help="Only this order.")] = None,
     limit: LimitOption = 50,
     watch: WatchOption = False,
     output: OutputOption = Output.table,
@@ -148,12 +148,16 @@ def _parcel(weight: int, size: str) -> Json:
 @app.command("ship")
 def ship_shipment(
     shipment: ShipmentsArgument,
-    carrier: Annotated[str | None, typer.Option(help="If it goes by hand.")] = None,
-    tracking: Annotated[str | None, typer.Option(help="If it goes by hand.")] = None,
+    carrier: Annotated[
+        str | None, typer.Option(help="Only for a parcel without a bought label.")
+    ] = None,
+    tracking: Annotated[
+        str | None, typer.Option(help="Only for a parcel without a bought label.")
+    ] = None,
     key: KeyOption = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """The parcels have left."""
+    """Record that the carrier has taken parcels."""
     given = {"carrier": carrier, "tracking": tracking}
     body = {name: value for name, value in given.items() if value is not None}
     if len(shipment) > 1 and (key or tracking):
@@ -170,7 +174,7 @@ def cancel_shipment(
     key: KeyOption = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """Do not send this parcel."""
+    """Cancel a parcel: its units go into a new one."""
     shipment = shipment_id(shipment, "ready", "packed")
     answer = session().api.command(f"/v1/shipments/{shipment}/cancel", None, key)
     done(answer, output, f"{shipment} is {answer['status']}.")

@@ -6,6 +6,7 @@ from typing import Any
 
 from shared.contracts.orders.names import CARRIERS, ORDERS, PAYMENTS
 from shared.contracts.orders.workflows import Reconcile, Retention, Sweep
+from shared.contracts.search_attributes import SEARCH_ATTRIBUTES
 from shared.contracts.steps import Steps
 from shared.database.engine import Engine
 from shared.platform.connection import CurrentClient
@@ -43,6 +44,7 @@ from worker.orders.stock.unpaid import UnpaidStock
 from worker.orders.stock.workflow import AllocateStockWorkflow
 from worker.orders.store import OrderStore
 from worker.orders.upkeep.erasure import ErasureActivities
+from worker.orders.upkeep.gauges import GAUGES
 from worker.orders.upkeep.reconcile import ReconcileActivities
 from worker.orders.upkeep.retention import RetentionActivities
 from worker.orders.upkeep.sweep import SweepActivities
@@ -56,7 +58,13 @@ from worker.orders.upkeep.workflow import (
     SweepWorkflow,
 )
 from worker.orders.webhooks import OrderWebhooks
-from worker.runtime.registry import MessageHandler, Process, Queue, Schedule
+from worker.runtime.registry import (
+    MessageHandler,
+    Process,
+    Queue,
+    Registration,
+    Schedule,
+)
 from worker.settings import WorkerSettings
 
 WORKFLOWS: Sequence[type] = (
@@ -199,3 +207,11 @@ def _messages(
         MailLimit(store.engine, settings.mails_per_hour),
     )
     return customers.handlers()
+
+
+REGISTRATION = Registration(
+    orders_process,
+    workflows=WORKFLOWS,
+    search_attributes=SEARCH_ATTRIBUTES,
+    gauges=GAUGES,
+)

@@ -101,6 +101,7 @@ class Order(Base):
     sent it, a service or the customer: an `external_ref` is one of theirs.
     `unscreened`: what it was screened by, and perhaps approved, has changed since."""
 
+    owner = "orders"
     notified_events = NOTIFIED_EVENTS
 
     @classmethod

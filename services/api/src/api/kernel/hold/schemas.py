@@ -1,33 +1,14 @@
 """Holds over HTTP: the operators' work queue."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field
-from shared.contracts.orders.states import Decision, HoldReason
+from pydantic import ConfigDict, StringConstraints
 
-from api.http.paging import ListQuery, Moment
+from api.http.paging import ListQuery
 from api.http.schemas import LineQuantity, Lines, Note, Request, Subject, View, Word
 
-if TYPE_CHECKING:
-    ByPerson = Decision
-else:
-    # A hold whose cause went away settles itself: nobody is offered to decide that.
-    ByPerson = Annotated[
-        Literal[tuple(d.value for d in Decision if d is not Decision.SETTLED)],
-        AfterValidator(Decision),
-    ]
-
-
-class NewHold(Request):
-    """Keep an order from going on. Without `due_at` it waits until it is released."""
-
-    note: Note
-    due_at: Annotated[Moment, Field(strict=False)] | None = None
-
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"note": "The customer called."}]}
-    )
+DecisionWord = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,40}$")]
 
 
 class Assignment(Request):
@@ -39,16 +20,16 @@ class Assignment(Request):
 
 
 class DecisionParams(Request):
-    """`lines` with `cancel_lines`: these units alone, and of what else is missing it is
-    asked again."""
+    """`lines` with `cancel_lines` cancels these units alone. Any remaining shortage
+    opens a new stock hold."""
 
     lines: Lines[LineQuantity]
 
 
 class Release(Request):
-    """The decisions that a hold allows are in its `decisions`."""
+    """A hold lists in `decisions` what it allows."""
 
-    decision: ByPerson
+    decision: DecisionWord
     note: Note
     params: DecisionParams | None = None
 
@@ -65,20 +46,23 @@ class HoldQuery(ListQuery):
 
     state: Literal["open", "decided"] = "open"
 
-    reason: HoldReason | None = None
+    reason: Word | None = None
     assignee: Subject | None = None
     overdue: bool | None = None
     subject: Word | None = None
 
 
 class Hold(View):
-    """`order_id` is the order whose timeline tells of it."""
+    """`root` is the subject of `process` whose timeline names the hold; `order_id` is
+    the same under its older name."""
 
     id: str
+    process: str
     subject: str
+    root: str
     order_id: str
-    reason: HoldReason
-    decisions: list[Decision]
+    reason: str
+    decisions: list[str]
     detail: dict[str, Any]
     placed_by: str
     placed_at: datetime

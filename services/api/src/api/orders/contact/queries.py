@@ -2,8 +2,8 @@
 
 from sqlalchemy import text
 
+from api.http.services import Services
 from api.orders.contact.schemas import Contact
-from api.services import Services
 
 
 async def read_contact(services: Services, order_id: str) -> Contact:

@@ -18,12 +18,14 @@ from api.http.auth import Principal, allowed
 from api.http.idempotency import Command, Idempotent, StoredResponse
 from api.http.openapi import keyed, problems, problems_of_bodies, response_headers
 from api.http.problems import Problem
-from api.kernel.notes import keep_note
+from api.http.services import ApiServices
 from api.kernel.personal_data import log_read
+from api.orders.commands import commands
 from api.orders.contact.changes import Corrected, correct
 from api.orders.contact.queries import read_contact
 from api.orders.contact.schemas import Contact, ContactPatch
 from api.orders.lines import of_command
+from api.orders.notes import keep_note
 from api.orders.order import queries
 from api.orders.order.acceptance import check_provider_customer, check_return_url
 from api.orders.order.placement import PROVIDER
@@ -38,7 +40,6 @@ from api.orders.order.schemas import (
     PaymentAttempt,
 )
 from api.orders.paths import OrderPath
-from api.services import ApiServices
 
 router = APIRouter(prefix="/v1/orders/{order_id}", tags=["orders"])
 
@@ -61,8 +62,8 @@ async def pay_order(
     idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
-    """Try another payment method. `requires_action` needs the buyer: follow
-    `next_action`. `pending` is decided later, and told by the order's events."""
+    """Try another payment method. `requires_action`: send the buyer to `next_action`.
+    `pending`: the provider decides later, and the order's events show how."""
     await queries.require_sight(services, caller, order_id, "orders:write")
 
     async def work(command: Command) -> StoredResponse:
@@ -80,7 +81,7 @@ async def pay_order(
             apply=lambda work: _offer(work, payment_id, wanted),
             result=_Offered,
         )
-        await services.commands.order(
+        await commands(services).order(
             workflows.Order.pay,
             models.Pay(
                 order_id=order_id,
@@ -169,7 +170,7 @@ async def cancel_order(
     idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
-    """Cancel lines, or all that has not shipped. What was paid for it is given back."""
+    """Cancel lines, or everything that has not shipped, and refund the customer."""
     await queries.require_sight(services, caller, order_id, "orders:operate")
 
     async def work(command: Command) -> StoredResponse:
@@ -179,7 +180,7 @@ async def cancel_order(
             about="cancellation",
         )
         before = await queries.order(services, order_id)
-        done = await services.commands.order(
+        done = await commands(services).order(
             workflows.Order.cancel,
             models.Cancel(
                 order_id=order_id,
@@ -285,5 +286,5 @@ async def change_contact(
     )
     order = await queries.order(services, order_id)
     # An order on hold for its address may go on now, and so may its parcel.
-    services.in_background(services.commands.nudge(order_id))
+    services.in_background(commands(services).nudge(order_id))
     return order_response(order, {"ETag": etag(order)})

@@ -15,10 +15,10 @@ from api.http.idempotency import Command, Idempotent, StoredResponse
 from api.http.openapi import keyed, problems
 from api.http.paging import ListQuery, page_response
 from api.http.schemas import Nothing, Page
+from api.http.services import ApiServices, Services
 from api.orders.message.schemas import Message
 from api.orders.order import queries
 from api.orders.paths import OrderPath
-from api.services import ApiServices, Services
 
 router = APIRouter(prefix="/v1/orders/{order_id}/messages", tags=["orders"])
 

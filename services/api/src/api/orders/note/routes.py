@@ -15,12 +15,12 @@ from api.http.openapi import keyed, problems
 from api.http.paging import ListQuery, moment, page_response
 from api.http.paging import text as text_of
 from api.http.schemas import Page
-from api.kernel.notes import keep_note
+from api.http.services import ApiServices
 from api.kernel.personal_data import log_read
 from api.orders.note import schemas as shown
+from api.orders.notes import keep_note
 from api.orders.order import queries
 from api.orders.paths import OrderPath
-from api.services import ApiServices
 
 router = APIRouter(prefix="/v1/orders/{order_id}/notes", tags=["orders"])
 

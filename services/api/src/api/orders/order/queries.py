@@ -12,8 +12,8 @@ from sqlalchemy import text
 from api.http.auth import Principal
 from api.http.paging import moment
 from api.http.paging import text as text_of
+from api.http.services import Services
 from api.orders.order.schemas import OrderQuery
-from api.services import Services
 
 POLL_SECONDS = 1.0
 """Behind LISTEN, for a wake-up that got lost."""

@@ -163,7 +163,7 @@ class NewOrder(Request):
 
 
 class Cancellation(Request):
-    """Without `lines`, all that has not shipped. `reason` is a category of yours."""
+    """Without `lines`: everything that has not shipped. `reason` is a word of yours."""
 
     lines: Lines[LineQuantity] | None = None
     reason: Category

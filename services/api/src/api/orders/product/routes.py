@@ -15,10 +15,10 @@ from api.http.paging import ListQuery, page_response
 from api.http.paging import text as text_of
 from api.http.problems import Problem, invalid
 from api.http.schemas import Money, Page
+from api.http.services import ApiServices
 from api.orders.amounts import check_currency, check_part
 from api.orders.paths import SkuPath
 from api.orders.product.schemas import HIGHEST_PRICE, Product, ProductBody
-from api.services import ApiServices
 
 router = APIRouter(prefix="/v1/products", tags=["products"])
 
@@ -59,7 +59,7 @@ async def put_product(
 async def get_product(
     caller: Annotated[Principal, allowed()], sku: SkuPath, services: ApiServices
 ) -> Response:
-    """A product at the price of now."""
+    """Show a product at its current price."""
     async with services.engine.connect() as connection:
         row = (await connection.execute(_ONE, {"sku": sku})).one_or_none()
     if row is None:
@@ -78,7 +78,7 @@ async def list_products(
     query: Annotated[ListQuery, Query()],
     services: ApiServices,
 ) -> Response:
-    """All products by SKU, also those that are not sold any more."""
+    """List all products by SKU, including those no longer sold."""
     position = query.position(request, text_of) or [""]
     parameters = {"after": position[0], "rows": query.limit + 1}
     async with services.engine.connect() as connection:

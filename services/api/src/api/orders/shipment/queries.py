@@ -8,8 +8,8 @@ from shared.contracts.errors import NotFound
 from shared.contracts.orders.states import ShipmentStatus
 from sqlalchemy import text
 
+from api.http.services import Services
 from api.orders.shipment import schemas as shown
-from api.services import Services
 
 
 class Line(BaseModel):

@@ -14,8 +14,9 @@ from api.http.openapi import keyed, problems
 from api.http.paging import moment, page_response
 from api.http.paging import text as text_of
 from api.http.schemas import Nothing, Page
+from api.http.services import ApiServices, Services
 from api.kernel.personal_data import log_read
-from api.orders.commands import Ended, NoAnswer
+from api.orders.commands import Ended, NoAnswer, commands
 from api.orders.lines import of_command
 from api.orders.order import queries
 from api.orders.paths import ShipmentPath
@@ -28,7 +29,6 @@ from api.orders.shipment.queries import (
     read_recipient,
     read_shipment,
 )
-from api.services import ApiServices, Services
 
 router = APIRouter(prefix="/v1/shipments", tags=["shipments"])
 
@@ -40,7 +40,7 @@ async def list_shipments(
     query: Annotated[shown.ShipmentQuery, Query()],
     services: ApiServices,
 ) -> Response:
-    """Oldest first: what has waited longest is packed next."""
+    """List parcels, oldest first: the one that waits longest is packed next."""
     position = query.position(request, moment, text_of)
     after = (position[0], position[1]) if position else None
     shipments = await page_of_shipments(services, query, after)
@@ -90,12 +90,12 @@ async def pack_shipment(
     idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
-    """Take the money, then buy the label. 202 if one of them takes its time."""
+    """Capture the payment, then buy the label. 202: one of them is still under way."""
     shipment = await read_shipment(services, shipment_id)
 
     async def work(command: Command) -> StoredResponse:
         try:
-            await services.commands.parcel(
+            await commands(services).parcel(
                 shipment_id,
                 workflows.Order.pack,
                 models.Pack(
@@ -158,11 +158,11 @@ async def ship_shipment(
     idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
-    """The parcel was handed to the carrier."""
+    """Record that the carrier has taken the parcel."""
     shipment = await read_shipment(services, shipment_id)
 
     async def work(command: Command) -> StoredResponse:
-        await services.commands.parcel(
+        await commands(services).parcel(
             shipment_id,
             workflows.Order.ship,
             models.Ship(
@@ -198,11 +198,11 @@ async def cancel_shipment(
     services: ApiServices,
     wanted: Nothing | None = None,
 ) -> Response:
-    """Take it apart: what was in it is planned anew, and is not paid for again."""
+    """Cancel a parcel: its units go into a new one, and nobody pays for them twice."""
     shipment = await read_shipment(services, shipment_id)
 
     async def work(command: Command) -> StoredResponse:
-        await services.commands.parcel(
+        await commands(services).parcel(
             shipment_id,
             workflows.Order.cancel_shipment,
             models.CancelShipment(
@@ -239,7 +239,7 @@ async def get_shipment_label(
     shipment_id: ShipmentPath,
     services: ApiServices,
 ) -> Response:
-    """What is stuck on the parcel, as the carrier has it."""
+    """Fetch the parcel's label from the carrier."""
     shipment = await read_shipment(services, shipment_id)
     label = await fetch_label(services.http, services.settings, shipment)
     return Response(label, media_type="application/pdf")

@@ -27,7 +27,7 @@ class Parcel(Request):
 
 
 class Pack(Request):
-    """What was picked. Fewer units than planned are a short pick."""
+    """The picked units. Fewer than planned are a short pick."""
 
     lines: Lines[PickedLine]
     parcel: Parcel
@@ -86,8 +86,8 @@ class Recipient(View):
 
 
 class Shipment(View):
-    """`packed` means packed and paid; then it has its label. `on_hold` tells why it
-    must not be packed now."""
+    """`packed` means packed and paid, with a label. `on_hold` lists the reasons why the
+    warehouse must not pack it now."""
 
     id: str
     order_id: str

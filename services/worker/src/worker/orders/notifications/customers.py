@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TypeVar
 from unicodedata import category
 
+from shared.contracts.orders.holds import HOLDS
 from shared.contracts.orders.messages import NOTIFIED_EVENTS
 from shared.contracts.orders.states import HoldReason, OrderStatus
 from shared.database.orders.snapshot import (
@@ -33,8 +34,6 @@ _KNOWN = text(
     " FROM contacts WHERE order_id = :subject"
 )
 
-HOLDS = (HoldReason.PAYMENT, HoldReason.ADDRESS, HoldReason.STOCK)
-"""What a customer can do something about; other holds are the shop's own business."""
 LONGEST_GREETING = 60
 
 
@@ -132,7 +131,7 @@ def template_for(message: Message, order: OrderSnapshot) -> str | None:
 
 
 def _template_for_hold(message: Message, hold: Hold) -> str | None:
-    if hold.reason not in HOLDS:
+    if not HOLDS[hold.reason].customer_may:
         return None
     if hold.reason is HoldReason.STOCK:
         # That goods are still missing is no news: nor when somebody decides to wait.

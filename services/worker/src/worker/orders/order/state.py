@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from shared.contracts.orders.models import OrderState
+from shared.contracts.orders.names import SubjectKind, kind_of
 from shared.contracts.orders.states import RefundReason
 from shared.database.orders.snapshot import Hold, OrderSnapshot
 
@@ -44,4 +45,4 @@ def order_state(order: OrderSnapshot, now: datetime) -> OrderState:
 
 def _apart(hold: Hold) -> bool:
     """What is wrong with a refund or a return keeps nothing from being packed."""
-    return hold.subject.startswith(("ref_", "ret_"))
+    return kind_of(hold.subject) in (SubjectKind.REFUND, SubjectKind.RETURN)

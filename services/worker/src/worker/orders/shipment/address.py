@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from shared.contracts.errors import Refusal
 from shared.contracts.orders.addresses import check_address
+from shared.contracts.orders.holds import due_of
 from shared.contracts.orders.states import Decision, HoldReason
 from shared.database.kernel.holds import place_hold
 from shared.database.kernel.unit_of_work import UnitOfWork
@@ -17,7 +18,6 @@ from shared.database.orders.tables import Contact
 from sqlalchemy import text
 
 from worker.orders.hold.effects import decides
-from worker.orders.hold.policy import ADDRESS_DUE
 from worker.orders.ports import Address, AddressRefused
 from worker.orders.store import OrderStore
 
@@ -35,7 +35,7 @@ async def ask_for_address(change: UnitOfWork, cause: str, **detail: object) -> N
     await place_hold(
         change,
         HoldReason.ADDRESS,
-        due_in=ADDRESS_DUE,
+        due_in=due_of(HoldReason.ADDRESS),
         detail={"cause": cause, **detail},
     )
 

@@ -132,7 +132,7 @@ async def _void(
         label = order.shipment(shipment_id).label_ref
         detail = {"order_id": order.id, "label": label, "cause": refused}
         found = Finding("label-not-voided", shipment_id, detail)
-        await report(change.connection, [found])
+        await report(change.connection, "orders", [found])
         return Done()
     change.event("shipment.label_voided", shipment_id=shipment_id)
     return Done()

@@ -224,7 +224,7 @@ class ReconcileActivities(ReconcileSteps):
         if finding.kind == DIFFERS:
             return await self._stop(finding)
         async with self._store.engine.begin() as connection:
-            return await report(connection, [finding])
+            return await report(connection, "orders", [finding])
 
     async def _stop(self, finding: Finding) -> int:
         """A person decides; the order may have ended long ago."""

@@ -114,7 +114,7 @@ class SweepActivities(SweepSteps):
 
     async def audit(self) -> Swept:
         async with self._store.engine.begin() as connection:
-            found = await report(connection, await audit(connection))
+            found = await report(connection, "orders", await audit(connection))
         if found:
             log.error("the audit views are not empty: %d new discrepancies", found)
         return Swept(found=found)

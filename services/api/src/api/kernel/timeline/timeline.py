@@ -1,33 +1,28 @@
-"""What happened to an order: as a list, or as it happens (server-sent events)."""
+"""What happened to a subject: as a list, or as it happens (server-sent events)."""
 
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import Depends, Request, Response
 from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
 from pydantic import BaseModel, ConfigDict, Field
-from shared.contracts.orders.states import OrderStatus
 from shared.database.kernel.unit_of_work import CHANNEL
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
-from api.http.auth import Principal, allowed
-from api.http.openapi import problems
+from api.http.auth import Principal
 from api.http.paging import page_of
 from api.http.problems import RETRY_AFTER_SECONDS, Problem
-from api.http.schemas import Page
+from api.http.services import Services
 from api.kernel.timeline.schemas import Event
-from api.orders.order import queries
-from api.orders.paths import OrderPath
-from api.services import ApiServices, Services
-
-router = APIRouter(prefix="/v1", tags=["orders"])
 
 POLL_SECONDS = 5.0
 OPEN_AFTER_END = timedelta(seconds=60)
-"""Refunds and deliveries are told of also after an order has ended."""
+"""Events still come after the end of a subject: refunds and deliveries."""
 RECONNECT_MS = 2000
 MOST_STREAMS = 20
 """Of one customer in one process: each asks the database now and then. Who serves many
@@ -50,77 +45,74 @@ def _while_answering() -> Iterator[ExitStack]:
         yield stack
 
 
-@router.get(
-    "/orders/{order_id}/events",
-    response_model=Page[Event],
-    responses={
-        200: {
-            "description": "The events, or a stream of them with `Accept:"
-            " text/event-stream`",
-            "content": {"text/event-stream": {}},
-        },
-        204: {"description": "The stream has ended."},
-        **problems("not-found"),
-    },
-)
-async def list_order_events(
+WhileAnswering = Annotated[ExitStack, Depends(_while_answering)]
+
+
+@dataclass(frozen=True)
+class Readers:
+    """Who reads a process's timelines, and how its subjects end."""
+
+    staff: str
+    """The scope that sees every detail, and may follow any number of streams."""
+    ended: str
+    """SQL: the moment when subject `:id` ended; nothing while it lives."""
+
+
+async def answer_timeline(
+    timeline: "Timeline",
     request: Request,
-    caller: Annotated[Principal, allowed("orders:own", "orders:read")],
-    order_id: OrderPath,
-    query: Annotated[EventQuery, Query()],
-    services: ApiServices,
-    while_answering: Annotated[ExitStack, Depends(_while_answering)],
-    accept: Annotated[str, Header(include_in_schema=False)] = "*/*",
-    last_event_id: Annotated[Seq | None, Header()] = None,
+    query: EventQuery,
+    while_answering: ExitStack,
+    last_event_id: int | None,
 ) -> Response:
-    """Events with a higher `seq` than `after`, oldest first. A stream goes on after
-    `Last-Event-ID` and ends a minute after the order has; from then on 204 says that
-    nothing more comes."""
-    await queries.require_sight(services, caller, order_id, "orders:read")
-    told = Timeline(services, caller, order_id)
+    """A page of events, or a stream of them if the caller accepts one."""
     after = query.after if query.cursor is None else query.cursor
-    if "text/event-stream" in accept:
+    if "text/event-stream" in request.headers.get("accept", "*/*"):
         if last_event_id is not None:
             after = last_event_id
-            if await told.is_over(after):
+            if await timeline.is_over(after):
                 # A browser that gets no stream comes again for ever.
                 return Response(status_code=204)
-        while_answering.enter_context(told.counted())
+        while_answering.enter_context(timeline.counted())
         # No proxy may keep what should be seen at once.
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return EventSourceResponse(told.stream(after), headers=headers)
-    events, _ = await told.after(after, query.limit + 1)
+        return EventSourceResponse(timeline.stream(after), headers=headers)
+    events, _ = await timeline.after(after, query.limit + 1)
     shown = events[: query.limit]
     following = str(shown[-1].seq) if len(events) > query.limit else None
     return page_of(request, shown, following)
 
 
 class Timeline:
-    """The timeline of one order for one caller."""
+    """The timeline of one subject for one caller."""
 
-    def __init__(self, services: Services, caller: Principal, order_id: str) -> None:
+    def __init__(
+        self, services: Services, caller: Principal, subject: str, readers: Readers
+    ) -> None:
         self._services = services
         self._caller = caller
-        self._order_id = order_id
+        self._subject = subject
+        self._staff = readers.staff
+        self._statement = _events(readers.ended)
 
     async def after(self, seq: int, limit: int) -> tuple[list[Event], datetime | None]:
-        """Events after `seq`, and when the order ended if it has."""
+        """Events after `seq`, and when the subject ended if it has."""
         async with self._services.engine.connect() as connection:
             row = (
                 await connection.execute(
-                    _EVENTS, {"id": self._order_id, "after": seq, "limit": limit}
+                    self._statement,
+                    {"id": self._subject, "after": seq, "limit": limit},
                 )
             ).one()
         events = [self._show(Event.model_validate(e)) for e in json.loads(row.events)]
-        ended = OrderStatus(row.status).final
-        return events, row.updated_at if ended else None
+        return events, row.ended
 
     @contextmanager
     def counted(self) -> Iterator[None]:
         """One more stream. Raises `Problem` for a customer who listens to so many
         already: counted at once, so that no burst of them gets by."""
         streams, subject = self._services.streams, self._caller.subject
-        if streams[subject] >= MOST_STREAMS and not self._caller.may("orders:read"):
+        if streams[subject] >= MOST_STREAMS and not self._caller.may(self._staff):
             raise Problem(
                 "too-many-requests",
                 f"At most {MOST_STREAMS} streams at a time.",
@@ -143,7 +135,7 @@ class Timeline:
         """Each event as soon as it is true, until a minute after the end, or until the
         caller needs another token."""
         yield format_sse_event(retry=RECONNECT_MS)
-        with self._services.listener.subscribe(CHANNEL, self._order_id) as wake:
+        with self._services.listener.subscribe(CHANNEL, self._subject) as wake:
             while self._caller.seconds_left and not self._services.draining:
                 events, ended = await self.after(seq, _BATCH)
                 for event in events:
@@ -157,9 +149,9 @@ class Timeline:
                     yield KEEPALIVE_COMMENT
 
     def _show(self, event: Event) -> Event:
-        if self._caller.may("orders:read"):
+        if self._caller.may(self._staff):
             return event
-        # A customer learns neither who works on an order nor why it waits.
+        # A customer learns neither who works on it nor why it waits.
         mine = event.actor == self._caller.subject
         data = event.data
         if event.type.startswith("hold."):
@@ -175,16 +167,19 @@ def _is_long_ago(ended: datetime | None) -> bool:
 
 
 _INTERNAL = ("provider_ref", "failure", "ledger_id")
-_EVENTS = text(
-    """
-    SELECT o.status, o.updated_at, coalesce((
-      SELECT json_agg(e ORDER BY e.seq) FROM (
-        SELECT seq, type, at, actor, data FROM events
-        WHERE subject = :id AND seq > :after ORDER BY seq LIMIT :limit) e
-      ), '[]'::json)::text AS events
-    FROM orders o WHERE o.id = :id
-    """
-)
+
+
+@cache
+def _events(ended: str) -> TextClause:
+    return text(
+        f"""
+        SELECT ({ended}) AS ended, coalesce((
+          SELECT json_agg(e ORDER BY e.seq) FROM (
+            SELECT seq, type, at, actor, data FROM events
+            WHERE subject = :id AND seq > :after ORDER BY seq LIMIT :limit) e
+          ), '[]'::json)::text AS events
+        """  # noqa: S608 - a process's own words
+    )
 
 
 def _line(event: Event) -> bytes:

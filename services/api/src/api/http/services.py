@@ -2,9 +2,9 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import httpx2
 from fastapi import Depends, Request
@@ -15,8 +15,9 @@ from shared.platform.connection import Connection
 from api.http.auth import Authenticator
 from api.http.peer_probe import PeerProbe
 from api.http.rate_limits import RateLimiter
-from api.orders.commands import Commands
 from api.settings import ApiSettings
+
+G = TypeVar("G")
 
 LAST_WORDS_SECONDS = 2.0
 """What is done in the background may end; what takes longer is found by the sweep."""
@@ -28,7 +29,6 @@ class Services:
     engine: Engine
     listener: Listener
     temporal: Connection
-    commands: Commands
     http: httpx2.AsyncClient
     database: PeerProbe
     authenticate: Authenticator
@@ -39,9 +39,20 @@ class Services:
     """Asked to stop: streams end, and readiness says no."""
     looking: asyncio.Task[tuple[str, str]] | None = None
     """What finds out at the moment whether this process is ready."""
+    gateways: list[object] = field(default_factory=list)
+    """What each process commands its workflows with."""
+    hrefs: Mapping[str, str] = field(default_factory=dict)
+    """Where a subject is found, by the prefix of its id."""
     streams: Counter[str] = field(default_factory=Counter)
     """Those that are open, by the customer who listens."""
     _background: set[asyncio.Task[Any]] = field(default_factory=set)
+
+    def gateway(self, kind: type[G]) -> G:
+        """The one gateway of this class. Raises `LookupError` without its process."""
+        for gateway in self.gateways:
+            if isinstance(gateway, kind):
+                return gateway
+        raise LookupError(f"no process brings a {kind.__name__}")
 
     def drain(self) -> None:
         self.draining = True
