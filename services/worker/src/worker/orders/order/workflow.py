@@ -104,6 +104,10 @@ class OrderWorkflow(LevelTriggered[OrderState, OrderStep], Order):
     def next_step(self, state: OrderState) -> OrderStep | Wait | End:
         if self._cancel_requested:
             return CancelOnRequest()
+        for refund in state.refunds:
+            if refund.on_hold:
+                # Once somebody has decided, the provider is asked at once.
+                self._asked.pop(refund.refund_id, None)
         return next_step(state, self._busy, self._asked, workflow.now())
 
     async def take(self, step: OrderStep, state: OrderState) -> OrderState:
