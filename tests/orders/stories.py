@@ -26,6 +26,8 @@ from tests.support.returns import (
 )
 from tests.support.shop import Shop, has_parcel, has_status
 
+CAPTURE = "POST .*/capture$"
+
 
 async def delivered(shop: Shop) -> str:
     order_id = await shop.confirmed(TEA=2, MUG=1)
@@ -111,7 +113,11 @@ async def held(shop: Shop) -> str:
     await shop.hold_up(order_id, by="ann")
     await shop.decide(order_id, HoldReason.MANUAL, "release", by="bob")
     await shop.cancel(order_id, lines={1: 1})
-    await shop.delivered(order_id)
+    shipment_id = await shop.shipped(order_id)
+    await shop.hold_up(order_id, by="ann")
+    await shop.scan(order_id, shipment_id, "delivered")
+    await shop.until(order_id, has_parcel(ShipmentStatus.DELIVERED))
+    await shop.decide(order_id, HoldReason.MANUAL, "release", by="bob")
     return order_id
 
 
@@ -129,11 +135,22 @@ async def repacked(shop: Shop) -> str:
     return order_id
 
 
+async def overtaken(shop: Shop) -> str:
+    """Cancelled while its parcel is being paid for."""
+    order_id = await shop.confirmed(TEA=1)
+    with shop.payments.gate(CAPTURE) as provider:
+        packing = asyncio.create_task(shop.pack(order_id))
+        await provider.reached.wait()
+        await shop.cancel(order_id)
+    await asyncio.gather(packing, return_exceptions=True)
+    return order_id
+
+
 async def resumed(shop: Shop) -> str:
     """Begun anew while a parcel is being paid for, and the carrier is away."""
     order_id = await shop.confirmed(TEA=1)
     await shop.carrier.strike("down", "POST /v1/labels")
-    with shop.payments.gate("POST .*/capture$", after_effect=True) as provider:
+    with shop.payments.gate(CAPTURE, after_effect=True) as provider:
         packing = asyncio.create_task(shop.pack(order_id))
         await provider.reached.wait()
         await shop.workflow(order_id).terminate()
@@ -228,7 +245,7 @@ STORIES: dict[str, Callable[[Shop], Awaitable[str]]] = {
     for story in (
         *(delivered, cancelled, declined, split, approved),
         *(backordered, renewed, expired),
-        *(held, stopped, repacked, resumed, unseen),
+        *(held, stopped, repacked, overtaken, resumed, unseen),
         *(returned, allowed, refunded, owed, routine),
     )
 }
