@@ -146,6 +146,20 @@ async def overtaken(shop: Shop) -> str:
     return order_id
 
 
+async def unpacked(shop: Shop) -> str:
+    """Its parcel is cancelled while it is being paid for, and packed anew."""
+    order_id = await shop.confirmed(TEA=1)
+    (parcel,) = (await shop.order(order_id)).shipments
+    with shop.payments.gate(CAPTURE) as provider:
+        packing = asyncio.create_task(shop.pack(order_id))
+        await provider.reached.wait()
+        await shop.post(f"/v1/shipments/{parcel.id}/cancel", {})
+    await asyncio.gather(packing, return_exceptions=True)
+    await shop.until(order_id, has_parcel(ShipmentStatus.CANCELLED))
+    await shop.delivered(order_id)
+    return order_id
+
+
 async def resumed(shop: Shop) -> str:
     """Begun anew while a parcel is being paid for, and the carrier is away."""
     order_id = await shop.confirmed(TEA=1)
@@ -211,9 +225,12 @@ async def allowed(shop: Shop) -> str:
 
 
 async def refunded(shop: Shop) -> str:
-    order_id = await arrived(shop, MUG=11)
+    """A refund that waits for a second person, and then for the provider."""
+    order_id = await arrived(shop, "pm_card_pendingRefund", MUG=11)
     refund = await give_back(shop, order_id, amount=10_001)
     await decide(shop, refund["id"], "approve")
+    await shop.until(order_id, lambda order: order.payments[0].ledger[-1].provider_ref)
+    await shop.payments.advance(2 * 3600)
     return order_id
 
 
@@ -245,7 +262,7 @@ STORIES: dict[str, Callable[[Shop], Awaitable[str]]] = {
     for story in (
         *(delivered, cancelled, declined, split, approved),
         *(backordered, renewed, expired),
-        *(held, stopped, repacked, overtaken, resumed, unseen),
+        *(held, stopped, repacked, overtaken, unpacked, resumed, unseen),
         *(returned, allowed, refunded, owed, routine),
     )
 }
