@@ -3,8 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import httpx2
@@ -145,14 +144,12 @@ class OidcTokens:
         issuer: str,
         audience: str,
         clients: Collection[str] = (),
-        included: Mapping[str, Sequence[str]] = MappingProxyType({}),
     ) -> None:
         """Without `clients`, tokens of any client are taken that are for `audience`."""
         self._clients = frozenset(clients)
         self._keys = keys
         self._issuer = issuer
         self._audience = audience
-        self._included = included
 
     async def __call__(self, headers: Mapping[str, str]) -> Principal:
         scheme, _, token = headers.get("authorization", "").partition(" ")
@@ -163,8 +160,7 @@ class OidcTokens:
         subject, scopes = claims["sub"], claims.get("scope", "")
         if not is_subject(subject) or not isinstance(scopes, str):
             raise _refused("The access token's claims cannot be used.")
-        until = float(claims["exp"]) + LEEWAY_SECONDS
-        return principal(subject, scopes, until, self._included)
+        return principal(subject, scopes, float(claims["exp"]) + LEEWAY_SECONDS)
 
     def _check_kind(self, claims: Mapping[str, Any]) -> None:
         """Raises `Problem` for a token that the same keys sign for another purpose."""
@@ -205,16 +201,10 @@ def _refused(detail: str, *, error: str | None = "invalid_token") -> Problem:
     return Problem("unauthenticated", detail, headers={"WWW-Authenticate": challenge})
 
 
-def authenticator(
-    settings: AccessSettings,
-    http: httpx2.AsyncClient,
-    included: Mapping[str, Sequence[str]],
-) -> Authenticator:
-    """How callers are known, by the settings; `included` as in `principal`."""
+def authenticator(settings: AccessSettings, http: httpx2.AsyncClient) -> Authenticator:
+    """How callers are known, by the settings."""
     if settings.oidc_issuer is None or settings.api_auth != "oidc":
-        return DeveloperHeaders(included)
+        return DeveloperHeaders()
     keys = IssuerKeys(http, settings.oidc_issuer, settings.oidc_jwks_url)
     audience = settings.oidc_audience or ""
-    return OidcTokens(
-        keys, settings.oidc_issuer, audience, settings.oidc_clients, included
-    )
+    return OidcTokens(keys, settings.oidc_issuer, audience, settings.oidc_clients)

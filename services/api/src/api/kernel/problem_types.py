@@ -18,13 +18,13 @@ class ProblemKind(View):
 
 @router.get("")
 async def list_problems() -> Page[ProblemKind]:
-    """List every code that a problem may have."""
-    return Page[ProblemKind](data=[_kind(code) for code in sorted(PROBLEMS)])
+    """Every code that a problem may have."""
+    return Page[ProblemKind](data=[_kind(code) for code in PROBLEMS])
 
 
 @router.get("/{code}", responses=open_problems("not-found"))
 async def get_problem(code: str) -> ProblemKind:
-    """Explain one code: a problem's `type` leads here."""
+    """What a problem's `type` leads to."""
     if code not in PROBLEMS:
         raise NotFound("such problem")
     return _kind(code)

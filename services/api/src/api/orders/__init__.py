@@ -1,1 +1,0 @@
-from api.orders import problems  # noqa: F401 - routes name its codes on import

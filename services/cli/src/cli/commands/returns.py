@@ -26,15 +26,12 @@ from cli.options import (
 from cli.problems import Json
 from cli.session import session
 
-app = typer.Typer(
-    help="Returns: approve, reject and receive goods.", no_args_is_help=True
-)
+app = typer.Typer(help="Goods that come back.", no_args_is_help=True)
 
 COLUMNS: tuple[Column, ...] = (
     ("return", field("id")),
     ("order", field("order_id")),
     ("status", field("status")),
-    ("tracking", field("tracking")),
     ("due", moment("due_at")),
     ("asked for", moment("created_at")),
 )
@@ -81,7 +78,7 @@ def approve_return(
     key: KeyOption = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """Approve a return: the customer sends the goods."""
+    """Let the customer send the goods."""
     _decide(return_id, "approve", note, key, output)
 
 
@@ -92,7 +89,7 @@ def reject_return(
     key: KeyOption = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """Reject a return: the customer keeps the goods."""
+    """Refuse a return."""
     _decide(return_id, "reject", note, key, output)
 
 
@@ -118,7 +115,7 @@ def receive_return(
     key: KeyOption = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """Record returned goods: what is accepted, and where it goes.
+    """The goods are here: say what is accepted and what becomes of it.
 
     What is accepted is paid back."""
     body = {"lines": [_received(text) for text in line]}

@@ -26,10 +26,7 @@ END = text(
     WHERE subject = :subject AND seq = :seq
     """
 )
-SKIP_ALL = text(
-    "UPDATE messages SET status = 'skipped'"
-    " WHERE status = 'open' AND process = ANY(cast(:processes AS text[]))"
-)
+SKIP_ALL = text("UPDATE messages SET status = 'skipped' WHERE status = 'open'")
 
 
 class OutboxRunner(Backlog):
@@ -38,12 +35,11 @@ class OutboxRunner(Backlog):
     key = "subject, seq"
     # Of a kind that is not known here, a newer worker may know how to tell.
     # Messages about one subject leave in the order of its events.
-    open = """status = 'open' AND process || '/' || type = ANY(:kinds) AND NOT EXISTS (
+    open = """status = 'open' AND type = ANY(:kinds) AND NOT EXISTS (
         SELECT FROM messages earlier
         WHERE earlier.subject = messages.subject AND earlier.seq < messages.seq
-          AND earlier.status = 'open'
-          AND earlier.process || '/' || earlier.type = ANY(:kinds))"""
-    columns = """process, subject, seq, type, resends, resent_at, (
+          AND earlier.status = 'open' AND earlier.type = ANY(:kinds))"""
+    columns = """subject, seq, type, (
         SELECT json_build_object('at', at, 'data', data)::text FROM events e
         WHERE e.subject = messages.subject AND e.seq = messages.seq
       ) AS event"""
@@ -54,23 +50,18 @@ class OutboxRunner(Backlog):
         self,
         engine: Engine,
         listener: Listener,
-        handlers: Mapping[str, Mapping[str, MessageHandler]],
+        handlers: Mapping[str, MessageHandler],
     ) -> None:
-        """`handlers` by process and type: two processes may have events of one name."""
-        self._handlers = {
-            f"{process}/{type}": handler
-            for process, by_type in handlers.items()
-            for type, handler in by_type.items()
-        }
-        super().__init__(engine, listener, tuple(self._handlers))
-        self._silent = [process for process, by_type in handlers.items() if not by_type]
+        super().__init__(engine, listener, tuple(handlers))
+        self._handlers = handlers
 
     async def work_off_batch(self) -> int:
-        if self._silent:
-            # These processes send no messages here, and none should pile up.
-            async with self._engine.connect() as connection:
-                await connection.execute(SKIP_ALL, {"processes": self._silent})
-        return await super().work_off_batch() if self._handlers else 0
+        if self._handlers:
+            return await super().work_off_batch()
+        # No mails are sent here, and nothing should pile up.
+        async with self._engine.connect() as connection:
+            await connection.execute(SKIP_ALL)
+        return 0
 
     async def work_off(self, row: Row) -> None:
         status, error = await self._tell(row)
@@ -93,27 +84,22 @@ class OutboxRunner(Backlog):
             *(row.subject, row.seq, row.type),
             at=datetime.fromisoformat(event["at"]),
             data=event["data"],
-            resends=row.resends,
         )
-        if datetime.now(UTC) - (row.resent_at or message.at) > TOO_LATE:
+        if datetime.now(UTC) - message.at > TOO_LATE:
             return "failed", "too late"
-        return await self._send(f"{row.process}/{row.type}", message)
+        return await self._send(message)
 
-    async def _send(self, kind: str, message: Message) -> tuple[str, str | None]:
+    async def _send(self, message: Message) -> tuple[str, str | None]:
         try:
-            sent = await self._handlers[kind](message)
+            sent = await self._handlers[message.type](message)
         except Undeliverable as refused:
             return "failed", str(refused)
         except Exception as error:
             # Its text may name the addressee: the kind of error alone is kept.
-            failure = type(error).__name__
+            kind = type(error).__name__
             log.warning(
                 "a message could not be sent",
-                extra={
-                    "subject": message.subject,
-                    "seq": message.seq,
-                    "error": failure,
-                },
+                extra={"subject": message.subject, "seq": message.seq, "error": kind},
             )
-            return "open", failure
+            return "open", kind
         return ("sent" if sent else "skipped"), None

@@ -4,16 +4,18 @@ Each is written as a whole transaction under a business key, or as begin → cal
 settle around a provider, so a repeated run finds what is done and goes on from there.
 """
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 
 from temporalio import activity
 
 from shared.contracts.orders.models import (
     Cancel,
-    CancelledOrder,
+    Cancelled,
     CancelShipment,
+    Captured,
     DecideReturn,
     HoldRef,
+    Labelled,
     OrderRef,
     OrderState,
     Pack,
@@ -32,21 +34,26 @@ from shared.contracts.orders.models import (
     Served,
     Ship,
     ShipmentRef,
+    ShipmentState,
     StockRef,
     Swept,
     WaitingOrders,
     Window,
 )
-from shared.contracts.steps import Steps
 
 
-class OrderSteps(Steps):
-    """Steps of the order itself: PostgreSQL only, milliseconds long. All but `remind`
-    and `expire_hold` of an ended subject answer with the order as it is then."""
+class OrderSteps(ABC):
+    """Steps of the order itself: PostgreSQL only, milliseconds long."""
 
     @activity.defn(name="look")
     @abstractmethod
     async def look(self, ref: OrderRef) -> OrderState: ...
+
+    @activity.defn(name="reserve")
+    @abstractmethod
+    async def reserve(self, ref: OrderRef) -> OrderState:
+        """Reserve what is free; open a `stock` hold for what is missing. Once for an
+        order; afterwards this is a look."""
 
     @activity.defn(name="confirm")
     @abstractmethod
@@ -72,57 +79,50 @@ class OrderSteps(Steps):
     async def complete(self, ref: OrderRef) -> OrderState:
         """Complete it if nothing is left to do; otherwise this is a look."""
 
-    @activity.defn(name="carry_out_cancel")
-    @abstractmethod
-    async def carry_out_cancel(self, ref: OrderRef) -> OrderState:
-        """Cancel what a command wanted while a parcel was being paid for."""
-
     @activity.defn(name="cancel")
     @abstractmethod
-    async def cancel(self, command: Cancel) -> CancelledOrder: ...
+    async def cancel(self, command: Cancel) -> Cancelled: ...
 
     @activity.defn(name="pay")
     @abstractmethod
-    async def pay(self, command: Pay) -> OrderState: ...
+    async def pay(self, command: Pay) -> None: ...
 
     @activity.defn(name="place_hold")
     @abstractmethod
-    async def place_hold(self, command: PlaceHold) -> OrderState: ...
+    async def place_hold(self, command: PlaceHold) -> None: ...
 
     @activity.defn(name="release_hold")
     @abstractmethod
-    async def release_hold(self, command: ReleaseHold) -> OrderState: ...
+    async def release_hold(self, command: ReleaseHold) -> None: ...
 
 
-class ShipmentSteps(Steps):
-    """Steps of one parcel: PostgreSQL only, milliseconds long."""
+class ShipmentSteps(ABC):
+    """Steps of one shipment: PostgreSQL only, milliseconds long."""
 
-    @activity.defn(name="pick")
+    @activity.defn(name="look_at_shipment")
     @abstractmethod
-    async def pick(self, command: Pack) -> OrderState:
-        """Record what was picked and the parcel, and open its capture where nothing
-        else of the order is being paid for. Short picks open a `stock` hold."""
+    async def look_at_shipment(self, ref: ShipmentRef) -> ShipmentState: ...
+
+    @activity.defn(name="begin_packing")
+    @abstractmethod
+    async def begin_packing(self, command: Pack) -> ShipmentState:
+        """Record what was picked and the parcel. Short picks open a `stock` hold."""
 
     @activity.defn(name="ship")
     @abstractmethod
-    async def ship(self, command: Ship) -> OrderState: ...
+    async def ship(self, command: Ship) -> ShipmentState: ...
 
     @activity.defn(name="cancel_shipment")
     @abstractmethod
-    async def cancel_shipment(self, command: CancelShipment) -> OrderState: ...
-
-    @activity.defn(name="take_apart")
-    @abstractmethod
-    async def take_apart(self, ref: ShipmentRef) -> OrderState:
-        """Cancel a parcel whose cancellation was wanted while it was being paid for."""
+    async def cancel_shipment(self, command: CancelShipment) -> ShipmentState: ...
 
     @activity.defn(name="miss_scan")
     @abstractmethod
-    async def miss_scan(self, ref: ShipmentRef) -> OrderState:
+    async def miss_scan(self, ref: ShipmentRef) -> ShipmentState:
         """No scan in time: open a `delivery` hold; after 14 days call it lost."""
 
 
-class RefundSteps(Steps):
+class RefundSteps(ABC):
     """Steps of one refund: PostgreSQL only, milliseconds long."""
 
     @activity.defn(name="look_at_refund")
@@ -137,7 +137,7 @@ class RefundSteps(Steps):
         with `exceeds-refundable`."""
 
 
-class ReturnSteps(Steps):
+class ReturnSteps(ABC):
     """Steps of one return: PostgreSQL only, milliseconds long."""
 
     @activity.defn(name="look_at_return")
@@ -173,20 +173,19 @@ class ReturnSteps(Steps):
     async def close_return(self, ref: ReturnRef) -> ReturnState: ...
 
 
-class PaymentSteps(Steps):
+class PaymentSteps(ABC):
     """Money at the provider. Unknown outcomes are looked up before any repeat."""
 
     @activity.defn(name="authorize")
     @abstractmethod
     async def authorize(self, ref: OrderRef) -> OrderState:
-        """Cover the amount still to be captured: reserve what is free, finish what is
-        begun, or try the newest untried method, or the saved one. An order that is
-        covered is screened and confirmed with it. Opens a `payment` hold when that
-        fails or nothing is left to try, a `stock` hold for what is missing."""
+        """Cover the amount still to be captured: finish what is begun, or try the
+        newest untried method, or the saved one. Opens a `payment` hold when that
+        fails or nothing is left to try."""
 
     @activity.defn(name="capture")
     @abstractmethod
-    async def capture(self, ref: ShipmentRef) -> OrderState:
+    async def capture(self, ref: ShipmentRef) -> Captured:
         """Take the money for one shipment, once."""
 
     @activity.defn(name="release")
@@ -195,7 +194,7 @@ class PaymentSteps(Steps):
         """Give back what an authorisation still holds and nobody needs."""
 
 
-class RefundPaymentSteps(Steps):
+class RefundPaymentSteps(ABC):
     @activity.defn(name="refund")
     @abstractmethod
     async def refund(self, ref: RefundRef) -> RefundState:
@@ -203,19 +202,28 @@ class RefundPaymentSteps(Steps):
         `refund` hold is opened."""
 
 
-class CarrierSteps(Steps):
+class PackingSteps(ABC):
+    """Money and carrier in one go, where both answer at once."""
+
+    @activity.defn(name="pay_and_label")
+    @abstractmethod
+    async def pay_and_label(self, ref: ShipmentRef) -> Captured:
+        """Capture, then try to buy the label: once, and not for long. Where that does
+        not work at once, `labelled` is missing, and `buy_label` is the step to take."""
+
+
+class CarrierSteps(ABC):
     @activity.defn(name="buy_label")
     @abstractmethod
-    async def buy_label(self, ref: ShipmentRef) -> OrderState:
-        """Buy the parcel's label, once; the shipment is `packed` with it. A carrier
-        that refuses the address opens an `address` hold."""
+    async def buy_label(self, ref: ShipmentRef) -> Labelled:
+        """Buy the parcel's label, once; the shipment is `packed` with it."""
 
     @activity.defn(name="void_label")
     @abstractmethod
-    async def void_label(self, ref: ShipmentRef) -> OrderState: ...
+    async def void_label(self, ref: ShipmentRef) -> None: ...
 
 
-class ReturnLabelSteps(Steps):
+class ReturnLabelSteps(ABC):
     @activity.defn(name="buy_return_label")
     @abstractmethod
     async def buy_return_label(self, ref: ReturnRef) -> ReturnState:
@@ -223,7 +231,7 @@ class ReturnLabelSteps(Steps):
         goods are awaited."""
 
 
-class StockSteps(Steps):
+class StockSteps(ABC):
     """Serving back-orders: PostgreSQL, and a nudge for each order served."""
 
     @activity.defn(name="find_waiting_orders")
@@ -237,7 +245,7 @@ class StockSteps(Steps):
         """Reserve what is free for them, each in a transaction of its own."""
 
 
-class SweepSteps(Steps):
+class SweepSteps(ABC):
     @activity.defn(name="start_missing_orders")
     @abstractmethod
     async def start_missing_orders(self) -> Swept:
@@ -267,7 +275,7 @@ class SweepSteps(Steps):
         """Read the three audit views; what they show becomes a discrepancy."""
 
 
-class ReconcileSteps(Steps):
+class ReconcileSteps(ABC):
     @activity.defn(name="reconcile")
     @abstractmethod
     async def reconcile(self, window: Window) -> Reconciled:
@@ -275,7 +283,7 @@ class ReconcileSteps(Steps):
         `window`. Heartbeats; a repeat goes on where the last one broke off."""
 
 
-class RetentionSteps(Steps):
+class RetentionSteps(ABC):
     """Forgetting, in batches. Each heartbeats and may break off anywhere."""
 
     @activity.defn(name="forget_keys")
@@ -299,7 +307,7 @@ class RetentionSteps(Steps):
         about them."""
 
 
-class ErasureSteps(Steps):
+class ErasureSteps(ABC):
     @activity.defn(name="erase_at_provider")
     @abstractmethod
     async def erase_at_provider(self) -> Swept:

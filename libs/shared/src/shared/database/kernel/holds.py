@@ -11,7 +11,7 @@ from shared.database.kernel.unit_of_work import UnitOfWork
 
 
 async def place_hold(
-    work: UnitOfWork,
+    change: UnitOfWork,
     reason: str,
     *,
     due_in: timedelta | None = None,
@@ -25,30 +25,29 @@ async def place_hold(
 
     It reminds after half of `due_in`; without that it waits for ever.
     """
-    placed = await work.connection.scalar(
+    placed = await change.connection.scalar(
         _PLACE,
         {
             "id": hold_id or new_id("hld"),
-            "process": work.process,
-            "subject": subject or work.subject,
-            "root": work.subject,
+            "subject": subject or change.subject,
+            "root": change.subject,
             "reason": reason,
             "detail": json.dumps(dict(detail or {})),
-            "placed_by": placed_by or work.actor,
+            "placed_by": placed_by or change.actor,
             "due_at": due_at,
             "due_in": due_in,
         },
     )
     if placed is not None:
-        work.event("hold.placed", hold_id=placed, reason=reason, **dict(detail or {}))
+        change.event("hold.placed", hold_id=placed, reason=reason, **dict(detail or {}))
     return None if placed is None else str(placed)
 
 
 _PLACE = text(
     """
-    INSERT INTO holds (id, process, subject, root, reason, detail, placed_by,
-                       due_at, remind_at)
-    SELECT :id, :process, :subject, :root, :reason, cast(:detail AS jsonb), :placed_by,
+    INSERT INTO holds (id, subject, root, reason, detail, placed_by, due_at,
+                       remind_at)
+    SELECT :id, :subject, :root, :reason, cast(:detail AS jsonb), :placed_by,
            due, now() + (due - now()) / 2
     FROM (SELECT coalesce(cast(:due_at AS timestamptz),
                           now() + cast(:due_in AS interval)) AS due) d
@@ -59,7 +58,7 @@ _PLACE = text(
 
 
 async def release_holds(
-    work: UnitOfWork,
+    change: UnitOfWork,
     decision: str,
     *,
     hold_id: str | None = None,
@@ -71,12 +70,12 @@ async def release_holds(
 
     Returns how many there were: a repeat closes none.
     """
-    released = await work.connection.execute(
+    released = await change.connection.execute(
         _RELEASE,
         {
             "decision": decision,
-            "actor": work.actor,
-            "root": work.subject,
+            "actor": change.actor,
+            "root": change.subject,
             "hold_id": hold_id,
             "reason": reason,
             "subject": subject,
@@ -84,7 +83,7 @@ async def release_holds(
         },
     )
     for row in released:
-        work.event(
+        change.event(
             "hold.released", hold_id=row.id, reason=row.reason, decision=decision
         )
     return len(released)

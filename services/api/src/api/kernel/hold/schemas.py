@@ -1,14 +1,24 @@
 """Holds over HTTP: the operators' work queue."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import ConfigDict, StringConstraints
+from pydantic import ConfigDict, Field
+from shared.contracts.orders.states import Decision, HoldReason
 
-from api.http.paging import ListQuery
+from api.http.paging import ListQuery, Moment
 from api.http.schemas import LineQuantity, Lines, Note, Request, Subject, View, Word
 
-DecisionWord = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,40}$")]
+
+class NewHold(Request):
+    """Keep an order from going on. Without `due_at` it waits until it is released."""
+
+    note: Note
+    due_at: Annotated[Moment, Field(strict=False)] | None = None
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"note": "The customer called."}]}
+    )
 
 
 class Assignment(Request):
@@ -20,16 +30,16 @@ class Assignment(Request):
 
 
 class DecisionParams(Request):
-    """`lines` with `cancel_lines` cancels these units alone. Any remaining shortage
-    opens a new stock hold."""
+    """`lines` with `cancel_lines`: these units alone, and of what else is missing it is
+    asked again."""
 
     lines: Lines[LineQuantity]
 
 
 class Release(Request):
-    """A hold lists in `decisions` what it allows."""
+    """The decisions that a hold allows are in its `decisions`."""
 
-    decision: DecisionWord
+    decision: Annotated[Decision, Field(strict=False)]
     note: Note
     params: DecisionParams | None = None
 
@@ -41,28 +51,22 @@ class Release(Request):
 
 
 class HoldQuery(ListQuery):
-    """`overdue=true`: due and not decided, or decided too late. `subject`: an order,
-    shipment or refund."""
+    """`overdue=true`: due and not decided. `subject`: an order, shipment or refund."""
 
-    state: Literal["open", "decided"] = "open"
-
-    reason: Word | None = None
+    reason: HoldReason | None = None
     assignee: Subject | None = None
     overdue: bool | None = None
     subject: Word | None = None
 
 
 class Hold(View):
-    """`root` is the subject of `process` whose timeline names the hold; `order_id` is
-    the same under its older name."""
+    """`order_id` is the order whose timeline tells of it."""
 
     id: str
-    process: str
     subject: str
-    root: str
     order_id: str
-    reason: str
-    decisions: list[str]
+    reason: HoldReason
+    decisions: list[Decision]
     detail: dict[str, Any]
     placed_by: str
     placed_at: datetime

@@ -6,7 +6,8 @@ from api.http.schemas import Request, Subject, View
 
 
 class NewErasure(Request):
-    """The customer's id on their orders; in the body, because proxies log URLs."""
+    """The id that the customer's orders have. It is in the body because URLs are
+    written to logs on the way."""
 
     customer_id: Subject
 
@@ -14,8 +15,8 @@ class NewErasure(Request):
 
 
 class Erasure(View):
-    """`id` replaces the customer's own id: it lists their former orders and does not
-    identify the person."""
+    """`id` stands from now on where the customer's own id stood: it lists the orders
+    that were theirs, and does not lead to the person."""
 
     id: str
     orders: int

@@ -13,15 +13,14 @@ from api.http.openapi import keyed, problems, response_headers
 from api.http.paging import moment, page_response
 from api.http.paging import text as text_of
 from api.http.schemas import Page
-from api.http.services import ApiServices, Services
-from api.orders.commands import commands
-from api.orders.notes import keep_note
+from api.kernel.notes import keep_note
 from api.orders.order import queries
 from api.orders.paths import OrderPath, ReturnPath
 from api.orders.return_ import schemas as shown
 from api.orders.return_.presenter import show_return as show
 from api.orders.return_.queries import READERS, Return, page_of_returns, read_return
 from api.orders.shipment.labels import fetch_label
+from api.services import ApiServices, Services
 
 router = APIRouter(prefix="/v1", tags=["returns"])
 
@@ -42,18 +41,14 @@ async def return_order(
     idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
-    """Ask to send goods back. Most returns are `approved` at once; a clerk decides
-    about one that stays `requested`."""
+    """Ask to send goods back. Most returns are `approved` at once; a `requested` one
+    waits for somebody's approval."""
     await queries.require_sight(services, caller, order_id, "orders:operate")
 
     async def work(command: Command) -> StoredResponse:
         return_id = command.memo["return_id"]
-        await keep_note(
-            *(services.engine, command.key, order_id, wanted.note),
-            actor=caller.subject,
-            about=return_id,
-        )
-        await commands(services).return_(
+        await keep_note(services.engine, command.key, order_id, wanted.note)
+        await services.commands.return_(
             return_id,
             workflows.Return.request,
             models.RequestReturn(
@@ -80,8 +75,8 @@ async def list_returns(
     query: Annotated[shown.ReturnQuery, Query()],
     services: ApiServices,
 ) -> Response:
-    """List returns, newest first. Customers see their own."""
-    position = query.position(request, moment, text_of)
+    """Newest first; a customer sees their own."""
+    position = query.position(moment, text_of)
     after = (position[0], position[1]) if position else None
     customer = None if caller.may(*READERS) else caller.subject
     returns = await page_of_returns(services, query, customer, after)
@@ -98,7 +93,7 @@ async def get_return(
     return_id: ReturnPath,
     services: ApiServices,
 ) -> Response:
-    """Show a return as it is now. Customers see their own."""
+    """A return as it is now. A customer sees their own."""
     return StoredResponse(
         200, show(await read_return(services, caller, return_id))
     ).response()
@@ -117,7 +112,8 @@ async def get_return_label(
     return_id: ReturnPath,
     services: ApiServices,
 ) -> Response:
-    """Fetch the label for the way back. `no-label`: the customer picks a carrier."""
+    """The label for the way back, which the customer prints. `no-label`: they choose
+    the carrier themselves."""
     found = await read_return(services, caller, return_id)
     label = await fetch_label(services.http, services.settings, found)
     return Response(label, media_type="application/pdf")
@@ -135,7 +131,7 @@ async def approve_return(
     idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
-    """Approve a return. Whoever asked for it cannot approve it."""
+    """Let the goods come. Never by the person who asked for it."""
     return await _decide(caller, return_id, wanted, idempotent, services, approved=True)
 
 
@@ -151,7 +147,7 @@ async def reject_return(
     idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
-    """Reject a return: the customer keeps the goods."""
+    """Do not take the goods back."""
     return await _decide(
         caller, return_id, wanted, idempotent, services, approved=False
     )
@@ -169,12 +165,8 @@ async def _decide(
     asked = await read_return(services, caller, return_id)
 
     async def work(command: Command) -> StoredResponse:
-        await keep_note(
-            *(services.engine, command.key, asked.order_id, wanted.note),
-            actor=caller.subject,
-            about=return_id,
-        )
-        await commands(services).return_(
+        await keep_note(services.engine, command.key, asked.order_id, wanted.note)
+        await services.commands.return_(
             return_id,
             workflows.Return.decide,
             models.DecideReturn(
@@ -202,11 +194,11 @@ async def receive_return(
     idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
-    """Record goods that arrived, in time or late. Accepted units are refunded."""
+    """The goods are here, in time or late. What is accepted is paid back."""
     expected = await read_return(services, caller, return_id)
 
     async def work(command: Command) -> StoredResponse:
-        await commands(services).return_(
+        await services.commands.return_(
             return_id,
             workflows.Return.receive,
             models.ReceiveReturn(
@@ -220,7 +212,7 @@ async def receive_return(
             ),
         )
         services.in_background(
-            commands(services).allocate(*_restocked(expected, wanted))
+            services.commands.allocate(*_restocked(expected, wanted))
         )
         return StoredResponse(200, show(await read_return(services, caller, return_id)))
 

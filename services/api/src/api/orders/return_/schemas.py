@@ -87,7 +87,7 @@ class ReturnLine(View):
 
 
 class Return(View):
-    """The goods must arrive by `due_at`. `hold`: a clerk has yet to approve it."""
+    """The goods are awaited until `due_at`. `hold` waits for somebody's approval."""
 
     id: str
     order_id: str

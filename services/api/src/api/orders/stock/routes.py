@@ -13,11 +13,10 @@ from api.http.openapi import keyed, problems
 from api.http.paging import ListQuery, moment, page_response
 from api.http.paging import text as text_of
 from api.http.schemas import Page
-from api.http.services import ApiServices, Services
-from api.orders.commands import commands
 from api.orders.paths import SkuPath
 from api.orders.stock import schemas as shown
 from api.orders.stock.changes import StockChange, change_stock, summed, waited_for
+from api.services import ApiServices, Services
 
 router = APIRouter(prefix="/v1/stock", tags=["stock"])
 
@@ -29,8 +28,8 @@ async def list_stock(
     query: Annotated[shown.StockQuery, Query()],
     services: ApiServices,
 ) -> Response:
-    """List stock by SKU and location."""
-    position = query.position(request, text_of, text_of) or [None, None]
+    """What lies where, by SKU and location."""
+    position = query.position(text_of, text_of) or [None, None]
     parameters = {
         "sku": query.sku,
         "location": query.location,
@@ -48,7 +47,7 @@ async def list_stock(
 
 
 @router.get(
-    "/{sku:path}/movements",
+    "/{sku}/movements",
     response_model=Page[shown.Movement],
     responses=problems("not-found"),
 )
@@ -59,8 +58,8 @@ async def list_stock_movements(
     query: Annotated[ListQuery, Query()],
     services: ApiServices,
 ) -> Response:
-    """List what changed the stock of a product, newest first."""
-    position = query.position(request, moment, text_of) or [None, None]
+    """Newest first."""
+    position = query.position(moment, text_of) or [None, None]
     parameters = {
         "sku": sku,
         "at": position[0],
@@ -90,7 +89,7 @@ async def receive_stock(
     idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
-    """Record goods that arrived. Waiting orders get them, the oldest first."""
+    """Goods arrived. Orders that wait for them are served, oldest first."""
     deltas = summed((line.sku, line.quantity) for line in wanted.lines)
     return await _move(caller, wanted, deltas, idempotent, services)
 
@@ -107,7 +106,7 @@ async def adjust_stock(
     idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
-    """Correct the stock. Reserved units stay."""
+    """Correct the stock. What is reserved cannot be taken away."""
     deltas = summed((line.sku, line.delta) for line in wanted.lines)
     return await _move(caller, wanted, deltas, idempotent, services)
 
@@ -141,7 +140,7 @@ async def _move(
 async def _serve_waiting_orders(services: Services, skus: list[str]) -> None:
     async with services.engine.connect() as connection:
         wanted = await waited_for(connection, skus)
-    await commands(services).allocate(*wanted)
+    await services.commands.allocate(*wanted)
 
 
 _STOCK = text(

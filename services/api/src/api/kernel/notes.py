@@ -1,0 +1,23 @@
+"""What people write about a command: kept here, so that it never reaches Temporal."""
+
+from shared.database.engine import Engine
+from sqlalchemy import text
+
+# A person who was erased is erased once: what came later would be kept for ever.
+_KEEP = text(
+    """
+    INSERT INTO notes (key, subject, text)
+    SELECT cast(:key AS text), :subject, :text
+    FROM contacts WHERE order_id = :subject AND erased_at IS NULL
+    ON CONFLICT (key) DO NOTHING
+    """
+)
+
+
+async def keep_note(engine: Engine, key: str, subject: str, note: str | None) -> None:
+    """Keep the note about an order under its command's key, unless its customer was
+    erased. Safe to repeat."""
+    if note is None:
+        return
+    async with engine.begin() as connection:
+        await connection.execute(_KEEP, {"key": key, "subject": subject, "text": note})
