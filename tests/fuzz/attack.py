@@ -82,9 +82,14 @@ def _code(problem: Any) -> str:
 def _codes(case: Case[Any], response: Response) -> set[str]:
     """Those that the operation is described with, and those that any may have."""
     answers = case.operation.definition.raw["responses"]
-    # A problem's name is made of the codes that it may have.
-    problem = answers.get(str(response.status_code), {}).get("$ref", "")
-    codes = problem.removeprefix("#/components/responses/").split(".")
+    answer = answers.get(str(response.status_code), {})
+    if "$ref" in answer:
+        # A problem's name is made of the codes that it may have.
+        codes = answer["$ref"].removeprefix("#/components/responses/").split(".")
+    else:
+        # Schemathesis resolves an answer that leads to other operations.
+        content = answer.get("content", {}).get("application/problem+json", {})
+        codes = list(content.get("examples", {}))
     return {"head-too-large", "method-not-allowed", *codes}
 
 

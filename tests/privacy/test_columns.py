@@ -6,7 +6,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 OURS = """
 applied.key applied.subject applied.result discrepancies.id discrepancies.kind
-discrepancies.subject discrepancies.detail events.subject events.type holds.id
+discrepancies.subject discrepancies.detail disputes.id disputes.payment_id
+disputes.reason disputes.status events.subject events.type holds.id
 holds.subject holds.root holds.reason holds.detail holds.decision inbox.source
 inbox.event_id inbox.type inbox.error ledger.failure ledger.id ledger.kind
 ledger.payment_id ledger.provider_ref ledger.ref ledger.status messages.error
