@@ -36,8 +36,9 @@ def url_of(length: int) -> str:
 LARGEST: dict[str, Json] = {
     "lines": lines(500),
     "quantity": {
-        "lines": [{"sku": SKU, "quantity": 1_000_000}],
-        "expected_total": eur(PRICE * 1_000_000 + SHIPPING),
+        # `ORDER_LINE_UNITS`, unless the shop sets another limit.
+        "lines": [{"sku": SKU, "quantity": 1_000}],
+        "expected_total": eur(PRICE * 1_000 + SHIPPING),
     },
     "metadata": {"metadata": LARGEST_METADATA},
     "external_ref": {"external_ref": "r" * 100},
