@@ -114,3 +114,10 @@ async def live(live_client: httpx2.AsyncClient, work: Work) -> AsyncIterator[Sho
     """The API with Temporal and a worker; parcels go by hand."""
     async with work(carrier="manual"):
         yield Shop(live_client)
+
+
+@pytest.fixture
+async def stocked(live: Shop) -> Shop:
+    await live.sell()
+    await live.receive(10)
+    return live

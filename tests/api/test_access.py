@@ -26,6 +26,8 @@ from api.http.oidc import (
     OidcTokens,
 )
 from api.http.problems import Problem, Unavailable
+from api.processes import PROCESSES
+from api.processes import scopes as scopes_of
 from api.settings import ApiSettings
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
@@ -44,6 +46,8 @@ AUDIENCE = "orders"
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 EC_KEY = ec.generate_private_key(ec.SECP256R1())
 OTHER_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+SCOPES = scopes_of(PROCESSES)
 
 
 def jwk(key: PrivateKeyTypes, kid: str) -> dict[str, Any]:

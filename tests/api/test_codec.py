@@ -72,6 +72,23 @@ def opened(answer: httpx2.Response) -> list[object]:
     return [json.loads(payload.data) for payload in payloads]
 
 
+async def test_a_page_of_a_history_has_only_so_many_payloads(
+    codec: httpx2.AsyncClient, signer: Signer
+) -> None:
+    body = json.dumps({"payloads": [{}] * 200_000})
+    answer = await codec.post(
+        "/decode", content=body, headers=as_role(signer, "support")
+    )
+    assert answer.status_code == 413
+
+
+async def test_nothing_leads_to_where_the_host_header_says(
+    codec: httpx2.AsyncClient,
+) -> None:
+    answer = await codec.post("/decode/", headers={"Host": "evil.example"})
+    assert answer.status_code == 404
+
+
 async def test_whoever_works_on_orders_sees_what_payloads_hold(
     codec: httpx2.AsyncClient, signer: Signer
 ) -> None:

@@ -3,13 +3,23 @@
 from datetime import timedelta
 
 import pytest
-from api.kernel.hold.routes import DECIDERS
-from shared.contracts.orders.states import DECISIONS, HoldReason
 from shared.database.engine import Engine
 from sqlalchemy import text
 
 from tests.api.shop import Json, Shop, as_user, code, done, key
 
+DECIDERS = {
+    "approval": "approvals",
+    "stock": "orders:operate",
+    "payment": "orders:operate",
+    "address": "orders:operate",
+    "delivery": "orders:operate",
+    "refund": "refunds:any",
+    "manual": "orders:operate",
+    "provider": "orders:operate",
+    "dispute": "refunds:any",
+    "difference": "refunds:any",
+}
 OPERATOR = as_user("grace", "orders:operate")
 
 
@@ -59,7 +69,7 @@ async def test_holds_are_found_by_reason_assignee_and_due_time(
 
 async def test_a_hold_says_what_may_be_decided(shop: Shop, engine: Engine) -> None:
     hold = await held(shop, engine, "approval")
-    assert hold["decisions"] == list(DECISIONS[HoldReason.APPROVAL])
+    assert hold["decisions"] == ["approve", "reject"]
     order = await shop.get(f"/v1/orders/{hold['order_id']}")
     assert order["holds"] == [{"id": hold["id"], "reason": "approval", "due_at": None}]
 
@@ -83,7 +93,7 @@ async def test_a_decision_must_be_one_of_the_hold_s(shop: Shop, engine: Engine) 
         headers=key(),
     )
     assert (answer.status_code, code(answer)) == (422, "decision-not-allowed")
-    assert answer.json()["decisions"] == list(DECISIONS[HoldReason.STOCK])
+    assert answer.json()["decisions"] == ["wait", "ship_partial", "cancel_lines"]
 
 
 async def test_nobody_decides_what_they_caused(live: Shop) -> None:
@@ -103,9 +113,9 @@ async def test_nobody_decides_what_they_caused(live: Shop) -> None:
     assert (again.status_code, code(again)) == (409, "already-released")
 
 
-@pytest.mark.parametrize("reason", [*HoldReason])
+@pytest.mark.parametrize("reason", DECIDERS)
 async def test_each_reason_has_its_deciders(
-    shop: Shop, engine: Engine, reason: HoldReason
+    shop: Shop, engine: Engine, reason: str
 ) -> None:
     hold = await held(shop, engine, reason)
     path, body = f"/v1/holds/{hold['id']}/assign", {"assignee": "x"}

@@ -12,16 +12,19 @@ import httpx2
 import pytest
 from api.__main__ import openapi_document
 from api.app import create_app
-from api.http.auth import SCOPES
+from api.processes import PROCESSES, scopes
 from fastapi import FastAPI
 
 from tests.api.conftest import MakeSettings, running
 from tests.api.shop import Shop, as_user, code, done
 
+SCOPES = scopes(PROCESSES)
+
 STAFF = "orders:operate"
 FINANCE = "refunds:any"
 APPROVER = "approvals"
 READERS = {"orders:read", STAFF, FINANCE, APPROVER}
+CONTACTS = {"contacts:read", STAFF, APPROVER}
 EVERYBODY = set(SCOPES)
 RIGHTS: dict[str, set[str]] = {
     # orders
@@ -31,7 +34,12 @@ RIGHTS: dict[str, set[str]] = {
     "list_order_events": {"orders:own"} | READERS,
     "pay_order": {"orders:own", "orders:write"},
     "cancel_order": {"orders:own", STAFF},
+    "get_contact": {"orders:own"} | CONTACTS,
     "change_contact": {"orders:own", STAFF},
+    "list_order_messages": READERS,
+    "resend_order_message": {STAFF},
+    "list_notes": {"fulfil"} | CONTACTS,
+    "add_note": {"fulfil", STAFF},
     "get_process": {STAFF},
     "resume_order": set(),
     "list_events": {"events:read"},
@@ -47,6 +55,7 @@ RIGHTS: dict[str, set[str]] = {
     "get_refund": {"orders:own"} | READERS,
     # holds; which of them somebody may decide on is in tests/api/test_holds.py
     "list_holds": {STAFF, FINANCE, APPROVER},
+    "get_hold": {STAFF, FINANCE, APPROVER},
     "place_hold": {STAFF},
     "assign_hold": {STAFF, FINANCE, APPROVER},
     "release_hold": {STAFF, FINANCE, APPROVER},

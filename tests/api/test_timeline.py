@@ -11,7 +11,8 @@ import pytest
 from api.app import create_app
 from api.http.auth import principal
 from api.http.server import DrainingServer
-from api.kernel.timeline.routes import MOST_STREAMS, Timeline
+from api.kernel.timeline.timeline import MOST_STREAMS, Timeline
+from api.orders.timeline.routes import READERS
 from api.settings import ApiSettings
 from fastapi import FastAPI
 from pydantic import BaseModel
@@ -185,7 +186,7 @@ async def test_a_stream_ends_with_the_caller_s_token(app: FastAPI) -> None:
         await shop.sell()
         order = await shop.order()
         caller = principal("ada", "orders:read", until=time.time() + 0.5)
-        told = Timeline(app.state.services, caller, order["id"])
+        told = Timeline(app.state.services, caller, order["id"], READERS)
         heard = b"".join([part async for part in told.stream(0)])
     assert b"order.placed" in heard
 

@@ -61,4 +61,4 @@ def registered(client: Client) -> list[Process]:
         stripe_api_key=SecretStr("sk_test_nothing"),
     )
     engine = create_engine(settings, application="test")
-    return [build(settings, engine, lambda: client) for build in PROCESSES]
+    return [one.build(settings, engine, lambda: client) for one in PROCESSES]

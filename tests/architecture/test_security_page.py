@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from api.http.auth import SCOPES
+from api.processes import PROCESSES, scopes
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/security.md").read_text()
@@ -47,7 +47,7 @@ def test_scopes_and_roles_are_those_that_are_granted() -> None:
     roles["orders:own"] = "who has no other"
     assert listed == {
         f"`{scope}`": [meaning, roles.get(scope, "")]
-        for scope, meaning in SCOPES.items()
+        for scope, meaning in scopes(PROCESSES).items()
     }
 
 

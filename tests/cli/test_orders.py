@@ -28,7 +28,8 @@ async def test_an_order_is_placed_from_a_file_and_found_by_its_number(
 ) -> None:
     await shop.stock(TEA=UNITS)
     file = tmp_path / "order.json"
-    file.write_text(json.dumps(ORDER))
+    # As editors and shells of Windows write it.
+    file.write_text(json.dumps(ORDER), encoding="utf-16")
     placed = await orders("place", str(file))
     assert "is confirmed" in placed.out
     shown = await orders("show", "web-1", "-o", "json")

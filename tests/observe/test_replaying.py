@@ -58,11 +58,10 @@ async def test_no_span_is_doubled_when_nothing_is_cached(
         await shop.delivered(order_id)
         await shop.ended(order_id)
     seen = Counter(span.name for span in spans.get_finished_spans())
-    for step in ("reserve", "authorize", "confirm", "pay_and_label", "complete"):
+    for step in ("authorize", "pick", "capture", "buy_label", "ship"):
         assert (step, seen[f"StartActivity:{step}"]) == (step, 1)
         assert (step, seen[f"RunActivity:{step}"]) == (step, 1)
-    for workflow in ("Order", "Shipment"):
-        assert (workflow, seen[f"RunWorkflow:{workflow}"]) == (workflow, 1)
+    assert seen["RunWorkflow:Order"] == 1
 
 
 @contextmanager

@@ -11,7 +11,6 @@ from shared.contracts.orders.workflows import (
     Reconcile,
     Retention,
     Return,
-    Shipment,
     Sweep,
 )
 from shared.database.orders.snapshot import Return as Goods
@@ -26,6 +25,8 @@ from tests.support.returns import (
     send_back,
 )
 from tests.support.shop import Shop, has_parcel, has_status
+
+CAPTURE = "POST .*/capture$"
 
 
 async def delivered(shop: Shop) -> str:
@@ -112,7 +113,11 @@ async def held(shop: Shop) -> str:
     await shop.hold_up(order_id, by="ann")
     await shop.decide(order_id, HoldReason.MANUAL, "release", by="bob")
     await shop.cancel(order_id, lines={1: 1})
-    await shop.delivered(order_id)
+    shipment_id = await shop.shipped(order_id)
+    await shop.hold_up(order_id, by="ann")
+    await shop.scan(order_id, shipment_id, "delivered")
+    await shop.until(order_id, has_parcel(ShipmentStatus.DELIVERED))
+    await shop.decide(order_id, HoldReason.MANUAL, "release", by="bob")
     return order_id
 
 
@@ -130,11 +135,36 @@ async def repacked(shop: Shop) -> str:
     return order_id
 
 
+async def overtaken(shop: Shop) -> str:
+    """Cancelled while its parcel is being paid for."""
+    order_id = await shop.confirmed(TEA=1)
+    with shop.payments.gate(CAPTURE) as provider:
+        packing = asyncio.create_task(shop.pack(order_id))
+        await provider.reached.wait()
+        await shop.cancel(order_id)
+    await asyncio.gather(packing, return_exceptions=True)
+    return order_id
+
+
+async def unpacked(shop: Shop) -> str:
+    """Its parcel is cancelled while it is being paid for, and packed anew."""
+    order_id = await shop.confirmed(TEA=1)
+    (parcel,) = (await shop.order(order_id)).shipments
+    with shop.payments.gate(CAPTURE) as provider:
+        packing = asyncio.create_task(shop.pack(order_id))
+        await provider.reached.wait()
+        await shop.post(f"/v1/shipments/{parcel.id}/cancel", {})
+    await asyncio.gather(packing, return_exceptions=True)
+    await shop.until(order_id, has_parcel(ShipmentStatus.CANCELLED))
+    await shop.delivered(order_id)
+    return order_id
+
+
 async def resumed(shop: Shop) -> str:
     """Begun anew while a parcel is being paid for, and the carrier is away."""
     order_id = await shop.confirmed(TEA=1)
     await shop.carrier.strike("down", "POST /v1/labels")
-    with shop.payments.gate("POST .*/capture$", after_effect=True) as provider:
+    with shop.payments.gate(CAPTURE, after_effect=True) as provider:
         packing = asyncio.create_task(shop.pack(order_id))
         await provider.reached.wait()
         await shop.workflow(order_id).terminate()
@@ -153,7 +183,7 @@ async def unseen(shop: Shop) -> str:
     order_id = await shop.confirmed(TEA=1)
     shipment_id = await shop.shipped(order_id)
     await shop.fetch("UPDATE shipments SET shipped_at = now() - interval '3 days'")
-    await shop.parcel(shipment_id).signal(Shipment.nudge)
+    await shop.workflow(order_id).signal(Order.nudge)
     await shop.held(order_id, HoldReason.DELIVERY)
     await shop.scan(order_id, shipment_id, "delivered")
     return order_id
@@ -195,9 +225,12 @@ async def allowed(shop: Shop) -> str:
 
 
 async def refunded(shop: Shop) -> str:
-    order_id = await arrived(shop, MUG=11)
+    """A refund that waits for a second person, and then for the provider."""
+    order_id = await arrived(shop, "pm_card_pendingRefund", MUG=11)
     refund = await give_back(shop, order_id, amount=10_001)
     await decide(shop, refund["id"], "approve")
+    await shop.until(order_id, lambda order: order.payments[0].ledger[-1].provider_ref)
+    await shop.payments.advance(2 * 3600)
     return order_id
 
 
@@ -229,7 +262,7 @@ STORIES: dict[str, Callable[[Shop], Awaitable[str]]] = {
     for story in (
         *(delivered, cancelled, declined, split, approved),
         *(backordered, renewed, expired),
-        *(held, stopped, repacked, resumed, unseen),
+        *(held, stopped, repacked, overtaken, unpacked, resumed, unseen),
         *(returned, allowed, refunded, owed, routine),
     )
 }

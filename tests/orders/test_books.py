@@ -21,7 +21,8 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from shared.contracts.orders.states import DECISIONS, MoneyStatus, ShipmentStatus
+from shared.contracts.orders.holds import HOLDS
+from shared.contracts.orders.states import Decision, MoneyStatus, ShipmentStatus
 from shared.database.orders.snapshot import Payment
 from temporalio.client import Client
 
@@ -112,7 +113,7 @@ class Orders(RuleBasedStateMachine):
     @rule(n=which, decided=st.integers(0, 3), silence=st.booleans(), then=lag)
     def decide(self, n: int, decided: int, silence: bool, then: int) -> None:
         for hold in self.run(self.actors.order(self.order(n))).holds:
-            choices = DECISIONS[hold.reason]
+            choices = [Decision(word) for word in HOLDS[hold.reason].decisions]
             if silence:
                 self.run(self.actors.expire(hold))
             else:
@@ -127,11 +128,11 @@ class Orders(RuleBasedStateMachine):
         for parcel in self.parcels(n, ShipmentStatus.READY):
             self.run(self.actors.pick(self.order(n), parcel, missing))
             if paid:
-                self.handle_parcels(self.order(n))
+                self.work(n, 2)
 
     @rule(n=which, arrives=st.booleans(), then=lag)
     def ship(self, n: int, arrives: bool, then: int) -> None:
-        self.handle_parcels(self.order(n))
+        self.work(n, 2)
         for parcel in self.parcels(n, ShipmentStatus.PACKED):
             self.run(self.actors.ship(self.order(n), parcel))
         if arrives:
@@ -196,7 +197,6 @@ class Orders(RuleBasedStateMachine):
 
     def come_to_rest(self, order_id: str) -> None:
         for _ in range(MOST_STEPS):
-            self.handle_parcels(order_id)
             goes_on = self.run(self.actors.step(order_id))
             if not goes_on and not self.is_asked(order_id):
                 return
@@ -232,10 +232,6 @@ class Orders(RuleBasedStateMachine):
     def parcels(self, n: int, *statuses: ShipmentStatus) -> list[Any]:
         order = self.run(self.actors.order(self.order(n)))
         return [parcel for parcel in order.shipments if parcel.status in statuses]
-
-    def handle_parcels(self, order_id: str) -> None:
-        for parcel in self.run(self.actors.order(order_id)).shipments:
-            self.run(self.actors.handle(order_id, parcel.id))
 
 
 def pending(payment: Payment) -> bool:

@@ -6,7 +6,7 @@ import hmac
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,6 @@ from shared.contracts.orders.models import Parcel
 from shared.contracts.orders.states import HoldReason, OrderStatus, ShipmentStatus
 from worker.orders.adapters.easypost import EasyPostCarrier
 from worker.orders.ports import Address, AddressRefused, Unavailable
-from worker.orders.shipment import packing
 
 from tests.conftest import EASYPOST_SECRET, MakeWorkerSettings, Work
 from tests.support.easypost import FAR_AWAY, NOWHERE, EasyPost, Problem
@@ -83,10 +82,8 @@ async def test_a_slow_purchase_is_not_made_twice(
     work: Work,
     books: EasyPost,
     peer: Peer,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """EasyPost knows no idempotency keys: who asks again too soon finds nothing yet."""
-    monkeypatch.setattr(packing, "AT_ONCE", timedelta(milliseconds=300))
     shop = closed_shop
     async with work(**by_easypost(peer)):
         order_id = await shop.confirmed(TEA=1)

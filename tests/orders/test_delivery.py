@@ -9,7 +9,7 @@ from shared.contracts.orders.states import (
     OrderStatus,
     ShipmentStatus,
 )
-from shared.contracts.orders.workflows import Shipment
+from shared.contracts.orders.workflows import Order
 from shared.database.orders.snapshot import OrderSnapshot
 from worker.orders.nudger import Nudger
 from worker.orders.shipment.policy import PARCEL_LOST_AFTER, SCAN_DUE, is_news
@@ -400,7 +400,10 @@ async def unseen_for(shop: Shop, shipment_id: str, time: timedelta) -> None:
         id=shipment_id,
         time=time + timedelta(hours=1),
     )
-    await shop.parcel(shipment_id).signal(Shipment.nudge)
+    (parcel,) = await shop.fetch(
+        "SELECT order_id FROM shipments WHERE id = :id", id=shipment_id
+    )
+    await shop.workflow(parcel.order_id).signal(Order.nudge)
 
 
 def is_asked_about(cause: str) -> When:

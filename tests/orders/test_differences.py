@@ -25,7 +25,7 @@ async def by_hand(provider: StripePayments, shop: Shop, captured: int) -> str:
     order_id = await shop.confirmed(TEA=1)
     (payment,) = (await shop.order(order_id)).payments
     ref = payment.provider_ref or ""
-    await provider.capture(ref, captured, final=True, key="by-hand")
+    await provider.capture(ref, captured, final=True, what="by-hand", key="by-hand")
     with pytest.raises(Refused):
         await shop.pack(order_id)
     return order_id

@@ -275,7 +275,6 @@ async def refused_by_the_carrier(shop: Shop) -> str:
 async def test_a_corrected_address_gets_its_label(shop: Shop) -> None:
     order_id = await refused_by_the_carrier(shop)
     await shop.correct_address(order_id)
-    await shop.decide(order_id, ADDRESS_HOLD, "correct")
     order = await shop.until(order_id, has_parcel(ShipmentStatus.PACKED))
     (book,) = await shop.payments.books()
     assert order.captured == order.total

@@ -10,7 +10,7 @@ from shared.contracts.orders.states import (
     ReturnStatus,
     ShipmentStatus,
 )
-from shared.contracts.orders.workflows import Order, Shipment
+from shared.contracts.orders.workflows import Order
 from shared.contracts.search_attributes import ORDER_ID
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import (
@@ -18,7 +18,7 @@ from temporalio.client import (
     WorkflowHistoryEventFilterType,
 )
 
-from tests.support.shop import Json, Shop, When, has_parcel, has_status
+from tests.support.shop import PARCEL, Json, Shop, When, has_parcel, has_status
 
 MOST_EVENTS = 10_240
 MOST_BYTES = 10 * 2**20
@@ -69,7 +69,7 @@ async def test_an_order_that_is_nudged_without_end_has_short_histories(
     shop: Shop,
 ) -> None:
     order_id = await shop.confirmed(TEA=1)
-    order = await shop.until(order_id, has_parcel(ShipmentStatus.READY))
+    await shop.until(order_id, has_parcel(ShipmentStatus.READY))
     nudged = shop.workflow(order_id)
     await often(NUDGES, lambda: nudged.signal(Order.nudge))
     # Or it might end before it comes to waiting again.
@@ -82,24 +82,51 @@ async def test_an_order_that_is_nudged_without_end_has_short_histories(
     assert len(runs) > 1
     assert all(run.typed_search_attributes[ORDER_ID] == order_id for run in runs)
     assert_short(runs)
-    assert_short(await lives(shop, f"shipment/{order.shipments[0].id}"))
+
+
+PARCELS = 200
+"""As many as there may be places that a line's units come from."""
 
 
 @pytest.mark.slow
-async def test_a_parcel_that_is_nudged_without_end_has_short_histories(
+async def test_many_parcels_beside_a_dead_provider_keep_nobody_waiting(
     shop: Shop,
 ) -> None:
-    order_id = await shop.confirmed(TEA=1)
-    parcel = await shop.pack(order_id)
-    nudged = shop.parcel(parcel)
-    await often(NUDGES, lambda: nudged.signal(Shipment.nudge))
-    await shop.ship(parcel)
-    await shop.scan(order_id, parcel, "delivered")
+    """Twelve of two hundred are packed while the provider is silent: others are packed
+    no further, but whatever needs no provider goes on."""
+    order_id = await spread(shop)
+    order = await shop.until(order_id, has_status(OrderStatus.CONFIRMED))
+    first, *others = [parcel.id for parcel in order.shipments]
+    assert len(others) == PARCELS - 1
+    await pack(shop, first)
+    await shop.until(order_id, has_parcel(ShipmentStatus.PACKED))
+    with shop.payments.gate("POST .*/capture$") as provider:
+        packing = [asyncio.create_task(pack(shop, id)) for id in others[:12]]
+        await provider.reached.wait()
+        nudged = shop.workflow(order_id)
+        await often(NUDGES, lambda: nudged.signal(Order.nudge))
+        await shop.ship(first)
+        await shop.cancel(order_id)
+        assert (await shop.order(order_id)).cancel_wanted is not None
+    await asyncio.gather(*packing, return_exceptions=True)
+    await shop.until(order_id, lambda order: order.cancel_wanted is None)
+    await shop.scan(order_id, first, "delivered")
     await shop.ended(order_id)
     runs = await lives(shop, nudged.id)
     assert len(runs) > 1
     assert_short(runs)
-    assert len(await lives(shop, shop.workflow(order_id).id)) == 1
+
+
+async def spread(shop: Shop) -> str:
+    """An order of one unit from each of many places."""
+    for n in range(PARCELS):
+        await shop.stock(at=f"place-{n:03}", TEA=1)
+    return await shop.place(TEA=PARCELS)
+
+
+async def pack(shop: Shop, parcel: str) -> Json:
+    body = {"lines": [{"line": 1, "quantity": 1}], "parcel": PARCEL}
+    return await shop.post(f"/v1/shipments/{parcel}/pack", body)
 
 
 def half_of_the_lines(first: int, **rest: object) -> list[Json]:

@@ -109,9 +109,13 @@ async def test_what_is_confirmed_is_what_is_still_wanted(
     await shop.stock(TEA=2)
     async with post():
         order_id = await shop.place(TEA=3)
+        await shop.held(order_id, HoldReason.STOCK)
+        _, missing = await postbox.until(2)
         await shop.decide(order_id, HoldReason.STOCK, "cancel_lines")
         await shop.until(order_id, has_status(OrderStatus.CONFIRMED))
-        mails = await postbox.until(3)
+        mails = await postbox.until(4)
+    assert "are missing" in missing.subject
+    assert "1 × Tea" in missing.text
     (mail,) = (mail for mail in mails if "is confirmed" in mail.subject)
     assert "2 × Tea" in mail.text
     assert "It comes to €30.70" in mail.text
@@ -271,7 +275,7 @@ async def test_an_order_does_not_wait_for_its_mails(
 
 async def test_without_a_server_nothing_piles_up(shop: Shop, engine: Engine) -> None:
     await shop.confirmed(TEA=1)
-    await OutboxRunner(engine, shop.listener, {}).work_off_batch()
+    await OutboxRunner(engine, shop.listener, {"orders": {}}).work_off_batch()
     rows = await shop.fetch("SELECT DISTINCT status FROM messages")
     assert [row.status for row in rows] == ["skipped"]
 
@@ -286,7 +290,9 @@ async def test_news_of_an_event_that_is_gone_fails_alone(
         "INSERT INTO messages (subject, seq, type, due_at)"
         " VALUES ('ord_x', 1, 'order.placed', now())"
     )
-    runner = OutboxRunner(engine, closed_shop.listener, {"order.placed": send})
+    runner = OutboxRunner(
+        engine, closed_shop.listener, {"orders": {"order.placed": send}}
+    )
     assert await runner.work_off_batch() == 1
     (row,) = await closed_shop.fetch("SELECT status, error FROM messages")
     assert (row.status, row.error) == ("failed", "no event")
@@ -311,7 +317,7 @@ async def test_mails_leave_in_the_order_of_their_events(
         return True
 
     kinds = ("order.placed", "order.confirmed")
-    runner = OutboxRunner(engine, shop.listener, dict.fromkeys(kinds, send))
+    runner = OutboxRunner(engine, shop.listener, {"orders": dict.fromkeys(kinds, send)})
     assert await runner.work_off_batch() == 1
     broken = False
     assert await runner.work_off_batch() == 0
@@ -334,6 +340,24 @@ async def test_a_mailbox_that_is_gone_is_not_tried_again(
     assert [(r.status, r.error) for r in rows] == [
         ("failed", "recipient refused: [550]")
     ]
+
+
+async def test_a_mail_that_did_not_arrive_is_sent_once_more(
+    closed_shop: Shop, post: Post, smtp_port: int, tmp_path: Path
+) -> None:
+    shop = closed_shop
+    async with refusing(smtp_port, "550 no such mailbox"), post():
+        order_id = await shop.place(TEA=1)
+        await nothing_left_open(shop)
+    await shop.fetch("UPDATE events SET at = at - interval '4 days'")
+    async with serving(tmp_path, smtp_port) as postbox, post():
+        path = f"/v1/orders/{order_id}/messages"
+        await shop.post(f"{path}/1/resend", {})
+        (mail,) = await postbox.until(1)
+        await nothing_left_open(shop)
+    assert mail.message_id == f"<{order_id}.1.1@example.com>"
+    first = (await shop.get(path))["data"][0]
+    assert (first["status"], first["resends"], first["error"]) == ("sent", 1, None)
 
 
 async def test_old_news_is_not_sent(

@@ -1,32 +1,49 @@
-"""The rules of an order, case by case: facts on the left, what follows on the right."""
+"""The rules of an order: its state on the left, what follows on the right."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from shared.contracts.orders.models import LiveShipment, OpenHold, OrderState
-from shared.contracts.orders.states import HoldReason, OrderStatus, ShipmentStatus
+from shared.contracts.orders.models import (
+    OpenHold,
+    OrderState,
+    ParcelState,
+    RefundState,
+)
+from shared.contracts.orders.states import (
+    HoldReason,
+    MoneyStatus,
+    OrderStatus,
+    ShipmentStatus,
+)
 from shared.database.ids import new_id
 from worker.orders.hold.policy import ExpireHold, Remind, approval_due
 from worker.orders.hold.screening import Limits, Screening, screen
 from worker.orders.options import CLOCKS_APART
 from worker.orders.order.policy import (
+    AskRefund,
+    AtProviders,
     Authorize,
+    BuyLabel,
+    Capture,
+    CarryOutCancel,
     Complete,
     Confirm,
+    MissScan,
     OrderStep,
     PlanShipments,
+    ProviderStep,
     Release,
-    Reserve,
-    StartShipments,
+    TakeApart,
+    VoidLabel,
     next_step,
 )
-from worker.orders.refund.policy import StartRefunds
 from worker.runtime.level_triggered import End, Wait
 
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 ORDER, PARCEL, PAYMENT = new_id("ord"), new_id("shp"), new_id("pay")
+OTHER = new_id("shp")
 HOLD, REFUND = new_id("hld"), new_id("ref")
 
 
@@ -48,8 +65,27 @@ def hold(reason: HoldReason, subject: str = ORDER, **changed: Any) -> OpenHold:
     return OpenHold(hold_id=HOLD, reason=reason, subject=subject, **changed)
 
 
-def parcel(status: ShipmentStatus) -> tuple[LiveShipment, ...]:
-    return (LiveShipment(shipment_id=PARCEL, status=status),)
+def parcel(
+    status: ShipmentStatus = ShipmentStatus.READY,
+    shipment: str = PARCEL,
+    **changed: Any,
+) -> ParcelState:
+    return ParcelState(shipment_id=shipment, status=status, **changed)
+
+
+def refund(**changed: Any) -> RefundState:
+    settled: dict[str, Any] = {"to_settle": True, "on_hold": False}
+    return RefundState(
+        refund_id=REFUND, status=MoneyStatus.PENDING, **(settled | changed)
+    )
+
+
+def at(*steps: ProviderStep) -> AtProviders:
+    return AtProviders(steps)
+
+
+def step_of(known: OrderState, *busy: str) -> OrderStep | Wait | End:
+    return next_step(known, busy, {}, NOW)
 
 
 CONFIRMED, COMPLETED = OrderStatus.CONFIRMED, OrderStatus.COMPLETED
@@ -59,20 +95,20 @@ CANCELLED = OrderStatus.CANCELLED
 @pytest.mark.parametrize(
     ("known", "step"),
     [
-        (facts(allocated=False, uncovered=100), Reserve()),
-        (facts(uncovered=100), Authorize()),
-        (facts(authorizing=PAYMENT), Authorize()),
+        (facts(allocated=False, uncovered=100), at(Authorize())),
+        (facts(uncovered=100), at(Authorize())),
+        (facts(authorizing=PAYMENT), at(Authorize())),
         (facts(), Confirm()),
         (facts(uncovered=100, holds=(hold(HoldReason.STOCK),)), Wait()),
         (facts(uncovered=100, holds=(hold(HoldReason.PAYMENT),)), Wait()),
-        (facts(uncovered=100, holds=(hold(HoldReason.MANUAL),)), Authorize()),
+        (facts(uncovered=100, holds=(hold(HoldReason.MANUAL),)), at(Authorize())),
         (facts(holds=(hold(HoldReason.APPROVAL),)), Wait()),
     ],
 )
 def test_a_placed_order_is_reserved_then_paid_then_confirmed(
-    known: OrderState, step: OrderStep
+    known: OrderState, step: OrderStep | Wait | End
 ) -> None:
-    assert next_step(known, (), NOW) == step
+    assert step_of(known) == step
 
 
 @pytest.mark.parametrize(
@@ -80,12 +116,27 @@ def test_a_placed_order_is_reserved_then_paid_then_confirmed(
     [
         (facts(CONFIRMED, unplanned=1), PlanShipments()),
         (facts(CONFIRMED, unplanned=1, holds=(hold(HoldReason.STOCK),)), Wait()),
-        (facts(CONFIRMED, uncovered=1), Authorize()),
+        (facts(CONFIRMED, uncovered=1), at(Authorize())),
         (facts(CONFIRMED, uncovered=1, holds=(hold(HoldReason.STOCK),)), Wait()),
-        (facts(CONFIRMED, surplus_payments=(PAYMENT,)), Release(PAYMENT)),
+        (facts(CONFIRMED, surplus_payments=(PAYMENT,)), at(Release(PAYMENT))),
+        (facts(CONFIRMED, parcels=(parcel(),)), Wait()),
+        (facts(CONFIRMED, parcels=(parcel(payable=True),)), at(Capture(PARCEL))),
+        (facts(CONFIRMED, parcels=(parcel(labellable=True),)), at(BuyLabel(PARCEL))),
         (
-            facts(CONFIRMED, shipments=parcel(ShipmentStatus.READY)),
-            StartShipments((PARCEL,)),
+            facts(
+                CONFIRMED,
+                open_units=0,
+                parcels=(parcel(ShipmentStatus.SHIPPED, watch_until=NOW + HOUR),),
+            ),
+            Wait(NOW + HOUR),
+        ),
+        (
+            facts(
+                CONFIRMED,
+                open_units=0,
+                parcels=(parcel(ShipmentStatus.SHIPPED, watch_until=NOW),),
+            ),
+            MissScan(PARCEL),
         ),
         (
             facts(
@@ -104,38 +155,79 @@ def test_a_placed_order_is_reserved_then_paid_then_confirmed(
     ],
 )
 def test_a_confirmed_order_is_shipped_then_completed(
-    known: OrderState, step: OrderStep
+    known: OrderState, step: OrderStep | Wait | End
 ) -> None:
-    assert next_step(known, (), NOW) == step
+    assert step_of(known) == step
 
 
 @pytest.mark.parametrize(
     ("known", "step"),
     [
         (facts(COMPLETED), End()),
-        (facts(COMPLETED, surplus_payments=(PAYMENT,)), Release(PAYMENT)),
+        (facts(COMPLETED, surplus_payments=(PAYMENT,)), at(Release(PAYMENT))),
         (facts(COMPLETED, holds=(hold(HoldReason.REFUND, REFUND),)), Wait()),
         (facts(CANCELLED), End()),
-        (facts(CANCELLED, surplus_payments=(PAYMENT,)), Release(PAYMENT)),
-        (facts(CANCELLED, pending_refunds=(REFUND,)), StartRefunds((REFUND,))),
+        (facts(CANCELLED, surplus_payments=(PAYMENT,)), at(Release(PAYMENT))),
+        (facts(CANCELLED, refunds=(refund(),)), at(AskRefund(REFUND))),
+        (facts(CANCELLED, refunds=(refund(on_hold=True),)), Wait()),
+        (
+            facts(
+                CANCELLED,
+                parcels=(parcel(ShipmentStatus.CANCELLED, to_void=True),),
+            ),
+            at(VoidLabel(PARCEL)),
+        ),
         # What became of it must be known before it can be given back.
         (
             facts(CANCELLED, authorizing=PAYMENT, surplus_payments=(PAYMENT,)),
-            Authorize(),
+            at(Authorize()),
         ),
     ],
 )
 def test_an_order_that_is_over_ends_once_all_is_given_back(
-    known: OrderState, step: OrderStep
+    known: OrderState, step: OrderStep | Wait | End
 ) -> None:
-    assert next_step(known, (), NOW) == step
+    assert step_of(known) == step
 
 
-def test_what_is_under_way_is_not_started_again() -> None:
-    shipping = facts(CONFIRMED, shipments=parcel(ShipmentStatus.SHIPPED), open_units=0)
-    refunding = facts(CANCELLED, pending_refunds=(REFUND,))
-    assert next_step(shipping, {PARCEL}, NOW) == Wait()
-    assert next_step(refunding, {REFUND}, NOW) == Wait()
+def test_what_is_at_a_provider_is_not_sent_again() -> None:
+    paying = facts(CONFIRMED, parcels=(parcel(paying=True),))
+    refunding = facts(CANCELLED, refunds=(refund(),))
+    assert step_of(paying, PARCEL) == Wait()
+    assert step_of(refunding, REFUND) == Wait()
+    assert step_of(facts(CANCELLED), "order") == Wait()
+
+
+def test_parcels_go_side_by_side_but_are_paid_one_after_the_other() -> None:
+    two = (parcel(paying=True), parcel(shipment=OTHER, payable=True))
+    labels = (parcel(labellable=True), parcel(shipment=OTHER, payable=True))
+    assert step_of(facts(CONFIRMED, parcels=two)) == at(Capture(PARCEL))
+    assert step_of(facts(CONFIRMED, parcels=two), PARCEL) == Wait()
+    assert step_of(facts(CONFIRMED, parcels=labels)) == at(
+        BuyLabel(PARCEL), Capture(OTHER)
+    )
+
+
+def test_a_cancellation_waits_for_what_is_being_paid_and_for_nothing_else() -> None:
+    paying = (parcel(paying=True), parcel(shipment=OTHER, payable=True))
+    paid = (parcel(labellable=True), parcel(shipment=OTHER, payable=True))
+    waits = facts(CONFIRMED, cancel_wanted=True, parcels=paying)
+    assert step_of(waits) == at(Capture(PARCEL))
+    assert step_of(waits, PARCEL) == Wait()
+    assert step_of(waits.model_copy(update={"parcels": paid})) == CarryOutCancel()
+
+
+def test_a_parcel_is_taken_apart_once_its_payment_is_known() -> None:
+    paying = facts(CONFIRMED, parcels=(parcel(paying=True, cancel_wanted=True),))
+    paid = facts(CONFIRMED, parcels=(parcel(cancel_wanted=True),))
+    assert step_of(paying) == at(Capture(PARCEL))
+    assert step_of(paid) == TakeApart(PARCEL)
+
+
+def test_a_slow_refund_is_asked_for_again_in_an_hour() -> None:
+    slow = facts(CANCELLED, refunds=(refund(),))
+    assert next_step(slow, (), {REFUND: NOW}, NOW) == Wait(NOW + HOUR)
+    assert next_step(slow, (), {REFUND: NOW - HOUR}, NOW) == at(AskRefund(REFUND))
 
 
 @pytest.mark.parametrize(
@@ -154,30 +246,34 @@ def test_what_is_under_way_is_not_started_again() -> None:
         ({"due_at": NOW, "escalated": True}, Wait()),
     ],
 )
-def test_a_hold_reminds_and_then_ends(times: dict[str, Any], step: OrderStep) -> None:
+def test_a_hold_reminds_and_then_ends(
+    times: dict[str, Any], step: OrderStep | Wait
+) -> None:
     waiting = facts(holds=(hold(HoldReason.APPROVAL, **times),))
-    assert next_step(waiting, (), NOW) == step
+    assert step_of(waiting) == step
 
 
-def test_a_hold_ends_after_a_payment_that_was_left_half_made() -> None:
-    parcel = LiveShipment(shipment_id=PARCEL, status=ShipmentStatus.READY, paying=True)
+def test_a_hold_does_not_end_while_a_cancellation_waits() -> None:
+    """What silence means may be another one."""
     waiting = facts(
-        CONFIRMED, shipments=(parcel,), holds=(hold(HoldReason.PAYMENT, due_at=NOW),)
+        CONFIRMED,
+        cancel_wanted=True,
+        parcels=(parcel(paying=True),),
+        holds=(hold(HoldReason.PAYMENT, due_at=NOW),),
     )
-    assert next_step(waiting, (), NOW) == StartShipments((PARCEL,))
-    assert next_step(waiting, {PARCEL}, NOW) == ExpireHold(HOLD)
+    assert step_of(waiting, PARCEL) == Wait(NOW)
 
 
 def test_an_order_wakes_to_renew_its_authorisation() -> None:
     wakes = Wait(NOW + HOUR + CLOCKS_APART)
-    assert next_step(facts(CONFIRMED, renew_at=NOW + HOUR), (), NOW) == wakes
-    assert next_step(facts(CONFIRMED, renew_at=NOW - HOUR), (), NOW) == Wait()
+    assert step_of(facts(CONFIRMED, renew_at=NOW + HOUR)) == wakes
+    assert step_of(facts(CONFIRMED, renew_at=NOW - HOUR)) == Wait()
 
 
 def test_a_renewal_is_not_missed_where_the_workers_clock_is_behind() -> None:
     """By Temporal's clock it is due, but by the worker's it still covers the order."""
     due = facts(CONFIRMED, renew_at=NOW)
-    assert next_step(due, (), NOW) == Wait(NOW + CLOCKS_APART)
+    assert step_of(due) == Wait(NOW + CLOCKS_APART)
 
 
 @pytest.mark.parametrize(

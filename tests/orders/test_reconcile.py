@@ -13,8 +13,10 @@ from shared.database.orders.audit import AT_MOST, audit
 from sqlalchemy import text
 from temporalio.testing import ActivityEnvironment
 from worker.orders.adapters.stripe import StripePayments
+from worker.orders.hold.screening import Limits
+from worker.orders.local_try import LocalTries
 from worker.orders.nudger import Nudger
-from worker.orders.payment.activities import PaymentActivities
+from worker.orders.order.payments import PaymentActivities
 from worker.orders.payment.attempts import AttemptLimits
 from worker.orders.ports import Authorization
 from worker.orders.refund.payments import RefundPaymentActivities
@@ -38,8 +40,10 @@ async def provider(shop: Shop) -> AsyncIterator[StripePayments]:
 @pytest.fixture
 def books(shop: Shop, provider: StripePayments) -> ReconcileActivities:
     store = OrderStore(shop.engine)
-    payments = PaymentActivities(store, provider, AttemptLimits())
-    refunds = RefundPaymentActivities(store, provider)
+    payments = PaymentActivities(
+        store, provider, Limits(), AttemptLimits(), LocalTries(1)
+    )
+    refunds = RefundPaymentActivities(store, provider, LocalTries(1))
     nudger = Nudger(lambda: shop.client)
     return ReconcileActivities(store, provider, payments, refunds, nudger)
 

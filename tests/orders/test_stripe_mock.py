@@ -74,7 +74,9 @@ async def test_stripe_understands_every_other_call(stripe: StripePayments) -> No
     assert await stripe.find(wanted, datetime.now(UTC)) is None
     assert (await stripe.payment("pi_1")).ref.startswith("pi_")
     for final in (True, False):
-        captured = await stripe.capture("pi_1", 999, final=final, key=f"c-{final}")
+        captured = await stripe.capture(
+            "pi_1", 999, final=final, what="shp_1", key=f"c-{final}"
+        )
         assert captured.ref.startswith("pi_")
     assert (await stripe.release("pi_1", "key-2")).ref.startswith("pi_")
     refund = await stripe.refund("pi_1", 5, refund_id="ref_1", key="key-3")

@@ -1,27 +1,36 @@
 """What customers are told, in words: the templates, and what is filled into them."""
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from babel.messages.extract import extract_from_dir
+from babel.messages.pofile import read_po
 from jinja2 import UndefinedError
 from shared.contracts.orders.messages import NOTIFIED_EVENTS
+from shared.contracts.orders.states import HoldReason
 from shared.database.orders.snapshot import OrderSnapshot
-from worker.orders.notifications.customers import HOLDS, greeted_as
-from worker.orders.notifications.rendering import TEMPLATES, render
+from worker.orders.notifications.customers import greeted_as
+from worker.orders.notifications.rendering import CATALOGUES, TEMPLATES, Renderer
 
 PROJECT = Path(__file__).parents[2]
 PARTS = {"layout", "lines"}
+render = Renderer().render
 
 
 def templates(ending: str) -> set[str]:
     return {file.stem for file in TEMPLATES.glob(f"*.{ending}")} - PARTS
 
 
+CUSTOMER_HOLDS = (HoldReason.PAYMENT, HoldReason.ADDRESS)
+"""What a customer can put right."""
+
+
 def told() -> set[str]:
     plain = {name for name in NOTIFIED_EVENTS if not name.startswith("hold.")}
-    return plain | {f"hold.{reason}" for reason in HOLDS}
+    return plain | {f"hold.{reason}" for reason in CUSTOMER_HOLDS}
 
 
 @pytest.mark.parametrize("ending", ["txt", "html"])
@@ -38,12 +47,70 @@ def test_whatever_is_told_happens_somewhere(event: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(told()))
-@pytest.mark.parametrize("locale", ["en", "de-DE", "ar", None, "xx-nonsense"])
+@pytest.mark.parametrize("locale", ["en", "de-DE", "fr", "ar", None, "xx-nonsense"])
 def test_every_template_can_be_filled(name: str, locale: str | None) -> None:
     rendered = render(name, a_context(), locale=locale, currency="EUR")
     assert "77" in rendered.subject + rendered.text
     assert "Ada" in rendered.text
     assert "Ada" in rendered.html
+
+
+def said() -> set[str]:
+    """In English, by the templates."""
+    options = {"newstyle_gettext": "true", "trim_blocks": "true"}
+    found = extract_from_dir(
+        TEMPLATES, [("**", "jinja2.ext:babel_extract")], {"**": options}
+    )
+    return {message for _, _, message, _, _ in found if isinstance(message, str)}
+
+
+@pytest.mark.parametrize("language", ["de", "fr"])
+def test_a_catalogue_says_all_of_it_and_nothing_else(language: str) -> None:
+    with (CATALOGUES / f"{language}.po").open("rb") as file:
+        messages = [message for message in read_po(file) if message.id]
+    translated = {message.id for message in messages if message.string}
+    assert translated == said()
+    for message in messages:
+        english, translation = str(message.id), str(message.string)
+        assert placeholders(english) == placeholders(translation), english
+
+
+def placeholders(text: str) -> list[str]:
+    return sorted(re.findall(r"%\(\w+\)s", text))
+
+
+@pytest.mark.parametrize(
+    ("locale", "subject", "total"),
+    [
+        ("de", "Wir haben Ihre Bestellung 77", "30,70\xa0€"),
+        ("de_AT", "Wir haben Ihre Bestellung 77", "€\xa030,70"),
+        ("fr-CH", "Nous avons reçu votre commande 77", "30,70\xa0€"),
+        ("ar", "We have your order 77", "€30.70"),
+    ],
+)
+def test_a_mail_is_in_one_language_with_its_amounts(
+    locale: str, subject: str, total: str
+) -> None:
+    rendered = render("order.placed", a_context(), locale=locale, currency="EUR")
+    assert rendered.subject == subject
+    assert total in rendered.text.replace("\u202f", "\xa0")
+
+
+def test_a_shop_brings_a_language_and_words_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "it.po").write_text(
+        'msgid ""\nmsgstr "Content-Type: text/plain; charset=utf-8\\n"\n\n'
+        'msgid "We have your order %(number)s"\n'
+        'msgstr "È arrivato il Suo ordine %(number)s"\n'
+    )
+    (tmp_path / "layout.txt").write_text(
+        "{% block subject %}{% endblock %}\n\nTea Shop: {% block body %}{% endblock %}"
+    )
+    rendered = Renderer(tmp_path).render(
+        "order.placed", a_context(), locale="it-IT", currency="EUR"
+    )
+    assert rendered.subject == "È arrivato il Suo ordine 77"
+    assert rendered.text.startswith("Tea Shop: ")
+    assert '<html lang="it">' in rendered.html
 
 
 def test_a_template_with_a_gap_is_not_sent() -> None:
@@ -120,6 +187,7 @@ def a_context() -> dict[str, Any]:
         "shipment": order.shipments[0],
         "return_": order.returns[0],
         "refund": order.refunds[0],
+        "hold": order.holds[0],
         "lines": [{"quantity": 2, "name": "Tea"}],
         "reminder": True,
         "minutes": 30,
@@ -149,6 +217,26 @@ AN_ORDER: dict[str, Any] = {
     "allocated": True,
     "approved": False,
     "lines": [],
+    "holds": [
+        {
+            "id": "hld_1",
+            "subject": "ord_1",
+            "root": "ord_1",
+            "reason": "stock",
+            "detail": {},
+            "placed_by": "system",
+            "placed_at": AT,
+            "remind_at": None,
+            "reminded_at": None,
+            "due_at": AT,
+            "escalated_at": None,
+            "assignee": None,
+            "released_at": None,
+            "decision": None,
+            "decided_by": None,
+            "note": None,
+        }
+    ],
     "shipments": [
         {
             "id": "shp_1",

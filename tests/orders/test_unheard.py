@@ -107,7 +107,7 @@ async def test_a_parcel_that_was_picked_is_paid_and_labelled(
         lines=(LineQuantity(line=1, quantity=1),),
         parcel=Parcel(**PARCEL),
     )
-    await unheard("begin_packing", picked)
+    await unheard("pick", picked)
     await sweep_later(shop)
     order = await shop.until(order_id, has_parcel(ShipmentStatus.PACKED))
     assert order.captured == order.total
@@ -147,7 +147,6 @@ async def test_goods_of_a_parcel_that_was_taken_apart_are_planned_anew(
     )
     await sweep_later(shop)
     await shop.until(order_id, has_parcel(ShipmentStatus.READY))
-    await shop.parcel(parcel.id).result()
 
 
 async def test_a_parcel_that_has_left_is_missed_all_the_same(
@@ -272,6 +271,7 @@ async def test_a_refund_that_was_approved_is_made(shop: Shop, unheard: Unheard) 
 @pytest.mark.parametrize(
     "question",
     [
+        unfinished.UNSENT,
         unfinished.UNHEARD_ORDERS,
         unfinished.UNHEARD_PARCELS,
         unfinished.UNHEARD_RETURNS,

@@ -10,7 +10,7 @@ from shared.platform.encryption import ENCODING, Unreadable, data_converter
 from shared.platform.settings import PayloadSettings
 from temporalio.api.common.v1 import Payload
 from temporalio.api.failure.v1 import Failure
-from temporalio.converter import DataConverter
+from temporalio.converter import DataConverter, WorkflowSerializationContext
 from temporalio.exceptions import ApplicationError
 
 from tests.support.keys import K1, K2, key_ring
@@ -33,6 +33,44 @@ async def test_what_is_written_can_be_read_and_not_seen() -> None:
     assert sealed.metadata["encryption-key-id"] == b"k1"
     assert b"ord_1" not in sealed.SerializeToString()
     assert await ours.decode([sealed]) == [VALUE]
+
+
+def of(workflow_id: str, ours: DataConverter) -> DataConverter:
+    return ours.with_context(WorkflowSerializationContext("orders", workflow_id))
+
+
+async def test_what_was_written_for_one_workflow_is_not_read_in_another() -> None:
+    ours = converter(K1, active="k1")
+    one, other = of("order-1", ours), of("order-2", ours)
+    (sealed,) = await one.encode([VALUE])
+    assert await one.decode([sealed]) == [VALUE]
+    # The codec server knows no workflow.
+    assert await ours.decode([sealed]) == [VALUE]
+    with pytest.raises(Unreadable, match="another workflow"):
+        await other.decode([sealed])
+    sealed.metadata["encryption-workflow-id"] = b"order-2"
+    with pytest.raises(Unreadable, match="not written with its key"):
+        await other.decode([sealed])
+    del sealed.metadata["encryption-workflow-id"]
+    with pytest.raises(Unreadable, match="not written with its key"):
+        await other.decode([sealed])
+
+
+async def test_payloads_from_before_they_were_bound_are_read() -> None:
+    ours = converter(K1, active="k1")
+    assert await of("order-1", ours).decode(await ours.encode([VALUE])) == [VALUE]
+
+
+async def test_a_strict_reader_believes_what_is_encrypted_for_it_alone() -> None:
+    keys = key_ring(K1, active="k1").model_copy(
+        update={"temporal_payload_strict": True}
+    )
+    strict = of("order-1", data_converter(keys))
+    assert await strict.decode(await strict.encode([VALUE])) == [VALUE]
+    unbound = await converter(K1, active="k1").encode([VALUE])
+    for payloads in (await DATA_CONVERTER.encode([VALUE]), unbound):
+        with pytest.raises(Unreadable):
+            await strict.decode(payloads)
 
 
 async def test_the_same_twice_looks_different() -> None:

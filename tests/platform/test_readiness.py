@@ -133,10 +133,10 @@ async def test_missing_search_attributes_are_named(services: Services) -> None:
         )
     )
     missing = await missing_search_attributes(
-        await Client.connect(services.temporal, namespace=bare)
+        await Client.connect(services.temporal, namespace=bare), SEARCH_ATTRIBUTES
     )
     assert len(missing) == len(SEARCH_ATTRIBUTES)
 
 
 async def test_registered_search_attributes_are_not_missing(temporal: Client) -> None:
-    assert not await missing_search_attributes(temporal)
+    assert not await missing_search_attributes(temporal, SEARCH_ATTRIBUTES)

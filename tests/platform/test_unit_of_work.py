@@ -173,7 +173,7 @@ async def after(
 ) -> tuple[object, ...]:
     """What `query` finds after `work`, of which nothing stays."""
     async with undone(engine) as connection:
-        unit = UnitOfWork(connection, "ord_1", "test")
+        unit = UnitOfWork(connection, "ord_1", "test", "orders")
         await work(unit)
         await unit.flush()
         return tuple((await connection.execute(text(query))).one())

@@ -12,7 +12,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from shared.contracts.orders.states import MoneyKind, OrderStatus
 from temporalio.client import Client
-from worker.orders.registration import orders_process
+from worker.orders.registration import REGISTRATION
 from worker.runtime.service import WorkerService
 from worker.settings import WorkerSettings
 
@@ -59,7 +59,7 @@ class Running:
 @asynccontextmanager
 async def running(settings: WorkerSettings) -> AsyncIterator[Running]:
     stop = asyncio.Event()
-    service = WorkerService(settings, [orders_process])
+    service = WorkerService(settings, [REGISTRATION])
     ended = asyncio.create_task(service.run(stop))
     base_url = f"http://127.0.0.1:{settings.metrics_port}"
     async with httpx2.AsyncClient(base_url=base_url, trust_env=False) as http:

@@ -11,7 +11,8 @@ disputes.reason disputes.status events.subject events.type holds.id
 holds.subject holds.root holds.reason holds.detail holds.decision inbox.source
 inbox.event_id inbox.type inbox.error ledger.failure ledger.id ledger.kind
 ledger.payment_id ledger.provider_ref ledger.ref ledger.status messages.error
-messages.status messages.subject messages.type notes.key notes.subject orders.id
+messages.status messages.subject messages.type notes.about notes.key notes.subject
+orders.id
 orders.status order_lines.order_id contacts.order_id payments.id payments.order_id
 payments.provider payments.provider_ref refunds.id refunds.lines refunds.order_id
 refunds.reason refunds.return_id refunds.status reservations.order_id
@@ -33,7 +34,8 @@ stock_movements.location stock_movements.ref stock_movements.sku
 ERASED = """
 contacts.bill_to contacts.email contacts.locale contacts.name contacts.phone
 contacts.ship_to holds.assignee holds.note idempotency_keys.body
-idempotency_keys.headers notes.text orders.external_ref orders.metadata orders.reason
+idempotency_keys.headers notes.actor notes.text orders.external_ref orders.metadata
+orders.reason
 payments.customer_ref payments.method_ref payments.next_action payments.return_url
 return_lines.reason returns.label_ref returns.label_url shipments.label_ref
 shipments.label_url

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
-from api.http.auth import SCOPES
+from api.processes import PROCESSES, scopes
 from shared.contracts.orders.states import HoldReason, OrderStatus
 from temporalio.testing import ActivityEnvironment
 from worker.orders.adapters.stripe import StripePayments
@@ -201,7 +201,7 @@ async def test_the_provider_keeps_who_may_come_back_under_the_same_key(
 
 
 async def test_only_an_admin_erases(closed_shop: Shop) -> None:
-    every = " ".join(scope for scope in SCOPES if scope != "admin")
+    every = " ".join(scope for scope in scopes(PROCESSES) if scope != "admin")
     with pytest.raises(Refused, match="insufficient-scope"):
         await closed_shop.post(
             "/v1/erasures", {"customer_id": CUSTOMER}, **{"X-Dev-Scopes": every}

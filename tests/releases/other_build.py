@@ -9,7 +9,7 @@ import worker.__main__ as main
 from shared.database.engine import Engine
 from shared.platform.connection import CurrentClient
 from worker.orders.order.workflow import OrderWorkflow
-from worker.orders.registration import orders_process
+from worker.orders.registration import REGISTRATION, orders_process
 from worker.runtime.registry import Process
 from worker.settings import WorkerSettings
 
@@ -30,6 +30,11 @@ def other_process(
 
 
 if __name__ == "__main__":
-    main.PROCESSES[:] = [other_process]
-    main.WORKFLOWS[:] = changed(main.WORKFLOWS)
+    main.PROCESSES[:] = [
+        replace(
+            REGISTRATION,
+            build=other_process,
+            workflows=changed(REGISTRATION.workflows),
+        )
+    ]
     main.main()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from temporalio.client import Client
 from temporalio.worker import Worker
-from worker.__main__ import WORKFLOWS
+from worker.orders.registration import WORKFLOWS
 from worker.releasing.builds import Builds
 from worker.releasing.replaying import Replayed, newest, replay
 

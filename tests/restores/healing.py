@@ -9,8 +9,10 @@ from shared.contracts.orders.workflows import Sweep
 from temporalio.service import RPCError
 from temporalio.testing import ActivityEnvironment
 from worker.orders.adapters.stripe import StripePayments
+from worker.orders.hold.screening import Limits
+from worker.orders.local_try import LocalTries
 from worker.orders.nudger import Nudger
-from worker.orders.payment.activities import PaymentActivities
+from worker.orders.order.payments import PaymentActivities
 from worker.orders.payment.attempts import AttemptLimits
 from worker.orders.refund.payments import RefundPaymentActivities
 from worker.orders.store import OrderStore
@@ -38,8 +40,10 @@ async def reconcile(shop: Shop) -> dict[str, str]:
     quarter of an hour, which is all the time that a test has."""
     provider = StripePayments("sk_test_core", shop.payments.url)
     store = OrderStore(shop.engine)
-    payments = PaymentActivities(store, provider, AttemptLimits())
-    refunds = RefundPaymentActivities(store, provider)
+    payments = PaymentActivities(
+        store, provider, Limits(), AttemptLimits(), LocalTries(1)
+    )
+    refunds = RefundPaymentActivities(store, provider, LocalTries(1))
     nudger = Nudger(lambda: shop.client)
     books = ReconcileActivities(store, provider, payments, refunds, nudger)
     until = datetime.now(UTC) + timedelta(seconds=1)

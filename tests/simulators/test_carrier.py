@@ -46,7 +46,7 @@ async def test_a_refused_address_can_be_corrected_under_the_same_key(
 ) -> None:
     key, reference = new_key(), new_key()
     refused = await parcels.request_label(
-        key=key, reference=reference, to=an_address(postal_code="00000")
+        key=key, reference=reference, to=an_address(postal_code="99999")
     )
     assert (refused.status_code, refused.json()["code"]) == (422, "address_refused")
     assert await parcels.label(key=key, reference=reference)

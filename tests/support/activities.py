@@ -24,17 +24,27 @@ from shared.database.orders.snapshot import Hold, OrderSnapshot, Shipment, read_
 from sqlalchemy import text
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
+from worker.orders.hold.policy import ExpireHold, Remind
 from worker.orders.order.policy import (
+    AskRefund,
+    AtProviders,
     Authorize,
+    BuyLabel,
+    Capture,
+    CarryOutCancel,
     Complete,
     Confirm,
+    LocalStep,
+    MissScan,
     PlanShipments,
+    ProviderStep,
     Release,
-    Reserve,
+    TakeApart,
+    VoidLabel,
     next_step,
 )
-from worker.orders.refund.policy import StartRefunds
 from worker.orders.registration import orders_process
+from worker.runtime.level_triggered import End, Wait
 from worker.runtime.registry import InboxEvent, Process
 from worker.settings import WorkerSettings
 
@@ -48,6 +58,9 @@ AUDIT = " UNION ALL ".join(
     f"SELECT '{view}' AS view, to_jsonb(v)::text AS row FROM {view} v"
     for view in AUDIT_VIEWS
 )
+
+
+PARCEL_STEPS = {Capture: "capture", BuyLabel: "buy_label", VoidLabel: "void_label"}
 
 
 @dataclass
@@ -144,7 +157,7 @@ class Actors:
             lines=_quantities({line: n for line, n in lines.items() if n}),
             parcel=models.Parcel(**PARCEL),
         )
-        await self.act("begin_packing", command)
+        await self.act("pick", command)
 
     async def ship(self, order_id: str, parcel: Shipment) -> None:
         command = models.Ship(
@@ -175,46 +188,52 @@ class Actors:
     # ── the workflows' part ─────────────────────────────────────────────────────
 
     async def step(self, order_id: str) -> bool:
-        """Take the order's next step. False when it only waits, or has ended."""
+        """Take the order's next steps. False when it only waits, or has ended."""
         ref = models.OrderRef(order_id=order_id)
-        facts: models.OrderState = await self.act("look", ref)
-        running = [parcel.shipment_id for parcel in facts.shipments]
-        match next_step(facts, running, datetime.now(UTC)):
-            case Reserve():
-                await self.act("reserve", ref)
-            case Authorize():
-                await self.act("authorize", ref)
+        state: models.OrderState = await self.act("look", ref)
+        match next_step(state, (), {}, datetime.now(UTC)):
+            case Wait() | End():
+                return False
+            case AtProviders(steps):
+                for step in steps:
+                    await self._at_provider(order_id, step)
+            case step:
+                await self._in_database(order_id, step)
+        return True
+
+    async def _in_database(self, order_id: str, step: LocalStep) -> None:
+        ref = models.OrderRef(order_id=order_id)
+        match step:
+            case TakeApart(shipment) | MissScan(shipment):
+                name = "take_apart" if isinstance(step, TakeApart) else "miss_scan"
+                await self.act(
+                    name, models.ShipmentRef(order_id=order_id, shipment_id=shipment)
+                )
+            case Remind(hold) | ExpireHold(hold):
+                name = "remind" if isinstance(step, Remind) else "expire_hold"
+                await self.act(name, models.HoldRef(order_id=order_id, hold_id=hold))
             case Confirm():
                 await self.act("confirm", ref)
             case PlanShipments():
                 await self.act("plan_shipments", ref)
-            case StartRefunds(refunds):
-                for refund_id in refunds:
-                    await self.refund(order_id, refund_id)
-            case Release(payment):
-                command = models.PaymentRef(order_id=order_id, payment_id=payment)
-                await self.act("release", command)
+            case CarryOutCancel():
+                await self.act("carry_out_cancel", ref)
             case Complete():
                 await self.act("complete", ref)
-            case _:
-                return False
-        return True
 
-    async def refund(self, order_id: str, refund_id: str) -> None:
-        ref = models.RefundRef(order_id=order_id, refund_id=refund_id)
-        await self.act("refund", ref)
-
-    async def handle(self, order_id: str, shipment_id: str) -> None:
-        """What a parcel's workflow does by itself: pay and label, or void."""
-        ref = models.ShipmentRef(order_id=order_id, shipment_id=shipment_id)
-        facts: models.ShipmentState = await self.act("look_at_shipment", ref)
-        if facts.to_void:
-            await self.act("void_label", ref)
-        if facts.parcel_ready or facts.paying:
-            captured = await self.act("capture", ref)
-            held = not facts.parcel_ready
-            if captured is not None and captured.outcome == "captured" and not held:
-                await self.act("buy_label", ref)
+    async def _at_provider(self, order_id: str, step: ProviderStep) -> None:
+        match step:
+            case Authorize():
+                await self.act("authorize", models.OrderRef(order_id=order_id))
+            case Release(payment):
+                ref = models.PaymentRef(order_id=order_id, payment_id=payment)
+                await self.act("release", ref)
+            case AskRefund(refund):
+                owed = models.RefundRef(order_id=order_id, refund_id=refund)
+                await self.act("refund", owed)
+            case Capture(shipment) | BuyLabel(shipment) | VoidLabel(shipment):
+                parcel = models.ShipmentRef(order_id=order_id, shipment_id=shipment)
+                await self.act(PARCEL_STEPS[type(step)], parcel)
 
     # ── looking ─────────────────────────────────────────────────────────────────
 

@@ -7,7 +7,6 @@ from shared.contracts.orders.names import (
     order_workflow_id,
     refund_workflow_id,
     return_workflow_id,
-    shipment_workflow_id,
 )
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client
@@ -50,7 +49,6 @@ async def _workflow_ids(database_url: str) -> list[str]:
             name(row["id"])
             for table, name in (
                 ("orders", order_workflow_id),
-                ("shipments", shipment_workflow_id),
                 ("refunds", refund_workflow_id),
                 ("returns", return_workflow_id),
             )

@@ -17,10 +17,9 @@ from shared.contracts.orders.names import (
     order_workflow_id,
     refund_workflow_id,
     return_workflow_id,
-    shipment_workflow_id,
 )
 from shared.contracts.orders.states import HoldReason, OrderStatus, ShipmentStatus
-from shared.contracts.orders.workflows import Order, Refund, Return, Shipment
+from shared.contracts.orders.workflows import Order, Refund, Return
 from shared.database.engine import Engine
 from shared.database.kernel.unit_of_work import CHANNEL
 from shared.database.listen import Listener
@@ -60,7 +59,7 @@ ADDRESS = {
     "postal_code": "10115",
     "country": "DE",
 }
-UNKNOWN_TO_THE_CARRIER = ADDRESS | {"postal_code": "00000"}
+UNKNOWN_TO_THE_CARRIER = ADDRESS | {"postal_code": "99999"}
 
 
 class Refused(Exception):
@@ -291,11 +290,6 @@ class Shop:
     def workflow(self, order_id: str) -> WorkflowHandle[Order, Any]:
         return self.client.get_workflow_handle_for(
             Order.run, order_workflow_id(order_id)
-        )
-
-    def parcel(self, shipment_id: str) -> WorkflowHandle[Shipment, Any]:
-        return self.client.get_workflow_handle_for(
-            Shipment.run, shipment_workflow_id(shipment_id)
         )
 
     def refund(self, refund_id: str) -> WorkflowHandle[Refund, Any]:

@@ -33,7 +33,7 @@ async def working(
         stack.push_async_callback(listener.stop)
         for runner in (
             InboxRunner(engine, listener, process.inbox),
-            OutboxRunner(engine, listener, process.messages),
+            OutboxRunner(engine, listener, {process.name: process.messages}),
         ):
             stack.push_async_callback(_end, asyncio.create_task(runner.run()))
         for queue in process.queues:

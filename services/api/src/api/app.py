@@ -1,7 +1,7 @@
 """The application: what is built once, and in which order it is taken down."""
 
 import json
-from collections.abc import AsyncIterator, MutableMapping
+from collections.abc import AsyncIterator, MutableMapping, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
 from typing import Annotated, Any
@@ -29,24 +29,15 @@ from api.http.peer_probe import PeerProbe
 from api.http.problems import Problem, ProblemDocument, install_error_handlers
 from api.http.rate_limits import RateLimiter
 from api.http.request_limits import MAX_BODY_BYTES, RequestLimits
+from api.http.services import Services
 from api.http.sign_in import describe_issuer
 from api.kernel import health, problem_types
 from api.kernel.discrepancy import routes as discrepancies
 from api.kernel.feed import routes as feed
-from api.kernel.hold import routes as holds
-from api.kernel.timeline import routes as timeline
-from api.orders.commands import Commands
-from api.orders.contact import routes as changes
-from api.orders.erasure import routes as erasures
-from api.orders.order import routes as orders
-from api.orders.product import routes as products
-from api.orders.refund import routes as refunds
-from api.orders.return_ import routes as returns
-from api.orders.shipment import routes as shipments
-from api.orders.stock import routes as stock
-from api.orders.webhook import routes as webhooks
-from api.orders.workflow import routes as process
-from api.services import Services
+from api.kernel.hold.openapi import describe_holds
+from api.kernel.hold.routes import hold_routes
+from api.kernel.process import Process
+from api.processes import PROCESSES, included_scopes
 from api.settings import ApiSettings
 
 DESCRIPTION = """
@@ -55,13 +46,6 @@ times are RFC 3339 in UTC. Whatever changes something takes an `Idempotency-Key`
 that it may be sent again. Errors are problem documents (RFC 9457); `/problems` lists
 their codes.
 """
-_LARGE_BODIES = ("/v1/orders", *(f"/v1/webhooks/{one}" for one in webhooks.SOURCES))
-# Commands of people and services; webhooks know their senders by signatures.
-_SUBJECTS = (
-    *(orders, timeline, feed, changes, process),
-    *(returns, refunds),
-    *(holds, shipments, stock, products, discrepancies, erasures),
-)
 
 
 def create_app(
@@ -69,12 +53,13 @@ def create_app(
     *,
     meter_provider: MeterProvider | None = None,
     runtime: Runtime | None = None,
+    processes: Sequence[Process] = PROCESSES,
 ) -> FastAPI:
     """Nothing is opened before the application starts, and nothing stays open after."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        services = await build_services(settings, runtime)
+        services = await build_services(settings, runtime, processes)
         app.state.services = services
         services.listener.start()
         try:
@@ -102,15 +87,15 @@ def create_app(
         },
     )
     app.state.settings = settings
-    _add_layers(app, settings)
+    _add_layers(app, settings, processes)
     install_error_handlers(app)
-    app.routes.extend(_routes().routes)
-    _describe(app, settings)
+    app.routes.extend(_routes(tuple(processes)).routes)
+    _describe(app, settings, processes)
     return app
 
 
 @cache
-def _routes() -> APIRouter:
+def _routes(processes: Sequence[Process]) -> APIRouter:
     """All of them. What FastAPI makes of their signatures belongs to a router that is
     included: a second of computing that further applications of a process share."""
     router = APIRouter(
@@ -120,20 +105,30 @@ def _routes() -> APIRouter:
     router.include_router(docs_page.router)
     router.include_router(problem_types.router)
     once = Depends(_each_member_once)
-    for subject in _SUBJECTS:
-        router.include_router(subject.router, dependencies=[Depends(_only_json), once])
-    router.include_router(webhooks.router, dependencies=[Depends(_only_json)])
+    for subject in (
+        *(router for process in processes for router in process.routers),
+        *(feed.router, hold_routes(processes), discrepancies.router),
+    ):
+        router.include_router(subject, dependencies=[Depends(_only_json), once])
+    for process in processes:
+        for signed in process.signed_routers:
+            router.include_router(signed, dependencies=[Depends(_only_json)])
     return router
 
 
-def _add_layers(app: FastAPI, settings: ApiSettings) -> None:
+def _add_layers(
+    app: FastAPI, settings: ApiSettings, processes: Sequence[Process]
+) -> None:
     """From the innermost to the outermost."""
     app.add_middleware(HeadRequests)
     app.add_middleware(Door)
     app.add_middleware(
         RequestLimits,
         client_timeout=settings.api_client_timeout.total_seconds(),
-        largest=dict.fromkeys(_LARGE_BODIES, MAX_BODY_BYTES),
+        largest=dict.fromkeys(
+            (path for process in processes for path in process.large_bodies),
+            MAX_BODY_BYTES,
+        ),
     )
     if settings.api_cors_origins:
         app.add_middleware(
@@ -157,7 +152,9 @@ _ANSWERED_WITH = (
 )
 
 
-async def build_services(settings: ApiSettings, runtime: Runtime | None) -> Services:
+async def build_services(
+    settings: ApiSettings, runtime: Runtime | None, processes: Sequence[Process]
+) -> Services:
     engine = create_engine(settings, application="api")
     connect_database = connector(settings, application="api-probe")
 
@@ -167,26 +164,24 @@ async def build_services(settings: ApiSettings, runtime: Runtime | None) -> Serv
     http = httpx2.AsyncClient(transport=TracedTransport(), trust_env=False)
     # Lazy: orders are accepted while Temporal is down.
     temporal = await Connection(settings, lazy=True, runtime=runtime).open()
-    return Services(
+    services = Services(
         settings=settings,
         engine=engine,
         listener=Listener(connector(settings, application="api-listener"), CHANNEL),
         temporal=temporal,
-        commands=Commands(
-            lambda: temporal.client,
-            engine,
-            timeout=settings.api_command_timeout,
-            start_timeout=settings.api_start_timeout,
-            fail_fast_after=settings.api_fail_fast_after,
-        ),
         http=http,
         database=PeerProbe(greet_database, settings.api_fail_fast_after),
-        authenticate=authenticator(settings, http),
+        authenticate=authenticator(settings, http, included_scopes(processes)),
         rate_limiter=RateLimiter(settings.rate_limit),
         stranger_limiter=RateLimiter(
             limits.parse(settings.api_stranger_limit), "address"
         ),
     )
+    services.hrefs = {k: v for one in processes for k, v in one.hrefs.items()}
+    services.gateways += [
+        process.gateway(services) for process in processes if process.gateway
+    ]
+    return services
 
 
 MAX_MEMBERS = 64
@@ -195,12 +190,9 @@ MAX_MEMBERS = 64
 async def _only_json(
     request: Request,
     content_type: Annotated[str | None, Header(include_in_schema=False)] = None,
-    content_encoding: Annotated[str, Header(include_in_schema=False)] = "identity",
 ) -> None:
     if request.method == "GET" or not await request.body():
         return
-    if content_encoding.strip().lower() != "identity":
-        raise Problem("unsupported-media-type", "Send it without an encoding.")
     if (content_type or "").partition(";")[0].strip().lower() != "application/json":
         raise Problem("unsupported-media-type", "Send application/json.")
 
@@ -229,7 +221,9 @@ def _is_probe(scope: MutableMapping[str, Any]) -> bool:
     return scope.get("path") in ("/health", "/ready")
 
 
-def _describe(app: FastAPI, settings: ApiSettings) -> None:
+def _describe(
+    app: FastAPI, settings: ApiSettings, processes: Sequence[Process]
+) -> None:
     """Put the problem document where the routes' `$ref` looks for it, and say where
     tokens come from."""
     generate = app.openapi
@@ -245,6 +239,7 @@ def _describe(app: FastAPI, settings: ApiSettings) -> None:
         )
         parts = {**schema.pop("$defs", {}), "ProblemDocument": schema}
         document.setdefault("components", {}).setdefault("schemas", {}).update(parts)
+        describe_holds(document, processes)
         describe_issuer(document, settings)
         return document
 

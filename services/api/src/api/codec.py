@@ -6,6 +6,7 @@ lives beside the API because it asks for the same tokens. Nothing is encoded her
 whoever could get payloads encrypted could decide what workflows believe.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated
@@ -22,16 +23,22 @@ from temporalio.converter import PayloadCodec
 
 from api.http.access_log import AccessLog
 from api.http.auth import Authenticator
+from api.http.door import check_structure
 from api.http.oidc import authenticator
 from api.http.problems import Problem, install_error_handlers
 from api.http.request_limits import RequestLimits
+from api.processes import PROCESSES, included_scopes
 from api.settings import CodecSettings
 
-SCOPE = "orders:operate"
-"""Of those who may see an order's process by the API as well."""
+SCOPES = tuple(process.operators for process in PROCESSES)
+"""Of those who may see a process by the API as well."""
 
 LARGEST_BODY = 8 * 1024 * 1024
 """Bytes. A page of a history is at most 4 MiB, and base64 makes it a third larger."""
+
+
+MAX_PAYLOAD_VALUES = 40_000
+"""A page of a history has 1,000 events, and a payload with its metadata 10 values."""
 
 
 def create_codec(settings: CodecSettings) -> FastAPI:
@@ -43,10 +50,14 @@ def create_codec(settings: CodecSettings) -> FastAPI:
         async with httpx2.AsyncClient(
             transport=TracedTransport(), trust_env=False
         ) as http:
-            app.state.authenticate = authenticator(settings, http)
+            app.state.authenticate = authenticator(
+                settings, http, included_scopes(PROCESSES)
+            )
             yield
 
-    app = FastAPI(title="Codec", lifespan=lifespan, openapi_url=None)
+    app = FastAPI(
+        title="Codec", lifespan=lifespan, openapi_url=None, redirect_slashes=False
+    )
     app.state.settings = settings
     app.add_middleware(
         RequestLimits,
@@ -74,17 +85,20 @@ def create_codec(settings: CodecSettings) -> FastAPI:
         x_namespace: Annotated[str, Header()] = settings.temporal_namespace,
     ) -> Response:
         authenticate: Authenticator = request.app.state.authenticate
-        (await authenticate(request.headers)).require(SCOPE)
+        (await authenticate(request.headers)).require(*SCOPES)
         if x_namespace != settings.temporal_namespace:
             raise Problem("not-found", "Payloads of that namespace are not shown here.")
-        asked = _payloads(await request.body())
+        # In threads, since protobuf reads and writes JSON in Python.
+        asked = await asyncio.to_thread(_payloads, await request.body())
         shown = Payloads(payloads=[await _shown(codec, p) for p in asked.payloads])
-        return Response(json_format.MessageToJson(shown), media_type="application/json")
+        written = await asyncio.to_thread(json_format.MessageToJson, shown)
+        return Response(written, media_type="application/json")
 
     return app
 
 
 def _payloads(body: bytes) -> Payloads:
+    check_structure(body, MAX_PAYLOAD_VALUES)
     try:
         return json_format.Parse(body, Payloads())
     except (json_format.ParseError, UnicodeDecodeError):

@@ -5,10 +5,12 @@ import sys
 
 from cli.app import app
 from cli.problems import CliError
+from cli.terminal import spell
 
 
 def main() -> None:
     """Exit status: 0 done, 1 refused or not found in order, 2 not understood."""
+    spell()
     try:
         app()
     except CliError as error:

@@ -57,6 +57,7 @@ class Api:
         return self._answer("GET", path, params=_given(params))
 
     def download(self, path: str) -> bytes:
+        """A file, such as a label."""
         with self._reached():
             answer = self._http.get(path)
         if answer.is_error:
@@ -65,6 +66,10 @@ class Api:
 
     def put(self, path: str, body: Json) -> Json:
         return self._answer("PUT", path, json=body)
+
+    def patch(self, path: str, body: Json, version: str) -> Json:
+        """Raises `ApiProblem` where it is no longer this version."""
+        return self._answer("PATCH", path, json=body, headers={"If-Match": version})
 
     def rows(self, path: str, limit: int, **params: object) -> Json:
         """A list of up to `limit` rows, from as many pages as it takes."""

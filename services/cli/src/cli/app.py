@@ -7,6 +7,7 @@ import typer
 from cli import session
 from cli.commands import (
     audit,
+    contact,
     customers,
     discrepancies,
     holds,
@@ -39,6 +40,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(orders.app)
+app.add_typer(contact.app)
 app.add_typer(holds.app, name="holds")
 app.add_typer(shipments.app, name="shipments")
 app.add_typer(returns.app, name="returns")

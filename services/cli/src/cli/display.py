@@ -16,6 +16,7 @@ from rich.text import Text
 from cli.options import Output
 from cli.problems import Json, harmless
 from cli.session import session
+from cli.terminal import writes_everything
 
 WATCH_SECONDS = 2.0
 
@@ -116,7 +117,9 @@ def _print(answer: Json, columns: Sequence[Column], output: Output) -> None:
 
 def _print_json(answer: Any) -> None:
     # Not through rich, which would break long lines.
-    print(harmless(json.dumps(answer, indent=2, ensure_ascii=False)), flush=True)
+    escaped = not writes_everything()
+    written = json.dumps(answer, indent=2, ensure_ascii=escaped)
+    print(harmless(written), flush=True)
 
 
 def done(answer: Json, output: Output, sentence: str) -> None:

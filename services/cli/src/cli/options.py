@@ -31,20 +31,23 @@ KeyOption = Annotated[
     typer.Option(
         "--key",
         callback=_sendable,
-        help="Idempotency-Key: the same command under the same key is done once.",
+        help="Idempotency-Key: repeating a command under its key changes nothing.",
         show_default="a new one",
     ),
 ]
-LimitOption = Annotated[int, typer.Option("--limit", min=1, help="At most so many.")]
+LimitOption = Annotated[
+    int, typer.Option("--limit", min=1, help="How many rows to show at most.")
+]
 WatchOption = Annotated[
-    bool, typer.Option("--watch", "-w", help="Show it anew every two seconds.")
+    bool, typer.Option("--watch", "-w", help="Refresh every two seconds.")
 ]
 LinesOption = Annotated[
     list[str] | None,
     typer.Option("--line", metavar="LINE=UNITS", help="Repeat for each line."),
 ]
 NoteOption = Annotated[
-    str | None, typer.Option("--note", help="For colleagues; kept in the shop.")
+    str | None,
+    typer.Option("--note", help="A note for colleagues; customers never see it."),
 ]
 OrderArgument = Annotated[
     str, typer.Argument(metavar="ORDER", help="ord_…, number or reference")
@@ -89,9 +92,9 @@ def units_of_sku(text: str) -> tuple[str, int]:
 
 
 def money(text: str, currency: str) -> Json:
-    """`money("12.90", "EUR")` is 1290 cents."""
+    """`money("12.90", "EUR")` is 1290 cents, and so is 12,90."""
     digits = _DIGITS.get(currency, 2)
-    whole, _, rest = text.partition(".")
+    whole, _, rest = text.replace(",", ".").partition(".")
     if not (whole + rest).isdecimal() or not (whole + rest).isascii():
         raise typer.BadParameter(f"{text!r} is no amount such as 12.90")
     if len(rest) > digits:

@@ -9,15 +9,13 @@ from shared.platform.settings_help import help_text
 from shared.platform.telemetry import start_tracing
 from shared.platform.version import version
 
-from worker.orders import registration as orders
-from worker.orders.upkeep.gauges import GAUGES
+from worker.orders.registration import REGISTRATION as ORDERS
 from worker.releasing import release_command, replay_command
 from worker.runtime.postgresql import POSTGRESQL
 from worker.runtime.service import WorkerService
 from worker.settings import WorkerSettings
 
-PROCESSES = [orders.orders_process]
-WORKFLOWS = [*orders.WORKFLOWS]
+PROCESSES = [ORDERS]
 
 
 async def work() -> int:
@@ -25,7 +23,7 @@ async def work() -> int:
     configure_logging(settings, service="worker")
     stop_tracing = start_tracing(settings, service="worker")
     try:
-        service = WorkerService(settings, PROCESSES, (*GAUGES, *POSTGRESQL))
+        service = WorkerService(settings, PROCESSES, POSTGRESQL)
         return await service.run(stop_event())
     finally:
         stop_tracing()
@@ -35,7 +33,8 @@ def main() -> None:
     arguments = parser().parse_args()
     match arguments.command:
         case "replay":
-            run_main(replay_command.run(arguments, WORKFLOWS))
+            workflows = [one for process in PROCESSES for one in process.workflows]
+            run_main(replay_command.run(arguments, workflows))
         case "release":
             run_main(release_command.run(arguments))
         case _:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Literal, TypeVar
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import DirectoryPath, Field, SecretStr, ValidationInfo, field_validator
 from shared.platform.pages import customers_page
 from shared.platform.settings import (
     DatabaseSettings,
@@ -49,6 +49,9 @@ class WorkerSettings(
     """Mails go out encrypted only: from the start on port 465, else by STARTTLS."""
     mail_from: str | None = None
     """The sender of every mail."""
+    mail_templates: DirectoryPath | None = None
+    """A directory with the shop's own templates and catalogues of its mails. Unset, and
+    for whatever is not in it: ours."""
     shop_order_url: str | None = None
     """The shop's page for an order, such as `https://shop.example.com/orders/{order_id}`:
     the only link in mails. `SMTP_HOST` needs it."""

@@ -7,7 +7,9 @@ types of activities and failures.
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
+from typing import Self
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -16,6 +18,8 @@ from temporalio.converter import (
     DataConverter,
     DefaultFailureConverterWithEncodedAttributes,
     PayloadCodec,
+    SerializationContext,
+    WithSerializationContext,
 )
 
 from shared.platform.converter import DATA_CONVERTER
@@ -24,6 +28,7 @@ from shared.platform.settings import PayloadSettings, SettingsError
 ENCODING = b"binary/encrypted"
 CIPHER = b"AES-256-GCM"
 NONCE_BYTES = 12
+WORKFLOW = "encryption-workflow-id"
 
 
 class Unreadable(Exception):
@@ -31,18 +36,36 @@ class Unreadable(Exception):
     so that the order waits for a worker that has the key."""
 
 
-class Encryption(PayloadCodec):
-    """Writes with the active key, reads with any; what is not encrypted is let through,
-    so that it can be switched on while orders are under way."""
+class Encryption(PayloadCodec, WithSerializationContext):
+    """Writes with the active key, reads with any; what is not encrypted is let through
+    unless `strict`, so that it can be switched on while orders are under way."""
 
     def __init__(
-        self, read_keys: Callable[[], Mapping[str, bytes]], active: str | None
+        self,
+        read_keys: Callable[[], Mapping[str, bytes]],
+        active: str | None,
+        *,
+        strict: bool = False,
     ) -> None:
         """Without an `active` key it only reads. An unknown key is looked for once more
         by `read_keys`: its file may have got a new one."""
         self._read_keys = read_keys
         self._active = active
+        self._strict = strict
         self._ciphers = self._read()
+        self._place: bytes | None = None
+        """The workflow that a payload belongs to, where Temporal's client knows it."""
+
+    def with_context(self, context: SerializationContext) -> Self:
+        """Bound to one workflow: what was written for another one is not read.
+
+        The runs of a schedule have other ids than its action names: none of ours has
+        arguments, which could not be read.
+        """
+        bound = copy(self)
+        workflow_id = getattr(context, "workflow_id", None)
+        bound._place = workflow_id.encode() if workflow_id else None
+        return bound
 
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
         if self._active is None:
@@ -54,30 +77,48 @@ class Encryption(PayloadCodec):
         return [
             self._open(payload)
             if payload.metadata.get("encoding") == ENCODING
-            else payload
+            else self._let_through(payload)
             for payload in payloads
         ]
 
+    def _let_through(self, payload: Payload) -> Payload:
+        if self._strict:
+            # Whoever writes to Temporal's store may have put it there.
+            raise Unreadable("a payload is not encrypted")
+        return payload
+
     def _seal(self, payload: Payload, key_id: str) -> Payload:
         name, nonce = key_id.encode(), os.urandom(NONCE_BYTES)
-        sealed = self._cipher(key_id).encrypt(nonce, payload.SerializeToString(), name)
-        return Payload(
-            metadata={
-                "encoding": ENCODING,
-                "encryption-cipher": CIPHER,
-                "encryption-key-id": name,
-            },
-            data=nonce + sealed,
+        metadata = {
+            "encoding": ENCODING,
+            "encryption-cipher": CIPHER,
+            "encryption-key-id": name,
+        }
+        if self._place is not None:
+            metadata[WORKFLOW] = self._place
+        sealed = self._cipher(key_id).encrypt(
+            nonce, payload.SerializeToString(), _covered(metadata)
         )
+        return Payload(metadata=metadata, data=nonce + sealed)
 
     def _open(self, payload: Payload) -> Payload:
         name = payload.metadata.get("encryption-key-id", b"")
+        self._check_place(payload.metadata.get(WORKFLOW))
         cipher = self._cipher(name.decode(errors="replace"))
         nonce, sealed = payload.data[:NONCE_BYTES], payload.data[NONCE_BYTES:]
         try:
-            return Payload.FromString(cipher.decrypt(nonce, sealed, name))
+            covered = _covered(payload.metadata)
+            return Payload.FromString(cipher.decrypt(nonce, sealed, covered))
         except (InvalidTag, ValueError) as error:
             raise Unreadable("a payload was not written with its key") from error
+
+    def _check_place(self, written_for: bytes | None) -> None:
+        """Payloads from before they were bound, and readers that know no workflow, such
+        as the codec server, are let through."""
+        if written_for is None and self._strict and self._place is not None:
+            raise Unreadable("a payload says not which workflow it was written for")
+        if None not in (written_for, self._place) and written_for != self._place:
+            raise Unreadable("a payload was written for another workflow")
 
     def _cipher(self, key_id: str) -> AESGCM:
         if key_id not in self._ciphers:
@@ -96,14 +137,21 @@ class Encryption(PayloadCodec):
         return {name: AESGCM(key) for name, key in keys.items()}
 
 
+def _covered(metadata: Mapping[str, bytes]) -> bytes:
+    """What nobody changes without the key, though it can be read (AES-GCM's AAD)."""
+    name = metadata["encryption-key-id"]
+    return name + b"\0" + metadata[WORKFLOW] if WORKFLOW in metadata else name
+
+
 def data_converter(settings: PayloadSettings) -> DataConverter:
     """How this process reads and writes payloads; without keys in the clear."""
     if not settings.read_payload_keys():
         return DATA_CONVERTER
     active = settings.temporal_payload_active_key
-    converter = replace(
-        DATA_CONVERTER, payload_codec=Encryption(settings.read_payload_keys, active)
+    encryption = Encryption(
+        settings.read_payload_keys, active, strict=settings.temporal_payload_strict
     )
+    converter = replace(DATA_CONVERTER, payload_codec=encryption)
     if active is None:
         return converter
     # Messages and stack traces of failures, which are payloads only then.

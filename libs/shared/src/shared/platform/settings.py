@@ -159,6 +159,9 @@ class PayloadSettings(Settings):
     """The same in a file, which is read again when a payload names an unknown key."""
     temporal_payload_active_key: str | None = None
     """The id of the key to write with. Unset: the keys are only used for reading."""
+    temporal_payload_strict: bool = False
+    """Believe no payload that is not encrypted. Not before the last workflow that began
+    without encryption has ended."""
 
     def read_payload_keys(self) -> dict[str, bytes]:
         """Keys by id. Raises `SettingsError`."""

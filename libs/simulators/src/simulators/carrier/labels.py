@@ -29,7 +29,7 @@ SELECT = "SELECT id, reference, tracking, eta, voided FROM labels JOIN trackers"
 SELECT += " USING (tracking)"
 
 DELIVERY_TIME = timedelta(days=3)
-REFUSED_POSTAL_CODE = "00000"
+REFUSED_POSTAL_CODE = "99999"
 
 
 class Address(BaseModel):
@@ -39,9 +39,9 @@ class Address(BaseModel):
     company: str | None = None
     street: str
     street2: str | None = None
-    city: str
+    city: str | None = None
     region: str | None = None
-    postal_code: str
+    postal_code: str | None = None
     country: str = Field(min_length=2, max_length=2)
 
 

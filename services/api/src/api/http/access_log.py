@@ -61,7 +61,7 @@ class _Exchange:
         self._send = send
         self._began = time.perf_counter()
         self._status: int | None = None
-        self._placed: str | None = None
+        self._made: dict[str, str] = {}
         self.trace_id = begin_trace()
 
     async def send(self, message: Message) -> None:
@@ -69,7 +69,8 @@ class _Exchange:
             self._status = message["status"]
             headers = MutableHeaders(scope=message)
             place, _, made = headers.get("location", "").rpartition("/")
-            self._placed = made if place == "/v1/orders" else None
+            # `/v1/orders/ord_…`: the name that the id has in the paths of its routes.
+            self._made = {place.rpartition("/")[2].removesuffix("s") + "_id": made}
             self._add_headers(headers)
             # By the end of the answer the span has ended too.
             trace.get_current_span().set_attribute("url.path", self._path())
@@ -98,15 +99,14 @@ class _Exchange:
         return {"caller": caller.subject} if caller else {}
 
     def _subjects(self) -> dict[str, str]:
-        """The ids in the path, and that of an order which was just placed. What only
-        stands where an id should be is anybody's text, and is not told."""
+        """The ids in the path, and that of what was just made. What only stands where
+        an id should be is anybody's text, and is left out."""
         known: dict[str, str] = self._scope.get("path_params", {})
-        ids = {
+        return {
             name: value
-            for name, value in known.items()
+            for name, value in (known | self._made).items()
             if name.endswith("_id") and _ID.fullmatch(value)
         }
-        return ids | ({"order_id": self._placed} if self._placed else {})
 
     def _route(self) -> str:
         path: str = getattr(self._scope.get("route"), "path", "unmatched")

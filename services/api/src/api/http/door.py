@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.http.auth import Principal
 from api.http.problems import Problem
 from api.http.rate_limits import address_of
-from api.services import Services
+from api.http.services import Services
 
 OPEN = re.compile(
     r"/(health|ready|openapi\.json|docs(/.*)?|problems(/[^/]*)?|v1/webhooks/[^/]*)"
@@ -52,6 +52,8 @@ class Door:
             request.state.caller = await _admit(request)
         if scope["query_string"].count(b"&") >= MAX_PARAMETERS:
             raise Problem("malformed", f"Send at most {MAX_PARAMETERS} parameters.")
+        if request.headers.get("content-encoding", "identity").lower() != "identity":
+            raise Problem("unsupported-media-type", "Send it without an encoding.")
         await self._app(scope, _Checked(receive), send)
 
 
@@ -91,7 +93,7 @@ class _Checked:
         return {"type": "http.request", "body": body}
 
 
-def check_structure(body: bytes) -> None:
+def check_structure(body: bytes, most: int = MAX_VALUES) -> None:
     """Raises `Problem` for JSON that would take long to parse, or to find fault with.
 
     Each step is one pass in C over the bytes: none of them is for a caller to multiply.
@@ -99,27 +101,27 @@ def check_structure(body: bytes) -> None:
     if b"\0" in body:
         # UTF-16 and UTF-32, which JSON between systems is not (RFC 8259, 8.1).
         raise Problem("malformed", "Send UTF-8.")
-    outside = _without_texts(body)
+    outside = _without_texts(body, most)
     brackets = outside.translate(None, _BUT_BRACKETS)
-    levels = accumulate(map(_STEPS.__getitem__, brackets[:MAX_VALUES]))
+    levels = accumulate(map(_STEPS.__getitem__, brackets[:most]))
     if max(levels, default=0) > MAX_DEPTH:
         raise Problem("malformed", f"Nest at most {MAX_DEPTH} levels.")
-    if outside.count(b",") + len(brackets) > MAX_VALUES:
-        raise _too_involved()
+    if outside.count(b",") + len(brackets) > most:
+        raise _too_involved(most)
     if b"0" * (MAX_DIGITS + 1) in outside.translate(_DIGITS):
         raise Problem("malformed", f"A number has at most {MAX_DIGITS} digits.")
 
 
-def _without_texts(body: bytes) -> bytes:
+def _without_texts(body: bytes, most: int) -> bytes:
     """Every second piece between quotes that are not escaped."""
     escaped = body.count(rb"\"")
     if escaped + body.count(rb"\\") > MAX_ESCAPES:
-        raise _too_involved()
-    if body.count(b'"') - escaped > 4 * MAX_VALUES:
-        raise _too_involved()
+        raise _too_involved(most)
+    if body.count(b'"') - escaped > 4 * most:
+        raise _too_involved(most)
     plain = body.replace(rb"\\", b"").replace(rb"\"", b"")
     return b" ".join(plain.split(b'"')[::2])
 
 
-def _too_involved() -> Problem:
-    return Problem("too-large", f"A body may have at most {MAX_VALUES} values.")
+def _too_involved(most: int) -> Problem:
+    return Problem("too-large", f"A body may have at most {most} values.")

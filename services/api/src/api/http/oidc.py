@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import httpx2
@@ -144,12 +145,14 @@ class OidcTokens:
         issuer: str,
         audience: str,
         clients: Collection[str] = (),
+        included: Mapping[str, Sequence[str]] = MappingProxyType({}),
     ) -> None:
         """Without `clients`, tokens of any client are taken that are for `audience`."""
         self._clients = frozenset(clients)
         self._keys = keys
         self._issuer = issuer
         self._audience = audience
+        self._included = included
 
     async def __call__(self, headers: Mapping[str, str]) -> Principal:
         scheme, _, token = headers.get("authorization", "").partition(" ")
@@ -160,7 +163,8 @@ class OidcTokens:
         subject, scopes = claims["sub"], claims.get("scope", "")
         if not is_subject(subject) or not isinstance(scopes, str):
             raise _refused("The access token's claims cannot be used.")
-        return principal(subject, scopes, float(claims["exp"]) + LEEWAY_SECONDS)
+        until = float(claims["exp"]) + LEEWAY_SECONDS
+        return principal(subject, scopes, until, self._included)
 
     def _check_kind(self, claims: Mapping[str, Any]) -> None:
         """Raises `Problem` for a token that the same keys sign for another purpose."""
@@ -201,10 +205,16 @@ def _refused(detail: str, *, error: str | None = "invalid_token") -> Problem:
     return Problem("unauthenticated", detail, headers={"WWW-Authenticate": challenge})
 
 
-def authenticator(settings: AccessSettings, http: httpx2.AsyncClient) -> Authenticator:
-    """How callers are known, by the settings."""
+def authenticator(
+    settings: AccessSettings,
+    http: httpx2.AsyncClient,
+    included: Mapping[str, Sequence[str]],
+) -> Authenticator:
+    """How callers are known, by the settings; `included` as in `principal`."""
     if settings.oidc_issuer is None or settings.api_auth != "oidc":
-        return DeveloperHeaders()
+        return DeveloperHeaders(included)
     keys = IssuerKeys(http, settings.oidc_issuer, settings.oidc_jwks_url)
     audience = settings.oidc_audience or ""
-    return OidcTokens(keys, settings.oidc_issuer, audience, settings.oidc_clients)
+    return OidcTokens(
+        keys, settings.oidc_issuer, audience, settings.oidc_clients, included
+    )

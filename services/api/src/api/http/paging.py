@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
+from zlib import crc32
 
 from fastapi import Request, Response
 from pydantic import (
@@ -16,8 +17,8 @@ from pydantic import (
     ConfigDict,
     Field,
 )
-from pydantic import StringConstraints as Constraints
 
+from api.http.forms import written_as
 from api.http.problems import invalid
 from api.http.schemas import View
 
@@ -45,7 +46,9 @@ def _written(value: object) -> object:
 
 
 Moment = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_storable)]
-_Opaque = Annotated[str, Constraints(pattern=r"^[A-Za-z0-9_-]{1,400}$")]
+_Opaque = Annotated[
+    str, written_as(r"^[A-Za-z0-9_-]{1,400}$", "the next_cursor of this list")
+]
 
 
 class ListQuery(BaseModel):
@@ -57,16 +60,25 @@ class ListQuery(BaseModel):
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     cursor: _Opaque | None = None
 
-    def position(self, *kinds: Callable[[Any], object]) -> list[Any] | None:
+    def position(
+        self, request: Request, *kinds: Callable[[Any], object]
+    ) -> list[Any] | None:
         """The row that the page begins after, as values of these kinds."""
         if self.cursor is None:
             return None
         try:
             padded = self.cursor + "=" * (-len(self.cursor) % 4)
-            values = json.loads(base64.urlsafe_b64decode(padded))
+            of_list, *values = json.loads(base64.urlsafe_b64decode(padded))
+            if of_list != _list(request):
+                raise ValueError("of another list")
             return [kind(value) for kind, value in zip(kinds, values, strict=True)]
         except (ValueError, TypeError, OverflowError, RecursionError) as error:
             raise invalid("query:cursor", "cursor", "Not from this list") from error
+
+
+def _list(request: Request) -> int:
+    """Which list a cursor is from: two of the same kinds would take each other's."""
+    return crc32(request.scope["path"].encode())
 
 
 def moment(value: object) -> datetime:
@@ -82,10 +94,10 @@ def text(value: object) -> str:
     return value
 
 
-def cursor_after(*position: object) -> str:
+def cursor_after(request: Request, *position: object) -> str:
     values = [
         value.isoformat() if isinstance(value, datetime) else value
-        for value in position
+        for value in (_list(request), *position)
     ]
     encoded = json.dumps(values, separators=(",", ":")).encode()
     return base64.urlsafe_b64encode(encoded).rstrip(b"=").decode()
@@ -100,7 +112,9 @@ def page_response(
 ) -> Response:
     """A page of `limit` rows; one more among `rows` tells that another follows."""
     shown = [show(row) for row in rows[:limit]]
-    following = cursor_after(*position(rows[limit - 1])) if len(rows) > limit else None
+    following = None
+    if len(rows) > limit:
+        following = cursor_after(request, *position(rows[limit - 1]))
     return page_of(request, shown, following)
 
 

@@ -21,6 +21,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from temporalio.exceptions import ApplicationError
 
+from api.http.forms import FORMS
 from api.http.trace_ids import trace_id
 
 log = logging.getLogger(__name__)
@@ -31,47 +32,37 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "invalid-signature": (400, "The signature is not valid"),
     "unauthenticated": (401, "No valid access token"),
     "insufficient-scope": (403, "The access token does not allow this"),
-    "four-eyes": (403, "Somebody else has to decide"),
+    "four-eyes": (403, "The person who caused this cannot decide it"),
     "not-found": (404, "Not found"),
-    "unknown-source": (404, "No webhooks are accepted from there"),
+    "unknown-source": (404, "This API takes no webhooks from that source"),
     "method-not-allowed": (405, "The method is not allowed here"),
-    "not-acceptable": (406, "Not available in the requested form"),
-    "request-timeout": (408, "The request did not come in time"),
-    "already-cancelled": (409, "Already cancelled"),
-    "already-on-hold": (409, "Already waits for a decision"),
-    "already-packed": (409, "Already packed"),
+    "not-acceptable": (406, "This resource has no such format"),
+    "request-timeout": (408, "The client sent the request too slowly"),
     "already-released": (409, "Already decided"),
-    "already-shipped": (409, "Already shipped"),
-    "duplicate-reference": (409, "The reference is taken"),
-    "exceeds-refundable": (409, "More than can be refunded"),
-    "no-label": (409, "There is no label"),
-    "not-payable": (409, "Nothing is to be paid"),
-    "not-returnable": (409, "Not returnable"),
-    "on-hold": (409, "Waits for a decision"),
-    "payment-failed": (409, "The payment failed"),
-    "price-changed": (409, "The price has changed"),
-    "quantity-exceeded": (409, "More than there is"),
-    "quantity-limit": (409, "More than one may order"),
-    "still-needed": (409, "Still needed"),
-    "too-many-attempts": (409, "Tried too often"),
-    "window-closed": (409, "Too late"),
-    "would-go-negative": (409, "The stock would go negative"),
-    "wrong-state": (409, "Not in this state"),
-    "version-mismatch": (412, "Changed meanwhile"),
+    "wrong-state": (409, "The current state does not allow this"),
+    "version-mismatch": (412, "The order has changed since the ETag was read"),
     "too-large": (413, "The request is too large"),
-    "unsupported-media-type": (415, "Only application/json is understood"),
+    "unsupported-media-type": (415, "This API reads application/json only"),
     "cursor-ahead": (422, "The feed has not come so far"),
     "decision-not-allowed": (422, "The hold does not allow this decision"),
     "idempotency-key-reused": (422, "The key was used for another request"),
-    "unknown-sku": (422, "No such product is sold"),
     "validation": (422, "The request does not fit its description"),
     "precondition-required": (428, "The If-Match header is missing"),
     "too-many-requests": (429, "Too many requests"),
     "head-too-large": (431, "The URL and headers are too large"),
-    "internal": (500, "Something went wrong here"),
-    "unavailable": (503, "Not available right now"),
+    "internal": (500, "The API failed"),
+    "unavailable": (503, "A system behind the API does not answer"),
 }
-"""Code → status and title. A code is never renamed: callers decide on it."""
+"""Code → status and title; processes declare more. A code is never renamed: callers
+decide on it."""
+
+
+def declare_problems(problems: Mapping[str, tuple[int, str]]) -> None:
+    """Add a process's codes. Raises `ValueError` for one that is taken."""
+    if taken := PROBLEMS.keys() & problems.keys():
+        raise ValueError(f"declared twice: {', '.join(sorted(taken))}")
+    PROBLEMS.update(problems)
+
 
 _BY_STATUS = {
     400: "malformed",
@@ -232,8 +223,15 @@ async def _validation(request: Request, error: Exception) -> Response:
 def _field_error(mistake: Mapping[str, Any]) -> FieldError:
     # Neither "input" nor "ctx": they hold what the caller sent, maybe personal data.
     return FieldError(
-        pointer=_pointer(mistake["loc"]), code=mistake["type"], detail=mistake["msg"]
+        pointer=_pointer(mistake["loc"]), code=mistake["type"], detail=_said(mistake)
     )
+
+
+def _said(mistake: Mapping[str, Any]) -> str:
+    if mistake["type"] != "string_pattern_mismatch":
+        return str(mistake["msg"])
+    meaning = FORMS.get(mistake["ctx"]["pattern"], "of another form")
+    return f"Value must be {meaning}"
 
 
 def _pointer(location: Sequence[int | str]) -> str:

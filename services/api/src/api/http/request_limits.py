@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.http.problems import Problem, Unavailable, problem_response
-from api.services import Services
+from api.http.services import Services
 
 MAX_HEAD_BYTES = 16 * 1024
 """Of the request line and all headers; a token of some kilobytes fits."""

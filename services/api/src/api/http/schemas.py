@@ -6,7 +6,9 @@ it does not know, while payloads lie in histories and ignore them.
 
 from collections.abc import Sequence
 from typing import Annotated, Generic, Protocol, TypeVar
+from unicodedata import normalize
 
+from email_validator import EmailNotValidError, validate_email
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -14,6 +16,8 @@ from pydantic import (
     Field,
     StringConstraints,
 )
+
+from api.http.forms import written_as
 
 T = TypeVar("T")
 
@@ -26,8 +30,12 @@ _BLANKS = dict.fromkeys(map(ord, "\n\t\u00a0\u202f\u3000"), " ")
 
 
 def _text(longest: int, pattern: str = _ONE_LINE) -> StringConstraints:
-    return StringConstraints(
-        strip_whitespace=True, min_length=1, max_length=longest, pattern=pattern
+    return written_as(
+        pattern,
+        "text without control characters",
+        strip_whitespace=True,
+        min_length=1,
+        max_length=longest,
     )
 
 
@@ -53,24 +61,74 @@ Subject = Annotated[str, _text(200), _PLAIN]
 Line = Annotated[str, _text(250), _PLAIN]
 Note = Annotated[str, _text(2000, _LINES), AfterValidator(readable)]
 Category = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
+    str,
+    written_as(
+        r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$",
+        "a word of up to 64 letters, digits, dots, dashes and underscores",
+    ),
 ]
 """A word of the caller's own that ends up in payloads and events: no free text."""
-Sku = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-Currency = Annotated[str, StringConstraints(pattern="^[A-Z]{3}$")]
+_IN_SKU = r"[^\x00-\x1f\x7f-\xa0\u2028\u2029]"
+SKU_PATTERN = rf"^[^\W_]({_IN_SKU}{{0,62}}[^\s\x00-\x1f\x7f-\xa0])?$"
+Sku = Annotated[
+    str,
+    written_as(
+        SKU_PATTERN,
+        "1 to 64 characters that begin with a letter or digit and end without a blank",
+    ),
+    AfterValidator(lambda sku: readable(normalize("NFC", sku))),
+]
+"""However a shop writes it: `TEA/ASSAM 250`, `Tüte-1`."""
+Currency = Annotated[
+    str, written_as("^[A-Z]{3}$", "the three capitals of ISO 4217, such as EUR")
+]
 Amount = Annotated[int, Field(ge=0, le=10**12)]
 """Minor units. The audit views multiply it by a quantity: that must fit a bigint."""
 Quantity = Annotated[int, Field(ge=1, le=1_000_000)]
 LineNumber = Annotated[int, Field(ge=1, le=500)]
+
+
+def _can_be_written_to(address: str) -> str:
+    """With its domain as mail servers write it (punycode)."""
+    try:
+        known = validate_email(
+            address, check_deliverability=False, allow_smtputf8=False
+        )
+    except EmailNotValidError:
+        # What it says may quote the address.
+        raise ValueError(
+            "must be a mail address that the world's mail servers can reach"
+        ) from None
+    return known.ascii_email or known.normalized
+
+
 Email = Annotated[
     str,
-    StringConstraints(
+    written_as(
+        rf"^{_IN_EMAIL}+@{_IN_EMAIL}+\.{_IN_EMAIL}+$",
+        "a mail address",
         max_length=254,
-        pattern=rf"^{_IN_EMAIL}+@{_IN_EMAIL}+\.{_IN_EMAIL}+$",
     ),
     _PLAIN,
+    AfterValidator(_can_be_written_to),
 ]
-Phone = Annotated[str, StringConstraints(pattern=r"^\+?[0-9 ()./-]{3,40}$")]
+Phone = Annotated[
+    str, written_as(r"^\+?[0-9 ()./-]{3,40}$", "a phone number, such as +49 30 1234")
+]
+Country = Annotated[
+    str, written_as("^[A-Z]{2}$", "the two capitals of a country, such as DE")
+]
+"""ISO 3166-1 alpha-2."""
+Locale = Annotated[
+    str,
+    written_as(
+        r"^[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8})*$",
+        "a language, such as de or de-AT",
+        max_length=35,
+    ),
+    AfterValidator(lambda tag: tag.replace("_", "-")),
+]
+"""A language tag (BCP 47), or as operating systems write it: `de-AT`, `de_AT`."""
 
 
 class Request(BaseModel):
@@ -80,7 +138,7 @@ class Request(BaseModel):
 
 
 class Nothing(Request):
-    """For a command whose address says everything: any more would be ignored."""
+    """No members: the address says everything."""
 
 
 class View(BaseModel):
@@ -97,15 +155,17 @@ class Money(Request):
 
 
 class Address(Request):
+    """What else is needed depends on the country; an address that lacks it holds its
+    order until it is corrected."""
+
     name: Line
     company: Line | None = None
     street: Line
     street2: Line | None = None
-    city: Line
+    city: Line | None = None
     region: Line | None = None
-    postal_code: Word
-    country: Annotated[str, StringConstraints(pattern="^[A-Z]{2}$")]
-    """ISO 3166-1 alpha-2."""
+    postal_code: Word | None = None
+    country: Country
 
 
 class LineQuantity(Request):

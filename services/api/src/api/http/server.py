@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 from api.http.connections import Connection
 from api.http.request_limits import MAX_HEAD_BYTES
-from api.services import Services
+from api.http.services import Services
 from api.settings import AccessSettings
 
 KEEP_ALIVE_SECONDS = 65

@@ -7,7 +7,7 @@ from shared.database.engine import DATABASE_FAILURES
 from shared.database.revision import database_revision, fits
 from shared.platform.connection import REFUSED
 
-from api.services import ApiServices, Services
+from api.http.services import ApiServices, Services
 
 router = APIRouter(include_in_schema=False)
 

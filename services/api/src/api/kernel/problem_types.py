@@ -18,13 +18,13 @@ class ProblemKind(View):
 
 @router.get("")
 async def list_problems() -> Page[ProblemKind]:
-    """Every code that a problem may have."""
-    return Page[ProblemKind](data=[_kind(code) for code in PROBLEMS])
+    """List every code that a problem may have."""
+    return Page[ProblemKind](data=[_kind(code) for code in sorted(PROBLEMS)])
 
 
 @router.get("/{code}", responses=open_problems("not-found"))
 async def get_problem(code: str) -> ProblemKind:
-    """What a problem's `type` leads to."""
+    """Explain one code: a problem's `type` leads here."""
     if code not in PROBLEMS:
         raise NotFound("such problem")
     return _kind(code)

@@ -6,8 +6,7 @@ also from a workflow that has ended since.
 
 import asyncio
 import logging
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -32,6 +31,7 @@ from shared.contracts.orders.names import (
 from shared.contracts.orders.workflows import AllocateStock, Order, Refund, Return
 from shared.contracts.search_attributes import ORDER_ID
 from shared.database.engine import Engine
+from shared.database.ids import new_id
 from shared.database.orders.snapshot import OrderSnapshot, read_order
 from shared.platform.connection import CurrentClient
 from sqlalchemy import text
@@ -53,6 +53,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from api.http.peer_probe import PeerProbe
 from api.http.problems import PROBLEMS, Unavailable
+from api.http.services import Services
 
 log = logging.getLogger(__name__)
 
@@ -63,9 +64,12 @@ Ended = Callable[[OrderSnapshot], Refusal]
 """What a caller hears who commands an order that is over."""
 
 NUDGE_SECONDS = 2.0
-CHILD_BEGINS_SECONDS = (0.03, 0.07, 0.2)
-"""From one look for a parcel's workflow to the next: most begin at once. One that has
-not begun after these does not just begin."""
+IN_FLIGHT_SECONDS = 0.2
+"""From one try of a command that another one is in the way of to the next."""
+UNKNOWN_UPDATE = "expected but not found"
+"""How the SDK refuses an Update that the workflow does not have."""
+PARCELS_OWN = {"pack": "pack", "ship": "ship", "cancel_shipment": "cancel"}
+"""The commands of an order on its parcels, as a parcel's own workflow called them."""
 ENDED_UNDER_IT = "AcceptedUpdateCompletedWorkflow"
 """How the server has an Update fail whose workflow was terminated, or began a new run,
 after it had accepted it."""
@@ -83,6 +87,10 @@ class NoAnswer(Unavailable):
 
 class _NoWorkflow(Exception):
     """There is none, or it ended before it had carried the command out."""
+
+
+class _UnknownUpdate(Exception):
+    """The workflow is of a build that has no such command."""
 
 
 class Commands:
@@ -148,35 +156,26 @@ class Commands:
             Order.run, ref, workflow_id, update, command
         )
 
-    async def shipment(
+    async def parcel(
         self, shipment_id: str, update: Update[C, T], command: C, ended: Ended
     ) -> None:
-        """Command a shipment. Its order starts it, so it may be there in a moment; and
-        when it is over, a command that was carried out may be repeated for its
-        answer."""
-        workflow_id = shipment_workflow_id(shipment_id)
-        deadline = time.monotonic() + self._timeout.total_seconds()
-        looks = 0
-        while True:
-            try:
-                await self._update(workflow_id, update, command)
-                return
-            except _NoWorkflow:
-                order = await self._read(command.order_id)
-            parcel = order.shipment(shipment_id)
-            if parcel.status.final or (order.status.final and not order.holds):
-                if await self._done(command):
-                    return
-                raise ended(order)
-            if looks == len(CHILD_BEGINS_SECONDS):
-                # Somebody has terminated its order.
-                await self._revive(command.order_id)
-                looks -= 1
-            if time.monotonic() > deadline:
-                raise NoAnswer()
-            # Nothing tells that a child workflow has begun.
-            await asyncio.sleep(CHILD_BEGINS_SECONDS[looks])
-            looks += 1
+        """Command a parcel: its order carries it out. Raises as `order` does.
+
+        An order that the build before this one began has a workflow for each parcel,
+        and knows no command of theirs."""
+        try:
+            await self.order(update, command, ended)
+        except _UnknownUpdate:
+            old = PARCELS_OWN[getattr(update, "__name__", "")]
+            await self._old_parcel(shipment_id, old, command)
+
+    async def _old_parcel(self, shipment_id: str, update: str, command: C) -> None:
+        try:
+            await self._update(shipment_workflow_id(shipment_id), update, command)
+        except _NoWorkflow:
+            # Its order starts it again, unless the parcel is over.
+            await self.nudge(command.order_id)
+            raise NoAnswer() from None
 
     async def refund(self, refund_id: str, update: Update[C, T], command: C) -> T:
         """Command a refund that stands alone, and start it where it does not run.
@@ -186,17 +185,6 @@ class Commands:
         return await self._start_and_update(
             Refund.run, ref, workflow_id, update, command
         )
-
-    async def cancellation_refund(
-        self, refund_id: str, update: Update[C, T], command: C
-    ) -> T:
-        """Command a refund that its order runs, also after the order's end."""
-        try:
-            return await self._update(refund_workflow_id(refund_id), update, command)
-        except _NoWorkflow:
-            await self.start(command.order_id, again=True)
-            await self.nudge(command.order_id)
-            raise NoAnswer() from None
 
     async def return_(self, return_id: str, update: Update[C, T], command: C) -> T:
         """Command a return, and start it where it does not run."""
@@ -270,22 +258,19 @@ class Commands:
             )
         return bool(done)
 
-    async def _revive(self, order_id: str) -> None:
-        if not await self.start(order_id, again=True):
-            raise NoAnswer()
-        await self.nudge(order_id)
-
-    async def _update(self, workflow_id: str, update: Update[C, T], command: C) -> T:
+    async def _update(
+        self, workflow_id: str, update: Update[C, T] | str, command: C
+    ) -> T:
         execute: Any = self._handle(workflow_id).execute_update
 
-        async def ask() -> T:
+        async def ask(update_id: str) -> T:
             answer: T = await execute(
-                update, command, id=command.key, rpc_timeout=self._timeout
+                update, command, id=update_id, rpc_timeout=self._timeout
             )
             return answer
 
         async with self._answered():
-            return await _asked_again(ask)
+            return await _asked_again(ask, command.key)
 
     async def _start_and_update(
         self,
@@ -297,7 +282,7 @@ class Commands:
     ) -> T:
         execute: Any = self._client().execute_update_with_start_workflow
 
-        async def ask() -> T:
+        async def ask(update_id: str) -> T:
             # Each can be used once.
             start: Any = WithStartWorkflowOperation(
                 run,
@@ -310,7 +295,7 @@ class Commands:
             answer: T = await execute(
                 update,
                 command,
-                id=command.key,
+                id=update_id,
                 start_workflow_operation=start,
                 rpc_timeout=self._timeout,
             )
@@ -318,7 +303,7 @@ class Commands:
 
         try:
             async with self._answered():
-                return await _asked_again(ask)
+                return await _asked_again(ask, command.key)
         except _NoWorkflow as ended:
             # At once after its start: whoever repeats it will be told why.
             raise NoAnswer() from ended
@@ -354,29 +339,64 @@ def _of_order(order_id: str) -> TypedSearchAttributes:
     return TypedSearchAttributes([SearchAttributePair(ORDER_ID, order_id)])
 
 
-async def _asked_again(ask: Callable[[], Awaitable[T]]) -> T:
-    """Ask once more where the server has dropped the Update together with a workflow
-    task, as it does when a signal comes in while the workflow is about to end. Nothing
-    of it is in the history; the next task will have both."""
-    try:
-        return await ask()
-    except RPCError as error:
-        if error.status is not RPCStatusCode.FAILED_PRECONDITION:
-            raise
-        return await ask()
+async def _asked_again(ask: Callable[[str], Awaitable[T]], key: str) -> T:
+    """Ask again, until the time is over, where another command is in the way for a
+    moment: under an id of its own, since Temporal keeps the answer to each. And once
+    where the server has dropped the Update together with a workflow task, as it does
+    when a signal comes in while the workflow is about to end: nothing of it is in the
+    history then, and the next task will have both."""
+    update_id, dropped = key, False
+    while True:
+        try:
+            return await ask(update_id)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.FAILED_PRECONDITION or dropped:
+                raise
+            dropped = True
+        except WorkflowUpdateFailedError as failed:
+            if not _is_in_flight(failed):
+                raise
+            await asyncio.sleep(IN_FLIGHT_SECONDS)
+            update_id = f"{key}:{new_id('upd')}"
+
+
+def _is_in_flight(failed: WorkflowUpdateFailedError) -> bool:
+    return any(error.type == "step-in-flight" for error in _causes(failed))
+
+
+def _causes(failed: WorkflowUpdateFailedError) -> Iterator[ApplicationError]:
+    cause: BaseException | None = failed.cause
+    while cause is not None:
+        if isinstance(cause, ApplicationError):
+            yield cause
+        cause = cause.__cause__
 
 
 def _failure(
     failed: WorkflowUpdateFailedError,
-) -> ApplicationError | Unavailable | _NoWorkflow:
+) -> ApplicationError | Unavailable | _NoWorkflow | _UnknownUpdate:
     """The rule that said no, from the bottom of the chain of causes."""
-    cause: BaseException | None = failed.cause
-    while cause is not None and not isinstance(cause, ApplicationError):
-        cause = cause.__cause__
-    if isinstance(cause, ApplicationError):
+    for cause in _causes(failed):
         if cause.type in {*PROBLEMS, "PayloadValidationError"}:
             return cause
         if cause.type == ENDED_UNDER_IT:
             return _NoWorkflow()
+        if UNKNOWN_UPDATE in cause.message:
+            return _UnknownUpdate()
     log.warning("a command failed in the workflow: %r", failed.cause)
     return NoAnswer()
+
+
+def gateway(services: Services) -> Commands:
+    settings, temporal = services.settings, services.temporal
+    return Commands(
+        lambda: temporal.client,
+        services.engine,
+        timeout=settings.api_command_timeout,
+        start_timeout=settings.api_start_timeout,
+        fail_fast_after=settings.api_fail_fast_after,
+    )
+
+
+def commands(services: Services) -> Commands:
+    return services.gateway(Commands)

@@ -6,7 +6,7 @@ from cli.display import Column, field, show_list
 from cli.options import Output, OutputOption
 from cli.session import session
 
-app = typer.Typer(help="Whether the books balance.", no_args_is_help=True)
+app = typer.Typer(help="Audit: whether the books balance.", no_args_is_help=True)
 
 COLUMNS: tuple[Column, ...] = (
     ("view", field("view")),
@@ -17,7 +17,7 @@ COLUMNS: tuple[Column, ...] = (
 
 @app.callback()
 def audit() -> None:
-    """Whether the books balance."""
+    """Audit: whether the books balance."""
 
 
 @app.command("run")

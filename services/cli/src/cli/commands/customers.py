@@ -8,21 +8,22 @@ from cli.display import done
 from cli.options import KeyOption, Output, OutputOption
 from cli.session import session
 
-app = typer.Typer(help="What is known of customers.", no_args_is_help=True)
+app = typer.Typer(help="Erase a customer's personal data.", no_args_is_help=True)
 
 
 @app.callback()
 def customers() -> None:
-    """What is known of customers."""
+    """Customers' personal data."""
 
 
 @app.command("erase")
 def erase_customer(
     customer: Annotated[
-        str, typer.Argument(metavar="CUSTOMER", help="The id that their orders have.")
+        str,
+        typer.Argument(metavar="CUSTOMER", help="The customer's id on their orders."),
     ],
     yes: Annotated[
-        bool, typer.Option("--yes", help="Do not ask whether you are sure.")
+        bool, typer.Option("--yes", help="Skip the question whether you are sure.")
     ] = False,
     key: KeyOption = None,
     output: OutputOption = Output.table,

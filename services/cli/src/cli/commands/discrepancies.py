@@ -8,7 +8,7 @@ from cli.display import Column, done, field, moment, show_list
 from cli.options import KeyOption, LimitOption, Output, OutputOption, WatchOption
 from cli.session import session
 
-app = typer.Typer(help="What the books disagree about.", no_args_is_help=True)
+app = typer.Typer(help="Differences between the books.", no_args_is_help=True)
 
 COLUMNS: tuple[Column, ...] = (
     ("discrepancy", field("id")),
@@ -24,7 +24,7 @@ COLUMNS: tuple[Column, ...] = (
 def list_discrepancies(
     kind: Annotated[str | None, typer.Option()] = None,
     resolved: Annotated[
-        bool, typer.Option("--resolved", help="The resolved ones instead.")
+        bool, typer.Option("--resolved", help="Show resolved ones instead.")
     ] = False,
     limit: LimitOption = 50,
     watch: WatchOption = False,
@@ -44,11 +44,11 @@ def list_discrepancies(
 @app.command("resolve")
 def resolve_discrepancy(
     discrepancy: Annotated[str, typer.Argument(metavar="DISCREPANCY", help="dis_…")],
-    note: Annotated[str, typer.Option(help="What it was.")],
+    note: Annotated[str, typer.Option(help="The cause and how it was resolved.")],
     key: KeyOption = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """Close a discrepancy. If its cause is still there, it is found again."""
+    """Close a discrepancy. The auditors reopen it while its cause remains."""
     path = f"/v1/discrepancies/{discrepancy}/resolve"
     answer = session().api.command(path, {"note": note}, key)
     done(answer, output, f"{discrepancy} is resolved.")

@@ -1,11 +1,12 @@
 """Holds: what waits for a person."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 
-from cli.commands.orders import order_id
-from cli.display import Column, brief, done, field, moment, show_list
+from cli.commands.orders import only, order_id
+from cli.display import Column, brief, done, field, moment, show_list, show_one
 from cli.options import (
     KeyOption,
     LimitOption,
@@ -19,7 +20,7 @@ from cli.options import (
 from cli.problems import Json
 from cli.session import session
 
-app = typer.Typer(help="What waits for a person.", no_args_is_help=True)
+app = typer.Typer(help="Holds: list, assign and decide.", no_args_is_help=True)
 
 COLUMNS: tuple[Column, ...] = (
     ("hold", field("id")),
@@ -31,7 +32,39 @@ COLUMNS: tuple[Column, ...] = (
     ("decisions", field("decisions")),
     ("", lambda hold: brief(hold["detail"])),
 )
-HoldArgument = Annotated[str, typer.Argument(metavar="HOLD", help="hld_…")]
+FACTS: tuple[Column, ...] = (
+    ("hold", field("id")),
+    ("about", field("subject")),
+    ("order", field("order_id")),
+    ("reason", field("reason")),
+    ("detail", lambda hold: brief(hold["detail"])),
+    ("placed", moment("placed_at")),
+    ("by", field("placed_by")),
+    ("due", moment("due_at")),
+    ("assignee", field("assignee")),
+    ("decisions", field("decisions")),
+    ("decided", moment("released_at")),
+    ("decision", field("decision")),
+    ("decided by", field("decided_by")),
+    ("note", field("note")),
+)
+HoldArgument = Annotated[
+    str,
+    typer.Argument(metavar="HOLD", help="hld_…, or an order with one open hold"),
+]
+
+
+class State(StrEnum):
+    open = "open"
+    decided = "decided"
+
+
+def hold_id(text: str) -> str:
+    """People know the order's number. Raises `CliError`."""
+    if text.startswith("hld_"):
+        return text
+    found = session().api.get("/v1/holds", subject=order_id(text))["data"]
+    return only([hold["id"] for hold in found], f"open hold of order {text}")
 
 
 @app.command("list")
@@ -39,12 +72,15 @@ def list_holds(
     reason: Annotated[str | None, typer.Option(help="approval, stock, …")] = None,
     assignee: Annotated[str | None, typer.Option()] = None,
     overdue: Annotated[bool, typer.Option("--overdue")] = False,
-    order: Annotated[str | None, typer.Option(help="Of this order.")] = None,
+    order: Annotated[str | None, typer.Option(help="Only this order.")] = None,
+    state: Annotated[State, typer.Option(help="The decided ones, latest first.")] = (
+        State.open
+    ),
     limit: LimitOption = 50,
     watch: WatchOption = False,
     output: OutputOption = Output.table,
 ) -> None:
-    """List open holds, first due first."""
+    """List holds: the open ones, first due first."""
     subject = order and order_id(order)
     show_list(
         lambda: session().api.rows(
@@ -54,6 +90,7 @@ def list_holds(
             assignee=assignee,
             overdue=True if overdue else None,
             subject=subject,
+            state=None if state is State.open else state,
         ),
         COLUMNS,
         output,
@@ -61,14 +98,20 @@ def list_holds(
     )
 
 
+@app.command("show")
+def show_hold(hold: HoldArgument, output: OutputOption = Output.table) -> None:
+    """Show a hold, open or decided."""
+    show_one(session().api.get(f"/v1/holds/{hold_id(hold)}"), FACTS, output)
+
+
 @app.command("place")
 def place_hold(
     order: OrderArgument,
-    note: Annotated[str, typer.Option(help="Why it has to wait.")],
+    note: Annotated[str, typer.Option(help="Why the order must wait.")],
     key: KeyOption = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """Stop an order until somebody releases it."""
+    """Put an order on hold until somebody releases it."""
     path = f"/v1/orders/{order_id(order)}/holds"
     hold = session().api.command(path, {"note": note}, key)
     done(hold, output, f"Hold {hold['id']} on {hold['order_id']}.")
@@ -78,13 +121,14 @@ def place_hold(
 def assign_hold(
     hold: HoldArgument,
     assignee: Annotated[
-        str | None, typer.Argument(help="Who takes care; nobody if left out.")
+        str | None, typer.Argument(help="Who takes care of it. Default: nobody.")
     ] = None,
     key: KeyOption = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """Say who takes care of a hold."""
+    """Assign a hold to somebody."""
     body = {"assignee": assignee}
+    hold = hold_id(hold)
     answer = session().api.command(f"/v1/holds/{hold}/assign", body, key)
     done(answer, output, f"{hold} is for {assignee or 'everybody'}.")
 
@@ -102,5 +146,6 @@ def release_hold(
     body: Json = {"decision": decision, "note": note}
     if line:
         body["params"] = {"lines": lines(line)}
+    hold = hold_id(hold)
     answer = session().api.command(f"/v1/holds/{hold}/release", body, key)
     done(answer, output, f"{hold} is decided: {answer['decision']}.")

@@ -3,6 +3,7 @@
 import json
 import sys
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -120,10 +121,31 @@ def order_id(order: str) -> str:
     return str(found[0]["id"])
 
 
+def only(ids: list[str], what: str) -> str:
+    """The one that a number can mean. Raises `CliError`."""
+    match ids:
+        case [one]:
+            return one
+        case []:
+            raise CliError(f"There is no {what}.")
+    raise CliError(
+        f"There is more than one {what}.\n→ Name the one you mean: {', '.join(ids)}"
+    )
+
+
+class RefundReason(StrEnum):
+    lost = "lost"
+    damaged = "damaged"
+    goodwill = "goodwill"
+    price = "price"
+
+
 @app.command("list")
 def list_orders(
     status: Annotated[str | None, typer.Option(help="placed, confirmed, …")] = None,
-    hold: Annotated[str | None, typer.Option(help="Held for this reason.")] = None,
+    hold: Annotated[
+        str | None, typer.Option(help="Only holds for this reason.")
+    ] = None,
     customer: Annotated[str | None, typer.Option()] = None,
     query: Annotated[
         str | None, typer.Option("-q", help="A number, reference or id, exactly.")
@@ -170,7 +192,10 @@ def show_events(
         typer.Argument(metavar="[ORDER]", help="ord_…, number or reference; else all"),
     ] = None,
     follow: Annotated[
-        bool, typer.Option("-f", "--follow", help="Go on as they happen.")
+        bool,
+        typer.Option(
+            "-f", "--follow", help="Follow: show further events as they happen."
+        ),
     ] = False,
     until: Annotated[
         str | None,
@@ -238,15 +263,21 @@ def place_order(
         Path, typer.Argument(metavar="FILE", help="The order as JSON; - reads stdin.")
     ],
     wait: Annotated[
-        int, typer.Option(min=0, max=30, help="Seconds to wait until it is decided.")
+        int,
+        typer.Option(
+            min=0,
+            max=30,
+            help="Seconds to wait for the order's confirmation, cancellation or hold.",
+        ),
     ] = 10,
     key: KeyOption = None,
     output: OutputOption = Output.table,
 ) -> None:
     """Place an order, as the shop does."""
     try:
-        text = sys.stdin.read() if str(file) == "-" else file.read_text()
-        body = json.loads(text)
+        # As bytes: JSON tells its encoding itself, with a byte order mark or without.
+        read = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+        body = json.loads(read)
     except (OSError, ValueError) as error:
         raise CliError(f"{file} is not an order in JSON: {error}") from None
     headers = {"Prefer": f"wait={wait}"} if wait else {}
@@ -265,7 +296,8 @@ def pay_order(
     order: OrderArgument,
     method: Annotated[str, typer.Argument(help="The provider's payment method id.")],
     return_url: Annotated[
-        str | None, typer.Option(help="Where the customer comes back to.")
+        str | None,
+        typer.Option(help="The page that the provider returns the customer to."),
     ] = None,
     key: KeyOption = None,
     output: OutputOption = Output.table,
@@ -291,7 +323,7 @@ def cancel_order(
     key: KeyOption = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """Cancel lines, or all that has not shipped."""
+    """Cancel lines, or everything that has not shipped, and refund the customer."""
     body: Json = {"reason": reason, **_noted(note)}
     if line:
         body["lines"] = lines(line)
@@ -309,19 +341,19 @@ def cancel_order(
 @app.command("refund")
 def refund_order(
     order: OrderArgument,
-    reason: Annotated[str, typer.Option(help="goodwill, price, damaged, lost …")],
-    note: Annotated[str, typer.Option(help="Why; kept in the shop.")],
+    reason: Annotated[RefundReason, typer.Option()],
+    note: Annotated[str, typer.Option(help="The reason; customers never see it.")],
     line: LinesOption = None,
     amount: Annotated[
-        str | None, typer.Option(help="An amount such as 5.00, instead of lines.")
+        str | None, typer.Option(help="An amount such as 5,00, instead of lines.")
     ] = None,
     shipping: Annotated[
-        bool, typer.Option("--shipping", help="The shipping as well.")
+        bool, typer.Option("--shipping", help="Refund the shipping, too.")
     ] = False,
     key: KeyOption = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """Pay back lines, the shipping or an amount."""
+    """Refund lines, the shipping or an amount."""
     found = order_id(order)
     body: Json = {"reason": reason, "note": note}
     if line:
@@ -363,7 +395,7 @@ def return_order(
 
 @app.command("process")
 def show_process(order: OrderArgument, output: OutputOption = Output.table) -> None:
-    """Say what an order waits for, since when, and what happens if nobody acts."""
+    """Show what an order waits for, since when, and what happens if nobody acts."""
     process = session().api.get(f"/v1/orders/{order_id(order)}/process")
     show_one(process, PROCESS, output)
     if output is Output.table:
@@ -398,7 +430,7 @@ def resume_order(
     key: KeyOption = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """Start an order's workflow again if it is lost. Safe at any moment."""
+    """Restart an order's workflow if it is lost. Safe at any time."""
     path = f"/v1/orders/{order_id(order)}/resume"
     answer = session().api.command(path, None, key)
     done(answer, output, f"{answer['workflow_id']} looks at the facts again.")

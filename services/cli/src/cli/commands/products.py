@@ -9,7 +9,7 @@ from cli.display import Column, done, field, show_list, show_one
 from cli.options import LimitOption, Output, OutputOption, WatchOption, money, shown
 from cli.session import session
 
-app = typer.Typer(help="What is sold.", no_args_is_help=True)
+app = typer.Typer(help="Products and their prices.", no_args_is_help=True)
 
 COLUMNS: tuple[Column, ...] = (
     ("sku", field("sku")),
@@ -51,7 +51,9 @@ def put_product(
     price: Annotated[str, typer.Option(help="With tax, such as 12.90.")],
     currency: Annotated[str, typer.Option()] = "EUR",
     tax: Annotated[float, typer.Option(min=0, max=100, help="Percent.")] = 0.0,
-    backorder: Annotated[bool, typer.Option(help="Sold while none is there.")] = False,
+    backorder: Annotated[
+        bool, typer.Option(help="Accept orders while the product is out of stock.")
+    ] = False,
     returnable: Annotated[bool, typer.Option()] = True,
     active: Annotated[bool, typer.Option()] = True,
     output: OutputOption = Output.table,

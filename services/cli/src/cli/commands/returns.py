@@ -26,12 +26,15 @@ from cli.options import (
 from cli.problems import Json
 from cli.session import session
 
-app = typer.Typer(help="Goods that come back.", no_args_is_help=True)
+app = typer.Typer(
+    help="Returns: approve, reject and receive goods.", no_args_is_help=True
+)
 
 COLUMNS: tuple[Column, ...] = (
     ("return", field("id")),
     ("order", field("order_id")),
     ("status", field("status")),
+    ("tracking", field("tracking")),
     ("due", moment("due_at")),
     ("asked for", moment("created_at")),
 )
@@ -78,7 +81,7 @@ def approve_return(
     key: KeyOption = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """Let the customer send the goods."""
+    """Approve a return: the customer sends the goods."""
     _decide(return_id, "approve", note, key, output)
 
 
@@ -89,7 +92,7 @@ def reject_return(
     key: KeyOption = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """Refuse a return."""
+    """Reject a return: the customer keeps the goods."""
     _decide(return_id, "reject", note, key, output)
 
 
@@ -115,7 +118,7 @@ def receive_return(
     key: KeyOption = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """The goods are here: say what is accepted and what becomes of it.
+    """Record returned goods: what is accepted, and where it goes.
 
     What is accepted is paid back."""
     body = {"lines": [_received(text) for text in line]}

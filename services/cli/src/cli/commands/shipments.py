@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
-from cli.commands.orders import order_id
-from cli.display import Column, done, field, moment, save, show_list
+from cli.commands.contact import address
+from cli.commands.orders import only, order_id
+from cli.display import Column, done, field, moment, save, show_list, show_one
 from cli.options import (
     FileOption,
     KeyOption,
@@ -31,14 +32,44 @@ COLUMNS: tuple[Column, ...] = (
     ("tracking", field("tracking")),
     ("since", moment("created_at")),
 )
-ShipmentArgument = Annotated[str, typer.Argument(metavar="SHIPMENT", help="shp_…")]
+FACTS: tuple[Column, ...] = (
+    *COLUMNS[:4],
+    ("shipping", lambda s: s["shipping"]["method"]),
+    ("ship to", lambda s: address((s["recipient"] or {}).get("ship_to"))),
+    ("phone", lambda s: (s["recipient"] or {}).get("phone")),
+    ("notes", lambda s: (s["recipient"] or {}).get("notes")),
+    *COLUMNS[4:],
+)
+ShipmentArgument = Annotated[
+    str,
+    typer.Argument(metavar="SHIPMENT", help="shp_…, or an order with one such parcel"),
+]
+ShipmentsArgument = Annotated[
+    list[str], typer.Argument(metavar="SHIPMENT...", help="As many as there are.")
+]
+
+
+def shipment_id(text: str, *statuses: str) -> str:
+    """People know the order's number; only its parcels in one of `statuses` are meant.
+    Raises `CliError`."""
+    if text.startswith("shp_"):
+        return text
+    found = session().api.get("/v1/shipments", order=order_id(text))["data"]
+    ids = [s["id"] for s in found if not statuses or s["status"] in statuses]
+    what = " or ".join((*statuses,)) or "known"
+    return only(ids, f"{what} parcel of order {text}")
+
+
+def _sentence(shipment: Json) -> str:
+    number = f": {shipment['tracking']}" if shipment["tracking"] else ""
+    return f"{shipment['id']} is {shipment['status']}{number}."
 
 
 @app.command("list")
 def list_shipments(
     status: Annotated[str | None, typer.Option(help="ready, packed, …")] = None,
     location: Annotated[str | None, typer.Option()] = None,
-    order: Annotated[str | None, typer.Option(help="Of this order.")] = None,
+    order: Annotated[str | None, typer.Option(help="Only this order.")] = None,
     limit: LimitOption = 50,
     watch: WatchOption = False,
     output: OutputOption = Output.table,
@@ -55,6 +86,15 @@ def list_shipments(
     )
 
 
+@app.command("show")
+def show_shipment(
+    shipment: ShipmentArgument, output: OutputOption = Output.table
+) -> None:
+    """Show a parcel: what is in it, and where it goes."""
+    path = f"/v1/shipments/{shipment_id(shipment)}"
+    show_one(session().api.get(path), FACTS, output)
+
+
 @app.command("pack")
 def pack_shipment(
     shipment: ShipmentArgument,
@@ -68,6 +108,7 @@ def pack_shipment(
 
     The customer pays now, and the label is bought."""
     api = session().api
+    shipment = shipment_id(shipment, "ready")
     planned = api.get(f"/v1/shipments/{shipment}")["lines"]
     picked = lines(line) if line else [_units(item) for item in planned]
     body = {"lines": picked, "parcel": _parcel(weight, size)}
@@ -84,7 +125,7 @@ def pack_shipment(
             f"On hold: {', '.join(answer['on_hold'])}."
             f"\n→ `orders holds list --order {answer['order_number']}`"
         )
-    done(answer, output, f"{shipment} is {answer['status']}: {answer['tracking']}.")
+    done(answer, output, _sentence(answer))
 
 
 def _units(item: Json) -> Json:
@@ -106,17 +147,25 @@ def _parcel(weight: int, size: str) -> Json:
 
 @app.command("ship")
 def ship_shipment(
-    shipment: ShipmentArgument,
-    carrier: Annotated[str | None, typer.Option(help="If it goes by hand.")] = None,
-    tracking: Annotated[str | None, typer.Option(help="If it goes by hand.")] = None,
+    shipment: ShipmentsArgument,
+    carrier: Annotated[
+        str | None, typer.Option(help="Only for a parcel without a bought label.")
+    ] = None,
+    tracking: Annotated[
+        str | None, typer.Option(help="Only for a parcel without a bought label.")
+    ] = None,
     key: KeyOption = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """The parcel has left."""
+    """Record that the carrier has taken parcels."""
     given = {"carrier": carrier, "tracking": tracking}
     body = {name: value for name, value in given.items() if value is not None}
-    answer = session().api.command(f"/v1/shipments/{shipment}/ship", body, key)
-    done(answer, output, f"{shipment} is {answer['status']}: {answer['tracking']}.")
+    if len(shipment) > 1 and (key or tracking):
+        raise typer.BadParameter("--key and --tracking are for one parcel")
+    for one in shipment:
+        path = f"/v1/shipments/{shipment_id(one, 'packed')}/ship"
+        answer = session().api.command(path, body, key)
+        done(answer, output, _sentence(answer))
 
 
 @app.command("cancel")
@@ -125,7 +174,8 @@ def cancel_shipment(
     key: KeyOption = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """Do not send this parcel."""
+    """Cancel a parcel: its units go into a new one."""
+    shipment = shipment_id(shipment, "ready", "packed")
     answer = session().api.command(f"/v1/shipments/{shipment}/cancel", None, key)
     done(answer, output, f"{shipment} is {answer['status']}.")
 
@@ -133,5 +183,6 @@ def cancel_shipment(
 @app.command("label")
 def save_label(shipment: ShipmentArgument, file: FileOption = None) -> None:
     """Save the label of a parcel, as PDF."""
+    shipment = shipment_id(shipment, "packed", "shipped")
     label = session().api.download(f"/v1/shipments/{shipment}/label")
     save(label, f"{shipment}.pdf", file)

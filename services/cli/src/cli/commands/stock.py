@@ -17,7 +17,7 @@ from cli.options import (
 from cli.problems import Json
 from cli.session import session
 
-app = typer.Typer(help="What lies where.", no_args_is_help=True)
+app = typer.Typer(help="Stock: levels, receipts, adjustments.", no_args_is_help=True)
 
 COLUMNS: tuple[Column, ...] = (
     ("sku", field("sku")),
@@ -42,13 +42,14 @@ RefOption = Annotated[str, typer.Option("--ref", help="Delivery note, count shee
 
 @app.command("show")
 def show_stock(
-    sku: Annotated[str | None, typer.Argument(help="All if left out.")] = None,
-    at: Annotated[str | None, typer.Option("--at", help="At this location.")] = None,
+    sku: Annotated[str | None, typer.Argument(help="Default: all of them.")] = None,
+    at: Annotated[str | None, typer.Option("--at", help="Only this location.")] = None,
     below: Annotated[
-        int | None, typer.Option(help="Fewer than so many are available.")
+        int | None, typer.Option(help="Only SKUs with fewer units available than this.")
     ] = None,
     movements: Annotated[
-        bool, typer.Option("--movements", help="Why it is so; needs a SKU.")
+        bool,
+        typer.Option("--movements", help="Show the movements behind it; needs a SKU."),
     ] = False,
     limit: LimitOption = 50,
     watch: WatchOption = False,
@@ -76,7 +77,7 @@ def receive_stock(
     key: KeyOption = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """Goods arrived. Orders that wait for them are served, oldest first."""
+    """Record goods that arrived. Waiting orders get them, the oldest first."""
     lines = [{"sku": sku, "quantity": n} for sku, n in map(units_of_sku, units)]
     body = {"location": at, "ref": ref, "lines": lines}
     _done(session().api.command("/v1/stock/receipts", body, key), output)

@@ -11,10 +11,9 @@ from shared.contracts.orders.names import (
     order_workflow_id,
     refund_workflow_id,
     return_workflow_id,
-    shipment_workflow_id,
 )
 from shared.contracts.orders.states import RefundReason
-from shared.contracts.orders.workflows import Order, Refund, Return, Shipment
+from shared.contracts.orders.workflows import Order, Refund, Return
 from shared.contracts.search_attributes import ORDER_ID
 from shared.platform.connection import CurrentClient
 from temporalio.client import Client
@@ -41,11 +40,6 @@ class Nudger:
         handle = self.client.get_workflow_handle(order_workflow_id(order_id))
         with _unless_gone():
             await handle.signal(Order.nudge)
-
-    async def shipment(self, shipment_id: str) -> None:
-        handle = self.client.get_workflow_handle(shipment_workflow_id(shipment_id))
-        with _unless_gone():
-            await handle.signal(Shipment.nudge)
 
     async def refund(self, refund_id: str) -> None:
         handle = self.client.get_workflow_handle(refund_workflow_id(refund_id))
@@ -78,12 +72,18 @@ class Nudger:
         )
 
     async def revive_refund(self, reason: str, ref: RefundRef) -> None:
-        """A cancellation's refund is its order's child; any other stands alone."""
+        """A cancellation's refund is run by its order; any other stands alone."""
         if reason == RefundReason.CANCELLATION:
             await self.start_order(ref.order_id)
-            await self.order(ref.order_id)
         else:
             await self.start_refund(ref)
+        await self.whoever_refunds(reason, ref)
+
+    async def whoever_refunds(self, reason: str, ref: RefundRef) -> None:
+        if reason == RefundReason.CANCELLATION:
+            await self.order(ref.order_id)
+        else:
+            await self.refund(ref.refund_id)
 
     async def _start(
         self, run: Any, ref: Payload, workflow_id: str, order_id: str

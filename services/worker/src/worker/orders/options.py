@@ -41,6 +41,43 @@ DATABASE = LocalOptions(
     retry_policy=_UNTIL_IT_WORKS,
 )
 
+# The same for a command: what another command keeps it from is answered at once, and
+# not waited for.
+COMMAND = LocalOptions(
+    local_retry_threshold=timedelta(seconds=0.5),
+    start_to_close_timeout=timedelta(seconds=15),
+    schedule_to_close_timeout=timedelta(days=30),
+    retry_policy=RetryPolicy(
+        initial_interval=timedelta(seconds=0.2),
+        backoff_coefficient=2,
+        maximum_interval=timedelta(seconds=10),
+        non_retryable_error_types=["step-in-flight"],
+    ),
+)
+
+# A step at a provider, tried once while the workflow task is held (`local_try`). Real
+# providers answer within 0.3 to 1.5 s; a command of the order waits that long at most.
+TRY_FOR = timedelta(seconds=1.5)
+# What is left of it is not worth a try when it is less than this.
+SHORTEST_TRY = timedelta(seconds=0.3)
+# For the step's own transactions, on top of the provider's time.
+TRY_MARGIN = timedelta(seconds=15)
+
+
+def local_try(patience: timedelta) -> LocalOptions:
+    """For a step that may take a provider `patience`."""
+    return LocalOptions(
+        local_retry_threshold=timedelta(seconds=0.5),
+        start_to_close_timeout=patience + TRY_MARGIN,
+        schedule_to_close_timeout=patience + TRY_MARGIN,
+        retry_policy=RetryPolicy(maximum_attempts=1),
+    )
+
+
+# A provider's step that was refused for a reason nobody foresaw: look again, but not in
+# a rush.
+LOOK_AGAIN_IN = timedelta(minutes=1)
+
 # A worker that died is missed this soon; the worker itself says that it is alive
 # (`runtime.heartbeats`).
 WORKER_LOST_AFTER = timedelta(seconds=10)
@@ -70,12 +107,6 @@ CARRIER = HeartbeatOptions(
 CHILD_RETRY = RetryPolicy(
     initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=5)
 )
-
-# A predecessor's children are being terminated: look again in a moment.
-PREDECESSOR_GONE_IN = timedelta(seconds=1)
-
-# A provider tells by webhook how a slow refund ended; this is for a lost one.
-ASK_PROVIDER_AGAIN = timedelta(hours=1)
 
 # Somebody else runs this return's refund, and will not tell us when it has ended.
 SETTLED_ELSEWHERE_IN = timedelta(minutes=1)

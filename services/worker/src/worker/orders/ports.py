@@ -79,6 +79,8 @@ class ProviderPayment:
     redirect_url: str | None = None
     client_secret: str | None = None
     """With it the shop's page has the customer authenticate; nobody else may see it."""
+    captured_for: str | None = None
+    """What the last capture was for, in the words of whoever asked."""
 
 
 def declined(why: str, ref: str = "") -> ProviderPayment:
@@ -157,8 +159,10 @@ class PaymentProvider(Protocol):
         ...
 
     async def capture(
-        self, ref: str, amount: int, *, final: bool, key: str
-    ) -> ProviderPayment: ...
+        self, ref: str, amount: int, *, final: bool, what: str, key: str
+    ) -> ProviderPayment:
+        """`what` it is for is the payment's `captured_for` from then on."""
+        ...
 
     async def release(self, ref: str, key: str) -> ProviderPayment: ...
 
@@ -182,10 +186,12 @@ class PaymentProvider(Protocol):
 
 @dataclass(frozen=True)
 class Address:
+    """What a country has no use for is not there."""
+
     name: str
     street: str
-    city: str
-    postal_code: str
+    city: str | None
+    postal_code: str | None
     country: str
     company: str | None = None
     street2: str | None = None

@@ -1,10 +1,13 @@
 """Order fulfilment as the worker sees it: everything concrete is built here."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from shared.contracts.orders.names import CARRIERS, ORDERS, PAYMENTS
 from shared.contracts.orders.workflows import Reconcile, Retention, Sweep
+from shared.contracts.search_attributes import SEARCH_ATTRIBUTES
+from shared.contracts.steps import Steps
 from shared.database.engine import Engine
 from shared.platform.connection import CurrentClient
 
@@ -15,14 +18,17 @@ from worker.orders.adapters.smtp import SmtpMailer
 from worker.orders.adapters.stripe import StripePayments
 from worker.orders.hold.effects import check_silences
 from worker.orders.hold.screening import Limits, ReturnLimits
+from worker.orders.local_try import LocalTries
 from worker.orders.notifications.customers import Customers
 from worker.orders.notifications.mail_limit import MailLimit
+from worker.orders.notifications.rendering import Renderer
 from worker.orders.nudger import Nudger
 from worker.orders.order import decisions  # noqa: F401 - registers its effects
 from worker.orders.order.activities import OrderActivities
 from worker.orders.order.lost_starts import LostStarts
+from worker.orders.order.payments import PaymentActivities
+from worker.orders.order.state import read_state
 from worker.orders.order.workflow import OrderWorkflow
-from worker.orders.payment.activities import PaymentActivities
 from worker.orders.payment.attempts import AttemptLimits
 from worker.orders.ports import Carrier
 from worker.orders.refund.activities import RefundActivities
@@ -33,13 +39,12 @@ from worker.orders.return_.labels import ReturnLabelActivities
 from worker.orders.return_.workflow import ReturnWorkflow
 from worker.orders.shipment.activities import ShipmentActivities
 from worker.orders.shipment.labels import CarrierActivities
-from worker.orders.shipment.packing import PackingActivities
-from worker.orders.shipment.workflow import ShipmentWorkflow
 from worker.orders.stock.activities import StockActivities
 from worker.orders.stock.unpaid import UnpaidStock
 from worker.orders.stock.workflow import AllocateStockWorkflow
 from worker.orders.store import OrderStore
 from worker.orders.upkeep.erasure import ErasureActivities
+from worker.orders.upkeep.gauges import GAUGES
 from worker.orders.upkeep.reconcile import ReconcileActivities
 from worker.orders.upkeep.retention import RetentionActivities
 from worker.orders.upkeep.sweep import SweepActivities
@@ -53,12 +58,16 @@ from worker.orders.upkeep.workflow import (
     SweepWorkflow,
 )
 from worker.orders.webhooks import OrderWebhooks
-from worker.runtime.registry import MessageHandler, Process, Queue, Schedule
+from worker.runtime.registry import (
+    MessageHandler,
+    Process,
+    Queue,
+    Registration,
+    Schedule,
+)
 from worker.settings import WorkerSettings
 
-Activities = Sequence[Callable[..., Any]]
-
-ON_ORDERS: Sequence[type] = (
+WORKFLOWS: Sequence[type] = (
     OrderWorkflow,
     RefundWorkflow,
     ReturnWorkflow,
@@ -67,8 +76,6 @@ ON_ORDERS: Sequence[type] = (
     ReconcileWorkflow,
     RetentionWorkflow,
 )
-ON_PAYMENTS: Sequence[type] = (ShipmentWorkflow,)
-WORKFLOWS = (*ON_ORDERS, *ON_PAYMENTS)
 SCHEDULES = (
     Schedule("sweep-orders", Sweep.run, ORDERS, every=SWEEP_EVERY),
     Schedule("reconcile", Reconcile.run, ORDERS, every=RECONCILE_EVERY),
@@ -91,17 +98,22 @@ def orders_process(
     )
     carrier = _carrier(settings)
     mailer = _mailer(settings)
+    steps = settings.max_concurrent_steps
+    # A quarter for each provider: a slow one must not fill the worker.
+    tries = {"payments": LocalTries(steps // 4), "carrier": LocalTries(steps // 4)}
+    limits = Limits(
+        total=settings.approval_limit,
+        new_customer_total=settings.approval_limit_new_customer,
+        burst_orders=settings.approval_burst_orders,
+    )
     attempts = AttemptLimits(
         of_order=settings.payment_attempts_per_order,
         of_customer=settings.payment_attempts_per_customer,
     )
-    payments = PaymentActivities(store, provider, attempts)
-    refunds = RefundPaymentActivities(store, provider)
-    parcels = CarrierActivities(store, carrier)
-    return_labels = ReturnLabelActivities(store, carrier)
-    packing = PackingActivities(payments, parcels, settings.max_concurrent_steps // 10)
-    books = ReconcileActivities(store, provider, payments, refunds, nudger)
-    erasure = ErasureActivities(engine, provider)
+    look = partial(read_state, store)
+    payments = PaymentActivities(store, provider, limits, attempts, tries["payments"])
+    refunds = RefundPaymentActivities(store, provider, tries["payments"])
+    labels = CarrierActivities(store, carrier, tries["carrier"], look)
     webhooks = OrderWebhooks(store, payments, refunds, carrier, nudger)
 
     async def close() -> None:
@@ -110,28 +122,29 @@ def orders_process(
         if mailer is not None:
             await mailer.close()
 
+    # In PostgreSQL, and what a workflow may try before it goes into a provider's queue.
+    here: Sequence[Steps] = (
+        OrderActivities(store, limits, nudger, settings.refund_limit),
+        ShipmentActivities(store, look),
+        RefundActivities(store, settings.refund_limit),
+        ReturnActivities(store, ReturnLimits()),
+        StockActivities(store, nudger),
+        SweepActivities(store, nudger),
+        RetentionActivities(store, settings.contacts_live),
+        *(payments, refunds, labels),
+    )
+    at_payments: Sequence[Steps] = (
+        *(payments, refunds),
+        ReconcileActivities(store, provider, payments, refunds, nudger),
+        ErasureActivities(engine, provider),
+    )
+    at_carriers: Sequence[Steps] = (labels, ReturnLabelActivities(store, carrier))
     return Process(
         name="orders",
         queues=[
-            Queue(
-                ORDERS,
-                workflows=ON_ORDERS,
-                activities=_on_orders(settings, store, nudger),
-                steps=settings.max_concurrent_steps,
-            ),
-            Queue(
-                PAYMENTS,
-                workflows=ON_PAYMENTS,
-                activities=_on_payments(
-                    store, payments, refunds, packing, books, erasure
-                ),
-                steps=settings.max_concurrent_steps,
-            ),
-            Queue(
-                CARRIERS,
-                activities=_on_carriers(parcels, return_labels),
-                steps=settings.max_concurrent_steps,
-            ),
+            Queue(ORDERS, WORKFLOWS, _activities(here), steps),
+            Queue(PAYMENTS, (), _activities(at_payments), steps),
+            Queue(CARRIERS, (), _activities(at_carriers), steps),
         ],
         schedules=SCHEDULES,
         inbox={
@@ -148,59 +161,8 @@ def orders_process(
     )
 
 
-def _on_orders(
-    settings: WorkerSettings, store: OrderStore, nudger: Nudger
-) -> Activities:
-    limits = Limits(
-        total=settings.approval_limit,
-        new_customer_total=settings.approval_limit_new_customer,
-        burst_orders=settings.approval_burst_orders,
-    )
-    orders = OrderActivities(store, limits, nudger, settings.refund_limit)
-    refunds = RefundActivities(store, settings.refund_limit)
-    returns = ReturnActivities(store, ReturnLimits())
-    stock = StockActivities(store, nudger)
-    sweeps = SweepActivities(store, nudger)
-    retention = RetentionActivities(store, settings.contacts_live)
-    return (
-        *(orders.look, orders.reserve, orders.confirm, orders.plan_shipments),
-        *(orders.remind, orders.expire_hold, orders.place_hold, orders.release_hold),
-        *(orders.complete, orders.cancel, orders.pay),
-        *(refunds.look_at_refund, refunds.request_refund),
-        *(returns.look_at_return, returns.request_return, returns.decide_return),
-        *(returns.receive_return, returns.remind_of_return, returns.expire_return),
-        returns.close_return,
-        *(stock.find_waiting_orders, stock.serve_waiting_orders),
-        *(sweeps.start_missing_orders, sweeps.start_missing_returns),
-        *(sweeps.nudge_overdue_orders, sweeps.allocate_free_stock, sweeps.audit),
-        *(retention.forget_keys, retention.forget_webhooks, retention.forget_steps),
-        retention.erase_contacts,
-    )
-
-
-def _on_payments(
-    store: OrderStore,
-    payments: PaymentActivities,
-    refunds: RefundPaymentActivities,
-    packing: PackingActivities,
-    books: ReconcileActivities,
-    erasure: ErasureActivities,
-) -> Activities:
-    shipments = ShipmentActivities(store)
-    return (
-        *(shipments.look_at_shipment, shipments.begin_packing, shipments.ship),
-        *(shipments.cancel_shipment, shipments.miss_scan),
-        packing.pay_and_label,
-        *(payments.authorize, payments.capture, payments.release, refunds.refund),
-        books.reconcile,
-        erasure.erase_at_provider,
-    )
-
-
-def _on_carriers(
-    parcels: CarrierActivities, return_labels: ReturnLabelActivities
-) -> Activities:
-    return (parcels.buy_label, parcels.void_label, return_labels.buy_return_label)
+def _activities(contracts: Sequence[Steps]) -> list[Callable[..., Any]]:
+    return [activity for steps in contracts for activity in steps.activities()]
 
 
 def _carrier(settings: WorkerSettings) -> Carrier:
@@ -236,6 +198,20 @@ def _messages(
 ) -> Mapping[str, MessageHandler]:
     if mailer is None or settings.shop_order_url is None:
         return {}
-    limit = MailLimit(store.engine, settings.mails_per_hour)
-    page, stock_held = settings.shop_order_url, settings.stock_held
-    return Customers(store, mailer, page, stock_held, limit).handlers()
+    customers = Customers(
+        store,
+        mailer,
+        Renderer(settings.mail_templates),
+        settings.shop_order_url,
+        settings.stock_held,
+        MailLimit(store.engine, settings.mails_per_hour),
+    )
+    return customers.handlers()
+
+
+REGISTRATION = Registration(
+    orders_process,
+    workflows=WORKFLOWS,
+    search_attributes=SEARCH_ATTRIBUTES,
+    gauges=GAUGES,
+)

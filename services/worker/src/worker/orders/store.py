@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 from shared.contracts.base import Payload
+from shared.contracts.orders.models import OrderState
 from shared.database.engine import Engine
 from shared.database.kernel.unit_of_work import UnitOfWork, change
 from shared.database.orders.snapshot import OF_SUBJECT, OrderSnapshot, read_order
@@ -25,7 +26,10 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-Apply = Callable[[UnitOfWork, OrderSnapshot], Awaitable[Done]]
+Look = Callable[[str], Awaitable[OrderState]]
+"""Reads an order as its workflow sees it; the layers below get it from above."""
+Apply = Callable[..., Awaitable[Done]]
+"""Of a `UnitOfWork` and the `OrderSnapshot` that it changes."""
 
 
 class OrderStore:

@@ -5,6 +5,7 @@ that repeated, late and reordered ones have one effect.
 """
 
 from datetime import datetime
+from functools import partial
 
 from shared.contracts.orders.models import PaymentRef, RefundRef
 from shared.contracts.orders.states import MoneyKind
@@ -14,16 +15,21 @@ from shared.contracts.orders.webhooks import (
     PAYMENT_EVENTS,
     REFUND_EVENTS,
 )
+from shared.database.kernel.unit_of_work import UnitOfWork
+from shared.database.orders.snapshot import OrderSnapshot, read_order
 from shared.database.rows import Row
 from sqlalchemy import TextClause, text
 
 from worker.orders.nudger import Nudger
-from worker.orders.payment.activities import PaymentActivities
+from worker.orders.order.changes import complete
+from worker.orders.order.payments import PaymentActivities
 from worker.orders.payment.amounts import unsettled
 from worker.orders.ports import Carrier, Tracking
 from worker.orders.refund.payments import RefundPaymentActivities
 from worker.orders.refund.state import refund_state
-from worker.orders.shipment.tracking import track
+from worker.orders.shipment import tracking
+from worker.orders.shipment.policy import DELIVERED
+from worker.orders.shipment.tracking import Moved
 from worker.orders.store import OrderStore
 from worker.runtime.registry import InboxEvent
 
@@ -92,7 +98,8 @@ class OrderWebhooks:
         if refund_state(order, refund_id).to_settle:
             # It may have ended long ago, and is owed again now.
             await self._nudge.revive_refund(order.refund(refund_id).reason, ref)
-        await self._nudge.refund(refund_id)
+        else:
+            await self._nudge.whoever_refunds(order.refund(refund_id).reason, ref)
         return True
 
     async def _disputed(self, dispute: str) -> bool:
@@ -107,32 +114,40 @@ class OrderWebhooks:
         return True
 
     async def carrier(self, event: InboxEvent) -> bool:
-        tracking = str(event.payload["tracking"])
-        known = await self._find(_SHIPMENT, tracking)
+        number = str(event.payload["tracking"])
+        known = await self._find(_SHIPMENT, number)
         if known is None:
-            return await self._is_on_its_way_back(tracking)
+            return await self._is_on_its_way_back(number)
         order_id, shipment_id = known.order_id, known.id
         # There is only the webhook where the carrier cannot be asked.
-        now = await self._carrier.track(tracking) or _told(event)
-        moved = await track(self._store, order_id, shipment_id, now)
+        now = await self._carrier.track(number) or _told(event)
+        moved = await self._store.change(
+            order_id, partial(_move, shipment_id=shipment_id, now=now), Moved
+        )
         if moved.asks:
-            # It may have ended before its parcel made itself heard.
+            # It may have ended before its parcel was seen.
             await self._nudge.start_order(order_id)
+        if moved.wakes:
             await self._nudge.order(order_id)
-            order = await self._store.read(order_id)
-            for parcel in order.shipments:
-                await self._nudge.shipment(parcel.id)
-        elif moved.wakes:
-            await self._nudge.shipment(shipment_id)
         return True
 
-    async def _is_on_its_way_back(self, tracking: str) -> bool:
+    async def _is_on_its_way_back(self, number: str) -> bool:
         """What comes back counts when it is received, whatever the carrier says."""
-        return await self._find(_RETURN, tracking) is not None
+        return await self._find(_RETURN, number) is not None
 
     async def _find(self, query: TextClause, ref: str) -> Row | None:
         async with self._store.reads.connect() as connection:
             return (await connection.execute(query, {"ref": ref})).first()
+
+
+async def _move(
+    change: UnitOfWork, order: OrderSnapshot, *, shipment_id: str, now: Tracking
+) -> Moved:
+    """What arrives may be the last that the order waited for."""
+    moved = await tracking.move(change, order, shipment_id=shipment_id, now=now)
+    if moved.wakes and now.status == DELIVERED:
+        await complete(change, await read_order(change.connection, order.id))
+    return moved
 
 
 # Whose it is, by the other side's name for it.

@@ -26,7 +26,10 @@ END = text(
     WHERE subject = :subject AND seq = :seq
     """
 )
-SKIP_ALL = text("UPDATE messages SET status = 'skipped' WHERE status = 'open'")
+SKIP_ALL = text(
+    "UPDATE messages SET status = 'skipped'"
+    " WHERE status = 'open' AND process = ANY(cast(:processes AS text[]))"
+)
 
 
 class OutboxRunner(Backlog):
@@ -35,11 +38,12 @@ class OutboxRunner(Backlog):
     key = "subject, seq"
     # Of a kind that is not known here, a newer worker may know how to tell.
     # Messages about one subject leave in the order of its events.
-    open = """status = 'open' AND type = ANY(:kinds) AND NOT EXISTS (
+    open = """status = 'open' AND process || '/' || type = ANY(:kinds) AND NOT EXISTS (
         SELECT FROM messages earlier
         WHERE earlier.subject = messages.subject AND earlier.seq < messages.seq
-          AND earlier.status = 'open' AND earlier.type = ANY(:kinds))"""
-    columns = """subject, seq, type, (
+          AND earlier.status = 'open'
+          AND earlier.process || '/' || earlier.type = ANY(:kinds))"""
+    columns = """process, subject, seq, type, resends, resent_at, (
         SELECT json_build_object('at', at, 'data', data)::text FROM events e
         WHERE e.subject = messages.subject AND e.seq = messages.seq
       ) AS event"""
@@ -50,18 +54,23 @@ class OutboxRunner(Backlog):
         self,
         engine: Engine,
         listener: Listener,
-        handlers: Mapping[str, MessageHandler],
+        handlers: Mapping[str, Mapping[str, MessageHandler]],
     ) -> None:
-        super().__init__(engine, listener, tuple(handlers))
-        self._handlers = handlers
+        """`handlers` by process and type: two processes may have events of one name."""
+        self._handlers = {
+            f"{process}/{type}": handler
+            for process, by_type in handlers.items()
+            for type, handler in by_type.items()
+        }
+        super().__init__(engine, listener, tuple(self._handlers))
+        self._silent = [process for process, by_type in handlers.items() if not by_type]
 
     async def work_off_batch(self) -> int:
-        if self._handlers:
-            return await super().work_off_batch()
-        # No mails are sent here, and nothing should pile up.
-        async with self._engine.connect() as connection:
-            await connection.execute(SKIP_ALL)
-        return 0
+        if self._silent:
+            # These processes send no messages here, and none should pile up.
+            async with self._engine.connect() as connection:
+                await connection.execute(SKIP_ALL, {"processes": self._silent})
+        return await super().work_off_batch() if self._handlers else 0
 
     async def work_off(self, row: Row) -> None:
         status, error = await self._tell(row)
@@ -84,22 +93,27 @@ class OutboxRunner(Backlog):
             *(row.subject, row.seq, row.type),
             at=datetime.fromisoformat(event["at"]),
             data=event["data"],
+            resends=row.resends,
         )
-        if datetime.now(UTC) - message.at > TOO_LATE:
+        if datetime.now(UTC) - (row.resent_at or message.at) > TOO_LATE:
             return "failed", "too late"
-        return await self._send(message)
+        return await self._send(f"{row.process}/{row.type}", message)
 
-    async def _send(self, message: Message) -> tuple[str, str | None]:
+    async def _send(self, kind: str, message: Message) -> tuple[str, str | None]:
         try:
-            sent = await self._handlers[message.type](message)
+            sent = await self._handlers[kind](message)
         except Undeliverable as refused:
             return "failed", str(refused)
         except Exception as error:
             # Its text may name the addressee: the kind of error alone is kept.
-            kind = type(error).__name__
+            failure = type(error).__name__
             log.warning(
                 "a message could not be sent",
-                extra={"subject": message.subject, "seq": message.seq, "error": kind},
+                extra={
+                    "subject": message.subject,
+                    "seq": message.seq,
+                    "error": failure,
+                },
             )
-            return "open", kind
+            return "open", failure
         return ("sent" if sent else "skipped"), None

@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
-from shared.contracts.search_attributes import SEARCH_ATTRIBUTES
 from shared.database.engine import DATABASE_FAILURES, Engine
 from shared.database.revision import HEAD, database_revision, fits
 from shared.platform.connection import Connection
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.client import Client
-from temporalio.common import SearchAttributeIndexedValueType
+from temporalio.common import SearchAttributeIndexedValueType, SearchAttributeKey
 from temporalio.worker import Worker
 
 from worker.runtime.health import Problems
@@ -17,14 +17,16 @@ from worker.runtime.health import Problems
 PROBE_SECONDS = 2.0
 
 
-async def missing_search_attributes(client: Client) -> list[str]:
+async def missing_search_attributes(
+    client: Client, wanted: Sequence[SearchAttributeKey[Any]]
+) -> list[str]:
     """What the namespace does not know yet, as the Temporal CLI wants to be told."""
     known = await client.operator_service.list_search_attributes(
         ListSearchAttributesRequest(namespace=client.namespace)
     )
     return [
         f"--name {key.name} --type {_CLI_TYPES[key.indexed_value_type]}"
-        for key in SEARCH_ATTRIBUTES
+        for key in wanted
         if key.name not in known.custom_attributes
     ]
 

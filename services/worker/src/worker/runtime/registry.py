@@ -5,6 +5,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from shared.database.engine import Engine
+from shared.platform.connection import CurrentClient
+from temporalio.common import SearchAttributeKey
+
+from worker.runtime.gauges import Gauge
+from worker.settings import WorkerSettings
+
 
 @dataclass(frozen=True)
 class Queue:
@@ -37,10 +44,13 @@ class Message:
     type: str
     at: datetime
     data: Mapping[str, Any]
+    resends: int = 0
 
     @property
     def key(self) -> str:
-        return f"{self.subject}.{self.seq}"
+        """One that is resent must not be taken for the first."""
+        again = f".{self.resends}" if self.resends else ""
+        return f"{self.subject}.{self.seq}{again}"
 
 
 class Undeliverable(Exception):
@@ -77,3 +87,19 @@ class Process:
     runners: Sequence[Callable[[], Awaitable[None]]] = ()
     """Run until cancelled, from before Temporal is there."""
     close: Callable[[], Awaitable[None]] | None = None
+
+
+BuildProcess = Callable[[WorkerSettings, Engine, CurrentClient], Process]
+
+
+@dataclass(frozen=True, eq=False)
+class Registration:
+    """What the worker needs of a process before it is built. `worker/__main__.py` lists
+    them, one line each."""
+
+    build: BuildProcess
+    workflows: Sequence[type]
+    """For replaying histories."""
+    search_attributes: Sequence[SearchAttributeKey[Any]] = ()
+    """What its workflows set; without them the worker is not ready."""
+    gauges: Sequence[Gauge] = ()

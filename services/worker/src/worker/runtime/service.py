@@ -2,13 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 
-from shared.database.engine import Engine, connector, create_engine
+from shared.database.engine import connector, create_engine
 from shared.database.listen import Listener
-from shared.platform.connection import Connection, CurrentClient
+from shared.platform.connection import Connection
 from shared.platform.metrics import watch_event_loop
 from shared.platform.version import version
 from temporalio.client import Client
@@ -24,14 +24,13 @@ from worker.runtime.inbox import InboxRunner
 from worker.runtime.metrics import Metrics
 from worker.runtime.outbox import OutboxRunner
 from worker.runtime.readiness import Readiness, missing_search_attributes
-from worker.runtime.registry import Process, Queue
+from worker.runtime.registry import InboxHandler, Process, Queue, Registration
 from worker.runtime.sandbox import sandbox
 from worker.runtime.schedules import ensure_schedule
 from worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
 
-BuildProcess = Callable[[WorkerSettings, Engine, CurrentClient], Process]
 LOOK_AGAIN_SECONDS = 2.0
 LAST_WORDS = timedelta(seconds=5)
 """Extra time to tell Temporal what became of the work."""
@@ -43,14 +42,16 @@ class WorkerService:
     def __init__(
         self,
         settings: WorkerSettings,
-        builders: Sequence[BuildProcess],
+        registrations: Sequence[Registration],
         gauges: Sequence[Gauge] = (),
     ) -> None:
-        """`gauges` are on the page of metrics before Temporal is there."""
+        """The `gauges` of the platform and those of the processes are on the page of
+        metrics before Temporal is there."""
         self._settings = settings
-        self._builders = builders
+        self._registrations = registrations
         self._engine = create_engine(settings, application="worker")
-        self._metrics = Metrics(self._engine, gauges)
+        of_processes = [g for process in registrations for g in process.gauges]
+        self._metrics = Metrics(self._engine, (*of_processes, *gauges))
         self._readiness = Readiness(self._engine)
 
     async def run(self, stop: asyncio.Event) -> int:
@@ -93,8 +94,8 @@ class WorkerService:
             connection = Connection(self._settings, runtime=self._metrics.runtime)
             stack.push_async_callback(connection.close)
             processes = [
-                build(self._settings, self._engine, lambda: connection.client)
-                for build in self._builders
+                process.build(self._settings, self._engine, lambda: connection.client)
+                for process in self._registrations
             ]
             for process in processes:
                 if process.close is not None:
@@ -115,9 +116,10 @@ class WorkerService:
 
     async def _until_registered(self, connection: Connection) -> None:
         """A workflow that sets an unknown search attribute fails for ever."""
+        wanted = [key for one in self._registrations for key in one.search_attributes]
         while True:
             try:
-                missing = await missing_search_attributes(connection.client)
+                missing = await missing_search_attributes(connection.client, wanted)
             except RPCError as error:
                 log.warning("search attributes cannot be read: %s", error)
             else:
@@ -141,8 +143,8 @@ class WorkerService:
         )
         listener.start()
         stack.push_async_callback(listener.stop)
-        inbox = {k: v for process in processes for k, v in process.inbox.items()}
-        messages = {k: v for process in processes for k, v in process.messages.items()}
+        inbox = _by_source(processes)
+        messages = {process.name: process.messages for process in processes}
         backlogs: list[Backlog] = [
             InboxRunner(self._engine, listener, inbox),
             OutboxRunner(self._engine, listener, messages),
@@ -198,6 +200,16 @@ class WorkerService:
                 except RPCError as error:
                     # The next start tries again; orders do not wait for it.
                     log.error("schedule %s was not set: %s", schedule.id, error)
+
+
+def _by_source(processes: Sequence[Process]) -> dict[str, InboxHandler]:
+    """Raises `ValueError` where two processes take webhooks of one source."""
+    handlers: dict[str, InboxHandler] = {}
+    for process in processes:
+        if both := handlers.keys() & process.inbox.keys():
+            raise ValueError(f"two processes handle {', '.join(sorted(both))}")
+        handlers |= process.inbox
+    return handlers
 
 
 def build_worker(client: Client, queue: Queue, settings: WorkerSettings) -> Worker:

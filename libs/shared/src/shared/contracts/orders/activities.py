@@ -4,18 +4,16 @@ Each is written as a whole transaction under a business key, or as begin → cal
 settle around a provider, so a repeated run finds what is done and goes on from there.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 
 from temporalio import activity
 
 from shared.contracts.orders.models import (
     Cancel,
-    Cancelled,
+    CancelledOrder,
     CancelShipment,
-    Captured,
     DecideReturn,
     HoldRef,
-    Labelled,
     OrderRef,
     OrderState,
     Pack,
@@ -34,26 +32,21 @@ from shared.contracts.orders.models import (
     Served,
     Ship,
     ShipmentRef,
-    ShipmentState,
     StockRef,
     Swept,
     WaitingOrders,
     Window,
 )
+from shared.contracts.steps import Steps
 
 
-class OrderSteps(ABC):
-    """Steps of the order itself: PostgreSQL only, milliseconds long."""
+class OrderSteps(Steps):
+    """Steps of the order itself: PostgreSQL only, milliseconds long. All but `remind`
+    and `expire_hold` of an ended subject answer with the order as it is then."""
 
     @activity.defn(name="look")
     @abstractmethod
     async def look(self, ref: OrderRef) -> OrderState: ...
-
-    @activity.defn(name="reserve")
-    @abstractmethod
-    async def reserve(self, ref: OrderRef) -> OrderState:
-        """Reserve what is free; open a `stock` hold for what is missing. Once for an
-        order; afterwards this is a look."""
 
     @activity.defn(name="confirm")
     @abstractmethod
@@ -79,50 +72,57 @@ class OrderSteps(ABC):
     async def complete(self, ref: OrderRef) -> OrderState:
         """Complete it if nothing is left to do; otherwise this is a look."""
 
+    @activity.defn(name="carry_out_cancel")
+    @abstractmethod
+    async def carry_out_cancel(self, ref: OrderRef) -> OrderState:
+        """Cancel what a command wanted while a parcel was being paid for."""
+
     @activity.defn(name="cancel")
     @abstractmethod
-    async def cancel(self, command: Cancel) -> Cancelled: ...
+    async def cancel(self, command: Cancel) -> CancelledOrder: ...
 
     @activity.defn(name="pay")
     @abstractmethod
-    async def pay(self, command: Pay) -> None: ...
+    async def pay(self, command: Pay) -> OrderState: ...
 
     @activity.defn(name="place_hold")
     @abstractmethod
-    async def place_hold(self, command: PlaceHold) -> None: ...
+    async def place_hold(self, command: PlaceHold) -> OrderState: ...
 
     @activity.defn(name="release_hold")
     @abstractmethod
-    async def release_hold(self, command: ReleaseHold) -> None: ...
+    async def release_hold(self, command: ReleaseHold) -> OrderState: ...
 
 
-class ShipmentSteps(ABC):
-    """Steps of one shipment: PostgreSQL only, milliseconds long."""
+class ShipmentSteps(Steps):
+    """Steps of one parcel: PostgreSQL only, milliseconds long."""
 
-    @activity.defn(name="look_at_shipment")
+    @activity.defn(name="pick")
     @abstractmethod
-    async def look_at_shipment(self, ref: ShipmentRef) -> ShipmentState: ...
-
-    @activity.defn(name="begin_packing")
-    @abstractmethod
-    async def begin_packing(self, command: Pack) -> ShipmentState:
-        """Record what was picked and the parcel. Short picks open a `stock` hold."""
+    async def pick(self, command: Pack) -> OrderState:
+        """Record what was picked and the parcel, and open its capture where nothing
+        else of the order is being paid for. Short picks open a `stock` hold."""
 
     @activity.defn(name="ship")
     @abstractmethod
-    async def ship(self, command: Ship) -> ShipmentState: ...
+    async def ship(self, command: Ship) -> OrderState: ...
 
     @activity.defn(name="cancel_shipment")
     @abstractmethod
-    async def cancel_shipment(self, command: CancelShipment) -> ShipmentState: ...
+    async def cancel_shipment(self, command: CancelShipment) -> OrderState: ...
+
+    @activity.defn(name="take_apart")
+    @abstractmethod
+    async def take_apart(self, ref: ShipmentRef) -> OrderState:
+        """Cancel a parcel whose cancellation was wanted while it was being paid for."""
 
     @activity.defn(name="miss_scan")
     @abstractmethod
-    async def miss_scan(self, ref: ShipmentRef) -> ShipmentState:
+    async def miss_scan(self, ref: ShipmentRef) -> OrderState:
         """No scan in time: open a `delivery` hold; after 14 days call it lost."""
 
 
-class RefundSteps(ABC):
+class RefundSteps(Steps):
     """Steps of one refund: PostgreSQL only, milliseconds long."""
 
     @activity.defn(name="look_at_refund")
@@ -137,7 +137,7 @@ class RefundSteps(ABC):
         with `exceeds-refundable`."""
 
 
-class ReturnSteps(ABC):
+class ReturnSteps(Steps):
     """Steps of one return: PostgreSQL only, milliseconds long."""
 
     @activity.defn(name="look_at_return")
@@ -173,19 +173,20 @@ class ReturnSteps(ABC):
     async def close_return(self, ref: ReturnRef) -> ReturnState: ...
 
 
-class PaymentSteps(ABC):
+class PaymentSteps(Steps):
     """Money at the provider. Unknown outcomes are looked up before any repeat."""
 
     @activity.defn(name="authorize")
     @abstractmethod
     async def authorize(self, ref: OrderRef) -> OrderState:
-        """Cover the amount still to be captured: finish what is begun, or try the
-        newest untried method, or the saved one. Opens a `payment` hold when that
-        fails or nothing is left to try."""
+        """Cover the amount still to be captured: reserve what is free, finish what is
+        begun, or try the newest untried method, or the saved one. An order that is
+        covered is screened and confirmed with it. Opens a `payment` hold when that
+        fails or nothing is left to try, a `stock` hold for what is missing."""
 
     @activity.defn(name="capture")
     @abstractmethod
-    async def capture(self, ref: ShipmentRef) -> Captured:
+    async def capture(self, ref: ShipmentRef) -> OrderState:
         """Take the money for one shipment, once."""
 
     @activity.defn(name="release")
@@ -194,7 +195,7 @@ class PaymentSteps(ABC):
         """Give back what an authorisation still holds and nobody needs."""
 
 
-class RefundPaymentSteps(ABC):
+class RefundPaymentSteps(Steps):
     @activity.defn(name="refund")
     @abstractmethod
     async def refund(self, ref: RefundRef) -> RefundState:
@@ -202,28 +203,19 @@ class RefundPaymentSteps(ABC):
         `refund` hold is opened."""
 
 
-class PackingSteps(ABC):
-    """Money and carrier in one go, where both answer at once."""
-
-    @activity.defn(name="pay_and_label")
-    @abstractmethod
-    async def pay_and_label(self, ref: ShipmentRef) -> Captured:
-        """Capture, then try to buy the label: once, and not for long. Where that does
-        not work at once, `labelled` is missing, and `buy_label` is the step to take."""
-
-
-class CarrierSteps(ABC):
+class CarrierSteps(Steps):
     @activity.defn(name="buy_label")
     @abstractmethod
-    async def buy_label(self, ref: ShipmentRef) -> Labelled:
-        """Buy the parcel's label, once; the shipment is `packed` with it."""
+    async def buy_label(self, ref: ShipmentRef) -> OrderState:
+        """Buy the parcel's label, once; the shipment is `packed` with it. A carrier
+        that refuses the address opens an `address` hold."""
 
     @activity.defn(name="void_label")
     @abstractmethod
-    async def void_label(self, ref: ShipmentRef) -> None: ...
+    async def void_label(self, ref: ShipmentRef) -> OrderState: ...
 
 
-class ReturnLabelSteps(ABC):
+class ReturnLabelSteps(Steps):
     @activity.defn(name="buy_return_label")
     @abstractmethod
     async def buy_return_label(self, ref: ReturnRef) -> ReturnState:
@@ -231,7 +223,7 @@ class ReturnLabelSteps(ABC):
         goods are awaited."""
 
 
-class StockSteps(ABC):
+class StockSteps(Steps):
     """Serving back-orders: PostgreSQL, and a nudge for each order served."""
 
     @activity.defn(name="find_waiting_orders")
@@ -245,7 +237,7 @@ class StockSteps(ABC):
         """Reserve what is free for them, each in a transaction of its own."""
 
 
-class SweepSteps(ABC):
+class SweepSteps(Steps):
     @activity.defn(name="start_missing_orders")
     @abstractmethod
     async def start_missing_orders(self) -> Swept:
@@ -275,7 +267,7 @@ class SweepSteps(ABC):
         """Read the three audit views; what they show becomes a discrepancy."""
 
 
-class ReconcileSteps(ABC):
+class ReconcileSteps(Steps):
     @activity.defn(name="reconcile")
     @abstractmethod
     async def reconcile(self, window: Window) -> Reconciled:
@@ -283,7 +275,7 @@ class ReconcileSteps(ABC):
         `window`. Heartbeats; a repeat goes on where the last one broke off."""
 
 
-class RetentionSteps(ABC):
+class RetentionSteps(Steps):
     """Forgetting, in batches. Each heartbeats and may break off anywhere."""
 
     @activity.defn(name="forget_keys")
@@ -307,7 +299,7 @@ class RetentionSteps(ABC):
         about them."""
 
 
-class ErasureSteps(ABC):
+class ErasureSteps(Steps):
     @activity.defn(name="erase_at_provider")
     @abstractmethod
     async def erase_at_provider(self) -> Swept:

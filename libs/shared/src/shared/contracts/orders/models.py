@@ -1,7 +1,7 @@
 """What crosses between API, workflows and activities: ids, quantities, amounts."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
@@ -39,12 +39,6 @@ class OrderRef(Payload):
 class ShipmentRef(Payload):
     order_id: OrderId
     shipment_id: ShipmentId
-
-
-class ShipmentStart(ShipmentRef):
-    """`begun`: packing may have begun, so its workflow has to look how far it is."""
-
-    begun: bool = True
 
 
 class PaymentRef(Payload):
@@ -89,8 +83,12 @@ class Cancel(Command):
 
 
 class Cancelled(Payload):
+    """`pending`: a parcel's payment is at the provider. The order's workflow cancels
+    as soon as its outcome is known."""
+
     cancelled: tuple[LineQuantity, ...]
     refund_id: RefundId | None = None
+    pending: bool = False
 
 
 class Pay(Command):
@@ -203,62 +201,23 @@ class OpenHold(Payload):
     escalated: bool = False
 
 
-class LiveShipment(Payload):
-    """`begun`: somebody has begun to pack it, or did more. `paying`: its capture was
-    begun, and its outcome is not known here yet."""
+class ParcelState(Payload):
+    """All that decides the next step of a parcel."""
 
     shipment_id: ShipmentId
     status: ShipmentStatus
-    begun: bool = True
+    payable: bool = False
+    """Picked, not on hold, and an authorisation holds enough."""
     paying: bool = False
-
-
-class OrderState(Payload):
-    """All that decides the next step of an order, in one small answer.
-
-    Amounts are minor units of the order's currency. `short` counts the units that
-    are neither reserved nor shipped nor cancelled; `uncovered` is the amount still
-    to be captured that no authorisation covers.
-    """
-
-    order_id: OrderId
-    status: OrderStatus
-    allocated: bool
-    short: int
-    unplanned: int
-    open_units: int
-    uncovered: int
-    holds: tuple[OpenHold, ...] = ()
-    shipments: tuple[LiveShipment, ...] = ()
-    authorizing: PaymentId | None = None
-    surplus_payments: tuple[PaymentId, ...] = ()
-    pending_refunds: tuple[RefundId, ...] = ()
-    renew_at: datetime | None = None
-    unscreened: bool = False
-    """Where it goes, or whose it is, has changed since it was screened."""
-
-
-class OrderEnd(Payload):
-    status: OrderStatus
-
-
-class ShipmentState(Payload):
-    """All that decides the next step of a shipment."""
-
-    shipment_id: ShipmentId
-    status: ShipmentStatus
-    parcel_ready: bool = False
-    """Picked and measured, and not on hold: it can be paid for and labelled."""
-    paying: bool = False
-    """Its capture was begun, and its outcome is not known here yet."""
+    """Its capture is open: it may be at the provider."""
+    labellable: bool = False
+    """Paid, and not on hold: the label can be bought."""
     to_void: bool = False
     """Cancelled, and its label is still valid at the carrier."""
     watch_until: datetime | None = None
     """When a missing scan becomes somebody's business."""
-
-
-class ShipmentEnd(Payload):
-    status: ShipmentStatus
+    cancel_wanted: bool = False
+    """To be taken apart as soon as the outcome of its capture is known."""
 
 
 class RefundState(Payload):
@@ -269,6 +228,44 @@ class RefundState(Payload):
     to_settle: bool
     on_hold: bool
     holds: tuple[OpenHold, ...] = ()
+
+
+class OrderState(Payload):
+    """All that decides the next steps of an order, in one small answer.
+
+    Amounts are minor units of the order's currency. `short` counts the units that
+    are neither reserved nor shipped nor cancelled; `uncovered` is the amount still
+    to be captured that no authorisation covers. `parcels` and `refunds` (of
+    cancellations) are those with something left to do.
+    """
+
+    order_id: OrderId
+    status: OrderStatus
+    allocated: bool
+    short: int = 0
+    unplanned: int = 0
+    open_units: int = 0
+    uncovered: int = 0
+    holds: tuple[OpenHold, ...] = ()
+    parcels: tuple[ParcelState, ...] = ()
+    authorizing: PaymentId | None = None
+    surplus_payments: tuple[PaymentId, ...] = ()
+    refunds: tuple[RefundState, ...] = ()
+    renew_at: datetime | None = None
+    cancel_wanted: bool = False
+    unscreened: bool = False
+    """Where it goes, or whose it is, has changed since it was screened."""
+
+
+class CancelledOrder(Payload):
+    """What a cancellation changed, and the order as it is then."""
+
+    cancelled: Cancelled
+    state: OrderState
+
+
+class OrderEnd(Payload):
+    status: OrderStatus
 
 
 class RefundEnd(Payload):
@@ -292,25 +289,6 @@ class ReturnEnd(Payload):
     """No `status`: the request was refused."""
 
     status: ReturnStatus | None
-
-
-class Labelled(Payload):
-    """`refused`: the carrier rejects the address, and a hold is open. `shipment` is the
-    parcel with its label."""
-
-    outcome: Literal["labelled", "refused"]
-    shipment: ShipmentState | None = None
-
-
-class Captured(Payload):
-    """`uncovered`: no authorisation holds enough. `declined`: a hold is open.
-
-    `rest_uncovered`: what remains of the order has to be authorised again. `labelled`:
-    what the carrier said, where it was asked in the same go and answered at once."""
-
-    outcome: Literal["captured", "declined", "uncovered"]
-    rest_uncovered: bool = False
-    labelled: Labelled | None = None
 
 
 class StockRef(Payload):

@@ -1,5 +1,7 @@
 """The names that are seen in the Temporal UI, typed once."""
 
+from enum import StrEnum
+
 from shared.contracts.base import OrderId, RefundId, ReturnId, ShipmentId
 
 # Task queues are bulkheads: a dead carrier must not delay captures.
@@ -7,6 +9,20 @@ ORDERS = "orders"
 PAYMENTS = "payments"
 CARRIERS = "carriers"
 TASK_QUEUES = (ORDERS, PAYMENTS, CARRIERS)
+
+
+class SubjectKind(StrEnum):
+    """What an id names, by its prefix."""
+
+    ORDER = "ord"
+    SHIPMENT = "shp"
+    RETURN = "ret"
+    REFUND = "ref"
+
+
+def kind_of(subject_id: str) -> SubjectKind:
+    """Raises `ValueError` for an id of something else."""
+    return SubjectKind(subject_id.partition("_")[0])
 
 
 def order_workflow_id(order_id: OrderId) -> str:

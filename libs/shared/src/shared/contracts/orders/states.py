@@ -55,7 +55,7 @@ class ReturnStatus(StrEnum):
 
 
 class Disposition(StrEnum):
-    """What becomes of goods that came back."""
+    """Where the warehouse puts returned goods."""
 
     RESTOCK = "restock"
     QUARANTINE = "quarantine"
@@ -139,7 +139,7 @@ class HoldReason(StrEnum):
 
 
 class Decision(StrEnum):
-    """What a person may decide about a hold; which ones fit is in `DECISIONS`."""
+    """What a person may decide about a hold; which ones fit is in `HOLDS`."""
 
     APPROVE = "approve"
     REJECT = "reject"
@@ -160,39 +160,5 @@ class Decision(StrEnum):
     """Not for people: the cause went away."""
 
 
-DECISIONS: dict[HoldReason, tuple[Decision, ...]] = {
-    HoldReason.APPROVAL: (Decision.APPROVE, Decision.REJECT),
-    HoldReason.STOCK: (Decision.WAIT, Decision.SHIP_PARTIAL, Decision.CANCEL_LINES),
-    HoldReason.PAYMENT: (Decision.RETRY, Decision.NEW_METHOD, Decision.CANCEL),
-    HoldReason.ADDRESS: (Decision.CORRECT, Decision.OVERRIDE, Decision.CANCEL),
-    HoldReason.DELIVERY: (Decision.RESHIP, Decision.REFUND, Decision.WAIT),
-    HoldReason.REFUND: (
-        Decision.APPROVE,
-        Decision.REJECT,
-        Decision.RETRY,
-        Decision.PAID_OTHERWISE,
-        Decision.BOOK,
-    ),
-    HoldReason.MANUAL: (Decision.RELEASE, Decision.CANCEL),
-    HoldReason.DISPUTE: (Decision.RELEASE, Decision.CANCEL),
-    HoldReason.DIFFERENCE: (Decision.BOOK, Decision.CANCEL),
-    HoldReason.PROVIDER: (Decision.RETRY, Decision.CANCEL),
-}
-"""docs/domain.md, "Holds"."""
-
 TOO_MANY_ATTEMPTS = "too-many-attempts"
 """The cause of a payment hold that only the shop can end: cards are being tried out."""
-
-SILENCE_MEANS: dict[HoldReason, Decision] = {
-    HoldReason.APPROVAL: Decision.REJECT,
-    HoldReason.STOCK: Decision.CANCEL_LINES,
-    HoldReason.PAYMENT: Decision.CANCEL,
-    HoldReason.ADDRESS: Decision.CANCEL,
-}
-"""What is decided when nobody does in time; holds of the other reasons escalate."""
-
-
-def silence_means(reason: HoldReason, subject: str) -> Decision | None:
-    """What is decided when nobody does, `None` for escalating. Nobody loses the right
-    to send goods back because the shop was slow."""
-    return None if subject.startswith("ret_") else SILENCE_MEANS.get(reason)

@@ -36,16 +36,18 @@ from shared.contracts.orders.models import (
     ReturnRef,
     ReturnState,
     Ship,
-    ShipmentEnd,
-    ShipmentStart,
-    ShipmentState,
     StockRef,
 )
 
 
 @workflow.defn(name="Order")
 class Order(ABC):
-    """One order from placement to its end. Id: `order_workflow_id`."""
+    """One order from placement to its end, with its parcels and the refunds of its
+    cancellations. Id: `order_workflow_id`.
+
+    An Update writes the command down and returns: what follows at a provider is seen
+    in the facts.
+    """
 
     @workflow.run
     @abstractmethod
@@ -72,38 +74,26 @@ class Order(ABC):
     @abstractmethod
     async def release_hold(self: Any, command: ReleaseHold) -> None: ...
 
-
-@workflow.defn(name="Shipment")
-class Shipment(ABC):
-    """One parcel, a child of its order. Id: `shipment_workflow_id`."""
-
-    @workflow.run
+    @workflow.update
     @abstractmethod
-    async def run(self, start: ShipmentStart) -> ShipmentEnd: ...
-
-    @workflow.signal
-    @abstractmethod
-    def nudge(self) -> None:
-        """Facts may have changed: look again."""
+    async def pack(self: Any, command: Pack) -> None:
+        """Picked: the parcel is paid for and labelled next. Refused with `on-hold`,
+        `wrong-state`, `quantity-exceeded`."""
 
     @workflow.update
     @abstractmethod
-    async def pack(self: Any, command: Pack) -> ShipmentState:
-        """Capture, then label. Refused with `payment-failed`, `on-hold`,
-        `wrong-state`; a carrier that refuses the address opens a hold."""
+    async def ship(self: Any, command: Ship) -> None: ...
 
     @workflow.update
     @abstractmethod
-    async def ship(self: Any, command: Ship) -> ShipmentState: ...
-
-    @workflow.update
-    @abstractmethod
-    async def cancel(self: Any, command: CancelShipment) -> ShipmentState: ...
+    async def cancel_shipment(self: Any, command: CancelShipment) -> None:
+        """At once, or as soon as the outcome of its capture is known."""
 
 
 @workflow.defn(name="Refund")
 class Refund(ABC):
-    """One refund until the provider has settled it. Id: `refund_workflow_id`.
+    """One refund that stands alone, until the provider has settled it. Id:
+    `refund_workflow_id`.
 
     A command starts it where it does not run: with an Update-with-Start.
     """

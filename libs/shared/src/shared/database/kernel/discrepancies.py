@@ -19,7 +19,9 @@ class Finding:
     detail: Mapping[str, object]
 
 
-async def report(connection: Connection, findings: Iterable[Finding]) -> int:
+async def report(
+    connection: Connection, process: str, findings: Iterable[Finding]
+) -> int:
     """Write down what was found. Returns how many are new; safe to repeat."""
     new = 0
     for finding in findings:
@@ -27,6 +29,7 @@ async def report(connection: Connection, findings: Iterable[Finding]) -> int:
             _REPORT,
             {
                 "id": new_id("dis"),
+                "process": process,
                 "kind": finding.kind,
                 "subject": finding.subject,
                 "detail": json.dumps(dict(finding.detail)),
@@ -37,8 +40,8 @@ async def report(connection: Connection, findings: Iterable[Finding]) -> int:
 
 _REPORT = text(
     """
-    INSERT INTO discrepancies (id, kind, subject, detail)
-    VALUES (:id, :kind, :subject, cast(:detail AS jsonb))
+    INSERT INTO discrepancies (id, process, kind, subject, detail)
+    VALUES (:id, :process, :kind, :subject, cast(:detail AS jsonb))
     ON CONFLICT (kind, subject) WHERE resolved_at IS NULL DO NOTHING
     """
 )

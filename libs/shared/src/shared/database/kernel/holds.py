@@ -11,7 +11,7 @@ from shared.database.kernel.unit_of_work import UnitOfWork
 
 
 async def place_hold(
-    change: UnitOfWork,
+    work: UnitOfWork,
     reason: str,
     *,
     due_in: timedelta | None = None,
@@ -25,29 +25,30 @@ async def place_hold(
 
     It reminds after half of `due_in`; without that it waits for ever.
     """
-    placed = await change.connection.scalar(
+    placed = await work.connection.scalar(
         _PLACE,
         {
             "id": hold_id or new_id("hld"),
-            "subject": subject or change.subject,
-            "root": change.subject,
+            "process": work.process,
+            "subject": subject or work.subject,
+            "root": work.subject,
             "reason": reason,
             "detail": json.dumps(dict(detail or {})),
-            "placed_by": placed_by or change.actor,
+            "placed_by": placed_by or work.actor,
             "due_at": due_at,
             "due_in": due_in,
         },
     )
     if placed is not None:
-        change.event("hold.placed", hold_id=placed, reason=reason, **dict(detail or {}))
+        work.event("hold.placed", hold_id=placed, reason=reason, **dict(detail or {}))
     return None if placed is None else str(placed)
 
 
 _PLACE = text(
     """
-    INSERT INTO holds (id, subject, root, reason, detail, placed_by, due_at,
-                       remind_at)
-    SELECT :id, :subject, :root, :reason, cast(:detail AS jsonb), :placed_by,
+    INSERT INTO holds (id, process, subject, root, reason, detail, placed_by,
+                       due_at, remind_at)
+    SELECT :id, :process, :subject, :root, :reason, cast(:detail AS jsonb), :placed_by,
            due, now() + (due - now()) / 2
     FROM (SELECT coalesce(cast(:due_at AS timestamptz),
                           now() + cast(:due_in AS interval)) AS due) d
@@ -58,7 +59,7 @@ _PLACE = text(
 
 
 async def release_holds(
-    change: UnitOfWork,
+    work: UnitOfWork,
     decision: str,
     *,
     hold_id: str | None = None,
@@ -70,12 +71,12 @@ async def release_holds(
 
     Returns how many there were: a repeat closes none.
     """
-    released = await change.connection.execute(
+    released = await work.connection.execute(
         _RELEASE,
         {
             "decision": decision,
-            "actor": change.actor,
-            "root": change.subject,
+            "actor": work.actor,
+            "root": work.subject,
             "hold_id": hold_id,
             "reason": reason,
             "subject": subject,
@@ -83,7 +84,7 @@ async def release_holds(
         },
     )
     for row in released:
-        change.event(
+        work.event(
             "hold.released", hold_id=row.id, reason=row.reason, decision=decision
         )
     return len(released)

@@ -1,4 +1,7 @@
-"""Tables that know nothing about orders: any business process uses them as they are."""
+"""Tables that know nothing about orders: any business process uses them as they are.
+
+`process` names the owner of a row. Its default is the only process of releases that did
+not have the column."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -27,6 +30,8 @@ NOW = func.now()
 class Base(DeclarativeBase):
     """Rows are written and read as statements; nothing is loaded lazily."""
 
+    owner: ClassVar[str]
+    """Of a table of subjects: the name of the business process they belong to."""
     notified_events: ClassVar[frozenset[str]] = frozenset()
     """Of a table of subjects: the types of events that become messages to somebody."""
 
@@ -72,6 +77,7 @@ class ProcessedCommand(Base):
 
     __tablename__ = "applied"
     key: Mapped[str] = mapped_column(primary_key=True)
+    process: Mapped[str] = mapped_column(server_default="orders")
     subject: Mapped[str]
     result: Mapped[dict[str, Any]]
     at: Mapped[datetime] = mapped_column(server_default=NOW)
@@ -108,6 +114,7 @@ class Message(Base):
     __tablename__ = "messages"
     subject: Mapped[str] = mapped_column(primary_key=True)
     seq: Mapped[int] = mapped_column(primary_key=True)
+    process: Mapped[str] = mapped_column(server_default="orders")
     type: Mapped[str]
     status: Mapped[str] = mapped_column(server_default="open")
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
@@ -115,6 +122,9 @@ class Message(Base):
     attempts: Mapped[int] = mapped_column(server_default="0")
     sent_at: Mapped[datetime | None]
     error: Mapped[str | None]
+    resends: Mapped[int] = mapped_column(server_default="0")
+    """How often somebody has asked for it once more, and when they last did."""
+    resent_at: Mapped[datetime | None]
     __table_args__ = (
         CheckConstraint(
             "status IN ('open', 'sent', 'skipped', 'failed')", name="status"
@@ -143,6 +153,9 @@ class Note(Base):
     subject: Mapped[str]
     text: Mapped[str]
     at: Mapped[datetime] = mapped_column(server_default=NOW)
+    actor: Mapped[str | None]
+    about: Mapped[str | None]
+    """A hold, a refund or a return by its id, `cancellation`, or the subject itself."""
     __table_args__ = (Index("notes_subject", "subject"),)
 
 
@@ -152,6 +165,7 @@ class Hold(Base):
 
     __tablename__ = "holds"
     id: Mapped[str] = mapped_column(primary_key=True)
+    process: Mapped[str] = mapped_column(server_default="orders")
     subject: Mapped[str]
     root: Mapped[str]
     reason: Mapped[str]
@@ -207,6 +221,7 @@ class Discrepancy(Base):
 
     __tablename__ = "discrepancies"
     id: Mapped[str] = mapped_column(primary_key=True)
+    process: Mapped[str] = mapped_column(server_default="orders")
     kind: Mapped[str]
     subject: Mapped[str]
     detail: Mapped[dict[str, Any]]

@@ -40,12 +40,14 @@ class UnitOfWork:
         connection: Connection,
         subject: str,
         actor: str,
+        process: str,
         snapshot: str | None = None,
     ) -> None:
         """`snapshot` is the subject as JSON, read under the lock."""
         self.connection: Connection = _WritesFirst(connection, self.flush)
         self.subject = subject
         self.actor = actor
+        self.process = process
         self.snapshot = snapshot
         self.events: list[dict[str, Any]] = []
         self._plain = connection
@@ -147,7 +149,9 @@ async def change(
             known = await _read(connection, subjects, subject, key, snapshot)
             if known.answer is not None:
                 return result.model_validate_json(known.answer)
-            work = UnitOfWork(connection, subject, actor, known.snapshot)
+            work = UnitOfWork(
+                connection, subject, actor, subjects.owner, known.snapshot
+            )
             answer = await apply(work)
             if work.events or key is not None:
                 await _record(work, subjects, known.version, known.now, key, answer)
@@ -210,13 +214,13 @@ async def _record(
         Event,
         *({**n, "actor": work.actor, "data": event["data"]} for n, event in about),
     )
-    told = [n for n in numbered if n["type"] in subjects.notified_events]
-    await work.insert(Message, *told)
+    owner = {"process": work.process}
+    notified = [n for n in numbered if n["type"] in subjects.notified_events]
+    await work.insert(Message, *({**n, **owner} for n in notified))
     if key is not None:
         result = answer.model_dump(mode="json")
-        await work.insert(
-            ProcessedCommand, {"key": key, "subject": work.subject, "result": result}
-        )
+        done = {"key": key, "subject": work.subject, "result": result}
+        await work.insert(ProcessedCommand, {**done, **owner})
     await work.update(
         subjects, work.subject, version=version + len(numbered), updated_at=now
     )

@@ -86,6 +86,7 @@ class LedgerRow(Row):
     provider_ref: str | None
     failure: str | None
     created_at: datetime
+    sent_at: datetime | None
 
 
 class Payment(Row):
@@ -140,6 +141,7 @@ class Shipment(Row):
     capture_id: str | None
     captured_at: datetime | None
     parcel: dict[str, int] | None
+    cancel_wanted: dict[str, Any] | None
     carrier: str | None
     tracking: str | None
     label_ref: str | None
@@ -229,6 +231,7 @@ class OrderSnapshot(Row):
     goodwill: int
     total: int
     ship_partial: bool
+    cancel_wanted: dict[str, Any] | None
     metadata: dict[str, Any]
     version: int
     created_at: datetime

@@ -20,7 +20,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.postgresql import CHAR
+from sqlalchemy.dialects.postgresql import CHAR, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.contracts.orders.messages import NOTIFIED_EVENTS
@@ -101,6 +101,7 @@ class Order(Base):
     sent it, a service or the customer: an `external_ref` is one of theirs.
     `unscreened`: what it was screened by, and perhaps approved, has changed since."""
 
+    owner = "orders"
     notified_events = NOTIFIED_EVENTS
 
     @classmethod
@@ -124,6 +125,10 @@ class Order(Base):
     total: Mapped[int] = _amount(None)
     ship_partial: Mapped[bool] = mapped_column(server_default="false")
     unscreened: Mapped[bool] = mapped_column(server_default="false")
+    # A command that waits for the outcome of a capture: `Cancel`, as it was given.
+    cancel_wanted: Mapped[dict[str, Any] | None] = mapped_column(
+        JSONB(none_as_null=True)
+    )
     details: Mapped[dict[str, Any]] = mapped_column("metadata", server_default="{}")
     version: Mapped[int] = _counter()
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
@@ -137,12 +142,14 @@ class Order(Base):
             " AND shipping_captured <= shipping",
             name="shipping",
         ),
-        # By its reference first, as people look for it.
+        # By its reference first, as people look for it. What was cancelled may be
+        # ordered once more under the same one.
         Index(
-            "orders_reference",
+            "orders_live_reference",
             "external_ref",
             text("coalesce(placed_by, '')"),
             unique=True,
+            postgresql_where="status <> 'cancelled'",
         ),
         Index("orders_newest", "created_at", "id"),
         Index("orders_customer", "customer", "created_at", "id"),
@@ -285,6 +292,9 @@ class LedgerRow(Base):
     provider_ref: Mapped[str | None]
     failure: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    # Empty until somebody is about to call: then there is nothing to look for. Whoever
+    # does not name it counts as having sent.
+    sent_at: Mapped[datetime | None] = mapped_column(server_default=NOW)
     settled_at: Mapped[datetime | None]
     __table_args__ = (
         _one_of("kind", "authorize capture release refund", "kind"),
@@ -364,6 +374,10 @@ class Shipment(Base):
     capture_id: Mapped[str | None] = mapped_column(ForeignKey("ledger.id"), unique=True)
     captured_at: Mapped[datetime | None]
     parcel: Mapped[dict[str, Any] | None]
+    # The same of a parcel: whoever wants it taken apart.
+    cancel_wanted: Mapped[dict[str, Any] | None] = mapped_column(
+        JSONB(none_as_null=True)
+    )
     carrier: Mapped[str | None]
     tracking: Mapped[str | None] = mapped_column(unique=True)
     label_ref: Mapped[str | None]

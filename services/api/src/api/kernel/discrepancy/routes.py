@@ -15,9 +15,9 @@ from api.http.openapi import keyed, problems
 from api.http.paging import moment, page_response
 from api.http.paging import text as text_of
 from api.http.schemas import Page
+from api.http.services import ApiServices
 from api.kernel.discrepancy import schemas as shown
-from api.orders.paths import DiscrepancyPath
-from api.services import ApiServices
+from api.kernel.paths import DiscrepancyPath
 
 router = APIRouter(prefix="/v1", tags=["operators"])
 
@@ -31,8 +31,8 @@ async def list_discrepancies(
     query: Annotated[shown.DiscrepancyQuery, Query()],
     services: ApiServices,
 ) -> Response:
-    """What the auditors found, oldest first."""
-    position = query.position(moment, text_of) or [None, None]
+    """List what the auditors found, oldest first."""
+    position = query.position(request, moment, text_of) or [None, None]
     parameters = {
         "kind": query.kind,
         "subject": query.subject,
@@ -60,7 +60,7 @@ async def resolve_discrepancy(
     idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
-    """Close it with the reason. If its cause is still there, it is found again."""
+    """Close a finding with a reason. The auditors reopen it while its cause remains."""
 
     async def work(connection: Connection, command: Command) -> StoredResponse:
         values = {"id": discrepancy_id, "actor": caller.subject}
@@ -82,7 +82,7 @@ async def resolve_discrepancy(
 async def run_audit(
     caller: Annotated[Principal, allowed("money:read")], services: ApiServices
 ) -> Response:
-    """Read the audit views now. They are empty unless something is wrong."""
+    """Read the audit views now. Any row is a fault in the books."""
     async with services.engine.connect() as connection:
         found = await audit(connection)
     rows = [

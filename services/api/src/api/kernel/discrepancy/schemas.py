@@ -39,7 +39,7 @@ class Discrepancy(View):
 
 
 class AuditRow(View):
-    """A row of one of the views that should have none."""
+    """A row of an audit view: a fault in the books."""
 
     view: str
     subject: str

@@ -13,9 +13,9 @@ from api.http.openapi import problems
 from api.http.paging import page_of
 from api.http.problems import Problem, invalid
 from api.http.schemas import Page
+from api.http.services import ApiServices, Services
 from api.kernel.feed.queries import FeedPage, Position, read_page
 from api.kernel.feed.schemas import LATEST, FeedEvent, FeedQuery
-from api.services import ApiServices, Services
 
 router = APIRouter(prefix="/v1/events", tags=["events"])
 
@@ -59,7 +59,7 @@ async def list_events(
     page = await feed.page(query.cursor or query.after, query.limit)
     return page_of(
         request,
-        [_show(event) for event in page.events],
+        [_show(event, services.hrefs) for event in page.events],
         str(page.end) if page.more else None,
     )
 
@@ -98,7 +98,7 @@ class Feed:
         yield format_sse_event(retry=RECONNECT_MS, id=str(page.after))
         with self._services.listener.subscribe(CHANNEL) as wake:
             while True:
-                for event in map(_show, page.events):
+                for event in (_show(e, self._services.hrefs) for e in page.events):
                     yield format_sse_event(
                         data_str=event.model_dump_json(), id=event.id
                     )
@@ -113,13 +113,9 @@ class Feed:
                 page = await self._read(page.end, _BATCH)
 
 
-_HREFS = {"ord": "/v1/orders/{}"}
-"""Where a subject is found, by the prefix of its id."""
-
-
-def _show(event: Mapping[str, Any]) -> FeedEvent:
+def _show(event: Mapping[str, Any], hrefs: Mapping[str, str]) -> FeedEvent:
     subject: str = event["subject"]
-    href = _HREFS.get(subject.partition("_")[0])
+    href = hrefs.get(subject.partition("_")[0])
     return FeedEvent.model_validate(
         {
             **event,
@@ -127,8 +123,3 @@ def _show(event: Mapping[str, Any]) -> FeedEvent:
             "href": href and href.format(subject),
         }
     )
-
-
-def _line(event: FeedEvent) -> bytes:
-    # Without a name, so that a browser's `onmessage` hears every type.
-    return format_sse_event(data_str=event.model_dump_json(), id=event.id)

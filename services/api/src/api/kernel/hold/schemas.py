@@ -1,24 +1,14 @@
 """Holds over HTTP: the operators' work queue."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
-from shared.contracts.orders.states import Decision, HoldReason
+from pydantic import ConfigDict, StringConstraints
 
-from api.http.paging import ListQuery, Moment
+from api.http.paging import ListQuery
 from api.http.schemas import LineQuantity, Lines, Note, Request, Subject, View, Word
 
-
-class NewHold(Request):
-    """Keep an order from going on. Without `due_at` it waits until it is released."""
-
-    note: Note
-    due_at: Annotated[Moment, Field(strict=False)] | None = None
-
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"note": "The customer called."}]}
-    )
+DecisionWord = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,40}$")]
 
 
 class Assignment(Request):
@@ -30,16 +20,16 @@ class Assignment(Request):
 
 
 class DecisionParams(Request):
-    """`lines` with `cancel_lines`: these units alone, and of what else is missing it is
-    asked again."""
+    """`lines` with `cancel_lines` cancels these units alone. Any remaining shortage
+    opens a new stock hold."""
 
     lines: Lines[LineQuantity]
 
 
 class Release(Request):
-    """The decisions that a hold allows are in its `decisions`."""
+    """A hold lists in `decisions` what it allows."""
 
-    decision: Annotated[Decision, Field(strict=False)]
+    decision: DecisionWord
     note: Note
     params: DecisionParams | None = None
 
@@ -51,22 +41,28 @@ class Release(Request):
 
 
 class HoldQuery(ListQuery):
-    """`overdue=true`: due and not decided. `subject`: an order, shipment or refund."""
+    """`overdue=true`: due and not decided, or decided too late. `subject`: an order,
+    shipment or refund."""
 
-    reason: HoldReason | None = None
+    state: Literal["open", "decided"] = "open"
+
+    reason: Word | None = None
     assignee: Subject | None = None
     overdue: bool | None = None
     subject: Word | None = None
 
 
 class Hold(View):
-    """`order_id` is the order whose timeline tells of it."""
+    """`root` is the subject of `process` whose timeline names the hold; `order_id` is
+    the same under its older name."""
 
     id: str
+    process: str
     subject: str
+    root: str
     order_id: str
-    reason: HoldReason
-    decisions: list[Decision]
+    reason: str
+    decisions: list[str]
     detail: dict[str, Any]
     placed_by: str
     placed_at: datetime

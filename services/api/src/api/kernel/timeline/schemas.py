@@ -7,7 +7,7 @@ from api.http.schemas import View
 
 
 class Event(View):
-    """What happened. `seq` counts the events of an order from 1, without a gap."""
+    """One event. `seq` counts the events of an order from 1, without a gap."""
 
     seq: int
     type: str

@@ -4,51 +4,47 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Response
 from pydantic import BaseModel
+from shared.contracts.base import LineQuantity
 from shared.contracts.errors import Refusal, nothing_to_cancel, too_many_attempts
 from shared.contracts.orders import models, workflows
-from shared.contracts.orders.states import (
-    Decision,
-    HoldReason,
-    OrderStatus,
-    ShipmentStatus,
-)
+from shared.contracts.orders.states import HoldReason, OrderStatus
 from shared.database.ids import new_id
-from shared.database.kernel.holds import release_holds
 from shared.database.kernel.unit_of_work import UnitOfWork, change
 from shared.database.orders import tables
-from shared.database.orders.snapshot import OrderSnapshot, Shipment, read_order
+from shared.database.orders.snapshot import OrderSnapshot
 from sqlalchemy import text
 
 from api.http.auth import Principal, allowed
 from api.http.idempotency import Command, Idempotent, StoredResponse
-from api.http.openapi import keyed, problems_of_bodies, response_headers
+from api.http.openapi import keyed, problems, problems_of_bodies, response_headers
 from api.http.problems import Problem
-from api.kernel.notes import keep_note
+from api.http.services import ApiServices
+from api.kernel.personal_data import log_read
+from api.orders.commands import commands
+from api.orders.contact.changes import Corrected, correct
+from api.orders.contact.queries import read_contact
+from api.orders.contact.schemas import Contact, ContactPatch
 from api.orders.lines import of_command
+from api.orders.notes import keep_note
 from api.orders.order import queries
-from api.orders.order.acceptance import (
-    Tariffs,
-    check_provider_customer,
-    check_return_url,
-    shipping_price,
-)
+from api.orders.order.acceptance import check_provider_customer, check_return_url
 from api.orders.order.placement import PROVIDER
 from api.orders.order.presenter import show_attempt, show_order
 from api.orders.order.routes import etag, order_response
 from api.orders.order.schemas import (
     Cancellation,
     Cancelled,
-    ContactPatch,
     LineUnits,
     NewPayment,
     Order,
     PaymentAttempt,
 )
 from api.orders.paths import OrderPath
-from api.services import ApiServices
 
 router = APIRouter(prefix="/v1/orders/{order_id}", tags=["orders"])
 
+CANCEL_SECONDS = 0.8
+"""How long a caller waits for a cancellation that waits for a payment."""
 SETTLE_SECONDS = 5.0
 """How long a caller waits to hear how a payment went."""
 
@@ -66,8 +62,8 @@ async def pay_order(
     idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
-    """Try another payment method. `requires_action` needs the buyer: follow
-    `next_action`. `pending` is decided later, and told by the order's events."""
+    """Try another payment method. `requires_action`: send the buyer to `next_action`.
+    `pending`: the provider decides later, and the order's events show how."""
     await queries.require_sight(services, caller, order_id, "orders:write")
 
     async def work(command: Command) -> StoredResponse:
@@ -85,7 +81,7 @@ async def pay_order(
             apply=lambda work: _offer(work, payment_id, wanted),
             result=_Offered,
         )
-        await services.commands.order(
+        await commands(services).order(
             workflows.Order.pay,
             models.Pay(
                 order_id=order_id,
@@ -159,6 +155,11 @@ _OFFER = text(
     response_model=Cancelled,
     responses={
         200: response_headers("ETag"),
+        202: {
+            "model": Cancelled,
+            "description": "Cancelled once the payment of a parcel is settled.",
+            **response_headers("ETag"),
+        },
         **keyed("not-found", "already-shipped", "already-cancelled"),
     },
 )
@@ -169,12 +170,17 @@ async def cancel_order(
     idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
-    """Cancel lines, or all that has not shipped. What was paid for it is given back."""
+    """Cancel lines, or everything that has not shipped, and refund the customer."""
     await queries.require_sight(services, caller, order_id, "orders:operate")
 
     async def work(command: Command) -> StoredResponse:
-        await keep_note(services.engine, command.key, order_id, wanted.note)
-        done = await services.commands.order(
+        await keep_note(
+            *(services.engine, command.key, order_id, wanted.note),
+            actor=caller.subject,
+            about="cancellation",
+        )
+        before = await queries.order(services, order_id)
+        done = await commands(services).order(
             workflows.Order.cancel,
             models.Cancel(
                 order_id=order_id,
@@ -185,10 +191,31 @@ async def cancel_order(
             ),
             _nothing_to_cancel,
         )
-        order = await queries.order(services, order_id)
-        return StoredResponse(200, _cancelled(done, order), {"ETag": etag(order)})
+        order = await queries.order_when(
+            services,
+            order_id,
+            lambda order: not done.pending or order.cancel_wanted is None,
+            CANCEL_SECONDS,
+        )
+        waits = done.pending and order.cancel_wanted is not None
+        shown = _cancelled(_since(before, order) if done.pending else done, order)
+        return StoredResponse(202 if waits else 200, shown, {"ETag": etag(order)})
 
     return await idempotent.run(caller, wanted, work)
+
+
+def _since(before: OrderSnapshot, order: OrderSnapshot) -> models.Cancelled:
+    """What was cancelled in between, and what is paid back for it."""
+    units = {line.line: line.cancelled for line in order.lines}
+    known = {refund.id for refund in before.refunds}
+    return models.Cancelled(
+        cancelled=tuple(
+            LineQuantity(line=line.line, quantity=units[line.line] - line.cancelled)
+            for line in before.lines
+            if units[line.line] > line.cancelled
+        ),
+        refund_id=next((r.id for r in order.refunds if r.id not in known), None),
+    )
 
 
 def _nothing_to_cancel(order: OrderSnapshot) -> Refusal:
@@ -203,6 +230,21 @@ def _cancelled(done: models.Cancelled, order: OrderSnapshot) -> Cancelled:
         refund_id=done.refund_id,
         order=show_order(order),
     )
+
+
+@router.get("/contact", response_model=Contact, responses=problems("not-found"))
+async def get_contact(
+    caller: Annotated[Principal, allowed("orders:own", "contacts:read")],
+    order_id: OrderPath,
+    services: ApiServices,
+) -> Response:
+    """Whom the order is for, and where it goes. A customer sees their own; that
+    anybody else has read it is logged."""
+    await queries.require_sight(services, caller, order_id, "contacts:read")
+    contact = await read_contact(services, order_id)
+    if caller.may("contacts:read"):
+        log_read(caller, "contact", order_id)
+    return Response(contact.model_dump_json(), media_type="application/json")
 
 
 @router.patch(
@@ -225,7 +267,8 @@ async def change_contact(
         str | None, Header(description="The ETag of the order as it was seen.")
     ] = None,
 ) -> Response:
-    """Correct where an order goes and whom we tell, until a parcel is packed."""
+    """Correct where an order goes and whom we tell, until a parcel is packed. An order
+    that was held for its address goes on once the address can be right."""
     await queries.require_sight(services, caller, order_id, "orders:operate")
     if if_match is None:
         raise Problem("precondition-required", "Send If-Match with the order's ETag.")
@@ -238,103 +281,10 @@ async def change_contact(
         # A key would have to be made of what is personal, and outlive it.
         key=None,
         actor=caller.subject,
-        apply=lambda work: _correct(work, if_match, wanted, tariffs),
-        result=_Corrected,
+        apply=lambda work: correct(work, if_match, wanted, tariffs),
+        result=Corrected,
     )
-    # An order on hold for its address may go on now.
-    services.in_background(services.commands.nudge(order_id))
     order = await queries.order(services, order_id)
+    # An order on hold for its address may go on now, and so may its parcel.
+    services.in_background(commands(services).nudge(order_id))
     return order_response(order, {"ETag": etag(order)})
-
-
-class _Corrected(BaseModel):
-    """The answer is the order itself, as it is by then."""
-
-
-async def _correct(
-    work: UnitOfWork, if_match: str, wanted: ContactPatch, tariffs: Tariffs | None
-) -> _Corrected:
-    """Does nothing where it is so already, as after a first try (RFC 9110, 13.1.1).
-    What was decided by the old contact is looked at again. With `tariffs`, shipping
-    must cost the same there."""
-    columns = _columns(work.subject, wanted)
-    if await work.connection.scalar(_IS_SO, columns):
-        return _Corrected()
-    order = await read_order(work.connection, work.subject)
-    if not _names(if_match, etag(order)):
-        raise Problem(
-            "version-mismatch", "The order has changed.", version=order.version
-        )
-    if order.status.final or any(
-        _is_packed(order, parcel) for parcel in order.shipments
-    ):
-        raise Refusal("already-packed", "A parcel is on its way with the old contact.")
-    if tariffs is not None and wanted.ship_to is not None:
-        await _check_price(work, order, wanted.ship_to.country, tariffs)
-    await work.connection.execute(_CORRECT, columns)
-    await work.update(tables.Order, work.subject, unscreened=True)
-    # Who decides at this moment has seen the old contact: they are asked anew.
-    await release_holds(
-        work, Decision.SETTLED, reason=HoldReason.APPROVAL, subject=work.subject
-    )
-    # The fields' names alone: what is in them is personal.
-    work.event("contact.changed", fields=sorted(wanted.model_fields_set))
-    return _Corrected()
-
-
-async def _check_price(
-    work: UnitOfWork, order: OrderSnapshot, country: str, tariffs: Tariffs
-) -> None:
-    """A customer who moves an order abroad does not take the price from here along.
-    Raises `Refusal`."""
-    if await work.connection.scalar(_COUNTRY, {"id": order.id}) == country:
-        return
-    price = shipping_price(tariffs, order.shipping_method, country, order.currency)
-    if price != order.shipping:
-        raise Refusal("price-changed", "Shipping there has another price.")
-
-
-_COUNTRY = text("SELECT ship_to ->> 'country' FROM contacts WHERE order_id = :id")
-
-
-def _names(if_match: str, current: str) -> bool:
-    """RFC 9110: any version, or one of a list. A weak tag names none."""
-    tags = [tag.strip() for tag in if_match.split(",")]
-    return tags == ["*"] or current in tags
-
-
-def _is_packed(order: OrderSnapshot, parcel: Shipment) -> bool:
-    if parcel.status is ShipmentStatus.READY:
-        # Its label may be bought at this moment, unless the address was refused.
-        refused = any(hold.reason is HoldReason.ADDRESS for hold in order.holds)
-        return parcel.parcel is not None and not refused
-    return parcel.status is not ShipmentStatus.CANCELLED
-
-
-def _columns(order_id: str, wanted: ContactPatch) -> dict[str, object]:
-    ship_to = wanted.ship_to and wanted.ship_to.model_dump_json(exclude_none=True)
-    return {
-        "id": order_id,
-        "ship_to": ship_to,
-        "email": wanted.email,
-        "phone": wanted.phone,
-    }
-
-
-_IS_SO = text(
-    """
-    SELECT (cast(:ship_to AS jsonb) IS NULL OR ship_to = cast(:ship_to AS jsonb))
-      AND (cast(:email AS text) IS NULL OR email = :email)
-      AND (cast(:phone AS text) IS NULL OR phone = :phone)
-    FROM contacts WHERE order_id = :id
-    """
-)
-_CORRECT = text(
-    """
-    UPDATE contacts SET ship_to = coalesce(cast(:ship_to AS jsonb), ship_to),
-      bill_to = coalesce(bill_to, ship_to),
-      ship_to_accepted = ship_to_accepted AND cast(:ship_to AS jsonb) IS NULL,
-      email = coalesce(:email, email), phone = coalesce(:phone, phone)
-    WHERE order_id = :id
-    """
-)

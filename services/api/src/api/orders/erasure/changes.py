@@ -16,8 +16,8 @@ from shared.database.orders.erasure import (
 from shared.database.orders.tables import Order
 from sqlalchemy import text
 
+from api.http.services import Services
 from api.orders.erasure.schemas import Erasure
-from api.services import Services
 
 SHOWN = 50
 

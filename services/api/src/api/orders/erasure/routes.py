@@ -7,9 +7,9 @@ from fastapi import APIRouter, Response
 from api.http.auth import Principal, allowed
 from api.http.idempotency import Command, Idempotent, StoredResponse
 from api.http.openapi import keyed
+from api.http.services import ApiServices
 from api.orders.erasure.changes import begin_erasure, erase
 from api.orders.erasure.schemas import Erasure, NewErasure
-from api.services import ApiServices
 
 router = APIRouter(prefix="/v1/erasures", tags=["operators"])
 
@@ -22,8 +22,8 @@ async def erase_customer(
     services: ApiServices,
 ) -> Response:
     """Erase a customer's personal data from all their orders, for good. Refused while
-    one of these has work left, with the `orders`: cancel them, or wait for their end.
-    What the payment provider keeps of the customer is deleted the following night."""
+    one of these has work left; the problem lists them in `orders`: cancel them, or wait
+    for their end. The payment provider's copy is deleted the following night."""
 
     async def work(command: Command) -> StoredResponse:
         erased = await erase(

@@ -6,8 +6,7 @@ from api.http.schemas import Request, Subject, View
 
 
 class NewErasure(Request):
-    """The id that the customer's orders have. It is in the body because URLs are
-    written to logs on the way."""
+    """The customer's id on their orders; in the body, because proxies log URLs."""
 
     customer_id: Subject
 
@@ -15,8 +14,8 @@ class NewErasure(Request):
 
 
 class Erasure(View):
-    """`id` stands from now on where the customer's own id stood: it lists the orders
-    that were theirs, and does not lead to the person."""
+    """`id` replaces the customer's own id: it lists their former orders and does not
+    identify the person."""
 
     id: str
     orders: int

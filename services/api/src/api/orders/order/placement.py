@@ -13,6 +13,7 @@ from shared.contracts.orders.states import OrderStatus
 from shared.database.engine import Connection
 from shared.database.ids import new_id
 from shared.database.orders.snapshot import Line, OrderSnapshot, Payment
+from shared.database.rows import Rows
 from sqlalchemy import text
 
 from api.http.problems import Problem, invalid
@@ -39,7 +40,9 @@ async def place(
     """Freeze the prices and write the order with its lines, contact, payment method and
     first event. Raises `Problem`; then the caller's transaction must be rolled back."""
     check_currency("#/currency", wanted.currency)
-    lines = _priced(wanted, await _products(connection, wanted))
+    rows = await _on_sale(connection, wanted, actor)
+    _check_reference(rows)
+    lines = _priced(wanted, _products(rows))
     total = sum(line.total for line in lines) + wanted.shipping.amount.amount
     _check_total(wanted, total)
     check_part(
@@ -74,6 +77,7 @@ async def place(
         shipping_credited=0,
         goodwill=0,
         total=total,
+        cancel_wanted=None,
         ship_partial=False,
         metadata=wanted.metadata,
         version=1,
@@ -108,14 +112,29 @@ def _untried(payment_id: str, wanted: NewOrder, created_at: datetime) -> Payment
     )
 
 
-async def _products(connection: Connection, wanted: NewOrder) -> dict[str, Product]:
-    rows = await connection.execute(
+async def _on_sale(connection: Connection, wanted: NewOrder, actor: str) -> Rows:
+    return await connection.execute(
         _SOLD,
         {
             "skus": sorted({line.sku for line in wanted.lines}),
             "currency": wanted.currency,
+            "external_ref": wanted.external_ref,
+            "actor": actor,
         },
     )
+
+
+def _check_reference(rows: Rows) -> None:
+    first = rows.first()
+    if first is not None and first.taken_by is not None:
+        raise Refusal(
+            "duplicate-reference",
+            "You have placed an order with this external_ref.",
+            order_id=first.taken_by,
+        )
+
+
+def _products(rows: Rows) -> dict[str, Product]:
     return {row.sku: Product(row.sku, row.name, row.price, row.tax_bp) for row in rows}
 
 
@@ -198,8 +217,13 @@ def _check_total(wanted: NewOrder, total: int) -> None:
 
 
 _SOLD = text(
-    "SELECT sku, name, price, tax_bp FROM products"
-    " WHERE sku = ANY(:skus) AND active AND currency = :currency"
+    """
+    SELECT sku, name, price, tax_bp, t.id AS taken_by
+    FROM products LEFT JOIN orders t
+      ON t.external_ref = :external_ref AND coalesce(t.placed_by, '') = :actor
+        AND t.status <> 'cancelled'
+    WHERE sku = ANY(:skus) AND active AND products.currency = :currency
+    """
 )
 _PLACE = text(
     """

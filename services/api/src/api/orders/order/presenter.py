@@ -23,6 +23,9 @@ def show_order(order: stored.OrderSnapshot) -> shown.Order:
         fulfillment_status=status.fulfillment_status(order),
         version=order.version,
         currency=order.currency,
+        shipping=shown.OrderShipping(
+            method=order.shipping_method, amount=_money(order.shipping, order.currency)
+        ),
         totals=_totals(order),
         lines=[_line(line, order.currency) for line in order.lines],
         holds=[

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 
+from fastapi import Request
 from shared.contracts.errors import NotFound
 from shared.database.kernel.unit_of_work import CHANNEL
 from shared.database.orders.snapshot import OrderSnapshot, read_order, read_orders
@@ -11,8 +12,8 @@ from sqlalchemy import text
 from api.http.auth import Principal
 from api.http.paging import moment
 from api.http.paging import text as text_of
+from api.http.services import Services
 from api.orders.order.schemas import OrderQuery
-from api.services import Services
 
 POLL_SECONDS = 1.0
 """Behind LISTEN, for a wake-up that got lost."""
@@ -65,7 +66,7 @@ async def order_when(
 
 
 async def page_of_orders(
-    services: Services, query: OrderQuery, customer: str | None
+    request: Request, services: Services, query: OrderQuery, customer: str | None
 ) -> Sequence[str]:
     """One more than the page holds, newest first; only a `customer`'s if given. As
     `parse_orders` takes them."""
@@ -99,7 +100,7 @@ async def page_of_orders(
         where("o.created_at >= :created_from", created_from=query.created_from)
     if query.created_to is not None:
         where("o.created_at < :created_to", created_to=query.created_to)
-    position = query.position(moment, text_of)
+    position = query.position(request, moment, text_of)
     if position is not None:
         where("(o.created_at, o.id) < (:at, :id)", at=position[0], id=position[1])
     ids = (

@@ -17,6 +17,8 @@ from api.http.openapi import keyed, problems, response_headers
 from api.http.paging import page_response
 from api.http.problems import Problem, invalid
 from api.http.schemas import Page
+from api.http.services import ApiServices
+from api.orders.commands import commands
 from api.orders.order import queries
 from api.orders.order.acceptance import (
     check_customers_order,
@@ -28,7 +30,6 @@ from api.orders.order.presenter import show_order
 from api.orders.order.quantities import check_quantities
 from api.orders.order.schemas import NewOrder, Order, OrderQuery
 from api.orders.paths import OrderPath
-from api.services import ApiServices
 
 router = APIRouter(prefix="/v1", tags=["orders"])
 
@@ -57,10 +58,10 @@ async def place_order(
         str | None, Header(description="`wait=10`: answer when it is decided.")
     ] = None,
 ) -> Response:
-    """Place an order. It is accepted also while Temporal is down.
+    """Place an order. The API accepts it while Temporal is down, too.
 
-    With `Prefer: wait=N` the answer comes once the order is confirmed, cancelled, or
-    waits for somebody, at most N (30) seconds later.
+    With `Prefer: wait=N` the API answers once the order is confirmed, cancelled or on
+    hold, at the latest after N seconds (at most 30).
     """
     seconds = _wait_seconds(prefer)
     customer = _customer(caller, wanted)
@@ -82,7 +83,7 @@ async def place_order(
     if "idempotency-replayed" not in placed.headers:
         PLACED.inc()
     # A repeat comes when the first request broke off, maybe before this.
-    await services.commands.start(order_id)
+    await commands(services).start(order_id)
     if not seconds:
         return placed
     return await _decided(services, order_id, seconds, placed)
@@ -105,7 +106,7 @@ async def get_order(
         str | None, Header(description="ETags of what is known: 304 if one fits.")
     ] = None,
 ) -> Response:
-    """An order as it is now. A customer sees their own."""
+    """Show an order as it is now. Customers see their own."""
     order = await queries.visible_order(services, caller, order_id, "orders:read")
     headers = {"ETag": etag(order), **_CACHE}
     if if_none_match is not None and _matches(if_none_match, etag(order)):
@@ -120,9 +121,9 @@ async def list_orders(
     query: Annotated[OrderQuery, Query()],
     services: ApiServices,
 ) -> Response:
-    """Newest first. A customer sees their own."""
+    """List orders, newest first. Customers see their own."""
     customer = None if caller.may("orders:read") else caller.subject
-    rows = await queries.page_of_orders(services, query, customer)
+    rows = await queries.page_of_orders(request, services, query, customer)
     # Two hundred large orders take seconds: in a thread, so that others are served.
     return await asyncio.to_thread(_page, request, query.limit, rows)
 

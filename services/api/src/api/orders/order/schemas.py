@@ -7,9 +7,7 @@ from pydantic import (
     AfterValidator,
     ConfigDict,
     Field,
-    StringConstraints,
     WithJsonSchema,
-    model_validator,
 )
 from pydantic.config import JsonDict
 from shared.contracts.orders.states import (
@@ -20,6 +18,7 @@ from shared.contracts.orders.states import (
     ShipmentStatus,
 )
 
+from api.http.forms import written_as
 from api.http.paging import ListQuery, Moment
 from api.http.schemas import (
     Address,
@@ -29,6 +28,7 @@ from api.http.schemas import (
     Line,
     LineQuantity,
     Lines,
+    Locale,
     Many,
     Money,
     Note,
@@ -45,12 +45,19 @@ from api.http.schemas import (
 _NO_BLANK = r"[^\x00-\x20\x7f-\x9f]"
 Reference = Annotated[
     str,
-    StringConstraints(
-        pattern=rf"^{_NO_BLANK}([^\x00-\x1f\x7f-\x9f]{{0,98}}{_NO_BLANK})?$"
+    written_as(
+        rf"^{_NO_BLANK}([^\x00-\x1f\x7f-\x9f]{{0,98}}{_NO_BLANK})?$",
+        "a text of up to 100 characters without blanks around it",
     ),
     AfterValidator(readable),
 ]
-MetadataKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,40}$")]
+MetadataKey = Annotated[
+    str,
+    written_as(
+        r"^[A-Za-z0-9_.-]{1,40}$",
+        "a word of up to 40 letters, digits, dots, dashes and underscores",
+    ),
+]
 
 
 def _plain(value: object) -> object:
@@ -70,13 +77,15 @@ MetadataValue = Annotated[
     WithJsonSchema({"type": ["string", "integer", "boolean"], "maxLength": 500}),
 ]
 Url = Annotated[
-    str, StringConstraints(pattern=r"^https?://[!-~]{1,2000}$", max_length=2000)
-]
-Locale = Annotated[
     str,
-    StringConstraints(max_length=35, pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$"),
+    written_as(r"^https?://[!-~]{1,2000}$", "an address on the web", max_length=2000),
 ]
-PaymentMethod = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,100}$")]
+PaymentMethod = Annotated[
+    str,
+    written_as(
+        r"^[A-Za-z0-9_-]{1,100}$", "the provider's id of a method, such as pm_123"
+    ),
+]
 
 EXAMPLE_ADDRESS: JsonDict = {
     "name": "Ada Example",
@@ -153,26 +162,8 @@ class NewOrder(Request):
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE_ORDER]})
 
 
-class ContactPatch(Request):
-    ship_to: Address | None = None
-    email: Email | None = None
-    phone: Phone | None = None
-
-    @model_validator(mode="after")
-    def _changes_something(self) -> "ContactPatch":
-        if not self.model_fields_set:
-            raise ValueError("must name at least one field")
-        if any(getattr(self, name) is None for name in self.model_fields_set):
-            raise ValueError("must give each field that it names a value")
-        return self
-
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"ship_to": EXAMPLE_ADDRESS}]}
-    )
-
-
 class Cancellation(Request):
-    """Without `lines`, all that has not shipped. `reason` is a category of yours."""
+    """Without `lines`: everything that has not shipped. `reason` is a word of yours."""
 
     lines: Lines[LineQuantity] | None = None
     reason: Category
@@ -225,6 +216,13 @@ class Totals(View):
     captured: Money
     refunded: Money
     refundable: Money
+
+
+class OrderShipping(View):
+    """How it is sent, and for how much."""
+
+    method: str
+    amount: Money
 
 
 class OrderLine(View):
@@ -294,6 +292,7 @@ class Order(View):
     fulfillment_status: FulfillmentStatus
     version: int
     currency: str
+    shipping: OrderShipping
     totals: Totals
     lines: list[OrderLine]
     holds: list[OrderHold]

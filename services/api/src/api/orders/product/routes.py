@@ -1,34 +1,44 @@
 """What is sold, and for how much."""
 
+import hashlib
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from shared.contracts.errors import NotFound
+from shared.database.engine import Connection
 from sqlalchemy import text
 
 from api.http.auth import Principal, allowed
-from api.http.openapi import problems, problems_of_bodies
+from api.http.openapi import problems, problems_of_bodies, response_headers
 from api.http.paging import ListQuery, page_response
 from api.http.paging import text as text_of
-from api.http.problems import invalid
+from api.http.problems import Problem, invalid
 from api.http.schemas import Money, Page
+from api.http.services import ApiServices
 from api.orders.amounts import check_currency, check_part
 from api.orders.paths import SkuPath
 from api.orders.product.schemas import HIGHEST_PRICE, Product, ProductBody
-from api.services import ApiServices
 
 router = APIRouter(prefix="/v1/products", tags=["products"])
 
 
-@router.put("/{sku}", response_model=Product, responses=problems_of_bodies("not-found"))
+@router.put(
+    "/{sku:path}",
+    response_model=Product,
+    responses={200: response_headers("ETag"), **problems_of_bodies("version-mismatch")},
+)
 async def put_product(
     caller: Annotated[Principal, allowed("catalogue:write")],
     sku: SkuPath,
     wanted: ProductBody,
     services: ApiServices,
+    if_match: Annotated[
+        str | None, Header(description="The ETag of the product as it was seen.")
+    ] = None,
 ) -> Response:
-    """Create or replace. Orders that are placed keep the price they were placed at."""
+    """Create or replace. Orders that are placed keep the price they were placed at.
+    With `If-Match` nothing is replaced that somebody has changed meanwhile."""
     if wanted.price.amount > HIGHEST_PRICE:
         raise invalid("#/price/amount", "less_than_equal", f"At most {HIGHEST_PRICE}")
     check_currency("#/price/currency", wanted.price.currency)
@@ -39,15 +49,17 @@ async def put_product(
         "currency": wanted.price.currency,
     }
     async with services.engine.begin() as connection:
+        if if_match is not None:
+            await _check_unchanged(connection, sku, if_match)
         await connection.execute(_PUT, values)
     return _answer(_show(values))
 
 
-@router.get("/{sku}", response_model=Product, responses=problems("not-found"))
+@router.get("/{sku:path}", response_model=Product, responses=problems("not-found"))
 async def get_product(
     caller: Annotated[Principal, allowed()], sku: SkuPath, services: ApiServices
 ) -> Response:
-    """A product at the price of now."""
+    """Show a product at its current price."""
     async with services.engine.connect() as connection:
         row = (await connection.execute(_ONE, {"sku": sku})).one_or_none()
     if row is None:
@@ -56,6 +68,7 @@ async def get_product(
 
 
 _ONE = text("SELECT * FROM products WHERE sku = :sku")
+_LOCK = text("SELECT * FROM products WHERE sku = :sku FOR UPDATE")
 
 
 @router.get("", response_model=Page[Product], responses=problems())
@@ -65,8 +78,8 @@ async def list_products(
     query: Annotated[ListQuery, Query()],
     services: ApiServices,
 ) -> Response:
-    """All products by SKU, also those that are not sold any more."""
-    position = query.position(text_of) or [""]
+    """List all products by SKU, including those no longer sold."""
+    position = query.position(request, text_of) or [""]
     parameters = {"after": position[0], "rows": query.limit + 1}
     async with services.engine.connect() as connection:
         rows = await connection.execute(_LIST, parameters)
@@ -80,8 +93,26 @@ def _show(row: Mapping[Any, Any]) -> Product:
     return Product.model_validate({**row, "price": price})
 
 
+async def _check_unchanged(connection: Connection, sku: str, if_match: str) -> None:
+    row = (await connection.execute(_LOCK, {"sku": sku})).one_or_none()
+    current = None if row is None else _etag(_show(dict(row)))
+    tags = [tag.strip() for tag in if_match.split(",")]
+    if current is None or (current not in tags and tags != ["*"]):
+        raise Problem("version-mismatch", "The product has changed.")
+
+
+def _etag(product: Product) -> str:
+    """By what a product says: whoever sets it back to that has changed nothing."""
+    digest = hashlib.sha256(product.model_dump_json().encode()).hexdigest()
+    return f'"{digest[:32]}"'
+
+
 def _answer(product: Product) -> Response:
-    return Response(product.model_dump_json(), media_type="application/json")
+    return Response(
+        product.model_dump_json(),
+        media_type="application/json",
+        headers={"ETag": _etag(product)},
+    )
 
 
 _PUT = text(

@@ -5,8 +5,8 @@ from shared.database.orders.snapshot import OrderSnapshot
 from sqlalchemy import text
 
 from api.http.auth import Principal
+from api.http.services import Services
 from api.orders.order import queries
-from api.services import Services
 
 
 async def order_of_refund(

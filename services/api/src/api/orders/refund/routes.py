@@ -12,15 +12,16 @@ from api.http.auth import Principal, allowed
 from api.http.idempotency import Command, Idempotent, StoredResponse
 from api.http.openapi import keyed, problems, response_headers
 from api.http.problems import invalid
-from api.kernel.notes import keep_note
+from api.http.services import ApiServices
 from api.orders.amounts import check_part
+from api.orders.commands import commands
 from api.orders.lines import of_command
+from api.orders.notes import keep_note
 from api.orders.order import queries
 from api.orders.paths import OrderPath, RefundPath
 from api.orders.refund import schemas as shown
 from api.orders.refund.presenter import show_refund
 from api.orders.refund.queries import order_of_refund
-from api.services import ApiServices
 
 router = APIRouter(prefix="/v1", tags=["refunds"])
 
@@ -46,15 +47,19 @@ async def refund_order(
     idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
-    """Give money back: the price of lines, shipped or not, or an amount. Above what
-    one person may give back alone, a second one has to release its hold."""
+    """Refund the price of lines, shipped or not, or an amount. Above the clerk's limit
+    the refund waits until a second person releases its hold."""
     order = await queries.order(services, order_id)
     _check(order, wanted)
 
     async def work(command: Command) -> StoredResponse:
         refund_id = command.memo["refund_id"]
-        await keep_note(services.engine, command.key, order_id, wanted.note)
-        requested = await services.commands.refund(
+        await keep_note(
+            *(services.engine, command.key, order_id, wanted.note),
+            actor=caller.subject,
+            about=refund_id,
+        )
+        requested = await commands(services).refund(
             refund_id,
             workflows.Refund.request,
             models.RequestRefund(
@@ -102,6 +107,6 @@ async def get_refund(
     refund_id: RefundPath,
     services: ApiServices,
 ) -> Response:
-    """A refund as it is now. A customer sees their own."""
+    """Show a refund as it is now. Customers see their own."""
     order = await order_of_refund(services, caller, refund_id)
     return StoredResponse(200, show_refund(order, refund_id)).response()

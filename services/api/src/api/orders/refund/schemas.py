@@ -45,8 +45,8 @@ class NewRefund(Request):
 
 
 class Refund(View):
-    """`amount` is all of it; `shipping` of that is for the shipping. `hold` waits for
-    a second person, because it is large or because the provider refused it."""
+    """`amount` includes `shipping`. `hold`: a second person decides, because the refund
+    is large or the provider refused it."""
 
     id: str
     order_id: str

@@ -9,9 +9,9 @@ from shared.contracts.orders.states import ReturnStatus
 from sqlalchemy import text
 
 from api.http.auth import Principal
+from api.http.services import Services
 from api.orders.order.schemas import OrderHold
 from api.orders.return_ import schemas as shown
-from api.services import Services
 
 READERS = ("orders:read", "fulfil")
 """Who sees everybody's: the warehouse has to know what comes."""

@@ -13,14 +13,15 @@ from api.http.openapi import keyed, problems, response_headers
 from api.http.paging import moment, page_response
 from api.http.paging import text as text_of
 from api.http.schemas import Page
-from api.kernel.notes import keep_note
+from api.http.services import ApiServices, Services
+from api.orders.commands import commands
+from api.orders.notes import keep_note
 from api.orders.order import queries
 from api.orders.paths import OrderPath, ReturnPath
 from api.orders.return_ import schemas as shown
 from api.orders.return_.presenter import show_return as show
 from api.orders.return_.queries import READERS, Return, page_of_returns, read_return
 from api.orders.shipment.labels import fetch_label
-from api.services import ApiServices, Services
 
 router = APIRouter(prefix="/v1", tags=["returns"])
 
@@ -41,14 +42,18 @@ async def return_order(
     idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
-    """Ask to send goods back. Most returns are `approved` at once; a `requested` one
-    waits for somebody's approval."""
+    """Ask to send goods back. Most returns are `approved` at once; a clerk decides
+    about one that stays `requested`."""
     await queries.require_sight(services, caller, order_id, "orders:operate")
 
     async def work(command: Command) -> StoredResponse:
         return_id = command.memo["return_id"]
-        await keep_note(services.engine, command.key, order_id, wanted.note)
-        await services.commands.return_(
+        await keep_note(
+            *(services.engine, command.key, order_id, wanted.note),
+            actor=caller.subject,
+            about=return_id,
+        )
+        await commands(services).return_(
             return_id,
             workflows.Return.request,
             models.RequestReturn(
@@ -75,8 +80,8 @@ async def list_returns(
     query: Annotated[shown.ReturnQuery, Query()],
     services: ApiServices,
 ) -> Response:
-    """Newest first; a customer sees their own."""
-    position = query.position(moment, text_of)
+    """List returns, newest first. Customers see their own."""
+    position = query.position(request, moment, text_of)
     after = (position[0], position[1]) if position else None
     customer = None if caller.may(*READERS) else caller.subject
     returns = await page_of_returns(services, query, customer, after)
@@ -93,7 +98,7 @@ async def get_return(
     return_id: ReturnPath,
     services: ApiServices,
 ) -> Response:
-    """A return as it is now. A customer sees their own."""
+    """Show a return as it is now. Customers see their own."""
     return StoredResponse(
         200, show(await read_return(services, caller, return_id))
     ).response()
@@ -112,8 +117,7 @@ async def get_return_label(
     return_id: ReturnPath,
     services: ApiServices,
 ) -> Response:
-    """The label for the way back, which the customer prints. `no-label`: they choose
-    the carrier themselves."""
+    """Fetch the label for the way back. `no-label`: the customer picks a carrier."""
     found = await read_return(services, caller, return_id)
     label = await fetch_label(services.http, services.settings, found)
     return Response(label, media_type="application/pdf")
@@ -131,7 +135,7 @@ async def approve_return(
     idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
-    """Let the goods come. Never by the person who asked for it."""
+    """Approve a return. Whoever asked for it cannot approve it."""
     return await _decide(caller, return_id, wanted, idempotent, services, approved=True)
 
 
@@ -147,7 +151,7 @@ async def reject_return(
     idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
-    """Do not take the goods back."""
+    """Reject a return: the customer keeps the goods."""
     return await _decide(
         caller, return_id, wanted, idempotent, services, approved=False
     )
@@ -165,8 +169,12 @@ async def _decide(
     asked = await read_return(services, caller, return_id)
 
     async def work(command: Command) -> StoredResponse:
-        await keep_note(services.engine, command.key, asked.order_id, wanted.note)
-        await services.commands.return_(
+        await keep_note(
+            *(services.engine, command.key, asked.order_id, wanted.note),
+            actor=caller.subject,
+            about=return_id,
+        )
+        await commands(services).return_(
             return_id,
             workflows.Return.decide,
             models.DecideReturn(
@@ -194,11 +202,11 @@ async def receive_return(
     idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
-    """The goods are here, in time or late. What is accepted is paid back."""
+    """Record goods that arrived, in time or late. Accepted units are refunded."""
     expected = await read_return(services, caller, return_id)
 
     async def work(command: Command) -> StoredResponse:
-        await services.commands.return_(
+        await commands(services).return_(
             return_id,
             workflows.Return.receive,
             models.ReceiveReturn(
@@ -212,7 +220,7 @@ async def receive_return(
             ),
         )
         services.in_background(
-            services.commands.allocate(*_restocked(expected, wanted))
+            commands(services).allocate(*_restocked(expected, wanted))
         )
         return StoredResponse(200, show(await read_return(services, caller, return_id)))
 

@@ -87,7 +87,7 @@ class ReturnLine(View):
 
 
 class Return(View):
-    """The goods are awaited until `due_at`. `hold` waits for somebody's approval."""
+    """The goods must arrive by `due_at`. `hold`: a clerk has yet to approve it."""
 
     id: str
     order_id: str

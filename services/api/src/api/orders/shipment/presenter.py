@@ -6,7 +6,10 @@ from api.orders.shipment.queries import Shipment
 
 def show_shipment(shipment: Shipment) -> shown.Shipment:
     known = shipment.model_dump(
-        exclude={"number", "lines", "label_ref", "label_url", "on_hold"}
+        exclude={
+            *("number", "shipping_method", "lines", "label_ref", "label_url"),
+            "on_hold",
+        }
     )
     lines = [
         shown.ShipmentLine(
@@ -17,6 +20,7 @@ def show_shipment(shipment: Shipment) -> shown.Shipment:
     return shown.Shipment(
         **known,
         order_number=shipment.number,
+        shipping=shown.ShipmentShipping(method=shipment.shipping_method),
         lines=lines,
         on_hold=shipment.on_hold or [],
         label=shipment.label_ref is not None,

@@ -8,8 +8,8 @@ from shared.contracts.errors import NotFound
 from shared.contracts.orders.states import ShipmentStatus
 from sqlalchemy import text
 
+from api.http.services import Services
 from api.orders.shipment import schemas as shown
-from api.services import Services
 
 
 class Line(BaseModel):
@@ -25,6 +25,7 @@ class Shipment(BaseModel):
     id: str
     order_id: str
     number: int
+    shipping_method: str
     status: ShipmentStatus
     location: str
     lines: list[Line] | None
@@ -47,6 +48,23 @@ async def read_shipment(services: Services, shipment_id: str) -> Shipment:
     if not found:
         raise NotFound(f"shipment {shipment_id}")
     return found[0]
+
+
+async def read_recipient(services: Services, shipment: Shipment) -> shown.Recipient:
+    """Whoever packs it needs it; it is in no answer that is kept."""
+    async with services.engine.connect() as connection:
+        row = await connection.scalar(_RECIPIENT, {"id": shipment.order_id})
+    return shown.Recipient.model_validate_json(row)
+
+
+_RECIPIENT = text(
+    """
+    SELECT json_build_object('ship_to', ship_to, 'phone', phone, 'notes', (
+      SELECT coalesce(json_agg(text ORDER BY at, key), '[]'::json) FROM notes
+      WHERE subject = c.order_id))::text
+    FROM contacts c WHERE order_id = :id
+    """
+)
 
 
 async def page_of_shipments(
@@ -81,7 +99,7 @@ async def _read(
 _SHIPMENTS = """
 SELECT row_to_json(whole)::text FROM (
   SELECT s.*,
-    (SELECT o.number FROM orders o WHERE o.id = s.order_id) AS number,
+    o.number, o.shipping_method,
     (SELECT json_agg(i ORDER BY i.line) FROM (
        SELECT l.line, l.sku, l.name, i.qty
        FROM shipment_lines i JOIN order_lines l USING (order_id, line)
@@ -89,6 +107,6 @@ SELECT row_to_json(whole)::text FROM (
     (SELECT json_agg(DISTINCT h.reason) FROM holds h
      WHERE h.root = s.order_id AND h.released_at IS NULL
        AND h.subject IN (s.id, s.order_id)) AS on_hold
-  FROM shipments s WHERE {which}
+  FROM shipments s JOIN orders o ON o.id = s.order_id WHERE {which}
 ) whole
 """

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from shared.contracts.errors import Refusal
 from shared.contracts.orders import models, workflows
-from shared.contracts.orders.states import ShipmentStatus
+from shared.contracts.orders.states import HoldReason, ShipmentStatus
 from shared.database.orders.snapshot import OrderSnapshot
 
 from api.http.auth import Principal, allowed
@@ -14,8 +14,11 @@ from api.http.openapi import keyed, problems
 from api.http.paging import moment, page_response
 from api.http.paging import text as text_of
 from api.http.schemas import Nothing, Page
-from api.orders.commands import Ended, NoAnswer
+from api.http.services import ApiServices, Services
+from api.kernel.personal_data import log_read
+from api.orders.commands import Ended, NoAnswer, commands
 from api.orders.lines import of_command
+from api.orders.order import queries
 from api.orders.paths import ShipmentPath
 from api.orders.shipment import schemas as shown
 from api.orders.shipment.labels import fetch_label
@@ -23,9 +26,9 @@ from api.orders.shipment.presenter import show_shipment
 from api.orders.shipment.queries import (
     Shipment,
     page_of_shipments,
+    read_recipient,
     read_shipment,
 )
-from api.services import ApiServices, Services
 
 router = APIRouter(prefix="/v1/shipments", tags=["shipments"])
 
@@ -37,8 +40,8 @@ async def list_shipments(
     query: Annotated[shown.ShipmentQuery, Query()],
     services: ApiServices,
 ) -> Response:
-    """Oldest first: what has waited longest is packed next."""
-    position = query.position(moment, text_of)
+    """List parcels, oldest first: the one that waits longest is packed next."""
+    position = query.position(request, moment, text_of)
     after = (position[0], position[1]) if position else None
     shipments = await page_of_shipments(services, query, after)
     return page_response(
@@ -47,15 +50,26 @@ async def list_shipments(
 
 
 @router.get(
-    "/{shipment_id}", response_model=shown.Shipment, responses=problems("not-found")
+    "/{shipment_id}",
+    response_model=shown.ShipmentToPack,
+    responses=problems("not-found"),
 )
 async def get_shipment(
     caller: Annotated[Principal, allowed("fulfil", "orders:read")],
     shipment_id: ShipmentPath,
     services: ApiServices,
 ) -> Response:
-    """A parcel as it is now."""
-    return (await _answer(services, shipment_id)).response()
+    """A parcel as it is now, and for whoever packs it, where it goes: that they have
+    read it is logged."""
+    shipment = await read_shipment(services, shipment_id)
+    recipient = None
+    if caller.may("fulfil", "contacts:read"):
+        recipient = await read_recipient(services, shipment)
+        log_read(caller, "recipient", shipment.order_id)
+    shown_to = shown.ShipmentToPack(
+        **dict(show_shipment(shipment)), recipient=recipient
+    )
+    return StoredResponse(200, shown_to).response()
 
 
 @router.post(
@@ -76,14 +90,14 @@ async def pack_shipment(
     idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
-    """Take the money, then buy the label. 202 if one of them takes its time."""
+    """Capture the payment, then buy the label. 202: one of them is still under way."""
     shipment = await read_shipment(services, shipment_id)
 
     async def work(command: Command) -> StoredResponse:
         try:
-            await services.commands.shipment(
+            await commands(services).parcel(
                 shipment_id,
-                workflows.Shipment.pack,
+                workflows.Order.pack,
                 models.Pack(
                     order_id=shipment.order_id,
                     key=command.key,
@@ -99,9 +113,37 @@ async def pack_shipment(
             if begun.parcel is None:
                 raise
             return StoredResponse(202, show_shipment(begun))
-        return await _answer(services, shipment_id)
+        return await _packed(services, shipment)
 
     return await idempotent.run(caller, wanted, work)
+
+
+async def _packed(services: Services, shipment: Shipment) -> StoredResponse:
+    """What became of a parcel that was picked, as soon as that is known. Raises
+    `Refusal` payment-failed, on-hold."""
+    order = await queries.order_when(
+        services,
+        shipment.order_id,
+        lambda order: _is_decided(order, shipment.id),
+        services.settings.api_command_timeout.total_seconds(),
+    )
+    ready = order.shipment(shipment.id).status is ShipmentStatus.READY
+    held = _holds(order, shipment.id)
+    if ready and HoldReason.PAYMENT in held:
+        raise Refusal("payment-failed", "The payment for this parcel failed.")
+    if ready and held:
+        raise Refusal("on-hold", f"On hold: {', '.join(held)}.", holds=held)
+    answer = await _answer(services, shipment.id)
+    return StoredResponse(202, answer.body) if ready else answer
+
+
+def _is_decided(order: OrderSnapshot, shipment_id: str) -> bool:
+    over = order.shipment(shipment_id).status is not ShipmentStatus.READY
+    return over or bool(_holds(order, shipment_id))
+
+
+def _holds(order: OrderSnapshot, shipment_id: str) -> list[HoldReason]:
+    return [h.reason for h in order.holds if h.subject in (order.id, shipment_id)]
 
 
 @router.post(
@@ -116,13 +158,13 @@ async def ship_shipment(
     idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
-    """The parcel was handed to the carrier."""
+    """Record that the carrier has taken the parcel."""
     shipment = await read_shipment(services, shipment_id)
 
     async def work(command: Command) -> StoredResponse:
-        await services.commands.shipment(
+        await commands(services).parcel(
             shipment_id,
-            workflows.Shipment.ship,
+            workflows.Order.ship,
             models.Ship(
                 order_id=shipment.order_id,
                 key=command.key,
@@ -141,7 +183,13 @@ async def ship_shipment(
 @router.post(
     "/{shipment_id}/cancel",
     response_model=shown.Shipment,
-    responses=keyed("not-found", "wrong-state"),
+    responses={
+        202: {
+            "model": shown.Shipment,
+            "description": "Cancelled once its payment is settled; look again.",
+        },
+        **keyed("not-found", "wrong-state"),
+    },
 )
 async def cancel_shipment(
     caller: Annotated[Principal, allowed("fulfil", "orders:operate")],
@@ -150,13 +198,13 @@ async def cancel_shipment(
     services: ApiServices,
     wanted: Nothing | None = None,
 ) -> Response:
-    """Take it apart: what was in it is planned anew, and is not paid for again."""
+    """Cancel a parcel: its units go into a new one, and nobody pays for them twice."""
     shipment = await read_shipment(services, shipment_id)
 
     async def work(command: Command) -> StoredResponse:
-        await services.commands.shipment(
+        await commands(services).parcel(
             shipment_id,
-            workflows.Shipment.cancel,
+            workflows.Order.cancel_shipment,
             models.CancelShipment(
                 order_id=shipment.order_id,
                 key=command.key,
@@ -165,7 +213,15 @@ async def cancel_shipment(
             ),
             _refuse(shipment),
         )
-        return await _answer(services, shipment_id)
+        order = await queries.order_when(
+            services,
+            shipment.order_id,
+            lambda order: order.shipment(shipment_id).cancel_wanted is None,
+            services.settings.api_command_timeout.total_seconds(),
+        )
+        waits = order.shipment(shipment_id).cancel_wanted is not None
+        answer = await _answer(services, shipment_id)
+        return StoredResponse(202, answer.body) if waits else answer
 
     return await idempotent.run(caller, None, work)
 
@@ -183,7 +239,7 @@ async def get_shipment_label(
     shipment_id: ShipmentPath,
     services: ApiServices,
 ) -> Response:
-    """What is stuck on the parcel, as the carrier has it."""
+    """Fetch the parcel's label from the carrier."""
     shipment = await read_shipment(services, shipment_id)
     label = await fetch_label(services.http, services.settings, shipment)
     return Response(label, media_type="application/pdf")

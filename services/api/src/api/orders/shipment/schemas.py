@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field
 from shared.contracts.orders.states import ShipmentStatus
 
 from api.http.paging import ListQuery
-from api.http.schemas import LineNumber, Lines, Request, View, Word
+from api.http.schemas import Address, LineNumber, Lines, Request, View, Word
 
 
 class PickedLine(Request):
@@ -27,7 +27,7 @@ class Parcel(Request):
 
 
 class Pack(Request):
-    """What was picked. Fewer units than planned are a short pick."""
+    """The picked units. Fewer than planned are a short pick."""
 
     lines: Lines[PickedLine]
     parcel: Parcel
@@ -72,15 +72,29 @@ class ShipmentLine(View):
     quantity: int
 
 
+class ShipmentShipping(View):
+    method: str
+
+
+class Recipient(View):
+    """Where a parcel goes, and what people wrote about its order. Nothing is left of
+    an order whose customer was erased."""
+
+    ship_to: Address | None
+    phone: str | None
+    notes: list[str]
+
+
 class Shipment(View):
-    """`packed` means packed and paid; then it has its label. `on_hold` tells why it
-    must not be packed now."""
+    """`packed` means packed and paid, with a label. `on_hold` lists the reasons why the
+    warehouse must not pack it now."""
 
     id: str
     order_id: str
     order_number: int
     status: ShipmentStatus
     location: str
+    shipping: ShipmentShipping
     lines: list[ShipmentLine]
     parcel: Parcel | None
     on_hold: list[str]
@@ -92,3 +106,9 @@ class Shipment(View):
     created_at: datetime
     shipped_at: datetime | None
     delivered_at: datetime | None
+
+
+class ShipmentToPack(Shipment):
+    """`recipient` for whoever packs it, or may read contacts."""
+
+    recipient: Recipient | None

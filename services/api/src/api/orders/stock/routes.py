@@ -13,10 +13,11 @@ from api.http.openapi import keyed, problems
 from api.http.paging import ListQuery, moment, page_response
 from api.http.paging import text as text_of
 from api.http.schemas import Page
+from api.http.services import ApiServices, Services
+from api.orders.commands import commands
 from api.orders.paths import SkuPath
 from api.orders.stock import schemas as shown
 from api.orders.stock.changes import StockChange, change_stock, summed, waited_for
-from api.services import ApiServices, Services
 
 router = APIRouter(prefix="/v1/stock", tags=["stock"])
 
@@ -28,8 +29,8 @@ async def list_stock(
     query: Annotated[shown.StockQuery, Query()],
     services: ApiServices,
 ) -> Response:
-    """What lies where, by SKU and location."""
-    position = query.position(text_of, text_of) or [None, None]
+    """List stock by SKU and location."""
+    position = query.position(request, text_of, text_of) or [None, None]
     parameters = {
         "sku": query.sku,
         "location": query.location,
@@ -47,7 +48,7 @@ async def list_stock(
 
 
 @router.get(
-    "/{sku}/movements",
+    "/{sku:path}/movements",
     response_model=Page[shown.Movement],
     responses=problems("not-found"),
 )
@@ -58,8 +59,8 @@ async def list_stock_movements(
     query: Annotated[ListQuery, Query()],
     services: ApiServices,
 ) -> Response:
-    """Newest first."""
-    position = query.position(moment, text_of) or [None, None]
+    """List what changed the stock of a product, newest first."""
+    position = query.position(request, moment, text_of) or [None, None]
     parameters = {
         "sku": sku,
         "at": position[0],
@@ -89,7 +90,7 @@ async def receive_stock(
     idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
-    """Goods arrived. Orders that wait for them are served, oldest first."""
+    """Record goods that arrived. Waiting orders get them, the oldest first."""
     deltas = summed((line.sku, line.quantity) for line in wanted.lines)
     return await _move(caller, wanted, deltas, idempotent, services)
 
@@ -106,7 +107,7 @@ async def adjust_stock(
     idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
-    """Correct the stock. What is reserved cannot be taken away."""
+    """Correct the stock. Reserved units stay."""
     deltas = summed((line.sku, line.delta) for line in wanted.lines)
     return await _move(caller, wanted, deltas, idempotent, services)
 
@@ -140,7 +141,7 @@ async def _move(
 async def _serve_waiting_orders(services: Services, skus: list[str]) -> None:
     async with services.engine.connect() as connection:
         wanted = await waited_for(connection, skus)
-    await services.commands.allocate(*wanted)
+    await commands(services).allocate(*wanted)
 
 
 _STOCK = text(

@@ -15,7 +15,7 @@ class ReceivedLine(Request):
 
 
 class Receipt(Request):
-    """Goods that arrived; `ref` is the delivery note's number."""
+    """A delivery; `ref` is the number of its note."""
 
     location: Word
     lines: Many[ReceivedLine]
@@ -43,7 +43,7 @@ class AdjustedLine(Request):
 
 
 class Adjustment(Request):
-    """Stock that was counted differently, or is no longer fit for sale."""
+    """A correction after a count, or units that are no longer fit for sale."""
 
     location: Word
     lines: Many[AdjustedLine]
@@ -88,7 +88,7 @@ class StockChanged(View):
 
 
 class Movement(View):
-    """What changed the stock: the sums of all movements are the stock."""
+    """One change of the stock: the stock is the sum of its movements."""
 
     sku: str
     location: str

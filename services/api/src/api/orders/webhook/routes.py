@@ -9,8 +9,8 @@ from sqlalchemy import text
 from api.http.openapi import webhook_problems
 from api.http.problems import Problem
 from api.http.rate_limits import address_of
+from api.http.services import ApiServices
 from api.orders.webhook.signatures import Received, Verify, carrier, easypost, stripe
-from api.services import ApiServices
 from api.settings import ApiSettings
 
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
@@ -32,7 +32,7 @@ SOURCES = ("stripe", "carrier", "easypost")
 async def receive_webhook(
     source: str, request: Request, services: ApiServices
 ) -> dict[str, bool]:
-    """200 once it is stored, and again for each repeat of it."""
+    """Store a signed webhook. Each repeat gets 200 as well."""
     verify, secret = _known(services.settings, source)
     try:
         received = verify(secret, request.headers, await request.body())

@@ -19,9 +19,10 @@ from shared.database.orders.snapshot import OrderSnapshot
 from temporalio.client import WorkflowExecutionDescription, WorkflowExecutionStatus
 
 from api.http.problems import Unavailable
+from api.http.services import Services
+from api.orders.commands import commands
 from api.orders.workflow.schemas import PendingActivity, Process
 from api.orders.workflow.waiting import waiting_for
-from api.services import Services
 
 
 @dataclass(frozen=True)
@@ -61,11 +62,11 @@ def beside(order: OrderSnapshot) -> Iterator[Beside]:
 async def resume(services: Services, order: OrderSnapshot) -> None:
     """Start whatever of the order should run and does not, and have it look. Raises
     `Unavailable`; safe to repeat."""
-    if not await services.commands.start(order.id, again=True):
+    if not await commands(services).start(order.id, again=True):
         raise Unavailable("Temporal does not answer; please repeat.")
-    await services.commands.nudge(order.id)
+    await commands(services).nudge(order.id)
     for missing in beside(order):
-        await services.commands.begin(missing.run, missing.ref, missing.workflow_id)
+        await commands(services).begin(missing.run, missing.ref, missing.workflow_id)
 
 
 async def process_of(services: Services, order: OrderSnapshot) -> Process:
@@ -73,7 +74,7 @@ async def process_of(services: Services, order: OrderSnapshot) -> Process:
     running: bool | None = None
     pending: list[PendingActivity] = []
     try:
-        found = await services.commands.describe(workflow_id)
+        found = await commands(services).describe(workflow_id)
         running = found is not None and _runs(found)
         async for description in _family(services, order, found):
             pending.extend(_attempts(description))
@@ -101,7 +102,7 @@ async def _family(
         children = found.raw_description.pending_children
         others += [child.workflow_id for child in children]
     for workflow_id in others:
-        description = await services.commands.describe(workflow_id)
+        description = await commands(services).describe(workflow_id)
         if description is not None and _runs(description):
             yield description
 

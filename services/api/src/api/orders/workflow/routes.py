@@ -9,11 +9,11 @@ from api.http.auth import Principal, allowed
 from api.http.idempotency import Command, Idempotent, StoredResponse
 from api.http.openapi import keyed, problems
 from api.http.schemas import Nothing
+from api.http.services import ApiServices
 from api.orders.order import queries
 from api.orders.paths import OrderPath
 from api.orders.workflow.executions import process_of, resume
 from api.orders.workflow.schemas import Process, Resumed
-from api.services import ApiServices
 
 router = APIRouter(prefix="/v1/orders/{order_id}", tags=["operators"])
 
@@ -24,7 +24,7 @@ async def get_process(
     order_id: OrderPath,
     services: ApiServices,
 ) -> Response:
-    """What the order waits for, since when, and what happens if nobody acts."""
+    """Show what the order waits for, since when, and what happens if nobody acts."""
     order = await queries.order(services, order_id)
     process = await process_of(services, order)
     return Response(process.model_dump_json(), media_type="application/json")
@@ -43,8 +43,8 @@ async def resume_order(
     services: ApiServices,
     wanted: Nothing | None = None,
 ) -> Response:
-    """Start the workflow again if it is lost or was terminated, and have it look at
-    the facts in any case. Safe at any moment: what is done is not done again."""
+    """Restart the order's workflow if it is lost or was terminated; in any case it
+    looks at the order again. Safe at any time: no step is repeated."""
     await queries.order(services, order_id)
 
     async def work(_: Command) -> StoredResponse:

@@ -7,8 +7,8 @@ from api.http.schemas import View
 
 
 class WaitingFor(View):
-    """`since` when, until `due_at` if it has an end, and what happens `then` if nobody
-    acts. `hold_id` is what to release."""
+    """`then` is what happens at `due_at` if nobody acts. `hold_id` is the hold to
+    release."""
 
     what: Literal[
         "decision",
@@ -29,7 +29,7 @@ class WaitingFor(View):
 
 
 class PendingActivity(View):
-    """What a workflow tries at this moment. `attempt` counts from 1."""
+    """A step that a workflow is trying. `attempt` counts from 1."""
 
     workflow_id: str
     type: str
@@ -39,8 +39,8 @@ class PendingActivity(View):
 
 
 class Process(View):
-    """`running` is null while Temporal does not answer; the rest is true all the
-    same."""
+    """`running` is null while Temporal does not answer; everything else comes from the
+    database."""
 
     workflow_id: str
     running: bool | None

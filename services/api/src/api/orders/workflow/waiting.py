@@ -5,14 +5,13 @@ All of it is read from the facts, so a lost or stuck workflow hides nothing.
 
 from collections.abc import Iterator
 
+from shared.contracts.orders.holds import HOLDS, silence_of
 from shared.contracts.orders.states import (
-    DECISIONS,
     HoldReason,
     MoneyKind,
     MoneyStatus,
     ReturnStatus,
     ShipmentStatus,
-    silence_means,
 )
 from shared.database.orders.snapshot import (
     Hold,
@@ -38,7 +37,7 @@ def waiting_for(order: OrderSnapshot) -> list[WaitingFor]:
 
 
 def _decision(hold: Hold) -> WaitingFor:
-    decisions = ", ".join(DECISIONS[hold.reason])
+    decisions = ", ".join(HOLDS[hold.reason].decisions)
     return WaitingFor(
         what="decision",
         subject=hold.subject,
@@ -56,7 +55,7 @@ def _silence(hold: Hold) -> str:
         return "It waits for ever."
     if hold.escalated_at is not None:
         return "It has been escalated and waits for ever."
-    meant = silence_means(hold.reason, hold.subject)
+    meant = silence_of(hold.reason, hold.subject)
     return f"Decided as {meant}." if meant else "It is escalated."
 
 

@@ -31,6 +31,9 @@ T = TypeVar("T")
 EXPAND = ["latest_charge"]
 MISSING = "resource_missing"
 
+CAPTURED_FOR = "captured_for"
+"""In the metadata: what the last capture was for. There is one at a time."""
+
 # A human waits for most of these; Stripe answers nearly all within two seconds.
 TIMEOUT = timedelta(seconds=25)
 
@@ -194,9 +197,13 @@ class StripePayments:
                     yield ref
 
     async def capture(
-        self, ref: str, amount: int, *, final: bool, key: str
+        self, ref: str, amount: int, *, final: bool, what: str, key: str
     ) -> ProviderPayment:
-        params: dict[str, Any] = {"amount_to_capture": amount, "expand": EXPAND}
+        params: dict[str, Any] = {
+            "amount_to_capture": amount,
+            "metadata": {CAPTURED_FOR: what},
+            "expand": EXPAND,
+        }
         if not final:
             params["final_capture"] = False
         try:
@@ -351,6 +358,7 @@ def _payment(intent: stripe.PaymentIntent) -> ProviderPayment:
         failure=(seen.get("last_payment_error") or {}).get("code"),
         redirect_url=(action.get("redirect_to_url") or {}).get("url"),
         client_secret=seen.get("client_secret") if action else None,
+        captured_for=(seen.get("metadata") or {}).get(CAPTURED_FOR),
     )
 
 

@@ -3,14 +3,10 @@
 from collections.abc import Sequence
 
 from shared.contracts.errors import NotFound, Refusal
+from shared.contracts.holds import decision_not_allowed
+from shared.contracts.orders.holds import HOLDS, due_of, silence_of
 from shared.contracts.orders.models import ReleaseHold
-from shared.contracts.orders.states import (
-    DECISIONS,
-    Decision,
-    HoldReason,
-    OrderStatus,
-    silence_means,
-)
+from shared.contracts.orders.states import Decision, HoldReason, OrderStatus
 from shared.database.kernel.holds import place_hold, release_holds
 from shared.database.kernel.tables import Hold as HoldRow
 from shared.database.kernel.unit_of_work import UnitOfWork
@@ -19,12 +15,7 @@ from shared.database.orders.tables import Order
 from sqlalchemy import text
 
 from worker.orders.hold.effects import effect_of, lines_effect_of
-from worker.orders.hold.policy import (
-    PAYMENT_DUE,
-    PROVIDER_DUE,
-    STOCK_DUE,
-    approval_due,
-)
+from worker.orders.hold.policy import approval_due
 from worker.orders.store import Done, utc_now
 
 # ── opening ─────────────────────────────────────────────────────────────────────
@@ -37,7 +28,7 @@ async def miss_stock(change: UnitOfWork, order_id: str) -> None:
     if back_order:
         await allow_partial(change)
     else:
-        await place_hold(change, HoldReason.STOCK, due_in=STOCK_DUE)
+        await place_hold(change, HoldReason.STOCK, due_in=due_of(HoldReason.STOCK))
 
 
 _BACK_ORDER = text(
@@ -68,7 +59,7 @@ async def ask_for_payment(change: UnitOfWork, why: str, **detail: object) -> Non
     await place_hold(
         change,
         HoldReason.PAYMENT,
-        due_in=PAYMENT_DUE,
+        due_in=due_of(HoldReason.PAYMENT),
         detail={"cause": why, **detail},
     )
 
@@ -81,7 +72,7 @@ async def ask_about_provider(
         change,
         HoldReason.PROVIDER,
         subject=subject,
-        due_in=PROVIDER_DUE,
+        due_in=due_of(HoldReason.PROVIDER),
         detail={"cause": why, **detail},
     )
 
@@ -120,7 +111,7 @@ async def expire(change: UnitOfWork, order: OrderSnapshot, *, hold_id: str) -> D
     hold = _find(order, hold_id)
     if hold is None:
         return Done()
-    silence = silence_means(hold.reason, hold.subject)
+    silence = silence_of(hold.reason, hold.subject)
     if silence is None:
         await change.update(HoldRow, hold.id, escalated_at=utc_now())
         change.event("hold.escalated", hold_id=hold.id, reason=hold.reason)
@@ -148,15 +139,14 @@ async def release(
         raise await _why_not_open(change, command.hold_id)
     if command.actor in await _caused_by(change, order, hold):
         raise Refusal("four-eyes", "Somebody else has to decide about this.")
-    if command.decision not in DECISIONS[hold.reason]:
-        raise Refusal(
-            "decision-not-allowed",
-            f"A hold for {hold.reason} cannot be decided by {command.decision}.",
-            allowed=list(DECISIONS[hold.reason]),
-        )
+    allowed = HOLDS[hold.reason].decisions
+    if command.decision not in allowed:
+        detail = f"A hold for {hold.reason} does not allow {command.decision}."
+        raise decision_not_allowed(hold.reason, allowed, detail)
     on_lines = lines_effect_of(hold, command.decision)
     if command.lines and on_lines is None:
-        raise Refusal("decision-not-allowed", "Only cancel_lines takes lines.")
+        detail = "Only cancel_lines takes lines."
+        raise decision_not_allowed(hold.reason, allowed, detail)
     await release_holds(change, command.decision, hold_id=hold.id, note_key=command.key)
     if command.lines and on_lines is not None:
         wanted = {item.line: item.quantity for item in command.lines}

@@ -7,7 +7,9 @@ defined. `registration` imports them all and calls `check_silences`.
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
-from shared.contracts.orders.states import SILENCE_MEANS, Decision, HoldReason
+from shared.contracts.orders.holds import HOLDS
+from shared.contracts.orders.names import SubjectKind, kind_of
+from shared.contracts.orders.states import Decision, HoldReason
 from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import Hold, OrderSnapshot
 
@@ -44,7 +46,9 @@ def decides_lines(reason: HoldReason, decision: Decision) -> Callable[[L], L]:
 
 
 def effect_of(hold: Hold, decision: Decision) -> Effect | None:
-    return _effects.get((hold.reason, decision, hold.subject.startswith("ret_")))
+    return _effects.get(
+        (hold.reason, decision, kind_of(hold.subject) is SubjectKind.RETURN)
+    )
 
 
 def lines_effect_of(hold: Hold, decision: Decision) -> LinesEffect | None:
@@ -54,5 +58,6 @@ def lines_effect_of(hold: Hold, decision: Decision) -> LinesEffect | None:
 def check_silences() -> None:
     """Raises `LookupError` for a default decision that would do nothing: its hold would
     be retried for as long as the order lives."""
-    for reason, decision in SILENCE_MEANS.items():
-        _effects[reason, decision, False]
+    for reason, rule in HOLDS.items():
+        if rule.silence is not None:
+            _effects[reason, Decision(rule.silence), False]

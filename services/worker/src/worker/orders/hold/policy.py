@@ -5,20 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.contracts.base import HoldId
+from shared.contracts.orders.holds import due_of
 from shared.contracts.orders.models import OpenHold
+from shared.contracts.orders.states import HoldReason
 
 from worker.runtime.level_triggered import Wait
 
-APPROVAL_DUE = timedelta(hours=72)
 APPROVAL_BEFORE_CAPTURE = timedelta(hours=24)
 """An approval that comes later than this before the authorisation ends is too late."""
-STOCK_DUE = timedelta(days=7)
-PAYMENT_DUE = timedelta(hours=72)
-ADDRESS_DUE = timedelta(days=7)
-DELIVERY_DUE = timedelta(days=2)
-REFUND_DUE = timedelta(days=2)
-DIFFERENCE_DUE = timedelta(days=2)
-PROVIDER_DUE = timedelta(hours=4)
 
 
 @dataclass(frozen=True)
@@ -33,7 +27,7 @@ class ExpireHold:
 
 def approval_due(now: datetime, capture_before: datetime | None) -> datetime:
     """The earlier of 72 h and 24 h before the authorisation ends."""
-    due = now + APPROVAL_DUE
+    due = now + due_of(HoldReason.APPROVAL)
     if capture_before is None:
         return due
     return min(due, capture_before - APPROVAL_BEFORE_CAPTURE)

@@ -7,10 +7,12 @@ from datetime import timedelta
 from typing import TypeVar
 from unicodedata import category
 
+from shared.contracts.orders.holds import HOLDS
 from shared.contracts.orders.messages import NOTIFIED_EVENTS
 from shared.contracts.orders.states import HoldReason, OrderStatus
 from shared.database.orders.snapshot import (
     OF_SUBJECT,
+    Hold,
     OrderSnapshot,
     Refund,
     Return,
@@ -20,20 +22,18 @@ from shared.database.rows import Row
 from sqlalchemy import text
 
 from worker.orders.notifications.mail_limit import MailLimit
-from worker.orders.notifications.rendering import render
+from worker.orders.notifications.rendering import Renderer
 from worker.orders.ports import Mail, Mailer
 from worker.orders.store import OrderStore
 from worker.runtime.registry import Message, MessageHandler
 
-R = TypeVar("R", Shipment, Return, Refund)
+R = TypeVar("R", Shipment, Return, Refund, Hold)
 
 _KNOWN = text(
     f"SELECT name, email, locale, ({OF_SUBJECT}) AS snapshot"  # noqa: S608 - our own
     " FROM contacts WHERE order_id = :subject"
 )
 
-HOLDS = (HoldReason.PAYMENT, HoldReason.ADDRESS)
-"""What a customer can put right; other holds are the shop's own business."""
 LONGEST_GREETING = 60
 
 
@@ -46,6 +46,7 @@ class Customers:
         self,
         store: OrderStore,
         mailer: Mailer,
+        renderer: Renderer,
         order_url: str,
         stock_held: timedelta,
         limit: MailLimit,
@@ -53,6 +54,7 @@ class Customers:
         self._store = store
         self._limit = limit
         self._mailer = mailer
+        self._renderer = renderer
         self._order_url = order_url
         self._minutes = math.ceil(stock_held.total_seconds() / 60)
 
@@ -68,7 +70,7 @@ class Customers:
         if template is None or known.email is None:
             return False
         name = greeted_as(known.name)
-        rendered = render(
+        rendered = self._renderer.render(
             template,
             _context(message, order)
             | {
@@ -115,11 +117,10 @@ _HOST = re.compile(r"\w\.\w\w")
 def template_for(message: Message, order: OrderSnapshot) -> str | None:
     """The name of the templates; `None` for what needs no telling (any more)."""
     if message.type in ("hold.placed", "hold.reminded"):
-        reason = message.data["reason"]
-        still_open = any(hold.id == message.data["hold_id"] for hold in order.holds)
-        if order.payment_stopped and reason == HoldReason.PAYMENT:
+        hold = _by_id(order.holds, message.data["hold_id"])
+        if order.payment_stopped and hold and hold.reason is HoldReason.PAYMENT:
             return None  # whoever tries cards out learns nothing
-        return f"hold.{reason}" if reason in HOLDS and still_open else None
+        return _template_for_hold(message, hold) if hold is not None else None
     if message.data.get("after_cancel"):
         return None  # somebody speaks with the customer first
     if message.type == "order.lines_cancelled":
@@ -127,6 +128,16 @@ def template_for(message: Message, order: OrderSnapshot) -> str | None:
         whole = order.status is OrderStatus.CANCELLED
         return None if whole else message.type
     return message.type
+
+
+def _template_for_hold(message: Message, hold: Hold) -> str | None:
+    if not HOLDS[hold.reason].customer_may:
+        return None
+    if hold.reason is HoldReason.STOCK:
+        # That goods are still missing is no news: nor when somebody decides to wait.
+        known = message.type == "hold.reminded" or hold.detail.get("waiting")
+        return None if known else f"hold.{hold.reason}"
+    return f"hold.{hold.reason}"
 
 
 def _context(message: Message, order: OrderSnapshot) -> dict[str, object]:
@@ -138,6 +149,7 @@ def _context(message: Message, order: OrderSnapshot) -> dict[str, object]:
         "shipment": shipment,
         "return_": return_,
         "refund": _by_id(order.refunds, data.get("refund_id")),
+        "hold": _by_id(order.holds, data.get("hold_id")),
         "lines": _lines(order, shipment or return_, message),
         "reminder": message.type == "hold.reminded",
     }
@@ -155,6 +167,8 @@ def _lines(
         units = {item.line: item.qty for item in subject.lines}
     elif "lines" in message.data:
         units = {item["line"]: item["quantity"] for item in message.data["lines"]}
+    elif message.data.get("reason") == HoldReason.STOCK:
+        units = {line.line: line.short for line in order.lines}
     elif message.type == "order.placed":
         units = {line.line: line.qty for line in order.lines}
     else:

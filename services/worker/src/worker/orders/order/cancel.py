@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from shared.contracts.base import LineQuantity
-from shared.contracts.errors import Refusal, StepInFlight
-from shared.contracts.orders.models import Cancelled
+from shared.contracts.errors import Refusal, StepInFlight, nothing_to_cancel
+from shared.contracts.orders.models import Cancel, Cancelled
 from shared.contracts.orders.states import (
     Decision,
     HoldReason,
@@ -23,6 +23,7 @@ from worker.orders.refund import changes as refunds
 from worker.orders.refund.breakdown import owed
 from worker.orders.shipment.changes import cancel_shipment, leave_out
 from worker.orders.stock.changes import add_to_line, give_back, move_stock
+from worker.orders.store import Done
 
 ABOUT_MONEY = (HoldReason.REFUND, HoldReason.DIFFERENCE, HoldReason.DISPUTE)
 """What is wrong with money is still wrong once the order is cancelled."""
@@ -48,7 +49,19 @@ def cancellable(order: OrderSnapshot) -> dict[int, int]:
     }
 
 
-async def cancel_units(
+async def cancel(
+    change: UnitOfWork, order: OrderSnapshot, *, command: Cancel
+) -> Cancelled:
+    """Raises `Refusal` already-cancelled, already-shipped."""
+    if order.status.final:
+        raise nothing_to_cancel(cancelled=order.status is OrderStatus.CANCELLED)
+    wanted = {item.line: item.quantity for item in command.lines}
+    return await cancel_when_possible(
+        change, order, wanted, key=command.key, reason=command.reason
+    )
+
+
+async def cancel_when_possible(
     change: UnitOfWork,
     order: OrderSnapshot,
     wanted: Mapping[int, int],
@@ -56,8 +69,45 @@ async def cancel_units(
     key: str,
     reason: str,
 ) -> Cancelled:
-    """Cancel `wanted` units of lines. Raises `Refusal` already-shipped with what
-    could be cancelled, and `StepInFlight` while a capture is at the provider."""
+    """Cancel `wanted` units of lines, or all where there are none. While a capture is
+    at the provider this is written down, and done by the order's workflow once its
+    outcome is known. Raises `Refusal` already-shipped, and `StepInFlight` where another
+    cancellation waits already."""
+    _check(order, wanted or cancellable(order))
+    if not _is_paying(order):
+        return await cancel_units(
+            *(change, order, wanted or cancellable(order)), key=key, reason=reason
+        )
+    if order.cancel_wanted is not None:
+        raise StepInFlight("Another cancellation waits for a payment.")
+    lines = [[line, units] for line, units in wanted.items()]
+    wish = {"key": key, "actor": change.actor, "reason": reason, "lines": lines}
+    await change.update(Order, order.id, cancel_wanted=wish)
+    change.event("order.cancel_requested", reason=reason)
+    return Cancelled(cancelled=(), pending=True)
+
+
+async def carry_out(change: UnitOfWork, order: OrderSnapshot) -> Done:
+    """Cancel what was wanted while a parcel was being paid for, as far as it has not
+    left the house since."""
+    wish = order.cancel_wanted
+    if wish is None or _is_paying(order):
+        return Done()
+    await change.update(Order, order.id, cancel_wanted=None)
+    possible = {} if order.status.final else cancellable(order)
+    wanted = {line: min(n, possible.get(line, 0)) for line, n in wish["lines"]}
+    left = {line: n for line, n in wanted.items() if n} if wanted else possible
+    if left:
+        change.actor = wish["actor"]
+        await cancel_units(change, order, left, key=wish["key"], reason=wish["reason"])
+    return Done()
+
+
+def _is_paying(order: OrderSnapshot) -> bool:
+    return any(payment.pending(MoneyKind.CAPTURE) for payment in order.payments)
+
+
+def _check(order: OrderSnapshot, wanted: Mapping[int, int]) -> None:
     possible = cancellable(order)
     if not wanted or any(n > possible.get(line, 0) for line, n in wanted.items()):
         raise Refusal(
@@ -67,8 +117,18 @@ async def cancel_units(
                 {"line": line, "quantity": units} for line, units in possible.items()
             ],
         )
-    if any(payment.pending(MoneyKind.CAPTURE) for payment in order.payments):
-        raise StepInFlight("A parcel of this order is being paid for.")
+
+
+async def cancel_units(
+    change: UnitOfWork,
+    order: OrderSnapshot,
+    wanted: Mapping[int, int],
+    *,
+    key: str,
+    reason: str,
+) -> Cancelled:
+    """Cancel `wanted` units of lines, while nothing of them is being paid for."""
+    _check(order, wanted)
     undone = Undone()
     for number, units in sorted(wanted.items()):
         await _cancel_line(change, order, order.line(number), units, undone)
@@ -83,7 +143,8 @@ async def cancel_units(
         lines=[units.model_dump() for units in cancelled],
         reason=reason,
     )
-    whole = wanted == possible and not any(line.shipped for line in order.lines)
+    untouched = not any(line.shipped for line in order.lines)
+    whole = untouched and wanted == cancellable(order)
     if whole:
         await _cancel_order(change, order, reason)
     else:

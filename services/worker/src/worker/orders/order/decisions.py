@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from shared.contracts.errors import Refusal
+from shared.contracts.orders.holds import due_of
 from shared.contracts.orders.states import Decision, HoldReason
 from shared.database.ids import new_id
 from shared.database.kernel.holds import place_hold
@@ -12,8 +13,7 @@ from shared.database.orders.tables import Payment
 
 from worker.orders.hold.changes import allow_partial
 from worker.orders.hold.effects import decides, decides_lines
-from worker.orders.hold.policy import STOCK_DUE
-from worker.orders.order.cancel import cancel_units, cancellable
+from worker.orders.order.cancel import cancel_when_possible, cancellable
 from worker.orders.refund.book import book
 from worker.orders.shipment.changes import cancel_shipment
 
@@ -72,7 +72,7 @@ async def _cancel(
     change: UnitOfWork, order: OrderSnapshot, hold: Hold, wanted: Mapping[int, int]
 ) -> None:
     if wanted:
-        await cancel_units(
+        await cancel_when_possible(
             change, order, wanted, key=hold.id, reason=f"{hold.reason}-hold"
         )
 
@@ -82,7 +82,7 @@ async def _wait_for_stock(change: UnitOfWork, order: OrderSnapshot, hold: Hold) 
     await place_hold(
         change,
         HoldReason.STOCK,
-        due_in=STOCK_DUE,
+        due_in=due_of(HoldReason.STOCK),
         detail={"waiting": True},
         placed_by=hold.placed_by,
     )

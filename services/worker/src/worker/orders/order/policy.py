@@ -1,27 +1,36 @@
-"""The next step of an order."""
+"""The next steps of an order, its parcels and the refunds of its cancellations.
 
-from collections.abc import Collection, Iterable
+A step in PostgreSQL is taken before anything else, one at a time. Steps at a provider
+are taken side by side, one for each subject: what orders them is said here, not by a
+lock, which would die with the workflow's run.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared.contracts.base import PaymentId, ShipmentId
-from shared.contracts.orders.models import LiveShipment, OrderState
+from shared.contracts.base import PaymentId, RefundId, ShipmentId
+from shared.contracts.orders.models import OrderState
 from shared.contracts.orders.states import HoldReason, OrderStatus
 
-from worker.orders.hold.policy import ExpireHold, Remind, overdue_hold, wait_for_people
+from worker.orders.hold.policy import (
+    ExpireHold,
+    Remind,
+    overdue_hold,
+    wait_for_people,
+)
 from worker.orders.options import CLOCKS_APART
-from worker.orders.refund.policy import StartRefunds
+from worker.orders.refund.policy import ASK_AGAIN_AFTER
 from worker.runtime.level_triggered import End, Wait
 
+MONEY_HOLDS = frozenset({HoldReason.PAYMENT, HoldReason.DIFFERENCE, HoldReason.DISPUTE})
+"""While one of these is open, no other money is asked for."""
 
-@dataclass(frozen=True)
-class Reserve:
-    """Reserve stock for every line."""
+Asked = Mapping[RefundId, datetime]
+"""When the provider was last asked how far a refund is, by this run."""
 
 
-@dataclass(frozen=True)
-class Authorize:
-    """Cover the amount that is still to be captured."""
+# ── in PostgreSQL ───────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True)
@@ -35,8 +44,38 @@ class PlanShipments:
 
 
 @dataclass(frozen=True)
-class StartShipments:
-    shipments: tuple[ShipmentId, ...]
+class CarryOutCancel:
+    """Cancel what was wanted while a parcel was being paid for."""
+
+
+@dataclass(frozen=True)
+class CancelOnRequest:
+    """Somebody cancelled the workflow itself, at the Temporal server."""
+
+
+@dataclass(frozen=True)
+class TakeApart:
+    """The same of one parcel."""
+
+    shipment: ShipmentId
+
+
+@dataclass(frozen=True)
+class MissScan:
+    shipment: ShipmentId
+
+
+@dataclass(frozen=True)
+class Complete:
+    """All goods have arrived or were written off."""
+
+
+# ── at a provider ───────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Authorize:
+    """Reserve stock, then cover the amount that is still to be captured."""
 
 
 @dataclass(frozen=True)
@@ -47,130 +86,197 @@ class Release:
 
 
 @dataclass(frozen=True)
-class Complete:
-    """All goods have arrived or were written off."""
+class Capture:
+    shipment: ShipmentId
 
 
-OrderStep = (
-    Reserve
-    | Authorize
+@dataclass(frozen=True)
+class BuyLabel:
+    shipment: ShipmentId
+
+
+@dataclass(frozen=True)
+class VoidLabel:
+    shipment: ShipmentId
+
+
+@dataclass(frozen=True)
+class AskRefund:
+    """Have the money paid back, or hear how far it is."""
+
+    refund: RefundId
+
+
+LocalStep = (
+    CancelOnRequest
     | Confirm
     | PlanShipments
-    | StartShipments
-    | StartRefunds
-    | Release
+    | CarryOutCancel
+    | TakeApart
+    | MissScan
+    | Complete
     | Remind
     | ExpireHold
-    | Complete
-    | Wait
-    | End
 )
+ProviderStep = Authorize | Release | Capture | BuyLabel | VoidLabel | AskRefund
 
 
-MONEY_HOLDS = frozenset({HoldReason.PAYMENT, HoldReason.DIFFERENCE, HoldReason.DISPUTE})
-"""While one of these is open, no other money is asked for."""
+@dataclass(frozen=True)
+class AtProviders:
+    """Steps that are due side by side."""
+
+    steps: tuple[ProviderStep, ...]
 
 
-def next_step(facts: OrderState, running: Collection[str], now: datetime) -> OrderStep:
-    """What an order needs next. `running` are the ids of the shipments and refunds
-    whose workflows are under way."""
-    half_paid = left_half_paid(facts, running)
-    if half_paid is not None:
-        return half_paid
-    overdue = overdue_hold(facts.holds, now)
-    if overdue is not None:
+OrderStep = LocalStep | AtProviders
+
+
+def subject_of(step: ProviderStep) -> str:
+    """Of each subject there is one step at a time."""
+    match step:
+        case Authorize() | Release():
+            return "order"
+        case AskRefund(refund):
+            return refund
+        case _:
+            return step.shipment
+
+
+def next_step(
+    state: OrderState, busy: Collection[str], asked: Asked, now: datetime
+) -> OrderStep | Wait | End:
+    """What an order needs next. `busy` are the subjects whose step is at a provider."""
+    local = _local_step(state, now)
+    if local is not None:
+        return local
+    steps = _at_providers(state, asked, now)
+    due = tuple(step for step in steps if subject_of(step) not in busy)
+    if due:
+        return AtProviders(due)
+    if not busy and _is_over(state):
+        return End()
+    return _wait(state, asked, now)
+
+
+# ── in PostgreSQL ───────────────────────────────────────────────────────────────
+
+
+def _local_step(state: OrderState, now: datetime) -> LocalStep | None:
+    refund_holds = [hold for refund in state.refunds for hold in refund.holds]
+    overdue = overdue_hold([*state.holds, *refund_holds], now)
+    # What silence means may be a cancellation: the one that waits comes first.
+    if overdue is not None and not state.cancel_wanted:
         return overdue
-    refunds = tuple(r for r in facts.pending_refunds if r not in running)
-    if refunds:
-        return StartRefunds(refunds)
-    if facts.status is OrderStatus.CANCELLED:
-        return _undo(facts, running, now)
-    if facts.status is OrderStatus.COMPLETED:
-        return _settle(facts, running, now)
-    if facts.status is OrderStatus.PLACED:
-        return _toward_confirmation(facts, now)
-    return _toward_completion(facts, running, now)
-
-
-def left_half_paid(
-    facts: OrderState, running: Collection[str]
-) -> StartShipments | None:
-    """Parcels whose payment a run before this one has begun. Nothing of the order can
-    be cancelled until they have found out what became of it."""
-    return _to_start((s for s in facts.shipments if s.paying), running)
-
-
-def _toward_confirmation(facts: OrderState, now: datetime) -> OrderStep:
-    held = {hold.reason for hold in facts.holds}
-    if not facts.allocated:
-        return Reserve()
-    if HoldReason.STOCK in held:
-        return _wait(facts, now)
-    if facts.uncovered or facts.authorizing:
-        return _cover(facts, held, now)
-    if held:
-        return _wait(facts, now)
-    return Confirm()
-
-
-def _toward_completion(
-    facts: OrderState, running: Collection[str], now: datetime
-) -> OrderStep:
-    held = {hold.reason for hold in facts.holds if hold.subject == facts.order_id}
-    if facts.unscreened:
+    if state.cancel_wanted and not _paying(state):
+        return CarryOutCancel()
+    for parcel in state.parcels:
+        if parcel.cancel_wanted and not parcel.paying:
+            return TakeApart(parcel.shipment_id)
+        if parcel.watch_until is not None and parcel.watch_until <= now:
+            return MissScan(parcel.shipment_id)
+    if state.status is OrderStatus.PLACED and is_confirmable(state):
         return Confirm()
-    unattended = _unattended(facts, running)
-    if unattended:
-        return unattended
-    if facts.unplanned and not held:
+    if state.status is not OrderStatus.CONFIRMED:
+        return None
+    if state.unscreened:
+        return Confirm()
+    if state.unplanned and not _held(state):
         return PlanShipments()
-    if (facts.uncovered or facts.authorizing) and HoldReason.STOCK not in held:
-        return _cover(facts, held, now)
-    if facts.surplus_payments:
-        return Release(facts.surplus_payments[0])
-    if facts.open_units or any(not s.status.final for s in facts.shipments):
-        return _wait(facts, now)
-    if facts.holds:
-        return _wait(facts, now)
-    return Complete()
+    return Complete() if is_completable(state) else None
 
 
-def _cover(facts: OrderState, held: Collection[HoldReason], now: datetime) -> OrderStep:
-    if not MONEY_HOLDS.isdisjoint(held):
-        return _wait(facts, now)
-    return Authorize()
+def is_confirmable(state: OrderState) -> bool:
+    covered = not (state.uncovered or state.authorizing)
+    return state.allocated and covered and not state.holds
 
 
-def _undo(facts: OrderState, running: Collection[str], now: datetime) -> OrderStep:
-    if facts.authorizing:
-        return Authorize()  # finds out what became of it, so that it can be released
-    return _settle(facts, running, now)
+def is_completable(state: OrderState) -> bool:
+    return not (
+        state.unplanned
+        or state.uncovered
+        or state.authorizing
+        or state.surplus_payments
+        or state.open_units
+        or any(not parcel.status.final for parcel in state.parcels)
+        or state.holds
+    )
 
 
-def _settle(facts: OrderState, running: Collection[str], now: datetime) -> OrderStep:
-    unattended = _unattended(facts, running)
-    if unattended:
-        return unattended
-    if facts.surplus_payments:
-        return Release(facts.surplus_payments[0])
-    if running or facts.holds:
-        return _wait(facts, now)
-    return End()
+def _paying(state: OrderState) -> bool:
+    return any(parcel.paying for parcel in state.parcels)
 
 
-def _unattended(facts: OrderState, running: Collection[str]) -> StartShipments | None:
-    """Parcels to be packed, watched, or whose label is to be given back."""
-    return _to_start(facts.shipments, running)
+def _held(state: OrderState) -> set[HoldReason]:
+    """The reasons for which the order itself is on hold."""
+    return {hold.reason for hold in state.holds if hold.subject == state.order_id}
 
 
-def _to_start(
-    shipments: Iterable[LiveShipment], running: Collection[str]
-) -> StartShipments | None:
-    parcels = tuple(s.shipment_id for s in shipments if s.shipment_id not in running)
-    return StartShipments(parcels) if parcels else None
+# ── at a provider ───────────────────────────────────────────────────────────────
 
 
-def _wait(facts: OrderState, now: datetime) -> Wait:
-    renewal = facts.renew_at and facts.renew_at + CLOCKS_APART
+def _at_providers(
+    state: OrderState, asked: Asked, now: datetime
+) -> Iterator[ProviderStep]:
+    money = _money_step(state)
+    if money is not None:
+        yield money
+    yield from _parcel_steps(state)
+    for refund in state.refunds:
+        last = asked.get(refund.refund_id)
+        due = last is None or last + ASK_AGAIN_AFTER <= now
+        if refund.to_settle and not refund.on_hold and due:
+            yield AskRefund(refund.refund_id)
+
+
+def _money_step(state: OrderState) -> Authorize | Release | None:
+    if state.status.final:
+        if state.authorizing:
+            # To find out what became of it, so that it can be released.
+            return Authorize()
+    elif _has_to_be_covered(state):
+        return Authorize()
+    if state.surplus_payments and state.status is not OrderStatus.PLACED:
+        return Release(state.surplus_payments[0])
+    return None
+
+
+def _has_to_be_covered(state: OrderState) -> bool:
+    if state.status is OrderStatus.PLACED and not state.allocated:
+        return True
+    wanted = bool(state.authorizing or (state.uncovered and not state.cancel_wanted))
+    return wanted and not _held(state) & {HoldReason.STOCK, *MONEY_HOLDS}
+
+
+def _parcel_steps(state: OrderState) -> Iterator[ProviderStep]:
+    """One capture at a time: its price depends on what was captured before."""
+    may_pay = not _paying(state) and not state.cancel_wanted
+    for parcel in state.parcels:
+        if parcel.paying or (parcel.payable and may_pay):
+            may_pay = False
+            yield Capture(parcel.shipment_id)
+        elif parcel.to_void:
+            yield VoidLabel(parcel.shipment_id)
+        elif parcel.labellable:
+            yield BuyLabel(parcel.shipment_id)
+
+
+# ── waiting and ending ──────────────────────────────────────────────────────────
+
+
+def _is_over(state: OrderState) -> bool:
+    unsettled = any(refund.to_settle or refund.on_hold for refund in state.refunds)
+    return (
+        state.status.final and not state.holds and not state.parcels and not unsettled
+    )
+
+
+def _wait(state: OrderState, asked: Asked, now: datetime) -> Wait:
+    renewal = state.renew_at and state.renew_at + CLOCKS_APART
     ahead = renewal is not None and renewal > now
-    return wait_for_people(facts.holds, renewal if ahead else None)
+    refunds = {refund.refund_id for refund in state.refunds}
+    return wait_for_people(
+        [*state.holds, *(hold for refund in state.refunds for hold in refund.holds)],
+        renewal if ahead else None,
+        *(parcel.watch_until for parcel in state.parcels),
+        *(at + ASK_AGAIN_AFTER for refund, at in asked.items() if refund in refunds),
+    )

@@ -2,23 +2,28 @@
 
 from datetime import datetime
 
-from shared.contracts.orders.models import LiveShipment, OrderState
+from shared.contracts.orders.models import OrderState
+from shared.contracts.orders.names import SubjectKind, kind_of
 from shared.contracts.orders.states import RefundReason
 from shared.database.orders.snapshot import Hold, OrderSnapshot
 
 from worker.orders.hold.state import open_hold
-from worker.orders.payment.amounts import (
-    paying,
-    pending_refunds,
-    renew_at,
-    surplus,
-    uncovered,
-    unsettled,
-)
-from worker.orders.shipment.state import begun, to_void
+from worker.orders.payment.amounts import renew_at, surplus, uncovered, unsettled
+from worker.orders.refund.state import refund_state
+from worker.orders.shipment.state import parcel_states
+from worker.orders.store import OrderStore, utc_now
+
+
+async def read_state(store: OrderStore, order_id: str) -> OrderState:
+    return order_state(await store.read(order_id), utc_now())
 
 
 def order_state(order: OrderSnapshot, now: datetime) -> OrderState:
+    refunds = (
+        refund_state(order, refund.id)
+        for refund in order.refunds
+        if refund.reason == RefundReason.CANCELLATION
+    )
     return OrderState(
         order_id=order.id,
         status=order.status,
@@ -28,28 +33,16 @@ def order_state(order: OrderSnapshot, now: datetime) -> OrderState:
         open_units=order.open_units,
         uncovered=uncovered(order, now),
         holds=tuple(open_hold(hold) for hold in order.holds if not _apart(hold)),
-        shipments=tuple(
-            LiveShipment(
-                shipment_id=s.id,
-                status=s.status,
-                begun=begun(s),
-                paying=paying(order, s.id),
-            )
-            for s in order.shipments
-            if not s.status.final or to_void(s)
-        ),
+        parcels=parcel_states(order, now),
         authorizing=next((p.id for p in order.payments if unsettled(p)), None),
         surplus_payments=tuple(surplus(order, now)),
-        pending_refunds=tuple(
-            r.id
-            for r in order.refunds
-            if r.reason == RefundReason.CANCELLATION and pending_refunds(order, r.id)
-        ),
+        refunds=tuple(r for r in refunds if r.to_settle or r.on_hold),
         renew_at=renew_at(order, now),
+        cancel_wanted=order.cancel_wanted is not None,
         unscreened=order.unscreened,
     )
 
 
 def _apart(hold: Hold) -> bool:
-    """Refunds and returns outlive their order: their workflows mind their holds."""
-    return hold.subject.startswith(("ref_", "ret_"))
+    """What is wrong with a refund or a return keeps nothing from being packed."""
+    return kind_of(hold.subject) in (SubjectKind.REFUND, SubjectKind.RETURN)

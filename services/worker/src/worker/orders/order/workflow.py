@@ -1,164 +1,271 @@
-"""What happens to an order.
+"""What happens to an order, its parcels, and the refunds of its cancellations.
 
-Level-triggered: look at the facts, take the next step, wait until something may have
-changed. The rules are in `policy.py`; nothing that matters is kept here, so a
-fresh run goes on where a terminated one stopped.
+The rules are in `policy.py`. Commands write down what is wanted and return; this takes
+the steps that follow: those in PostgreSQL at once, those at a provider first here, for
+a moment, and then in the provider's queue, side by side (docs/adr/0009).
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from shared.contracts.base import Payload
-from shared.contracts.orders.activities import OrderSteps, PaymentSteps
+from shared.contracts.orders.activities import (
+    CarrierSteps,
+    OrderSteps,
+    PaymentSteps,
+    RefundPaymentSteps,
+    ShipmentSteps,
+)
 from shared.contracts.orders.models import (
     Cancel,
     Cancelled,
+    CancelledOrder,
+    CancelShipment,
     HoldRef,
     OrderEnd,
     OrderRef,
     OrderState,
+    Pack,
     Pay,
     PaymentRef,
     PlaceHold,
     RefundRef,
     ReleaseHold,
-    ShipmentStart,
+    Ship,
+    ShipmentRef,
 )
-from shared.contracts.orders.names import (
-    ORDERS,
-    PAYMENTS,
-    refund_workflow_id,
-    shipment_workflow_id,
-)
-from shared.contracts.orders.workflows import Order, Refund, Shipment
-from shared.contracts.search_attributes import ORDER_ID, WAITING
+from shared.contracts.orders.workflows import Order
+from shared.contracts.search_attributes import WAITING
 from temporalio import workflow
-from temporalio.common import SearchAttributePair, TypedSearchAttributes
-from temporalio.exceptions import (
-    ActivityError,
-    ApplicationError,
-    WorkflowAlreadyStartedError,
-)
+from temporalio.exceptions import ActivityError, ApplicationError
 
 from worker.orders import options
 from worker.orders.hold.policy import ExpireHold, Remind
 from worker.orders.order.policy import (
+    AskRefund,
+    AtProviders,
     Authorize,
+    BuyLabel,
+    CancelOnRequest,
+    Capture,
+    CarryOutCancel,
     Complete,
     Confirm,
+    LocalStep,
+    MissScan,
     OrderStep,
     PlanShipments,
+    ProviderStep,
     Release,
-    Reserve,
-    StartShipments,
-    left_half_paid,
+    TakeApart,
+    VoidLabel,
     next_step,
+    subject_of,
 )
-from worker.orders.refund.policy import StartRefunds
-from worker.runtime.level_triggered import (
-    Alarm,
-    End,
-    Wait,
-    should_continue_as_new,
-    uninterrupted,
-)
+from worker.runtime.level_triggered import End, LevelTriggered, Wait
 
 T = TypeVar("T")
 C = TypeVar("C")
-ChildHandle = workflow.ChildWorkflowHandle[Any, Any]
 
 
 @workflow.defn(name="Order")
-class OrderWorkflow(Order):
+class OrderWorkflow(LevelTriggered[OrderState, OrderStep], Order):
     @workflow.init
     def __init__(self, ref: OrderRef) -> None:
+        super().__init__(ref)
         self._ref = ref
-        self._nudged = False
         self._cancel_requested = False
-        self._child_ended = False
-        self._alarm = Alarm(self.nudge)
-        self._children: dict[str, ChildHandle] = {}
+        # Steps in a provider's queue, by their subjects.
+        self._busy: dict[str, asyncio.Task[None]] = {}
+        self._asked: dict[str, datetime] = {}
+        # What a command saw while nothing else was going on: spares a look.
+        self._seen: OrderState | None = None
+        self._resting = False
+        self._commands = 0
+        self._task: tuple[int, datetime] = (0, workflow.now())
         # A run that was continued has shown what it waits for.
         shown = workflow.info().typed_search_attributes.get(WAITING, ())
         self._waiting: list[str] = list(shown)
 
     @workflow.run
     async def run(self, ref: OrderRef) -> OrderEnd:
-        # The first step of a new order, and a look at one that began before.
-        facts = await self._shielded(self._database(OrderSteps.reserve))
-        while True:
-            if self._cancel_requested and not left_half_paid(facts, self._children):
-                facts = await self._shielded(self._cancel_on_request())
-            step = next_step(facts, self._children, workflow.now())
-            if not isinstance(step, End):
-                facts = await self._shielded(self._take(step, facts))
-                continue
-            await self._shielded(self._handlers_finished())
-            if not self._nudged:
-                return OrderEnd(status=facts.status)
-            facts = await self._shielded(self._look())
+        # Most orders begin here, and of others this is as good as a look.
+        state = await self.shielded(self._try(Authorize()))
+        last = await self.live(state or await self.look_again())
+        if last is None:
+            raise AssertionError("an order is there before its workflow is")
+        return OrderEnd(status=last.status)
 
-    async def _take(self, step: OrderStep, facts: OrderState) -> OrderState:
+    async def look(self) -> OrderState:
+        self._seen = None
+        return await self._in_database(OrderSteps.look, self._ref)
+
+    def next_step(self, state: OrderState) -> OrderStep | Wait | End:
+        if self._cancel_requested:
+            return CancelOnRequest()
+        for refund in state.refunds:
+            if refund.on_hold:
+                # Once somebody has decided, the provider is asked at once.
+                self._asked.pop(refund.refund_id, None)
+        return next_step(state, self._busy, self._asked, workflow.now())
+
+    async def take(self, step: OrderStep, state: OrderState) -> OrderState:
         match step:
-            case Reserve():
-                return await self._database(OrderSteps.reserve)
-            case Authorize():
-                return await workflow.execute_activity_method(
-                    PaymentSteps.authorize, self._ref, **options.PAYMENT
-                )
+            case AtProviders(steps):
+                return await self._at_providers(steps, state)
+            case _:
+                return await self._locally(step)
+
+    # ── steps in PostgreSQL ─────────────────────────────────────────────────────
+
+    async def _locally(self, step: LocalStep) -> OrderState:
+        match step:
+            case CancelOnRequest():
+                return await self._cancel_on_request()
             case Confirm():
-                facts = await self._database(OrderSteps.confirm)
-                # Of an order that is screened again, parcels may have waited for it.
-                await self._nudge_children()
-                return facts
+                return await self._in_database(OrderSteps.confirm, self._ref)
             case PlanShipments():
-                return await self._database(OrderSteps.plan_shipments)
-            case StartShipments(shipments):
-                begun = {s.shipment_id for s in facts.shipments if s.begun}
-                for shipment_id in shipments:
-                    await self._start_shipment(shipment_id, shipment_id in begun)
-                return await self._unless_nudged(facts)
-            case StartRefunds(refunds):
-                for refund_id in refunds:
-                    await self._start_refund(refund_id)
-                return await self._unless_nudged(facts)
-            case Release(payment_id):
-                return await workflow.execute_activity_method(
-                    PaymentSteps.release,
-                    PaymentRef(order_id=self._ref.order_id, payment_id=payment_id),
-                    **options.PAYMENT,
-                )
-            case Remind(hold_id):
-                return await self._on_hold(OrderSteps.remind, hold_id)
-            case ExpireHold(hold_id):
-                facts = await self._on_hold(OrderSteps.expire_hold, hold_id)
-                if not self._waiting:
-                    # A fresh run has shown nothing yet that would be missed.
-                    await self._nudge_children()
-                return facts
+                return await self._in_database(OrderSteps.plan_shipments, self._ref)
+            case CarryOutCancel():
+                return await self._in_database(OrderSteps.carry_out_cancel, self._ref)
             case Complete():
-                return await self._database(OrderSteps.complete)
-            case Wait(until):
-                return await self._wait(facts, until)
+                return await self._in_database(OrderSteps.complete, self._ref)
+            case TakeApart(shipment):
+                return await self._in_database(
+                    ShipmentSteps.take_apart, self._parcel(shipment)
+                )
+            case MissScan(shipment):
+                return await self._in_database(
+                    ShipmentSteps.miss_scan, self._parcel(shipment)
+                )
+            case Remind(hold):
+                return await self._in_database(OrderSteps.remind, self._hold(hold))
+            case ExpireHold(hold):
+                return await self._in_database(OrderSteps.expire_hold, self._hold(hold))
         raise AssertionError(step)
+
+    async def _in_database(
+        self, step: Callable[[Any, C], Awaitable[T]], argument: C
+    ) -> T:
+        return await workflow.execute_local_activity_method(
+            step, argument, **options.DATABASE
+        )
+
+    # ── steps at a provider ─────────────────────────────────────────────────────
+
+    async def _at_providers(
+        self, steps: tuple[ProviderStep, ...], state: OrderState
+    ) -> OrderState:
+        """One that is due alone is tried here. Whatever gets no answer goes into its
+        provider's queue, and its end is a nudge."""
+        alone = len(steps) == 1 and not self._busy and not self._commands
+        if alone:
+            answered = await self._try(steps[0])
+            if answered is not None:
+                return answered
+        for step in steps:
+            self._busy[subject_of(step)] = asyncio.create_task(self._in_queue(step))
+        return state
+
+    async def _try(self, step: ProviderStep) -> OrderState | None:
+        """Returns `None` where there was no answer within what is left of the time that
+        tries may hold this workflow task: commands wait as long."""
+        left = options.TRY_FOR - self._held_for()
+        if left < options.SHORTEST_TRY:
+            return None
+        method, argument, _ = self._activity(step)
+        try:
+            answer = await workflow.execute_local_activity_method(
+                method, argument, **options.local_try(left)
+            )
+        except (ActivityError, ApplicationError):
+            return None
+        self._note_asked(step)
+        return answer if isinstance(answer, OrderState) else await self.look()
+
+    def _held_for(self) -> timedelta:
+        """How long the workflow task that is under way has lasted. Within one, time
+        goes on with the local activities that end in it."""
+        events = workflow.info().get_current_history_length()
+        if self._task[0] != events:
+            self._task = (events, workflow.now())
+        return workflow.now() - self._task[1]
+
+    async def _in_queue(self, step: ProviderStep) -> None:
+        method, argument, how = self._activity(step)
+        try:
+            await workflow.execute_activity_method(method, argument, **how)
+            self._note_asked(step)
+        except (ActivityError, ApplicationError) as failure:
+            # Providers are asked until they answer: this is a mistake of ours.
+            workflow.logger.error("%s failed: %s", step, failure)
+            await workflow.sleep(options.LOOK_AGAIN_IN)
+        del self._busy[subject_of(step)]
+        self._nudged = True
+
+    def _note_asked(self, step: ProviderStep) -> None:
+        if isinstance(step, AskRefund):
+            self._asked[step.refund] = workflow.now()
+
+    def _activity(
+        self, step: ProviderStep
+    ) -> tuple[Any, Any, options.HeartbeatOptions]:
+        match step:
+            case Authorize():
+                return PaymentSteps.authorize, self._ref, options.PAYMENT
+            case Release(payment):
+                ref = PaymentRef(order_id=self._ref.order_id, payment_id=payment)
+                return PaymentSteps.release, ref, options.PAYMENT
+            case Capture(shipment):
+                return PaymentSteps.capture, self._parcel(shipment), options.PAYMENT
+            case BuyLabel(shipment):
+                return CarrierSteps.buy_label, self._parcel(shipment), options.CARRIER
+            case VoidLabel(shipment):
+                return CarrierSteps.void_label, self._parcel(shipment), options.CARRIER
+            case AskRefund(refund):
+                owed = RefundRef(order_id=self._ref.order_id, refund_id=refund)
+                return RefundPaymentSteps.refund, owed, options.PAYMENT
+        raise AssertionError(step)
+
+    def _parcel(self, shipment_id: str) -> ShipmentRef:
+        return ShipmentRef(order_id=self._ref.order_id, shipment_id=shipment_id)
+
+    def _hold(self, hold_id: str) -> HoldRef:
+        return HoldRef(order_id=self._ref.order_id, hold_id=hold_id)
+
+    # ── waiting ─────────────────────────────────────────────────────────────────
+
+    def woken(self) -> bool:
+        return self._nudged or self._cancel_requested or self._seen is not None
+
+    async def rest(self, until: datetime | None, state: OrderState) -> OrderState:
+        self._show_what_it_waits_for(state)
+        self._resting = True
+        await self.sleep_until(until)
+        self._resting = False
+        seen, self._seen = self._seen, None
+        if seen is not None and not self._nudged:
+            return seen
+        return await self.look_again() or state
+
+    def _show_what_it_waits_for(self, state: OrderState) -> None:
+        waiting = sorted({hold.reason.value for hold in state.holds})
+        # Most orders never wait for a person; for them this costs no event.
+        if waiting != self._waiting:
+            self._waiting = waiting
+            workflow.upsert_search_attributes([WAITING.value_set(waiting)])
 
     # ── commands ────────────────────────────────────────────────────────────────
 
-    @workflow.signal
-    def nudge(self) -> None:
-        self._nudged = True
-
     @workflow.update
     async def cancel(self, command: Cancel) -> Cancelled:
-        return await self._cancel(command)
+        done = await self._command(OrderSteps.cancel, command)
+        return done.cancelled
 
     @workflow.update
     async def pay(self, command: Pay) -> None:
         await self._command(OrderSteps.pay, command)
-        await self._nudge_children()
 
     @workflow.update
     async def place_hold(self, command: PlaceHold) -> None:
@@ -167,34 +274,46 @@ class OrderWorkflow(Order):
     @workflow.update
     async def release_hold(self, command: ReleaseHold) -> None:
         await self._command(OrderSteps.release_hold, command)
-        await self._nudge_children()
 
-    async def _command(
-        self, step: Callable[[OrderSteps, C], Awaitable[T]], command: C
-    ) -> T:
+    @workflow.update
+    async def pack(self, command: Pack) -> None:
+        await self._command(ShipmentSteps.pick, command)
+
+    @workflow.update
+    async def ship(self, command: Ship) -> None:
+        await self._command(ShipmentSteps.ship, command)
+
+    @workflow.update
+    async def cancel_shipment(self, command: CancelShipment) -> None:
+        await self._command(ShipmentSteps.cancel_shipment, command)
+
+    async def _command(self, step: Callable[[Any, C], Awaitable[T]], command: C) -> T:
+        alone = self._resting and not self._commands
+        self._commands += 1
         try:
-            return await workflow.execute_local_activity_method(
-                step, command, **options.DATABASE
+            done = await workflow.execute_local_activity_method(
+                step, command, **options.COMMAND
             )
-        finally:
+        except BaseException:
+            # It may have been written down all the same.
             self._nudged = True
+            raise
+        finally:
+            self._commands -= 1
+        if alone and self._resting and not self._commands:
+            seen: Any = done.state if isinstance(done, CancelledOrder) else done
+            self._seen = seen
+        else:
+            self._nudged = True
+        return done
 
-    async def _cancel(self, command: Cancel) -> Cancelled:
-        # The main loop may be at the provider meanwhile: it reads the new facts
-        # when it is back, and undoes what its own step has just done.
-        cancelled = await self._command(OrderSteps.cancel, command)
-        await self._nudge_children()
-        return cancelled
+    # ── somebody cancels the workflow itself ────────────────────────────────────
 
-    async def _nudge_children(self) -> None:
-        for child in list(self._children.values()):
-            # One that has just ended needs no nudge.
-            with suppress(ApplicationError):
-                await child.signal(Shipment.nudge)
+    def on_cancel(self) -> None:
+        self._cancel_requested = True
 
     async def _cancel_on_request(self) -> OrderState:
-        """Somebody cancelled the workflow itself: cancel the order like a customer
-        would, then go on until all is undone."""
+        """Cancel the order like a customer would, then go on until all is undone."""
         self._cancel_requested = False
         command = Cancel(
             order_id=self._ref.order_id,
@@ -203,126 +322,9 @@ class OrderWorkflow(Order):
             reason="workflow-cancelled",
         )
         try:
-            await self._cancel(command)
+            done = await self._in_database(OrderSteps.cancel, command)
         except (ActivityError, ApplicationError) as refused:
             # A local activity's refusal may come unwrapped.
             workflow.logger.warning("cannot be cancelled: %s", refused)
-        return await self._look()
-
-    # ── steps ───────────────────────────────────────────────────────────────────
-
-    async def _look(self) -> OrderState:
-        self._nudged = False
-        if self._child_ended:
-            # That was perhaps all that the order waited for.
-            self._child_ended = False
-            return await self._database(OrderSteps.complete)
-        return await self._database(OrderSteps.look)
-
-    async def _unless_nudged(self, facts: OrderState) -> OrderState:
-        # One child may have ended while the next one was being started: by the old
-        # facts it would be started over and over.
-        return await self._look() if self._nudged else facts
-
-    async def _database(
-        self, step: Callable[[OrderSteps, OrderRef], Awaitable[T]]
-    ) -> T:
-        return await workflow.execute_local_activity_method(
-            step, self._ref, **options.DATABASE
-        )
-
-    async def _on_hold(
-        self, step: Callable[[OrderSteps, HoldRef], Awaitable[T]], hold_id: str
-    ) -> T:
-        ref = HoldRef(order_id=self._ref.order_id, hold_id=hold_id)
-        return await workflow.execute_local_activity_method(
-            step, ref, **options.DATABASE
-        )
-
-    async def _wait(self, facts: OrderState, until: datetime | None) -> OrderState:
-        await self._show_what_it_waits_for(facts)
-        await self._begin_anew_if_long()
-        self._alarm.set(until)
-        await workflow.wait_condition(lambda: self._nudged or self._cancel_requested)
-        return await self._look()
-
-    async def _begin_anew_if_long(self) -> None:
-        if await should_continue_as_new() and not self._cancel_requested:
-            workflow.continue_as_new(self._ref)
-
-    async def _show_what_it_waits_for(self, facts: OrderState) -> None:
-        waiting = sorted({hold.reason.value for hold in facts.holds})
-        # Most orders never wait for a person; for them this costs no event.
-        if waiting == self._waiting:
-            return
-        gone = set(self._waiting).difference(waiting)
-        self._waiting = waiting
-        workflow.upsert_search_attributes([WAITING.value_set(waiting)])
-        if gone:
-            # It may have been what a parcel waited for, too.
-            await self._nudge_children()
-
-    async def _handlers_finished(self) -> None:
-        await workflow.wait_condition(workflow.all_handlers_finished)
-
-    async def _start_shipment(self, shipment_id: str, begun: bool) -> None:
-        start = ShipmentStart(
-            order_id=self._ref.order_id, shipment_id=shipment_id, begun=begun
-        )
-        # On the payments' queue: where a workflow and its activity share one, the
-        # server hands the activity over in its answer to the workflow task.
-        await self._start_child(
-            *(shipment_id, Shipment.run, start, shipment_workflow_id(shipment_id)),
-            queue=PAYMENTS,
-        )
-
-    async def _start_refund(self, refund_id: str) -> None:
-        ref = RefundRef(order_id=self._ref.order_id, refund_id=refund_id)
-        await self._start_child(
-            refund_id, Refund.run, ref, refund_workflow_id(refund_id)
-        )
-
-    async def _start_child(
-        self,
-        name: str,
-        run: Any,
-        ref: Payload,
-        workflow_id: str,
-        queue: str = ORDERS,
-    ) -> None:
-        """Start a child that ends with us; its end is a nudge."""
-        try:
-            handle = await workflow.start_child_workflow(
-                run,
-                ref,
-                id=workflow_id,
-                task_queue=queue,
-                retry_policy=options.CHILD_RETRY,
-                search_attributes=TypedSearchAttributes(
-                    [SearchAttributePair(ORDER_ID, self._ref.order_id)]
-                ),
-            )
-        except WorkflowAlreadyStartedError:
-            # Once a second, for as long as that one lives: of a reset, it may be long.
-            await self._begin_anew_if_long()
-            await workflow.sleep(options.PREDECESSOR_GONE_IN)
-            self._nudged = True
-            return
-
-        def ended(task: asyncio.Future[Any]) -> None:
-            if not task.cancelled() and task.exception():
-                workflow.logger.warning("%s ended: %s", workflow_id, task.exception())
-            del self._children[name]
-            self._child_ended = self._nudged = True
-
-        self._children[name] = handle
-        handle.add_done_callback(ended)
-        if self._nudged:
-            # A command came while the child was starting, and could not nudge it.
-            await self._nudge_children()
-
-    async def _shielded(self, step: Awaitable[T]) -> T:
-        return await uninterrupted(step, self._note_cancel_request)
-
-    def _note_cancel_request(self) -> None:
-        self._cancel_requested = True
+            return await self.look()
+        return done.state

@@ -130,5 +130,17 @@ def prepaid_units(order: OrderSnapshot, shipment: Shipment, line: int) -> int:
     return max(0, order.line(line).paid_in_house - spoken_for)
 
 
+def able_to_pay(order: OrderSnapshot, shipment: Shipment, now: datetime) -> bool:
+    """Whether what is due for a parcel can be captured now."""
+    due = amount_due(order, shipment)
+    return due == 0 or any(capturable(p, now) >= due for p in order.payments)
+
+
+def amount_due(order: OrderSnapshot, shipment: Shipment) -> int:
+    """What to capture for a parcel: the first one also pays the shipping."""
+    due = capture_price(order, unpaid_units(order, shipment)) + order.shipping_due
+    return max(0, due - order.paid_ahead)
+
+
 def capture_price(order: OrderSnapshot, units: Mapping[int, int]) -> int:
     return sum(order.line(line).price_to_capture(n) for line, n in units.items())

@@ -59,10 +59,9 @@ async def begin(
 ) -> Begun:
     """Resume what is under way, or take the newest untried method, or the saved one;
     else ask the customer. `payment_id` asks about this payment only."""
-    payment = _under_way(order, payment_id)
-    if payment is not None:
-        row = payment.pending(MoneyKind.AUTHORIZE)
-        return _begun(order, payment, resume(payment, row)) if row else Begun()
+    under_way = resumed(order, payment_id)
+    if under_way is not None:
+        return under_way
     amount = uncovered(order, now)
     if payment_id is not None or amount == 0 or order.status.final:
         return Begun()
@@ -86,6 +85,13 @@ async def begin(
         change, payment.id, MoneyKind.AUTHORIZE, amount, order.id, now
     )
     return _begun(order, payment, request)
+
+
+def resumed(order: OrderSnapshot, payment_id: str | None = None) -> Begun | None:
+    """The authorisation that is under way, of `payment_id` only if that is given."""
+    payment = _under_way(order, payment_id)
+    row = payment and payment.pending(MoneyKind.AUTHORIZE)
+    return _begun(order, payment, resume(payment, row)) if payment and row else None
 
 
 def _begun(order: OrderSnapshot, payment: Payment, request: ProviderRequest) -> Begun:

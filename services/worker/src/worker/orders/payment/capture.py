@@ -4,16 +4,20 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from shared.contracts.base import Payload
-from shared.contracts.errors import Refusal, StepInFlight
-from shared.contracts.orders.states import MoneyKind, MoneyStatus, ShipmentStatus
+from shared.contracts.orders.states import MoneyKind, MoneyStatus
 from shared.database.kernel.unit_of_work import UnitOfWork
-from shared.database.orders.snapshot import OrderSnapshot, Shipment
+from shared.database.orders.snapshot import OrderSnapshot, Payment, Shipment
 from shared.database.orders.tables import Order
 from shared.database.orders.tables import Shipment as ShipmentTable
 
 from worker.orders.hold.changes import ask_for_payment, settle_provider_hold
 from worker.orders.payment import ledger
-from worker.orders.payment.amounts import capturable, capture_price, unpaid_units
+from worker.orders.payment.amounts import (
+    amount_due,
+    capturable,
+    capture_price,
+    unpaid_units,
+)
 from worker.orders.payment.compare import (
     as_answered,
     as_booked,
@@ -28,48 +32,63 @@ from worker.orders.store import Done, utc_now
 
 
 class Begun(Payload):
-    """Either an outcome, or what to ask of the provider."""
+    """The capture to send; nothing where nothing is to be captured (now)."""
 
-    outcome: str | None = None
     request: ProviderRequest | None = None
     provider_ref: str = ""
     multicapture: bool = False
     captured_before: int = 0
 
 
-async def begin(
-    change: UnitOfWork, order: OrderSnapshot, *, shipment_id: str, now: datetime
-) -> Begun:
-    """Raises `Refusal` wrong-state, on-hold; `StepInFlight` while another parcel of
-    the order is being paid for, since its price depends on what came before."""
-    shipment = order.shipment(shipment_id)
-    if shipment.captured_at is not None:
-        return Begun(outcome="captured")
+def resumed(order: OrderSnapshot, shipment_id: str) -> Begun | None:
+    """The capture of this parcel that is under way."""
     for payment in order.payments:
         row = payment.pending(MoneyKind.CAPTURE)
-        if row is not None and row.ref != shipment_id:
-            raise StepInFlight("Another parcel of this order is being paid for.")
-        if row is not None:
-            return Begun(
-                request=resume(payment, row),
-                provider_ref=payment.provider_ref or "",
-                multicapture=payment.multicapture,
-                captured_before=payment.captured,
-            )
-    _check_may_be_paid(order, shipment)
-    units = unpaid_units(order, shipment)
-    amount = max(0, _due(order, units) - order.paid_ahead)
+        if row is not None and row.ref == shipment_id:
+            return _begun(payment, resume(payment, row))
+    return None
+
+
+async def begin(
+    change: UnitOfWork,
+    order: OrderSnapshot,
+    *,
+    shipment_id: str,
+    now: datetime,
+    sent: bool = True,
+) -> Begun:
+    """Open the capture of a parcel. Does nothing while another parcel of the order is
+    being paid for, since its price depends on what came before; nor where no
+    authorisation holds enough, or the parcel is not to be paid any more."""
+    shipment = order.shipment(shipment_id)
+    under_way = resumed(order, shipment_id)
+    if under_way is not None:
+        return under_way
+    if shipment.captured_at is not None or not may_pay(order):
+        return Begun()
+    amount = amount_due(order, shipment)
     if amount == 0:
+        units = unpaid_units(order, shipment)
         await _mark_paid(change, order, shipment, units, None, 0)
-        return Begun(outcome="captured")
+        return Begun()
     able = [p for p in order.payments if capturable(p, now) >= amount]
     if not able:
-        return Begun(outcome="uncovered")
+        return Begun()
     payment = able[-1]
     request = await open_request(
-        change, payment.id, MoneyKind.CAPTURE, amount, shipment_id, now
+        *(change, payment.id, MoneyKind.CAPTURE, amount, shipment_id, now), sent=sent
     )
     await ledger.add(change, payment.id, capturing=amount)
+    return _begun(payment, request)
+
+
+def may_pay(order: OrderSnapshot) -> bool:
+    """Nothing of the order is being paid for, and nobody waits to cancel it."""
+    under_way = any(payment.pending(MoneyKind.CAPTURE) for payment in order.payments)
+    return not under_way and order.cancel_wanted is None
+
+
+def _begun(payment: Payment, request: ProviderRequest) -> Begun:
     return Begun(
         request=request,
         provider_ref=payment.provider_ref or "",
@@ -82,12 +101,13 @@ def _due(order: OrderSnapshot, units: Mapping[int, int]) -> int:
     return capture_price(order, units) + order.shipping_due
 
 
-def _check_may_be_paid(order: OrderSnapshot, shipment: Shipment) -> None:
-    if shipment.status is not ShipmentStatus.READY:
-        raise Refusal("wrong-state", f"The shipment is {shipment.status}.")
-    held = [h.reason for h in order.holds if h.subject in (order.id, shipment.id)]
-    if held:
-        raise Refusal("on-hold", f"On hold: {', '.join(held)}.", holds=held)
+def is_taken(found: ProviderPayment, begun: Begun, shipment_id: str) -> bool:
+    """Whether the provider has carried out this very capture. One that an older build
+    sent does not say what it was for: then the sum tells."""
+    if found.captured_for is not None:
+        return found.captured_for == shipment_id
+    amount = begun.request.amount if begun.request else 0
+    return found.captured >= begun.captured_before + amount
 
 
 async def settle(

@@ -1,12 +1,12 @@
 """What differs at the provider is written down, and stops the order."""
 
+from shared.contracts.orders.holds import due_of
 from shared.contracts.orders.states import HoldReason
 from shared.database.kernel.discrepancies import Finding, report
 from shared.database.kernel.holds import place_hold
 from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import OrderSnapshot
 
-from worker.orders.hold.policy import DIFFERENCE_DUE
 from worker.orders.payment.compare import Difference
 
 DIFFERS = "money-differs"
@@ -22,7 +22,9 @@ async def report_difference(
 ) -> int:
     """Returns 1 where it was not known before."""
     detail = {"order_id": order.id, "provider_ref": ref, **difference}
-    return await report(change.connection, [Finding(DIFFERS, payment_id, detail)])
+    return await report(
+        change.connection, "orders", [Finding(DIFFERS, payment_id, detail)]
+    )
 
 
 async def stop_for_difference(
@@ -37,7 +39,7 @@ async def stop_for_difference(
     await place_hold(
         change,
         HoldReason.DIFFERENCE,
-        due_in=DIFFERENCE_DUE,
+        due_in=due_of(HoldReason.DIFFERENCE),
         detail={"payment_id": payment_id, **difference},
     )
     return new

@@ -38,9 +38,10 @@ async def begin(
     ref: str,
     *,
     attempt: int = 1,
+    sent: bool = False,
 ) -> str:
     """Write down what will be asked of the provider. Returns the row's id, which is
-    the provider's idempotency key."""
+    the provider's idempotency key. `sent`: whoever writes it also sends it."""
     row_id = new_id("led")
     await change.insert(
         LedgerTable,
@@ -52,6 +53,7 @@ async def begin(
             "status": MoneyStatus.PENDING,
             "ref": ref,
             "attempt": attempt,
+            "sent_at": datetime.now(UTC) if sent else None,
         },
     )
     return row_id

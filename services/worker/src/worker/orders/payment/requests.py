@@ -9,6 +9,7 @@ from shared.contracts.base import Payload
 from shared.contracts.orders.states import MoneyKind, MoneyStatus
 from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import LedgerRow, OrderSnapshot, Payment
+from sqlalchemy import text
 from temporalio import activity
 
 from worker.orders.hold.changes import ask_about_provider
@@ -28,25 +29,27 @@ TRIES_OF_THE_UNKNOWN = 5
 
 
 class ProviderRequest(Payload):
-    """What to ask the provider. `row_id` is the idempotency key; `repeat` says that it
-    may have been asked before, at the earliest at `since`."""
+    """What to send to the provider. `row_id` is the idempotency key. `repeat`: it may
+    have been sent before, at the earliest at `since`; `sent`: the row says so."""
 
     row_id: str
     payment_id: str
     amount: int
     since: datetime
     repeat: bool
+    sent: bool = True
     provider_ref: str | None = None
 
 
 def resume(payment: Payment, row: LedgerRow) -> ProviderRequest:
-    """Resume a row that a crash or a lost answer left pending."""
+    """A row that was opened before, perhaps by a step that was lost on its way."""
     return ProviderRequest(
         row_id=row.id,
         payment_id=payment.id,
         amount=row.amount,
         since=row.created_at,
-        repeat=True,
+        repeat=row.sent_at is not None,
+        sent=row.sent_at is not None,
         provider_ref=row.provider_ref,
     )
 
@@ -60,10 +63,19 @@ async def open_request(
     at: datetime,
     *,
     attempt: int = 1,
+    sent: bool = True,
 ) -> ProviderRequest:
-    row_id = await ledger.begin(change, payment_id, kind, amount, ref, attempt=attempt)
+    """Not `sent`, where another step than the one that opens it is to send it."""
+    row_id = await ledger.begin(
+        change, payment_id, kind, amount, ref, attempt=attempt, sent=sent
+    )
     return ProviderRequest(
-        row_id=row_id, payment_id=payment_id, amount=amount, since=at, repeat=False
+        row_id=row_id,
+        payment_id=payment_id,
+        amount=amount,
+        since=at,
+        repeat=False,
+        sent=sent,
     )
 
 
@@ -75,7 +87,13 @@ async def under_new_key(
     if row.status is MoneyStatus.PENDING:
         await ledger.settle(change, row.id, MoneyStatus.FAILED, failure=KEY_SPENT)
         await ledger.begin(
-            change, payment.id, row.kind, row.amount, row.ref, attempt=row.attempt + 1
+            change,
+            payment.id,
+            row.kind,
+            row.amount,
+            row.ref,
+            attempt=row.attempt + 1,
+            sent=True,
         )
     return Done()
 
@@ -89,6 +107,9 @@ async def tell_of_silence(
         refund = row.ref if row.kind is MoneyKind.REFUND else None
         await ask_about_provider(change, why, subject=refund, asked_for=row.kind)
     return Done()
+
+
+_SENT = text("UPDATE ledger SET sent_at = now() WHERE id = :id AND sent_at IS NULL")
 
 
 class ProviderRequests:
@@ -133,6 +154,8 @@ class ProviderRequests:
         look: Callable[[], Awaitable[A | None]],
         call: Callable[[str], Awaitable[A]],
     ) -> A:
+        if not request.sent:
+            await self._note_sent(request.row_id)
         if request.repeat:
             found = await look()
             if found is not None:
@@ -149,6 +172,10 @@ class ProviderRequests:
                 order_id, partial(under_new_key, row_id=request.row_id), Done
             )
             raise Unavailable(self._provider, f"{spent}; a new key is next") from None
+
+    async def _note_sent(self, row_id: str) -> None:
+        async with self._store.reads.connect() as connection:
+            await connection.execute(_SENT, {"id": row_id})
 
 
 def tries() -> int:

@@ -7,7 +7,6 @@ from shared.contracts.orders.activities import RefundSteps
 from shared.contracts.orders.models import RefundRef, RefundState, RequestRefund
 from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import OrderSnapshot
-from temporalio import activity
 
 from worker.orders.refund import changes as refunds
 from worker.orders.refund.breakdown import wished
@@ -23,13 +22,11 @@ class RefundActivities(RefundSteps):
         self._store = store
         self._limit = limit
 
-    @activity.defn(name="look_at_refund")
     async def look_at_refund(self, ref: RefundRef) -> RefundState | None:
         order = await self._store.read(ref.order_id)
         known = any(refund.id == ref.refund_id for refund in order.refunds)
         return refund_state(order, ref.refund_id) if known else None
 
-    @activity.defn(name="request_refund")
     async def request_refund(self, command: RequestRefund) -> RefundState:
         await self._store.change(
             command.order_id,

@@ -4,8 +4,8 @@ from functools import partial
 
 from shared.contracts.orders.activities import RefundPaymentSteps
 from shared.contracts.orders.models import RefundRef, RefundState
-from temporalio import activity
 
+from worker.orders.local_try import LocalTries
 from worker.orders.payment.requests import ProviderRequests
 from worker.orders.ports import PaymentProvider, ProviderRefund, Refused
 from worker.orders.refund import settle
@@ -14,12 +14,14 @@ from worker.orders.store import Done, OrderStore
 
 
 class RefundPaymentActivities(RefundPaymentSteps):
-    def __init__(self, store: OrderStore, provider: PaymentProvider) -> None:
+    def __init__(
+        self, store: OrderStore, provider: PaymentProvider, tries: LocalTries
+    ) -> None:
         self._store = store
         self._provider = provider
+        self._tries = tries
         self._requests = ProviderRequests(store, provider.name)
 
-    @activity.defn(name="refund")
     async def refund(self, ref: RefundRef) -> RefundState:
         order = await self._store.read(ref.order_id)
         for part in settle.open_parts(order, ref.refund_id):
@@ -52,15 +54,16 @@ class RefundPaymentActivities(RefundPaymentSteps):
                 part.payment_ref, part.request.amount, refund_id=ref.refund_id, key=key
             )
 
-        if may_call:
-            answer = await self._requests.send(
-                ref.order_id, part.request, look, call, _refused
-            )
-        elif (found := await look()) is not None:
-            answer = found
-        else:
-            return  # a person decides first whether it is asked for again
-        refunded = await self._refunded(part) if answer.status == "failed" else None
+        async with self._tries.limit():
+            if may_call:
+                answer = await self._requests.send(
+                    ref.order_id, part.request, look, call, _refused
+                )
+            elif (found := await look()) is not None:
+                answer = found
+            else:
+                return  # a person decides first whether it is asked for again
+            refunded = await self._refunded(part) if answer.status == "failed" else None
         await self._store.change(
             ref.order_id,
             partial(

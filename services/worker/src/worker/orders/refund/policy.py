@@ -1,13 +1,15 @@
 """The next step of a refund."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from shared.contracts.base import RefundId
 from shared.contracts.orders.models import RefundState
 
 from worker.orders.hold.policy import ExpireHold, Remind, overdue_hold, wait_for_people
 from worker.runtime.level_triggered import End, Wait
+
+ASK_AGAIN_AFTER = timedelta(hours=1)
+"""A provider tells by webhook how a slow refund ended; this is for a lost one."""
 
 
 @dataclass(frozen=True)
@@ -15,15 +17,10 @@ class AskProvider:
     """Have the money paid back, or hear how far it is."""
 
 
-@dataclass(frozen=True)
-class StartRefunds:
-    refunds: tuple[RefundId, ...]
+RefundStep = AskProvider | Remind | ExpireHold
 
 
-RefundStep = AskProvider | Remind | ExpireHold | Wait | End
-
-
-def next_refund_step(facts: RefundState, now: datetime) -> RefundStep:
+def next_refund_step(facts: RefundState, now: datetime) -> RefundStep | Wait | End:
     overdue = overdue_hold(facts.holds, now)
     if overdue is not None:
         return overdue

@@ -1,11 +1,11 @@
 """How much one person may give back of an order alone, however they do it."""
 
+from shared.contracts.orders.holds import due_of
 from shared.contracts.orders.states import HoldReason, MoneyStatus, RefundReason
 from shared.database.kernel.holds import place_hold
 from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import OrderSnapshot
 
-from worker.orders.hold.policy import REFUND_DUE
 from worker.orders.hold.screening import needs_second_person
 from worker.orders.refund.state import refund_state
 
@@ -24,7 +24,7 @@ async def ask_second_person(
             change,
             HoldReason.REFUND,
             subject=refund_id,
-            due_in=REFUND_DUE,
+            due_in=due_of(HoldReason.REFUND),
             detail={"refund_id": refund_id, "cause": "over-limit"},
         )
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from shared.contracts.base import Payload
+from shared.contracts.orders.holds import due_of
 from shared.contracts.orders.states import Decision, HoldReason, MoneyKind, MoneyStatus
 from shared.database.kernel.holds import place_hold, release_holds
 from shared.database.kernel.unit_of_work import UnitOfWork
@@ -11,7 +12,6 @@ from shared.database.orders.tables import LedgerRow as LedgerTable
 from shared.database.orders.tables import Refund as RefundTable
 
 from worker.orders.hold.changes import settle_provider_hold
-from worker.orders.hold.policy import REFUND_DUE
 from worker.orders.payment import ledger
 from worker.orders.payment.amounts import pending_refunds
 from worker.orders.payment.compare import Sums, differences, refunded_as_asked
@@ -139,7 +139,7 @@ async def _fail(
         change,
         HoldReason.REFUND,
         subject=refund_id,
-        due_in=REFUND_DUE,
+        due_in=due_of(HoldReason.REFUND),
         placed_by=order.refund(refund_id).requested_by,
         detail={"refund_id": refund_id, "cause": answer.failure or "failed"},
     )

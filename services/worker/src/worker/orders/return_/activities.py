@@ -15,7 +15,6 @@ from shared.contracts.orders.models import (
 from shared.contracts.orders.states import Decision, HoldReason
 from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import OrderSnapshot
-from temporalio import activity
 
 from worker.orders.hold import changes as holds
 from worker.orders.hold.screening import ReturnLimits
@@ -30,36 +29,29 @@ class ReturnActivities(ReturnSteps):
         self._store = store
         self._limits = limits
 
-    @activity.defn(name="look_at_return")
     async def look_at_return(self, ref: ReturnRef) -> ReturnState | None:
         order = await self._store.read(ref.order_id)
         known = any(return_.id == ref.return_id for return_ in order.returns)
         return return_state(order, ref.return_id) if known else None
 
-    @activity.defn(name="request_return")
     async def request_return(self, command: RequestReturn) -> ReturnState:
         apply = partial(returns.request, command=command, limits=self._limits)
         return await self._command(command, command.return_id, apply)
 
-    @activity.defn(name="decide_return")
     async def decide_return(self, command: DecideReturn) -> ReturnState:
         apply = partial(_decide, command=command)
         return await self._command(command, command.return_id, apply)
 
-    @activity.defn(name="receive_return")
     async def receive_return(self, command: ReceiveReturn) -> ReturnState:
         apply = partial(receive.receive, command=command)
         return await self._command(command, command.return_id, apply)
 
-    @activity.defn(name="remind_of_return")
     async def remind_of_return(self, ref: ReturnRef) -> ReturnState:
         return await self._step(ref, partial(returns.remind, return_id=ref.return_id))
 
-    @activity.defn(name="expire_return")
     async def expire_return(self, ref: ReturnRef) -> ReturnState:
         return await self._step(ref, partial(returns.expire, return_id=ref.return_id))
 
-    @activity.defn(name="close_return")
     async def close_return(self, ref: ReturnRef) -> ReturnState:
         return await self._step(ref, partial(returns.close, return_id=ref.return_id))
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeGuard
 
 from shared.contracts.errors import Refusal
+from shared.contracts.orders.holds import due_of
 from shared.contracts.orders.models import RequestReturn
 from shared.contracts.orders.states import (
     Decision,
@@ -24,7 +25,6 @@ from shared.database.orders.tables import ReturnLine
 from sqlalchemy import text
 
 from worker.orders.hold.effects import decides
-from worker.orders.hold.policy import APPROVAL_DUE
 from worker.orders.hold.screening import ReturnLimits, ReturnScreening, screen_return
 from worker.orders.options import CLOCKS_APART
 from worker.orders.ports import Label
@@ -140,7 +140,7 @@ async def request(
             change,
             HoldReason.APPROVAL,
             subject=command.return_id,
-            due_in=APPROVAL_DUE,
+            due_in=due_of(HoldReason.APPROVAL),
             detail={"return_id": command.return_id, "findings": list(findings)},
         )
     return Done()

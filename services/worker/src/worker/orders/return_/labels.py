@@ -5,7 +5,6 @@ from functools import partial
 from shared.contracts.orders.activities import ReturnLabelSteps
 from shared.contracts.orders.models import Parcel, ReturnRef, ReturnState
 from shared.database.orders.snapshot import OrderSnapshot
-from temporalio import activity
 
 from worker.orders.payment.requests import PATIENCE, asked_at
 from worker.orders.ports import AddressRefused, Carrier, Label, Refused, Unavailable
@@ -20,7 +19,6 @@ class ReturnLabelActivities(ReturnLabelSteps):
         self._store = store
         self._carrier = carrier
 
-    @activity.defn(name="buy_return_label")
     async def buy_return_label(self, ref: ReturnRef) -> ReturnState:
         order = await self._store.read(ref.order_id)
         label = await self._return_label(order, ref.return_id)

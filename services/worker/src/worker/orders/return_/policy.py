@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from shared.contracts.base import RefundId
 from shared.contracts.orders.models import ReturnState
 from shared.contracts.orders.states import ReturnStatus
 
 from worker.orders.hold.policy import ExpireHold, Remind, overdue_hold, wait_for_people
-from worker.orders.refund.policy import StartRefunds
 from worker.runtime.level_triggered import End, Wait
 
 RETURN_WINDOW = timedelta(days=30)
@@ -33,6 +33,11 @@ class ExpireReturn:
 
 
 @dataclass(frozen=True)
+class StartRefund:
+    refund: RefundId
+
+
+@dataclass(frozen=True)
 class CloseReturn:
     """The goods are here, and what they are worth is paid back."""
 
@@ -41,16 +46,16 @@ ReturnStep = (
     ArrangeReturn
     | RemindOfReturn
     | ExpireReturn
-    | StartRefunds
+    | StartRefund
     | CloseReturn
     | Remind
     | ExpireHold
-    | Wait
-    | End
 )
 
 
-def next_return_step(facts: ReturnState, refunding: bool, now: datetime) -> ReturnStep:
+def next_return_step(
+    facts: ReturnState, refunding: bool, now: datetime
+) -> ReturnStep | Wait | End:
     """What a return needs next; `refunding` while its refund is under way."""
     overdue = overdue_hold(facts.holds, now)
     if overdue is not None:
@@ -63,11 +68,11 @@ def next_return_step(facts: ReturnState, refunding: bool, now: datetime) -> Retu
         case ReturnStatus.RECEIVED if refunding:
             return Wait()
         case ReturnStatus.RECEIVED:
-            return StartRefunds((facts.refund,)) if facts.refund else CloseReturn()
+            return StartRefund(facts.refund) if facts.refund else CloseReturn()
     return End()
 
 
-def _await_goods(facts: ReturnState, now: datetime) -> ReturnStep:
+def _await_goods(facts: ReturnState, now: datetime) -> ReturnStep | Wait | End:
     if facts.due_at is None:
         return ArrangeReturn()
     if facts.due_at <= now:

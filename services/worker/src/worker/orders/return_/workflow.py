@@ -2,8 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from datetime import datetime
 from typing import Any, TypeVar
 
 from shared.contracts.base import RefundId
@@ -29,20 +27,20 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from worker.orders import options
 from worker.orders.hold.policy import ExpireHold, Remind
-from worker.orders.refund.policy import StartRefunds
 from worker.orders.return_.policy import (
     ArrangeReturn,
     CloseReturn,
     ExpireReturn,
     RemindOfReturn,
     ReturnStep,
+    StartRefund,
     next_return_step,
 )
 from worker.runtime.level_triggered import (
     End,
+    LevelTriggered,
     Wait,
-    should_continue_as_new,
-    uninterrupted,
+    handlers_finished,
 )
 
 T = TypeVar("T")
@@ -50,30 +48,27 @@ C = TypeVar("C")
 
 
 @workflow.defn(name="Return")
-class ReturnWorkflow(Return):
+class ReturnWorkflow(LevelTriggered[ReturnState, ReturnStep], Return):
     @workflow.init
     def __init__(self, ref: ReturnRef) -> None:
+        super().__init__(ref)
         self._ref = ref
-        self._nudged = False
         self._refunding = False
 
     @workflow.run
     async def run(self, ref: ReturnRef) -> ReturnEnd:
         # The command that started this may still be writing the return down.
-        await self._shielded(self._handlers_finished())
-        facts = await self._shielded(self._look())
-        while facts is not None:
-            step = next_return_step(facts, self._refunding, workflow.now())
-            if not isinstance(step, End):
-                facts = await self._shielded(self._take(step))
-                continue
-            await self._shielded(self._handlers_finished())
-            if not self._nudged:
-                return ReturnEnd(status=facts.status)
-            facts = await self._shielded(self._look())
-        return ReturnEnd(status=None)
+        await self.shielded(handlers_finished())
+        last = await self.live(await self.look_again())
+        return ReturnEnd(status=None if last is None else last.status)
 
-    async def _take(self, step: ReturnStep) -> ReturnState | None:
+    async def look(self) -> ReturnState | None:
+        return await self._database(ReturnSteps.look_at_return, self._ref)
+
+    def next_step(self, state: ReturnState) -> ReturnStep | Wait | End:
+        return next_return_step(state, self._refunding, workflow.now())
+
+    async def take(self, step: ReturnStep, state: ReturnState) -> ReturnState | None:
         match step:
             case ArrangeReturn():
                 return await workflow.execute_activity_method(
@@ -83,24 +78,17 @@ class ReturnWorkflow(Return):
                 return await self._database(ReturnSteps.remind_of_return, self._ref)
             case ExpireReturn():
                 return await self._database(ReturnSteps.expire_return, self._ref)
-            case StartRefunds(refunds):
-                for refund_id in refunds:
-                    await self._start_refund(refund_id)
+            case StartRefund(refund_id):
+                await self._start_refund(refund_id)
             case CloseReturn():
                 return await self._database(ReturnSteps.close_return, self._ref)
             case Remind(hold_id):
                 await self._on_hold(OrderSteps.remind, hold_id)
             case ExpireHold(hold_id):
                 await self._on_hold(OrderSteps.expire_hold, hold_id)
-            case Wait(until):
-                await self._wait(until)
-        return await self._look()
+        return await self.look_again()
 
     # ── commands ────────────────────────────────────────────────────────────────
-
-    @workflow.signal
-    def nudge(self) -> None:
-        self._nudged = True
 
     @workflow.update
     async def request(self, command: RequestReturn) -> ReturnState:
@@ -119,29 +107,16 @@ class ReturnWorkflow(Return):
         await workflow.execute_local_activity_method(
             OrderSteps.release_hold, command, **options.DATABASE
         )
-        self._nudged = True
+        self.nudge()
 
     async def _command(
         self, step: Callable[[ReturnSteps, C], Awaitable[ReturnState]], command: C
     ) -> ReturnState:
         facts = await self._database(step, command)
-        self._nudged = True
+        self.nudge()
         return facts
 
     # ── steps ───────────────────────────────────────────────────────────────────
-
-    async def _wait(self, until: datetime | None) -> None:
-        if await should_continue_as_new():
-            workflow.continue_as_new(self._ref)
-        with suppress(asyncio.TimeoutError):
-            await workflow.wait_condition(
-                lambda: self._nudged,
-                timeout=None if until is None else until - workflow.now(),
-            )
-
-    async def _look(self) -> ReturnState | None:
-        self._nudged = False
-        return await self._database(ReturnSteps.look_at_return, self._ref)
 
     async def _database(
         self, step: Callable[[ReturnSteps, C], Awaitable[T]], argument: C
@@ -169,23 +144,16 @@ class ReturnWorkflow(Return):
                 ),
             )
         except WorkflowAlreadyStartedError:
-            # For days, if somebody has to decide about it: by `_wait`, which begins a
+            # For days, if somebody has to decide about it: in a sleep that begins a
             # new run where the history has become long.
-            await self._wait(workflow.now() + options.SETTLED_ELSEWHERE_IN)
+            await self.sleep_until(workflow.now() + options.SETTLED_ELSEWHERE_IN)
             return
 
         def ended(task: asyncio.Future[Any]) -> None:
             if not task.cancelled() and task.exception():
                 workflow.logger.warning("%s ended: %s", refund_id, task.exception())
             self._refunding = False
-            self._nudged = True
+            self.nudge()
 
         self._refunding = True
         handle.add_done_callback(ended)
-
-    async def _handlers_finished(self) -> None:
-        await workflow.wait_condition(workflow.all_handlers_finished)
-
-    async def _shielded(self, step: Awaitable[T]) -> T:
-        # What was promised to a customer stays promised, whoever cancels this.
-        return await uninterrupted(step, on_cancel=self.nudge)

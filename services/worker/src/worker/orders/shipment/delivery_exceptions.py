@@ -7,6 +7,7 @@ that the order owes nothing for any more: they were paid back, or sent once more
 from collections.abc import Mapping
 
 from shared.contracts.errors import Refusal
+from shared.contracts.orders.holds import due_of
 from shared.contracts.orders.states import (
     Decision,
     HoldReason,
@@ -22,7 +23,6 @@ from sqlalchemy import text
 
 from worker.orders.hold.changes import miss_stock
 from worker.orders.hold.effects import decides
-from worker.orders.hold.policy import DELIVERY_DUE
 from worker.orders.refund import breakdown
 from worker.orders.refund import changes as refunds
 from worker.orders.stock.changes import add_to_line, move_stock, reserve_missing
@@ -70,7 +70,7 @@ async def ask(
         change,
         HoldReason.DELIVERY,
         subject=shipment.id,
-        due_in=DELIVERY_DUE,
+        due_in=due_of(HoldReason.DELIVERY),
         detail=detail,
     )
     return True
@@ -105,7 +105,7 @@ async def wait(change: UnitOfWork, order: OrderSnapshot, hold: Hold) -> None:
         change,
         HoldReason.DELIVERY,
         subject=hold.subject,
-        due_in=DELIVERY_DUE,
+        due_in=due_of(HoldReason.DELIVERY),
         detail={**hold.detail, "waiting": True},
         placed_by=hold.placed_by,
     )

@@ -2,21 +2,16 @@
 
 from functools import partial
 
-from shared.contracts.errors import Refusal
 from shared.contracts.orders.activities import CarrierSteps
-from shared.contracts.orders.models import (
-    Labelled,
-    Parcel,
-    ShipmentRef,
-)
+from shared.contracts.orders.models import OrderState, Parcel, ShipmentRef
 from shared.contracts.orders.states import ShipmentStatus
 from shared.database.kernel.discrepancies import Finding, report
 from shared.database.kernel.unit_of_work import UnitOfWork
-from shared.database.orders.snapshot import OrderSnapshot
+from shared.database.orders.snapshot import OrderSnapshot, Shipment
 from shared.database.orders.tables import Shipment as ShipmentTable
-from temporalio import activity
 
 from worker.orders.hold.changes import ask_about_provider, settle_provider_hold
+from worker.orders.local_try import LocalTries
 from worker.orders.payment.requests import (
     PATIENCE,
     TRIES_OF_THE_UNKNOWN,
@@ -28,82 +23,63 @@ from worker.orders.shipment.address import (
     ask_for_address,
     ship_to,
 )
-from worker.orders.shipment.state import shipment_state
-from worker.orders.store import Done, OrderStore, utc_now
+from worker.orders.store import Apply, Done, Look, OrderStore, utc_now
 
 
 class CarrierActivities(CarrierSteps):
-    def __init__(self, store: OrderStore, carrier: Carrier) -> None:
+    def __init__(
+        self, store: OrderStore, carrier: Carrier, tries: LocalTries, look: Look
+    ) -> None:
         self._store = store
         self._carrier = carrier
+        self._tries = tries
+        self._look = look
 
-    @property
-    def repeatable(self) -> bool:
-        return self._carrier.repeatable
-
-    @activity.defn(name="buy_label")
-    async def buy_label(self, ref: ShipmentRef) -> Labelled:
+    async def buy_label(self, ref: ShipmentRef) -> OrderState:
         order = await self._store.read(ref.order_id)
         shipment = order.shipment(ref.shipment_id)
-        if shipment.status is ShipmentStatus.PACKED:
-            return await self._labelled(ref)
-        if shipment.status is not ShipmentStatus.READY or shipment.parcel is None:
-            raise Refusal("wrong-state", f"The shipment is {shipment.status}.")
+        wanted = shipment.status is ShipmentStatus.READY and shipment.parcel is not None
+        if wanted and shipment.captured_at is not None:
+            bought = await self._buy(ref, shipment)
+            change = partial(bought, shipment_id=ref.shipment_id)
+            await self._store.change(ref.order_id, change, Done)
+        return await self._look(ref.order_id)
+
+    async def _buy(self, ref: ShipmentRef, shipment: Shipment) -> Apply:
+        """Returns what the carrier's answer changes. Raises `Unavailable`."""
         try:
-            label = await self._carrier.buy_label(
-                await ship_to(self._store, ref.order_id),
-                Parcel.model_validate(shipment.parcel),
-                ref.shipment_id,
-            )
+            to = await ship_to(self._store, ref.order_id)
+            # Not at a carrier that might sell a second one to the step that follows.
+            async with self._tries.limit(allowed=self._carrier.repeatable):
+                label = await self._carrier.buy_label(
+                    to, Parcel.model_validate(shipment.parcel), ref.shipment_id
+                )
         except AddressRefused as refused:
-            await self._store.change(
-                ref.order_id,
-                partial(_refuse, shipment_id=ref.shipment_id, refused=refused),
-                Done,
-            )
-            return Labelled(outcome="refused")
+            return partial(_refuse, refused=refused)
         except Refused as no:
-            await self._ask_person(ref, no.code)
-            return Labelled(outcome="refused")
+            return partial(_tell, why=no.code)
         except Unavailable as silence:
             if not silence.understood and tries() >= TRIES_OF_THE_UNKNOWN:
-                await self._ask_person(ref, silence.why)
-                return Labelled(outcome="refused")
+                return partial(_tell, why=silence.why)
             if utc_now() - asked_at() > PATIENCE:
-                await self._ask_person(ref, silence.why)
+                told = partial(_tell, shipment_id=ref.shipment_id, why=silence.why)
+                await self._store.change(ref.order_id, told, Done)
             raise
-        await self._store.change(
-            ref.order_id, partial(_pack, shipment_id=ref.shipment_id, label=label), Done
-        )
-        return await self._labelled(ref)
+        return partial(_pack, label=label)
 
-    async def _ask_person(self, ref: ShipmentRef, why: str) -> None:
-        await self._store.change(
-            ref.order_id, partial(_tell, shipment_id=ref.shipment_id, why=why), Done
-        )
-
-    async def _labelled(self, ref: ShipmentRef) -> Labelled:
-        order = await self._store.read(ref.order_id)
-        return Labelled(
-            outcome="labelled", shipment=shipment_state(order, ref.shipment_id)
-        )
-
-    @activity.defn(name="void_label")
-    async def void_label(self, ref: ShipmentRef) -> None:
+    async def void_label(self, ref: ShipmentRef) -> OrderState:
         order = await self._store.read(ref.order_id)
         label_ref = order.shipment(ref.shipment_id).label_ref
-        if label_ref is None:
-            return
-        refused = None
-        try:
-            await self._carrier.void_label(label_ref)
-        except Refused as no:
-            refused = no.code
-        await self._store.change(
-            ref.order_id,
-            partial(_void, shipment_id=ref.shipment_id, refused=refused),
-            Done,
-        )
+        if label_ref is not None:
+            refused = None
+            try:
+                async with self._tries.limit():
+                    await self._carrier.void_label(label_ref)
+            except Refused as no:
+                refused = no.code
+            void = partial(_void, shipment_id=ref.shipment_id, refused=refused)
+            await self._store.change(ref.order_id, void, Done)
+        return await self._look(ref.order_id)
 
 
 async def _pack(
@@ -156,7 +132,7 @@ async def _void(
         label = order.shipment(shipment_id).label_ref
         detail = {"order_id": order.id, "label": label, "cause": refused}
         found = Finding("label-not-voided", shipment_id, detail)
-        await report(change.connection, [found])
+        await report(change.connection, "orders", [found])
         return Done()
     change.event("shipment.label_voided", shipment_id=shipment_id)
     return Done()

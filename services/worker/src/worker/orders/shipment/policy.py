@@ -2,8 +2,6 @@
 
 from datetime import datetime, timedelta
 
-from shared.contracts.orders.models import ShipmentState
-
 SCAN_DUE = timedelta(hours=48)
 PARCEL_LOST_AFTER = timedelta(days=14)
 
@@ -20,11 +18,6 @@ TRACKING_RANK = {
     DELIVERED: 7,
 }
 """How far along a parcel is, by a carrier's words (EasyPost's)."""
-
-
-def shipment_ended(facts: ShipmentState) -> bool:
-    """A cancelled parcel has not ended while its label is still valid."""
-    return facts.status.final and not facts.to_void
 
 
 def is_news(

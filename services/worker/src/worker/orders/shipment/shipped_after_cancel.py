@@ -68,7 +68,7 @@ async def _take_from_stock(
             f"{line.sku}@{shipment.location}",
             {"shipment_id": shipment.id, "units": unreserved - gone},
         )
-        await report(change.connection, [finding])
+        await report(change.connection, "orders", [finding])
 
 
 async def _take_back(

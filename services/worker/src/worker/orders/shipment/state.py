@@ -1,36 +1,57 @@
-"""What a parcel's workflow needs to know, drawn from its order's snapshot."""
+"""What a parcel's order needs to know of it, drawn from the order's snapshot."""
 
+from collections.abc import Iterator
 from datetime import datetime
 
-from shared.contracts.orders.models import ShipmentState
+from shared.contracts.orders.models import ParcelState
 from shared.contracts.orders.states import HoldReason, ShipmentStatus
 from shared.database.orders.snapshot import OrderSnapshot, Shipment
 
-from worker.orders.payment.amounts import paying
+from worker.orders.payment.amounts import able_to_pay, paying
 from worker.orders.shipment.policy import PARCEL_LOST_AFTER, SCAN_DUE
 
 
-def shipment_state(order: OrderSnapshot, shipment_id: str) -> ShipmentState:
-    shipment = order.shipment(shipment_id)
-    held = any(hold.subject in (order.id, shipment.id) for hold in order.holds)
-    return ShipmentState(
-        shipment_id=shipment.id,
-        status=shipment.status,
-        parcel_ready=shipment.status is ShipmentStatus.READY
+def parcel_states(order: OrderSnapshot, now: datetime) -> tuple[ParcelState, ...]:
+    """Those with something left to do."""
+    return tuple(_states(order, now))
+
+
+def _states(order: OrderSnapshot, now: datetime) -> Iterator[ParcelState]:
+    for shipment in order.shipments:
+        to_void = _to_void(shipment)
+        if not to_void and shipment.status.final:
+            continue
+        ready = is_ready(order, shipment)
+        paid = shipment.captured_at is not None
+        yield ParcelState(
+            shipment_id=shipment.id,
+            status=shipment.status,
+            payable=ready and not paid and able_to_pay(order, shipment, now),
+            paying=paying(order, shipment.id),
+            labellable=ready and paid,
+            to_void=to_void,
+            watch_until=watch_until(order, shipment),
+            cancel_wanted=shipment.cancel_wanted is not None,
+        )
+
+
+def is_ready(order: OrderSnapshot, shipment: Shipment) -> bool:
+    """Picked and measured, and nobody has stopped it."""
+    return (
+        shipment.status is ShipmentStatus.READY
         and shipment.parcel is not None
-        and not held
-        and not order.unscreened,
-        paying=paying(order, shipment.id),
-        to_void=to_void(shipment),
-        watch_until=watch_until(order, shipment),
+        and shipment.cancel_wanted is None
+        and not order.unscreened
+        and not held_for(order, shipment)
     )
 
 
-def begun(shipment: Shipment) -> bool:
-    return shipment.status is not ShipmentStatus.READY or shipment.parcel is not None
+def held_for(order: OrderSnapshot, shipment: Shipment) -> list[HoldReason]:
+    """Why a parcel must not be packed: holds of its own, or of its order."""
+    return [h.reason for h in order.holds if h.subject in (order.id, shipment.id)]
 
 
-def to_void(shipment: Shipment) -> bool:
+def _to_void(shipment: Shipment) -> bool:
     return (
         shipment.status is ShipmentStatus.CANCELLED and shipment.label_ref is not None
     )

@@ -1,8 +1,6 @@
 """Where a parcel is, by the carrier's word. Facts only move forward: a late or
 repeated scan moves nothing back."""
 
-from functools import partial
-
 from shared.contracts.base import Payload
 from shared.contracts.orders.states import HoldReason, ShipmentStatus
 from shared.database.kernel.unit_of_work import UnitOfWork
@@ -14,7 +12,6 @@ from worker.orders.shipment import delivery_exceptions
 from worker.orders.shipment.changes import send_off
 from worker.orders.shipment.policy import is_news, is_under_way
 from worker.orders.shipment.shipped_after_cancel import leave_after_all
-from worker.orders.store import OrderStore
 
 CAUSES = {
     "failure": delivery_exceptions.ATTEMPT_FAILED,
@@ -29,25 +26,17 @@ AWAY = (ShipmentStatus.SHIPPED, ShipmentStatus.LOST)
 
 
 class Moved(Payload):
-    """`wakes`: the parcel's workflow has something to do. `asks`: so have those of its
-    order, which may have ended, and of the order's other parcels."""
+    """`wakes`: the order's workflow has something to look at. `asks`: also where it has
+    ended."""
 
     wakes: bool = False
     asks: bool = False
 
 
-async def track(
-    store: OrderStore, order_id: str, shipment_id: str, now: Tracking
-) -> Moved:
-    """Record the parcel's current state. Safe to repeat."""
-    return await store.change(
-        order_id, partial(_move, shipment_id=shipment_id, now=now), Moved
-    )
-
-
-async def _move(
+async def move(
     change: UnitOfWork, order: OrderSnapshot, *, shipment_id: str, now: Tracking
 ) -> Moved:
+    """Record the parcel's current state. Safe to repeat."""
     shipment = order.shipment(shipment_id)
     if not is_news(now.status, now.at, shipment.tracking_status, shipment.tracking_at):
         # Told again, perhaps because the first try broke off before the workflows heard

@@ -34,13 +34,11 @@ class StockActivities(StockSteps):
         self._store = store
         self._nudge = nudger
 
-    @activity.defn(name="find_waiting_orders")
     async def find_waiting_orders(self, ref: StockRef) -> WaitingOrders:
         async with self._store.reads.connect() as connection:
             found = await connection.scalars(WAITING, {"sku": ref.sku, "batch": BATCH})
             return WaitingOrders(sku=ref.sku, orders=tuple(found))
 
-    @activity.defn(name="serve_waiting_orders")
     async def serve_waiting_orders(self, waiting: WaitingOrders) -> Served:
         units = 0
         for order_id in waiting.orders:

@@ -68,6 +68,20 @@ _IS_LAPSED = text(
 )
 
 
+async def note_allocated(change: UnitOfWork) -> bool:
+    """Note that the first attempt to reserve is made. Returns `False` if it was."""
+    noted = await change.connection.count(
+        _ALLOCATED, {"key": f"{change.subject}:reserve", "subject": change.subject}
+    )
+    return noted == 1
+
+
+_ALLOCATED = text(
+    "INSERT INTO applied (key, subject, result) VALUES (:key, :subject, '{}')"
+    " ON CONFLICT DO NOTHING"
+)
+
+
 async def reserve_missing(change: UnitOfWork, order: OrderSnapshot, key: str) -> int:
     """Reserve what the order's short lines need, as far as there is and no older
     order waits for it. Returns the units reserved."""
@@ -198,7 +212,7 @@ async def move_stock(
     reason: str,
     moves: Iterable[tuple[str, str, int, int]],
 ) -> None:
-    """Move stock and record why. `moves` are (sku, location, on hand, reserved)."""
+    """UnitOfWork stock and say why. `moves` are (sku, location, on hand, reserved)."""
     sums: Counter[tuple[str, str, str]] = Counter()
     for sku, location, on_hand, reserved in moves:
         sums[sku, location, "on_hand"] += on_hand

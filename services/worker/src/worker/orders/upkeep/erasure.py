@@ -37,7 +37,6 @@ class ErasureActivities(ErasureSteps):
         self._engine = engine
         self._provider = provider
 
-    @activity.defn(name="erase_at_provider")
     async def erase_at_provider(self) -> Swept:
         async with self._engine.connect() as connection:
             refs = await connection.scalars(ERASABLE, {"key_lives": KEY_LIVES})

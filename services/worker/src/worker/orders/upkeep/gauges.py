@@ -2,20 +2,26 @@
 nothing. Counters of what happened are in `shared.database.orders.metrics`.
 """
 
-from shared.contracts.orders.states import HoldReason, MoneyKind, OrderStatus
+from shared.contracts.orders.holds import HOLDS
+from shared.contracts.orders.states import MoneyKind, OrderStatus
 
 from worker.runtime.gauges import Gauge
+from worker.runtime.kernel_gauges import kernel_gauges
 
-_REASONS = tuple((reason.value,) for reason in HoldReason)
 _KINDS = tuple((kind.value,) for kind in MoneyKind)
-_SOURCES = (("carrier",), ("easypost",), ("stripe",))
 _DISCREPANCIES = (
-    *(("payment-missing",), ("payment-unknown",)),
-    *(("money-differs",), ("stock-promised-twice",)),
+    *("payment-missing", "payment-unknown"),
+    *("money-differs", "stock-promised-twice"),
 )
-_AUDIT_VIEWS = (("audit_ledger",), ("audit_money",), ("audit_stock",))
 
 GAUGES = (
+    *kernel_gauges(
+        "orders",
+        reasons=tuple(HOLDS),
+        sources=("carrier", "easypost", "stripe"),
+        discrepancies=_DISCREPANCIES,
+        audit_views=("audit_ledger", "audit_money", "audit_stock"),
+    ),
     Gauge(
         "orders_live",
         "Orders that have not ended.",
@@ -29,22 +35,6 @@ GAUGES = (
         "Orders that were placed two minutes ago and that no workflow has touched.",
         "SELECT count(*) AS value FROM orders WHERE status = 'placed' AND version = 1"
         " AND created_at < now() - interval '2 minutes'",
-    ),
-    Gauge(
-        "orders_holds_open",
-        "Holds that wait for a person.",
-        "SELECT reason, count(*) AS value FROM holds WHERE released_at IS NULL"
-        " GROUP BY reason",
-        labels=("reason",),
-        always=_REASONS,
-    ),
-    Gauge(
-        "orders_holds_overdue",
-        "Holds that are open after they were due.",
-        "SELECT reason, count(*) AS value FROM holds"
-        " WHERE released_at IS NULL AND due_at < now() GROUP BY reason",
-        labels=("reason",),
-        always=_REASONS,
     ),
     Gauge(
         "orders_shipments_open",
@@ -84,43 +74,5 @@ GAUGES = (
         " WHERE o.status IN ('placed', 'confirmed')"
         " AND p.authorized > p.captured + p.capturing + p.released"
         " AND p.capture_before < now() + interval '12 hours'",
-    ),
-    Gauge(
-        "orders_inbox_open",
-        "Webhooks that are not worked off.",
-        "SELECT source, count(*) AS value FROM inbox WHERE processed_at IS NULL"
-        " GROUP BY source",
-        labels=("source",),
-        always=_SOURCES,
-    ),
-    Gauge(
-        "orders_inbox_unmatched",
-        "Webhooks about something that is not known here.",
-        "SELECT source, count(*) AS value FROM inbox"
-        " WHERE processed_at IS NULL AND error = 'unmatched' GROUP BY source",
-        labels=("source",),
-        always=_SOURCES,
-    ),
-    Gauge(
-        "orders_messages_open",
-        "Messages to customers that are not sent.",
-        "SELECT count(*) AS value FROM messages WHERE status = 'open'",
-    ),
-    Gauge(
-        "orders_discrepancies_open",
-        "Differences from the providers' books that nobody has resolved.",
-        "SELECT kind, count(*) AS value FROM discrepancies WHERE resolved_at IS NULL"
-        " AND left(kind, 6) <> 'audit_' GROUP BY kind",
-        labels=("kind",),
-        always=_DISCREPANCIES,
-    ),
-    Gauge(
-        "orders_audit_rows",
-        # The views themselves read every order; the sweep does so, and writes it down.
-        "Rows of the audit views that the last sweep found and nobody has resolved.",
-        "SELECT kind AS view, count(*) AS value FROM discrepancies"
-        " WHERE resolved_at IS NULL AND left(kind, 6) = 'audit_' GROUP BY kind",
-        labels=("view",),
-        always=_AUDIT_VIEWS,
     ),
 )

@@ -27,8 +27,8 @@ from sqlalchemy import text
 from temporalio import activity
 
 from worker.orders.nudger import Nudger
+from worker.orders.order.payments import PaymentActivities
 from worker.orders.payment import ledger
-from worker.orders.payment.activities import PaymentActivities
 from worker.orders.payment.compare import Difference
 from worker.orders.payment.difference import DIFFERS, stop_for_difference
 from worker.orders.ports import Booked, PaymentProvider
@@ -87,7 +87,6 @@ class ReconcileActivities(ReconcileSteps):
         self._refunds = refunds
         self._nudge = nudger
 
-    @activity.defn(name="reconcile")
     async def reconcile(self, window: Window) -> Reconciled:
         """The counts are of the last attempt; what it heals stays healed."""
         done = next(iter(activity.info().heartbeat_details), "")
@@ -225,7 +224,7 @@ class ReconcileActivities(ReconcileSteps):
         if finding.kind == DIFFERS:
             return await self._stop(finding)
         async with self._store.engine.begin() as connection:
-            return await report(connection, [finding])
+            return await report(connection, "orders", [finding])
 
     async def _stop(self, finding: Finding) -> int:
         """A person decides; the order may have ended long ago."""

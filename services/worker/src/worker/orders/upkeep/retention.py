@@ -13,6 +13,12 @@ from sqlalchemy.sql import TextClause
 from temporalio import activity
 
 from worker.orders.store import OrderStore
+from worker.runtime.retention import (
+    KEYS,
+    MESSAGES,
+    WEBHOOKS,
+    forgetting_steps,
+)
 
 BATCH = 1000
 
@@ -23,20 +29,6 @@ MAILS_COUNT = timedelta(days=1)
 STEPS_LIVE = timedelta(days=90)
 """After an order's last change: by then no workflow asks for a step again."""
 
-KEYS = text(
-    """
-    DELETE FROM idempotency_keys WHERE (principal, key) IN (
-      SELECT principal, key FROM idempotency_keys
-      WHERE created_at < now() - cast(:age AS interval) LIMIT :batch)
-    """
-)
-WEBHOOKS = text(
-    """
-    DELETE FROM inbox WHERE (source, event_id) IN (
-      SELECT source, event_id FROM inbox
-      WHERE processed_at < now() - cast(:age AS interval) LIMIT :batch)
-    """
-)
 MAILS_SENT = text(
     """
     DELETE FROM mails_sent WHERE (address, hour) IN (
@@ -44,21 +36,11 @@ MAILS_SENT = text(
       WHERE hour < now() - cast(:age AS interval) LIMIT :batch)
     """
 )
-MESSAGES = text(
-    """
-    DELETE FROM messages WHERE (subject, seq) IN (
-      SELECT subject, seq FROM messages
-      WHERE status <> 'open' AND created_at < now() - cast(:age AS interval)
-      LIMIT :batch)
-    """
-)
-STEPS = text(
-    """
-    DELETE FROM applied WHERE key IN (
-      SELECT a.key FROM applied a JOIN orders o ON o.id = a.subject
-      WHERE o.status IN ('completed', 'cancelled')
-        AND o.updated_at < now() - cast(:age AS interval) LIMIT :batch)
-    """
+STEPS = forgetting_steps(
+    "orders",
+    ended="SELECT FROM orders o WHERE o.id = a.subject"
+    " AND o.status IN ('completed', 'cancelled')"
+    " AND o.updated_at < now() - cast(:age AS interval)",
 )
 FORGETTABLE = text(
     f"""
@@ -79,11 +61,9 @@ class RetentionActivities(RetentionSteps):
         self._store = store
         self._contacts_live = contacts_live
 
-    @activity.defn(name="forget_keys")
     async def forget_keys(self) -> Swept:
         return await self._forget(KEYS, KEYS_LIVE)
 
-    @activity.defn(name="forget_webhooks")
     async def forget_webhooks(self) -> Swept:
         """Webhooks that came in, and messages to customers of the same age; and how
         many mails an address got."""
@@ -92,11 +72,9 @@ class RetentionActivities(RetentionSteps):
         messages = await self._forget(MESSAGES, WEBHOOKS_LIVE)
         return Swept(found=webhooks.found + messages.found)
 
-    @activity.defn(name="forget_steps")
     async def forget_steps(self) -> Swept:
         return await self._forget(STEPS, STEPS_LIVE)
 
-    @activity.defn(name="erase_contacts")
     async def erase_contacts(self) -> Swept:
         erased = 0
         while orders := await self._forgettable():

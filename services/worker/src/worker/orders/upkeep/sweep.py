@@ -25,7 +25,6 @@ class SweepActivities(SweepSteps):
         self._store = store
         self._nudger = nudger
 
-    @activity.defn(name="start_missing_orders")
     async def start_missing_orders(self) -> Swept:
         async with self._store.engine.connect() as connection:
             rows = await connection.execute(
@@ -45,9 +44,8 @@ class SweepActivities(SweepSteps):
     async def _end(self, running: set[str]) -> None:
         """Wake those that have not heard that their order is over."""
         for order_id in await self._ids(unfinished.LINGERING, running=sorted(running)):
-            await self._nudge_order_and_parcels(order_id)
+            await self._nudger.order(order_id)
 
-    @activity.defn(name="start_missing_returns")
     async def start_missing_returns(self) -> Swept:
         found = 0
         for order_id, return_id in await self._missing(
@@ -84,13 +82,13 @@ class SweepActivities(SweepSteps):
             )
         }
 
-    @activity.defn(name="nudge_overdue_orders")
     async def nudge_overdue_orders(self) -> Swept:
         found = 0
         for wanted, nudge in (
             (unfinished.NEEDS_A_NUDGE, self._nudger.order),
-            (unfinished.UNHEARD_ORDERS, self._nudge_order_and_parcels),
-            (unfinished.UNHEARD_PARCELS, self._nudger.shipment),
+            (unfinished.UNSENT, self._nudger.order),
+            (unfinished.UNHEARD_ORDERS, self._nudger.order),
+            (unfinished.UNHEARD_PARCELS, self._nudger.order),
             (unfinished.UNHEARD_RETURNS, self._nudger.return_),
             (unfinished.UNHEARD_REFUNDS, self._nudger.refund),
         ):
@@ -107,13 +105,6 @@ class SweepActivities(SweepSteps):
             )
             return list(found)
 
-    async def _nudge_order_and_parcels(self, order_id: str) -> None:
-        """A parcel's workflow does not hear from its order that it is cancelled."""
-        await self._nudger.order(order_id)
-        for parcel in (await self._store.read(order_id)).shipments:
-            await self._nudger.shipment(parcel.id)
-
-    @activity.defn(name="allocate_free_stock")
     async def allocate_free_stock(self) -> Swept:
         async with self._store.engine.connect() as connection:
             skus = await connection.scalars(unfinished.ALLOCATABLE)
@@ -121,10 +112,9 @@ class SweepActivities(SweepSteps):
             await start_allocation(self._nudger.client, sku)
         return Swept(found=len(skus))
 
-    @activity.defn(name="audit")
     async def audit(self) -> Swept:
         async with self._store.engine.begin() as connection:
-            found = await report(connection, await audit(connection))
+            found = await report(connection, "orders", await audit(connection))
         if found:
             log.error("the audit views are not empty: %d new discrepancies", found)
         return Swept(found=found)

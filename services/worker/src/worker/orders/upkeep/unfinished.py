@@ -66,16 +66,34 @@ _AT_REST = """
     o.updated_at < now() - cast(:grace AS interval)
     AND NOT EXISTS (SELECT FROM holds h WHERE h.root = o.id AND h.released_at IS NULL)
     AND NOT EXISTS (SELECT FROM payments p JOIN ledger l ON l.payment_id = p.id
-                    WHERE p.order_id = o.id AND l.status = 'pending')
+                    WHERE p.order_id = o.id AND l.status = 'pending'
+                      AND l.sent_at IS NOT NULL)
 """
-"""Nothing happens to the order, and nobody is being asked. If it has work left all the
-same, no workflow heard of a command: its facts were committed, and then server or
-worker died with the task that would have gone on (docs/adr/0042)."""
+"""Nothing happens to the order, and nobody is being asked: a request that was never
+sent asks nobody. If it has work left all the same, no workflow heard of a command: its
+facts were committed, and then server or worker died with the task that would have gone
+on (docs/adr/0042)."""
+
+UNSENT = text(
+    """
+    SELECT DISTINCT p.order_id FROM ledger l JOIN payments p ON p.id = l.payment_id
+    LEFT JOIN refunds r ON r.id = l.ref
+    WHERE l.status = 'pending' AND l.sent_at IS NULL
+      AND l.created_at < now() - cast(:grace AS interval)
+      AND (r.id IS NULL OR r.reason = 'cancellation')
+      AND NOT EXISTS (SELECT FROM holds h WHERE h.released_at IS NULL
+                      AND h.subject IN (p.order_id, l.ref))
+    """
+)
+"""Opened with a command whose workflow never went on to send it."""
 
 UNHEARD_ORDERS = text(
     f"""
     SELECT o.id FROM orders o JOIN (
       SELECT id FROM orders WHERE status = 'placed' AND version > 1
+      UNION
+      SELECT id FROM orders
+      WHERE status IN ('placed', 'confirmed') AND cancel_wanted IS NOT NULL
       UNION
       SELECT p.order_id FROM payments p JOIN orders q ON q.id = p.order_id
       WHERE p.authorized > p.captured + p.released
@@ -111,11 +129,11 @@ LINGERING = text(
 
 UNHEARD_PARCELS = text(
     f"""
-    SELECT s.id FROM shipments s JOIN orders o ON o.id = s.order_id
+    SELECT o.id FROM shipments s JOIN orders o ON o.id = s.order_id
     WHERE (s.status = 'ready' AND s.parcel IS NOT NULL
            OR s.status = 'cancelled' AND s.label_ref IS NOT NULL) AND {_AT_REST}
     UNION
-    SELECT s.id FROM shipments s
+    SELECT s.order_id FROM shipments s
     WHERE s.status = 'shipped'
       AND greatest(s.shipped_at, s.tracking_at)
         < now() - interval '{int(SCAN_DUE.total_seconds())} seconds'
@@ -123,8 +141,8 @@ UNHEARD_PARCELS = text(
                       AND h.reason = 'delivery' AND h.released_at IS NULL)
     """  # noqa: S608 - our own condition
 )
-"""Picked, and to be paid and labelled; a label is to be given back; or it left, and it
-is high time to miss it."""
+"""Orders with a parcel that is picked, and to be paid and labelled; whose label is to
+be given back; or that left, and it is high time to miss it."""
 
 UNHEARD_RETURNS = text(
     f"""

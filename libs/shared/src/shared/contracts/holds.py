@@ -1,0 +1,30 @@
+"""What a business process declares about its holds."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from shared.contracts.errors import Refusal
+
+
+@dataclass(frozen=True)
+class HoldRule:
+    """Everything about the holds of one reason; `docs/domain.md` shows these rows."""
+
+    opened_when: str
+    decisions: tuple[str, ...]
+    decider: str
+    """The scope that may decide."""
+    due: timedelta | None = None
+    """How long a person has. `None`: whoever opens the hold says it, or no deadline."""
+    silence: str | None = None
+    """The decision that is taken when nobody decides in time; `None` escalates."""
+    customer_may: bool = False
+    """Whether the customer can end it, and is therefore notified."""
+    also: str = ""
+    """What the page says beside `due` and `silence`."""
+
+
+def decision_not_allowed(reason: str, allowed: Iterable[str], detail: str) -> Refusal:
+    """The one shape of this refusal, in the API and in the worker."""
+    return Refusal("decision-not-allowed", detail, reason=reason, decisions=[*allowed])

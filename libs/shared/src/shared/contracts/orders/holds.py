@@ -1,0 +1,105 @@
+"""The holds of an order, of its parcels, returns and refunds: one row for a reason."""
+
+from datetime import timedelta
+
+from shared.contracts.holds import HoldRule
+from shared.contracts.orders.names import SubjectKind, kind_of
+from shared.contracts.orders.states import Decision, HoldReason
+
+HOLDS: dict[HoldReason, HoldRule] = {
+    HoldReason.APPROVAL: HoldRule(
+        "the total is above the limit, a new customer orders for much, the goods go to"
+        " another country than the bill (without one: than at first), many orders"
+        " within an hour; again when the contact changes afterwards; a costly return,"
+        " or one of many",
+        decisions=(Decision.APPROVE, Decision.REJECT),
+        decider="approvals",
+        due=timedelta(hours=72),
+        silence=Decision.REJECT,
+        also="or a day before the authorisation ends if that is earlier",
+    ),
+    HoldReason.STOCK: HoldRule(
+        "not everything could be reserved, or the warehouse found less",
+        decisions=(Decision.WAIT, Decision.SHIP_PARTIAL, Decision.CANCEL_LINES),
+        decider="orders:operate",
+        due=timedelta(days=7),
+        silence=Decision.CANCEL_LINES,
+        customer_may=True,
+    ),
+    HoldReason.PAYMENT: HoldRule(
+        "a card is declined, too many attempts failed, the bank asks the customer"
+        " back, a renewal or a capture fails",
+        decisions=(Decision.RETRY, Decision.NEW_METHOD, Decision.CANCEL),
+        decider="orders:operate",
+        due=timedelta(hours=72),
+        silence=Decision.CANCEL,
+        customer_may=True,
+    ),
+    HoldReason.ADDRESS: HoldRule(
+        "the address cannot be right, or the carrier refuses it",
+        decisions=(Decision.CORRECT, Decision.OVERRIDE, Decision.CANCEL),
+        decider="orders:operate",
+        due=timedelta(days=7),
+        silence=Decision.CANCEL,
+        customer_may=True,
+    ),
+    HoldReason.DELIVERY: HoldRule(
+        "an attempt failed, no scan for too long, lost, back to the sender,"
+        " a cancelled parcel that left",
+        decisions=(Decision.RESHIP, Decision.REFUND, Decision.WAIT),
+        decider="orders:operate",
+        due=timedelta(days=2),
+    ),
+    HoldReason.REFUND: HoldRule(
+        "it is above what one clerk may give back, or the provider refuses it or fails",
+        decisions=(
+            *(Decision.APPROVE, Decision.REJECT, Decision.RETRY),
+            *(Decision.PAID_OTHERWISE, Decision.BOOK),
+        ),
+        decider="refunds:any",
+        due=timedelta(days=2),
+    ),
+    HoldReason.MANUAL: HoldRule(
+        "an operator stops the order",
+        decisions=(Decision.RELEASE, Decision.CANCEL),
+        decider="orders:operate",
+        also="as the operator sets, or never",
+    ),
+    HoldReason.DISPUTE: HoldRule(
+        "the customer disputes a payment at their bank, or the bank inquires",
+        decisions=(Decision.RELEASE, Decision.CANCEL),
+        decider="refunds:any",
+        also="when the evidence is due",
+    ),
+    HoldReason.DIFFERENCE: HoldRule(
+        "the provider has captured, holds or has given back another amount than our"
+        " books say, whoever asked for it",
+        decisions=(Decision.BOOK, Decision.CANCEL),
+        decider="refunds:any",
+        due=timedelta(days=2),
+    ),
+    HoldReason.PROVIDER: HoldRule(
+        "the payment provider or the carrier refuses what has to be done, answers what"
+        " no table of ours knows, or has not answered for 15 minutes",
+        decisions=(Decision.RETRY, Decision.CANCEL),
+        decider="orders:operate",
+        due=timedelta(hours=4),
+    ),
+}
+
+
+def silence_of(reason: HoldReason, subject: str) -> Decision | None:
+    """The decision that is taken when nobody decides; `None` escalates. A return
+    escalates: nobody loses the right to send goods back because the shop was slow."""
+    silence = HOLDS[reason].silence
+    if silence is None or kind_of(subject) is SubjectKind.RETURN:
+        return None
+    return Decision(silence)
+
+
+def due_of(reason: HoldReason) -> timedelta:
+    """How long a person has. Raises `LookupError` where the operator says it."""
+    due = HOLDS[reason].due
+    if due is None:
+        raise LookupError(f"a hold for {reason} has no due time of its own")
+    return due

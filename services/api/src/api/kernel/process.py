@@ -1,0 +1,56 @@
+"""How a business process tells the API what it brings."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from fastapi import APIRouter
+from shared.contracts.base import LineQuantity
+from shared.contracts.holds import HoldRule
+from shared.database.kernel.tables import Base
+
+from api.http.services import Services
+from api.kernel.hold.queries import Hold
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What a person has decided about a hold, as its process carries it out."""
+
+    key: str
+    actor: str
+    decision: str
+    note: str
+    lines: tuple[LineQuantity, ...] = ()
+
+
+Release = Callable[[Services, Hold, Decided], Awaitable[None]]
+"""Carries a decision out; safe to repeat under `Decided.key`. Raises `Refusal`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Process:
+    """A business process: everything that the API has to know about it."""
+
+    name: str
+    subjects: type[Base]
+    """The table of the subjects whose timelines name its holds."""
+    operators: str
+    """The scope that sees its holds."""
+    holds: Mapping[str, HoldRule]
+    release: Release
+    decision_scopes: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Decisions that need one of these scopes beside the decider's."""
+    routers: Sequence[APIRouter] = ()
+    """Commands and reads of people and services."""
+    signed_routers: Sequence[APIRouter] = ()
+    """For senders who are known by their signatures."""
+    hrefs: Mapping[str, str] = field(default_factory=dict)
+    """Where its subjects are found, by the prefix of their ids."""
+    large_bodies: Sequence[str] = ()
+    """The paths that take more than a small body."""
+    scopes: Mapping[str, str] = field(default_factory=dict)
+    """What its routes ask for, with what each lets its holder do."""
+    included_scopes: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """A scope, and those that it includes."""
+    gateway: Callable[[Services], object] | None = None
+    """Builds what its routes command workflows with: `Services.gateway` finds it."""

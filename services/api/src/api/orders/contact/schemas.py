@@ -1,0 +1,94 @@
+"""Whom an order is for, and where it goes."""
+
+from datetime import datetime
+
+from pydantic import ConfigDict, model_validator
+
+from api.http.schemas import (
+    Address,
+    Country,
+    Email,
+    Line,
+    Locale,
+    Phone,
+    Request,
+    View,
+    Word,
+)
+from api.orders.order.schemas import EXAMPLE_ADDRESS
+
+NEEDED = ("name", "street", "country")
+WHOLE = {*NEEDED, "city", "postal_code"}
+"""Whoever names all of these gives a new address; who names fewer corrects the old
+one."""
+
+
+class AddressPatch(Request):
+    """A whole address replaces the old one. Of fewer fields each corrects its own, and
+    `null` removes it."""
+
+    name: Line | None = None
+    company: Line | None = None
+    street: Line | None = None
+    street2: Line | None = None
+    city: Line | None = None
+    region: Line | None = None
+    postal_code: Word | None = None
+    country: Country | None = None
+
+    @model_validator(mode="after")
+    def _keeps_what_is_needed(self) -> "AddressPatch":
+        if not self.model_fields_set:
+            raise ValueError("must name at least one field")
+        _require_values(self, *NEEDED)
+        return self
+
+
+class ContactPatch(Request):
+    """`null` removes the phone or the locale; without a `bill_to` of its own the bill
+    goes to `ship_to`."""
+
+    name: Line | None = None
+    email: Email | None = None
+    phone: Phone | None = None
+    locale: Locale | None = None
+    ship_to: AddressPatch | None = None
+    bill_to: AddressPatch | None = None
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> "ContactPatch":
+        if not self.model_fields_set:
+            raise ValueError("must name at least one field")
+        _require_values(self, "name", "email", "ship_to")
+        return self
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"ship_to": EXAMPLE_ADDRESS},
+                {"ship_to": {"postal_code": "10117"}, "phone": None},
+            ]
+        }
+    )
+
+
+def _require_values(patch: Request, *names: str) -> None:
+    """`null` would remove what must be there."""
+    for name in names:
+        if name in patch.model_fields_set and getattr(patch, name) is None:
+            raise ValueError(f"cannot be without {name}")
+
+
+class Contact(View):
+    """`ship_to_accepted`: somebody said that the address is right, whatever the check
+    says. Of an order whose customer was erased nothing is left but `erased_at`."""
+
+    order_id: str
+    name: str | None
+    email: str | None
+    phone: str | None
+    locale: str | None
+    ship_to: Address | None
+    bill_to: Address | None
+    ship_to_accepted: bool
+    erased_at: datetime | None

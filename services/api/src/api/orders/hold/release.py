@@ -1,0 +1,53 @@
+"""A person's decision on its way to the workflow that holds the subject up."""
+
+from shared.contracts.orders import models, workflows
+from shared.contracts.orders.names import SubjectKind, kind_of
+from shared.contracts.orders.states import Decision, RefundReason
+
+from api.http.services import Services
+from api.kernel.hold.queries import Hold
+from api.kernel.process import Decided
+from api.orders.commands import commands
+from api.orders.hold.routes import is_over
+from api.orders.notes import keep_note
+from api.orders.order import queries
+
+
+async def release(services: Services, hold: Hold, decided: Decided) -> None:
+    """Raises what the workflow refuses, or `Unavailable`. Safe to repeat."""
+    await keep_note(
+        *(services.engine, decided.key, hold.root, decided.note),
+        actor=decided.actor,
+        about=hold.id,
+    )
+    command = models.ReleaseHold(
+        order_id=hold.root,
+        key=decided.key,
+        actor=decided.actor,
+        hold_id=hold.id,
+        decision=Decision(decided.decision),
+        lines=decided.lines,
+    )
+    match kind_of(hold.subject):
+        case SubjectKind.RETURN:
+            await commands(services).return_(
+                hold.subject, workflows.Return.release_hold, command
+            )
+        case SubjectKind.REFUND:
+            await _release_refund(services, hold, command)
+        case _:
+            await commands(services).order(
+                workflows.Order.release_hold, command, is_over
+            )
+
+
+async def _release_refund(
+    services: Services, hold: Hold, command: models.ReleaseHold
+) -> None:
+    """A cancellation's refund belongs to its order's workflow."""
+    order = await queries.order(services, hold.root)
+    sender = commands(services)
+    if order.refund(hold.subject).reason == RefundReason.CANCELLATION:
+        await sender.order(workflows.Order.release_hold, command, is_over)
+    else:
+        await sender.refund(hold.subject, workflows.Refund.release_hold, command)

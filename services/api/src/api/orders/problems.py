@@ -1,0 +1,27 @@
+"""The codes that only orders may answer with: status and title."""
+
+from api.http.problems import declare_problems
+
+declare_problems(
+    {
+        "already-cancelled": (409, "Already cancelled"),
+        "already-on-hold": (409, "A hold for this reason is open already"),
+        "already-packed": (409, "Already packed"),
+        "already-shipped": (409, "Already shipped"),
+        "duplicate-reference": (409, "Another order has this reference"),
+        "exceeds-refundable": (409, "More than can be refunded"),
+        "no-label": (409, "There is no label"),
+        "not-payable": (409, "The order has nothing left to pay"),
+        "not-returnable": (409, "The product cannot be returned"),
+        "on-hold": (409, "An open hold stops this"),
+        "payment-failed": (409, "The payment failed"),
+        "price-changed": (409, "The price has changed"),
+        "quantity-exceeded": (409, "The quantity exceeds what is there"),
+        "quantity-limit": (409, "More than one customer may order"),
+        "still-needed": (409, "The customer has orders with work left"),
+        "too-many-attempts": (409, "Too many attempts to pay have failed"),
+        "window-closed": (409, "The return window has closed"),
+        "would-go-negative": (409, "The stock would go negative"),
+        "unknown-sku": (422, "The shop sells no such product"),
+    }
+)

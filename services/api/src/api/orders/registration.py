@@ -1,0 +1,47 @@
+"""Order fulfilment as the API sees it."""
+
+from shared.contracts.orders.holds import HOLDS
+from shared.contracts.orders.states import Decision
+from shared.database.orders.tables import Order
+
+from api.kernel.process import Process
+from api.orders import commands
+from api.orders.contact import routes as contact
+from api.orders.erasure import routes as erasure
+from api.orders.hold import routes as hold
+from api.orders.hold.release import release
+from api.orders.message import routes as message
+from api.orders.note import routes as note
+from api.orders.order import routes as order
+from api.orders.product import routes as product
+from api.orders.refund import routes as refund
+from api.orders.return_ import routes as return_
+from api.orders.scopes import INCLUDED, SCOPES
+from api.orders.shipment import routes as shipment
+from api.orders.stock import routes as stock
+from api.orders.timeline import routes as timeline
+from api.orders.webhook import routes as webhook
+from api.orders.workflow import routes as workflow
+
+ORDERS = Process(
+    name="orders",
+    subjects=Order,
+    operators="orders:operate",
+    holds={str(reason): rule for reason, rule in HOLDS.items()},
+    release=release,
+    decision_scopes={Decision.REFUND: ("refunds:write", "refunds:any")},
+    routers=tuple(
+        subject.router
+        for subject in (
+            *(order, timeline, contact, message, note, workflow),
+            *(return_, refund, hold, shipment),
+            *(stock, product, erasure),
+        )
+    ),
+    hrefs={"ord": "/v1/orders/{}"},
+    signed_routers=(webhook.router,),
+    large_bodies=("/v1/orders", *(f"/v1/webhooks/{one}" for one in webhook.SOURCES)),
+    scopes=SCOPES,
+    included_scopes=INCLUDED,
+    gateway=commands.gateway,
+)
