@@ -77,11 +77,8 @@ class Stub:
     def run(self, *command: str, **environ: str) -> subprocess.CompletedProcess[str]:
         (self.folder / "objects.json").write_text(json.dumps(self.objects))
         (self.folder / "broken.json").write_text(json.dumps(self.broken))
-        origin = {
-            "GIT_CONFIG_COUNT": "1",
-            "GIT_CONFIG_KEY_0": "remote.origin.url",
-            "GIT_CONFIG_VALUE_0": str(self.folder / "origin"),
-        }
+        # Whatever remotes the checkout that is tested has of its own.
+        origin = {"GIT_DIR": str(self.folder / "origin/.git")}
         path = {"PATH": f"{self.folder}:{os.environ['PATH']}"}
         here = {
             "STUB_FOLDER": str(self.folder),
@@ -121,7 +118,8 @@ def stub_in(folder: Path) -> Stub:
 
 
 def _origin(folder: Path, branch: str = "staging") -> str:
-    """A repository with the branch that staging follows; the commit it is at."""
+    """A repository, its own origin, with the branch that staging follows; the commit
+    it is at."""
 
     def git(*words: str) -> str:
         who = ("-c", "user.name=t", "-c", "user.email=t@example.com")
@@ -132,6 +130,7 @@ def _origin(folder: Path, branch: str = "staging") -> str:
 
     folder.mkdir()
     git("init", "--quiet", f"--initial-branch={branch}")
+    git("remote", "add", "origin", str(folder))
     git("commit", "--quiet", "--allow-empty", "--message=deploy")
     return git("rev-parse", "HEAD")
 

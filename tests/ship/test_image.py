@@ -105,12 +105,12 @@ async def test_a_service_becomes_ready_from_its_image(
         process = serving(image, service, settings)
         await process.start()
         async with httpx2.AsyncClient() as http:
-            health = (await http.get(address(service, "/health"))).json()
+            alive = await http.get(address(service, "/health"))
         await process.stop()
 
         looked = json.loads(await image.run("-c", LOOK_AROUND))
 
-    assert health["version"] == VERSION
+    assert alive.json()["status"] == "ok"
     assert process.exit_code == 0
     assert looked["written"] == []
     assert looked["missing"] == sorted(NOT_NEEDED[service])
