@@ -168,12 +168,18 @@ def _amounts(rows: Rows) -> Counter[int]:
 
 
 def no_step_is_left_without_an_end_or_a_hold(e: Evidence) -> Iterator[str]:
-    """What the provider was asked is settled, is on its way there, or a person's."""
-    orders = {payment["id"]: payment["order_id"] for payment in e["payments"]}
+    """What the provider was asked is settled, is on its way there, or a person's. The
+    customer is such a person, who may confirm a first card after a second one was
+    taken, until the order is over."""
+    payments = {payment["id"]: payment for payment in e["payments"]}
+    over = {o["id"] for o in e["orders"] if o["status"] in ("completed", "cancelled")}
     held = {hold["root"] for hold in e["holds"]}
     for row in e["ledger"]:
+        payment = payments[row["payment_id"]]
+        order_id = payment["order_id"]
+        asks = row["kind"] == "authorize" and payment["asks_customer"]
         open_here = row["status"] == "pending" and not row["provider_ref"]
-        if open_here and orders[row["payment_id"]] not in held:
+        if open_here and order_id not in held and not (asks and order_id not in over):
             yield f"nobody knows what became of {row}"
 
 

@@ -31,7 +31,8 @@ TABLES = {
     "shipments": "SELECT id, order_id, status, label_ref, tracking FROM shipments",
     "returns": "SELECT id, order_id, status, label_ref FROM returns",
     "payments": "SELECT id, order_id, provider_ref, authorized, capturing, captured,"
-    " released, refunding, refunded FROM payments",
+    " released, refunding, refunded, next_action IS NOT NULL AS asks_customer"
+    " FROM payments",
     "ledger": "SELECT id, payment_id, kind, amount, status, ref, provider_ref"
     " FROM ledger",
     "holds": "SELECT subject, root, reason FROM holds WHERE released_at IS NULL",

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.faults import checker
 from tests.faults.checker import RULES, findings
 from tests.faults.evidence import TABLES, Evidence
 from tests.faults.plan import Json
@@ -13,8 +14,12 @@ from tests.faults.plan import Json
 Tables = dict[str, list[Json]]
 
 
+SUMS = ("authorized", "capturing", "captured", "released", "refunding", "refunded")
+
+
 def evidence() -> Evidence:
-    """One order, delivered and partly refunded, and one that waits to be packed."""
+    """One order, delivered and partly refunded, and one that waits to be packed, whose
+    first card the customer has not confirmed."""
     payment = {
         "id": "pay_1",
         "order_id": "ord_1",
@@ -25,6 +30,14 @@ def evidence() -> Evidence:
         "released": 0,
         "refunding": 0,
         "refunded": 200,
+        "asks_customer": False,
+    }
+    unconfirmed = {
+        "id": "pay_2",
+        "order_id": "ord_2",
+        "provider_ref": "pi_2",
+        "asks_customer": True,
+        **dict.fromkeys(SUMS, 0),
     }
     ledger = {"payment_id": "pay_1", "status": "succeeded"}
     tables: Tables = {name: [] for name in TABLES} | {
@@ -47,11 +60,18 @@ def evidence() -> Evidence:
         "shipments": [
             {"id": "shp_1", "status": "delivered", "label_ref": "lbl_1"},
         ],
-        "payments": [payment],
+        "payments": [payment, unconfirmed],
         "ledger": [
             {"kind": "authorize", "amount": 1000, "provider_ref": "pi_1", **ledger},
             {"kind": "capture", "amount": 1000, "provider_ref": "pi_1", **ledger},
             {"kind": "refund", "amount": 200, "provider_ref": "re_1", **ledger},
+            {
+                "kind": "authorize",
+                "amount": 500,
+                "provider_ref": None,
+                "payment_id": "pay_2",
+                "status": "pending",
+            },
         ],
         "movements": [
             {"sku": "TEA", "on_hand": 9, "reserved": 0, "reason": "receipt"},
@@ -160,7 +180,10 @@ MORE: dict[str, Callable[[Any], Any]] = {
     ],
     "a charge for a payment that has one": lambda e: _again(e.charges),
     "a payment unknown to the provider": lambda e: e.charges.clear(),
-    "a refund that nobody asked for": lambda e: e.tables["ledger"].pop(),
+    "a refund that nobody asked for": lambda e: e.tables["ledger"].pop(2),
+    "an authorisation that nobody hears of": lambda e: e.tables["payments"][1].update(
+        asks_customer=False
+    ),
     "a parcel without its label": lambda e: e.labels.clear(),
     "a parcel that left without its goods": lambda e: e.tables["parcels"].clear(),
     "an event that says the same again": lambda e: e.tables["events"][1].update(
@@ -172,6 +195,12 @@ MORE: dict[str, Callable[[Any], Any]] = {
         status="open", overdue=True
     ),
 }
+
+
+def test_a_card_is_not_confirmed_after_the_end() -> None:
+    tampered: Any = evidence()
+    tampered.tables["orders"][1]["status"] = "completed"
+    assert list(checker.no_step_is_left_without_an_end_or_a_hold(tampered))
 
 
 @pytest.mark.parametrize("what", MORE)

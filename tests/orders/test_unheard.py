@@ -4,6 +4,7 @@ finds it by the facts. docs/adr/0042."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -30,6 +31,7 @@ from shared.contracts.orders.states import (
 )
 from shared.contracts.orders.workflows import Sweep
 from shared.contracts.search_attributes import WAITING
+from shared.database.orders.snapshot import OrderSnapshot
 from sqlalchemy import TextClause
 from temporalio.client import Client
 from worker.orders.registration import orders_process
@@ -268,26 +270,74 @@ async def test_a_refund_that_was_approved_is_made(shop: Shop, unheard: Unheard) 
     await refunded(shop, order_id, refund_id, MoneyStatus.SUCCEEDED)
 
 
-@pytest.mark.parametrize(
-    "question",
-    [
-        unfinished.UNSENT,
-        unfinished.UNHEARD_ORDERS,
-        unfinished.UNHEARD_PARCELS,
-        unfinished.UNHEARD_RETURNS,
-        unfinished.UNHEARD_REFUNDS,
-    ],
-)
-async def test_an_order_that_waits_gets_no_nudge(
-    shop: Shop, question: TextClause
+async def paid_by_a_second_card(shop: Shop) -> str:
+    """The first one still waits for the customer to confirm it."""
+    await shop.stock(TEA=1)
+    order_id = await shop.place("pm_card_authenticationRequired", TEA=1)
+    await shop.held(order_id, HoldReason.PAYMENT)
+    await shop.pay(order_id, "pm_card_visa")
+    await shop.until(order_id, has_parcel(ShipmentStatus.READY))
+    return order_id
+
+
+async def test_a_card_that_nobody_confirms_hides_nothing(
+    shop: Shop, unheard: Unheard
 ) -> None:
-    """To be packed, for stock, for goods to come back: a nudge every five minutes would
-    only fill histories."""
+    order_id = await paid_by_a_second_card(shop)
+    (parcel,) = (await shop.order(order_id)).shipments
+    await unheard(
+        "cancel_shipment",
+        CancelShipment(
+            order_id=order_id, key="apart", actor="dock", shipment_id=parcel.id
+        ),
+    )
+    await sweep_later(shop)
+    await shop.until(order_id, has_parcel(ShipmentStatus.READY))
+
+
+async def test_a_card_that_nobody_confirms_is_given_up_after_a_termination(
+    shop: Shop, unheard: Unheard
+) -> None:
+    await shop.stock(TEA=1)
+    order_id = await shop.place("pm_card_authenticationRequired", TEA=1)
+    await shop.held(order_id, HoldReason.PAYMENT)
+    await shop.workflow(order_id).terminate()
+    await unheard("cancel", cancellation(order_id))
+    await shop.fetch("UPDATE orders SET created_at = created_at - interval '1 hour'")
+    await sweep_later(shop)
+    order = await shop.until(order_id, is_settled)
+    assert order.payments[0].ledger[0].failure == "abandoned"
+
+
+def is_settled(order: OrderSnapshot) -> bool:
+    rows = [row for payment in order.payments for row in payment.ledger]
+    return all(row.status is not MoneyStatus.PENDING for row in rows)
+
+
+QUESTIONS = (
+    unfinished.NEEDS_A_NUDGE,
+    unfinished.UNSENT,
+    unfinished.UNHEARD_ORDERS,
+    unfinished.UNHEARD_PARCELS,
+    unfinished.UNHEARD_RETURNS,
+    unfinished.UNHEARD_REFUNDS,
+)
+
+
+async def test_an_order_that_waits_gets_no_nudge(shop: Shop) -> None:
+    """To be packed, for a customer, for stock, for goods to come back: a nudge every
+    five minutes would only fill histories."""
     await shop.confirmed(TEA=1)
+    await paid_by_a_second_card(shop)
     short = await shop.place(MUG=1)
     await shop.held(short, HoldReason.STOCK)
     delivered = await completed(shop, tea=1)
     await send_back(shop, delivered, {1: 1})
     await shop.until(delivered, lambda order: order.returns[0].due_at is not None)
     await let_an_hour_pass(shop)
-    assert await shop.fetch(str(question), grace=unfinished.GRACE) == []
+    for question in QUESTIONS:
+        assert await shop.fetch(str(question), **grace_of(question)) == []
+
+
+def grace_of(question: TextClause) -> dict[str, timedelta]:
+    return {"grace": unfinished.GRACE} if ":grace" in str(question) else {}

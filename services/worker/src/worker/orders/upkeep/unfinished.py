@@ -26,12 +26,16 @@ OPEN_ORDERS = text(
       SELECT p.order_id FROM ledger l JOIN payments p ON p.id = l.payment_id
       JOIN refunds r ON r.id = l.ref AND r.reason = 'cancellation'
       WHERE l.kind = 'refund' AND l.status = 'pending'
+      UNION
+      SELECT p.order_id FROM ledger l JOIN payments p ON p.id = l.payment_id
+      WHERE l.kind = 'authorize' AND l.status = 'pending'
     ) unfinished ON unfinished.id = o.id
     WHERE o.created_at < now() - cast(:grace AS interval)
     """
 )
-"""Orders with work left, also after their end: money to give back, a parcel that left
-all the same, a label to give back, a question to somebody."""
+"""Orders with work left, also after their end: money to give back, or to hear whether
+it is held; a parcel that left all the same, a label to give back, a question to
+somebody."""
 
 OPEN_RETURNS = text(
     """
@@ -56,21 +60,28 @@ NEEDS_A_NUDGE = text(
     """
     SELECT DISTINCT p.order_id FROM ledger l JOIN payments p ON p.id = l.payment_id
     WHERE l.status = 'pending' AND l.created_at < now() - interval '15 minutes'
+      AND NOT (l.kind = 'authorize' AND p.next_action IS NOT NULL)
     UNION
     SELECT root FROM holds
     WHERE released_at IS NULL AND escalated_at IS NULL AND due_at < now()
     """
 )
+"""Whoever should have been answered by now, or should have decided. What a customer has
+to confirm takes its time: the provider tells of it, and reconciliation asks."""
 
-_AT_REST = """
+_ASKS_NOBODY = """
     o.updated_at < now() - cast(:grace AS interval)
-    AND NOT EXISTS (SELECT FROM holds h WHERE h.root = o.id AND h.released_at IS NULL)
     AND NOT EXISTS (SELECT FROM payments p JOIN ledger l ON l.payment_id = p.id
                     WHERE p.order_id = o.id AND l.status = 'pending'
-                      AND l.sent_at IS NOT NULL)
+                      AND l.sent_at IS NOT NULL
+                      AND NOT (l.kind = 'authorize' AND p.next_action IS NOT NULL))
+"""
+_AT_REST = f"""{_ASKS_NOBODY}
+    AND NOT EXISTS (SELECT FROM holds h WHERE h.root = o.id AND h.released_at IS NULL)
 """
 """Nothing happens to the order, and nobody is being asked: a request that was never
-sent asks nobody. If it has work left all the same, no workflow heard of a command: its
+sent asks nobody, and one that waits for the customer keeps nothing else from going on.
+If it has work left all the same, no workflow heard of a command: its
 facts were committed, and then server or worker died with the task that would have gone
 on (docs/adr/0042)."""
 
@@ -131,7 +142,9 @@ UNHEARD_PARCELS = text(
     f"""
     SELECT o.id FROM shipments s JOIN orders o ON o.id = s.order_id
     WHERE (s.status = 'ready' AND s.parcel IS NOT NULL
-           OR s.status = 'cancelled' AND s.label_ref IS NOT NULL) AND {_AT_REST}
+           OR s.status = 'cancelled' AND s.label_ref IS NOT NULL) AND {_ASKS_NOBODY}
+      AND NOT EXISTS (SELECT FROM holds h WHERE h.released_at IS NULL
+                      AND h.subject IN (o.id, s.id))
     UNION
     SELECT s.order_id FROM shipments s
     WHERE s.status = 'shipped'
