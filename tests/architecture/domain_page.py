@@ -69,7 +69,10 @@ def _clocks() -> Iterable[str]:
         "| the goods of an approved return are awaited |"
         f" {said(RETURN_DUE)}, with a reminder every {reminder} |"
     )
-    yield f"| a parcel without a scan opens a hold | after {said(SCAN_DUE)} |"
+    yield (
+        "| a parcel without a scan opens a hold, where its carrier tracks parcels |"
+        f" after {said(SCAN_DUE)} |"
+    )
     yield f"| it counts as lost | after {said(PARCEL_LOST_AFTER)} |"
     yield (
         "| the sweep: starts, wakes and audits what was missed |"

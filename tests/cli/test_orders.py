@@ -122,6 +122,9 @@ async def test_the_warehouse_packs_and_ships_what_is_ready(
     assert label.read_bytes().startswith(b"%PDF-")
     await orders("shipments", "ship", parcel["id"])
     assert (await shop.order(order_id)).lines[0].shipped == 2
+    said = await orders("shipments", "deliver", parcel["id"])
+    assert "is delivered" in said.out
+    assert (await shop.ended(order_id)).status is OrderStatus.COMPLETED
 
 
 async def test_the_warehouse_sees_what_a_return_is_for(

@@ -185,7 +185,7 @@ async def unseen(shop: Shop) -> str:
     await shop.fetch("UPDATE shipments SET shipped_at = now() - interval '3 days'")
     await shop.workflow(order_id).signal(Order.nudge)
     await shop.held(order_id, HoldReason.DELIVERY)
-    await shop.scan(order_id, shipment_id, "delivered")
+    await shop.deliver(shipment_id)
     return order_id
 
 

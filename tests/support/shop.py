@@ -239,6 +239,9 @@ class Shop:
     async def ship(self, shipment_id: str) -> None:
         await self.post(f"/v1/shipments/{shipment_id}/ship", {})
 
+    async def deliver(self, shipment_id: str, **body: str) -> None:
+        await self.post(f"/v1/shipments/{shipment_id}/deliver", body)
+
     async def shipped(self, order_id: str, *, at: str = "") -> str:
         shipment_id = await self.pack(order_id, at=at)
         await self.ship(shipment_id)

@@ -30,7 +30,8 @@ class WorkerSettings(
     stripe_api_base: str | None = None
     """Unset: Stripe itself. The development stack points it at its simulator."""
     carrier: Literal["manual", "simulator", "easypost"] = "manual"
-    """Who carries parcels; with `manual`, people enter labels and numbers by hand."""
+    """Who carries parcels; with `manual`, people enter labels and numbers by hand, and
+    say what has arrived."""
     carrier_api_base: str | None = None
     """The address of the simulator, or of EasyPost (unset: EasyPost itself)."""
     easypost_api_key: SecretStr | None = None

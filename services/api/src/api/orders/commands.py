@@ -166,7 +166,9 @@ class Commands:
         try:
             await self.order(update, command, ended)
         except _UnknownUpdate:
-            old = PARCELS_OWN[getattr(update, "__name__", "")]
+            old = PARCELS_OWN.get(getattr(update, "__name__", ""))
+            if old is None:
+                raise NoAnswer() from None  # a newer build has to take it over
             await self._old_parcel(shipment_id, old, command)
 
     async def _old_parcel(self, shipment_id: str, update: str, command: C) -> None:

@@ -160,12 +160,34 @@ def ship_shipment(
     """Record that the carrier has taken parcels."""
     given = {"carrier": carrier, "tracking": tracking}
     body = {name: value for name, value in given.items() if value is not None}
-    if len(shipment) > 1 and (key or tracking):
-        raise typer.BadParameter("--key and --tracking are for one parcel")
+    _several(shipment, key, tracking)
     for one in shipment:
         path = f"/v1/shipments/{shipment_id(one, 'packed')}/ship"
         answer = session().api.command(path, body, key)
         done(answer, output, _sentence(answer))
+
+
+@app.command("deliver")
+def deliver_shipment(
+    shipment: ShipmentsArgument,
+    at: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="2026-03-02T14:30:00Z; now if not set."),
+    ] = None,
+    key: KeyOption = None,
+    output: OutputOption = Output.table,
+) -> None:
+    """Record that parcels have arrived, where no carrier tells."""
+    _several(shipment, key)
+    for one in shipment:
+        path = f"/v1/shipments/{shipment_id(one, 'shipped', 'lost')}/deliver"
+        answer = session().api.command(path, {} if at is None else {"at": at}, key)
+        done(answer, output, _sentence(answer))
+
+
+def _several(shipments: list[str], *for_one: str | None) -> None:
+    if len(shipments) > 1 and any(for_one):
+        raise typer.BadParameter("--key and --tracking are for one parcel")
 
 
 @app.command("cancel")

@@ -204,6 +204,8 @@ class Label:
     carrier: str
     tracking: str | None
     eta: date | None = None
+    tracked: bool = True
+    """Whether the carrier tells where the parcel is."""
     url: str | None = None
     """Where its PDF is, if not at the carrier under `ref`."""
 

@@ -13,6 +13,7 @@ from shared.contracts.orders.models import (
     CancelledOrder,
     CancelShipment,
     DecideReturn,
+    Deliver,
     HoldRef,
     OrderRef,
     OrderState,
@@ -107,6 +108,10 @@ class ShipmentSteps(Steps):
     @abstractmethod
     async def ship(self, command: Ship) -> OrderState: ...
 
+    @activity.defn(name="deliver")
+    @abstractmethod
+    async def deliver(self, command: Deliver) -> OrderState: ...
+
     @activity.defn(name="cancel_shipment")
     @abstractmethod
     async def cancel_shipment(self, command: CancelShipment) -> OrderState: ...
@@ -119,7 +124,8 @@ class ShipmentSteps(Steps):
     @activity.defn(name="miss_scan")
     @abstractmethod
     async def miss_scan(self, ref: ShipmentRef) -> OrderState:
-        """No scan in time: open a `delivery` hold; after 14 days call it lost."""
+        """No scan in time: open a `delivery` hold; after 14 days call it lost. A parcel
+        that its carrier does not track is never missed."""
 
 
 class RefundSteps(Steps):

@@ -46,7 +46,10 @@ HOLDS: dict[HoldReason, HoldRule] = {
     HoldReason.DELIVERY: HoldRule(
         "an attempt failed, no scan for too long, lost, back to the sender,"
         " a cancelled parcel that left",
-        decisions=(Decision.RESHIP, Decision.REFUND, Decision.WAIT),
+        decisions=(
+            *(Decision.RESHIP, Decision.REFUND),
+            *(Decision.WAIT, Decision.DELIVERED),
+        ),
         decider="orders:operate",
         due=timedelta(days=2),
     ),

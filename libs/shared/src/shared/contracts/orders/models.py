@@ -133,6 +133,13 @@ class Ship(Command):
     tracking: Annotated[str, Field(max_length=100)] | None = None
 
 
+class Deliver(Command):
+    """The parcel has arrived, as a person knows. Without `at`: now."""
+
+    shipment_id: ShipmentId
+    at: datetime | None = None
+
+
 class CancelShipment(Command):
     """Take this parcel apart: what was in it is planned anew, and what was paid for it
     pays for that."""

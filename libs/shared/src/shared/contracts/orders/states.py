@@ -152,6 +152,7 @@ class Decision(StrEnum):
     CORRECT = "correct"
     OVERRIDE = "override"
     RESHIP = "reship"
+    DELIVERED = "delivered"
     REFUND = "refund"
     PAID_OTHERWISE = "paid_otherwise"
     BOOK = "book"

@@ -18,6 +18,7 @@ from shared.contracts.orders.models import (
     Cancelled,
     CancelShipment,
     DecideReturn,
+    Deliver,
     LookAgain,
     OrderEnd,
     OrderRef,
@@ -83,6 +84,11 @@ class Order(ABC):
     @workflow.update
     @abstractmethod
     async def ship(self: Any, command: Ship) -> None: ...
+
+    @workflow.update
+    @abstractmethod
+    async def deliver(self: Any, command: Deliver) -> None:
+        """A person says that it has arrived. Refused with `wrong-state`."""
 
     @workflow.update
     @abstractmethod

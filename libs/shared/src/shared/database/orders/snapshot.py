@@ -144,6 +144,7 @@ class Shipment(Row):
     cancel_wanted: dict[str, Any] | None
     carrier: str | None
     tracking: str | None
+    tracked: bool = True
     label_ref: str | None
     tracking_status: str | None
     tracking_at: datetime | None

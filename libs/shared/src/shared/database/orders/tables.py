@@ -380,6 +380,8 @@ class Shipment(Base):
     )
     carrier: Mapped[str | None]
     tracking: Mapped[str | None] = mapped_column(unique=True)
+    # Its carrier tells where it is, so that one that is not seen is missed.
+    tracked: Mapped[bool] = mapped_column(server_default="true")
     label_ref: Mapped[str | None]
     label_url: Mapped[str | None]
     tracking_status: Mapped[str | None]

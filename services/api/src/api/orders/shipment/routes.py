@@ -1,5 +1,6 @@
 """Packing and shipping."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -13,6 +14,7 @@ from api.http.idempotency import Command, Idempotent, StoredResponse
 from api.http.openapi import keyed, problems
 from api.http.paging import moment, page_response
 from api.http.paging import text as text_of
+from api.http.problems import invalid
 from api.http.schemas import Nothing, Page
 from api.http.services import ApiServices, Services
 from api.kernel.personal_data import log_read
@@ -178,6 +180,42 @@ async def ship_shipment(
         return await _answer(services, shipment_id)
 
     return await idempotent.run(caller, wanted, work)
+
+
+@router.post(
+    "/{shipment_id}/deliver",
+    response_model=shown.Shipment,
+    responses=keyed("not-found", "wrong-state"),
+)
+async def deliver_shipment(
+    caller: Annotated[Principal, allowed("fulfil", "orders:operate")],
+    shipment_id: ShipmentPath,
+    wanted: shown.Deliver,
+    idempotent: Idempotent,
+    services: ApiServices,
+) -> Response:
+    """Record that a parcel has arrived, where no carrier tells."""
+    shipment = await read_shipment(services, shipment_id)
+
+    async def work(command: Command) -> StoredResponse:
+        if wanted.at and wanted.at > datetime.fromisoformat(command.memo["asked_at"]):
+            raise invalid("#/at", "in-the-future", "It cannot have arrived yet.")
+        await commands(services).parcel(
+            shipment_id,
+            workflows.Order.deliver,
+            models.Deliver(
+                order_id=shipment.order_id,
+                key=command.key,
+                actor=caller.subject,
+                shipment_id=shipment_id,
+                at=wanted.at,
+            ),
+            _refuse(shipment),
+        )
+        return await _answer(services, shipment_id)
+
+    memo = {"asked_at": datetime.now(UTC).isoformat()}
+    return await idempotent.run(caller, wanted, work, memo=memo)
 
 
 @router.post(

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 from shared.contracts.orders.states import ShipmentStatus
 
-from api.http.paging import ListQuery
+from api.http.paging import ListQuery, Moment
 from api.http.schemas import Address, LineNumber, Lines, Request, View, Word
 
 
@@ -56,6 +56,16 @@ class Ship(Request):
     tracking: Word | None = None
 
     model_config = ConfigDict(json_schema_extra={"examples": [{}]})
+
+
+class Deliver(Request):
+    """When it arrived, as far as that is known; else now."""
+
+    at: Annotated[Moment, Field(strict=False)] | None = None
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"at": "2026-03-02T14:30:00Z"}]}
+    )
 
 
 class ShipmentQuery(ListQuery):

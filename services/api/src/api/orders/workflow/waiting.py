@@ -111,6 +111,15 @@ def _parcel(order: OrderSnapshot, shipment: Shipment) -> Iterator[WaitingFor]:
                 since=shipment.captured_at or shipment.created_at,
                 then="It waits for ever.",
             )
+        case ShipmentStatus.SHIPPED if not (held or shipment.tracked):
+            yield WaitingFor(
+                what="delivery",
+                subject=shipment.id,
+                detail=f"{shipment.carrier or 'Somebody'} delivers"
+                f" {shipment.tracking or 'it'}, and does not tell.",
+                since=shipment.shipped_at or order.updated_at,
+                then="It waits until somebody says that it has arrived.",
+            )
         case ShipmentStatus.SHIPPED if not held:
             yield WaitingFor(
                 what="delivery",

@@ -12,7 +12,7 @@ class ManualCarrier:
     repeatable = True
 
     async def buy_label(self, to: Address, parcel: Parcel, reference: str) -> Label:
-        return Label(ref=reference, carrier=self.name, tracking=None)
+        return Label(ref=reference, carrier=self.name, tracking=None, tracked=False)
 
     async def buy_return_label(
         self, sender: Address, parcel: Parcel, reference: str

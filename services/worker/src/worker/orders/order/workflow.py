@@ -22,6 +22,7 @@ from shared.contracts.orders.models import (
     Cancelled,
     CancelledOrder,
     CancelShipment,
+    Deliver,
     HoldRef,
     OrderEnd,
     OrderRef,
@@ -282,6 +283,10 @@ class OrderWorkflow(LevelTriggered[OrderState, OrderStep], Order):
     @workflow.update
     async def ship(self, command: Ship) -> None:
         await self._command(ShipmentSteps.ship, command)
+
+    @workflow.update
+    async def deliver(self, command: Deliver) -> None:
+        await self._command(ShipmentSteps.deliver, command)
 
     @workflow.update
     async def cancel_shipment(self, command: CancelShipment) -> None:

@@ -6,13 +6,14 @@ from shared.contracts.orders.activities import ShipmentSteps
 from shared.contracts.orders.models import (
     CancelShipment,
     Command,
+    Deliver,
     OrderState,
     Pack,
     Ship,
     ShipmentRef,
 )
 
-from worker.orders.shipment import changes
+from worker.orders.shipment import arrival, changes
 from worker.orders.store import Apply, Done, Look, OrderStore
 
 
@@ -26,6 +27,9 @@ class ShipmentActivities(ShipmentSteps):
 
     async def ship(self, command: Ship) -> OrderState:
         return await self._command(command, partial(changes.ship, command=command))
+
+    async def deliver(self, command: Deliver) -> OrderState:
+        return await self._command(command, partial(arrival.deliver, command=command))
 
     async def cancel_shipment(self, command: CancelShipment) -> OrderState:
         return await self._command(command, partial(changes.cancel, command=command))

@@ -29,7 +29,7 @@ async def pick(change: UnitOfWork, order: OrderSnapshot, *, command: Pack) -> Do
     """Write down what was picked. The capture is opened with it, where nothing keeps it
     from being sent next; else the order's workflow opens it once nothing does."""
     shipment = order.shipment(command.shipment_id)
-    _expect(shipment, ShipmentStatus.READY)
+    expect(shipment, ShipmentStatus.READY)
     held = held_for(order, shipment)
     if held:
         raise Refusal("on-hold", f"On hold: {', '.join(held)}.", holds=held)
@@ -65,7 +65,8 @@ async def begin_capture(
     return await capture.begin(change, order, shipment_id=shipment_id, now=now)
 
 
-def _expect(shipment: Shipment, *statuses: ShipmentStatus) -> None:
+def expect(shipment: Shipment, *statuses: ShipmentStatus) -> None:
+    """Raises `Refusal` wrong-state."""
     if shipment.status not in statuses:
         raise Refusal("wrong-state", f"The shipment is {shipment.status}.")
 
@@ -116,7 +117,7 @@ async def _pick_short(
 async def ship(change: UnitOfWork, order: OrderSnapshot, *, command: Ship) -> Done:
     """Raises `Refusal` wrong-state, duplicate-reference."""
     shipment = order.shipment(command.shipment_id)
-    _expect(shipment, ShipmentStatus.PACKED)
+    expect(shipment, ShipmentStatus.PACKED)
     _check_money_is_ours(order)
     await _check_is_its_own(change, shipment, command.tracking)
     await send_off(
@@ -194,7 +195,7 @@ async def cancel(
     """The parcel is taken apart; what was in it is planned anew. While its capture is
     at the provider that is written down, and done once the outcome is known."""
     shipment = order.shipment(command.shipment_id)
-    _expect(shipment, ShipmentStatus.READY, ShipmentStatus.PACKED)
+    expect(shipment, ShipmentStatus.READY, ShipmentStatus.PACKED)
     if paying(order, shipment.id):
         wish = {"actor": change.actor}
         await change.update(ShipmentTable, shipment.id, cancel_wanted=wish)

@@ -95,6 +95,14 @@ _GIVEN_UP = text(
 )
 
 
+async def settled_units(change: UnitOfWork, shipment: Shipment) -> dict[int, int]:
+    """All of a lost parcel, once its goods were paid back or sent again."""
+    lost = shipment.status is ShipmentStatus.LOST
+    if lost and await was_given_up(change, shipment):
+        return {item.line: item.qty for item in shipment.lines}
+    return {}
+
+
 # ── decisions ───────────────────────────────────────────────────────────────────
 
 

@@ -97,6 +97,7 @@ async def _pack(
         tracking=label.tracking,
         label_ref=label.ref,
         label_url=label.url,
+        tracked=label.tracked,
         eta=label.eta,
     )
     if ready:

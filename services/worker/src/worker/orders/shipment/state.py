@@ -58,8 +58,10 @@ def _to_void(shipment: Shipment) -> bool:
 
 
 def watch_until(order: OrderSnapshot, shipment: Shipment) -> datetime | None:
-    """When a parcel has not been seen for too long."""
-    if shipment.status is not ShipmentStatus.SHIPPED or shipment.shipped_at is None:
+    """When a parcel has not been seen for too long, by a carrier that would tell."""
+    if shipment.status is not ShipmentStatus.SHIPPED or not shipment.tracked:
+        return None
+    if shipment.shipped_at is None:
         return None
     last_seen = max(shipment.tracking_at or shipment.shipped_at, shipment.shipped_at)
     asked = order.hold(HoldReason.DELIVERY, shipment.id) is not None

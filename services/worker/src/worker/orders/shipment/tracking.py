@@ -9,6 +9,7 @@ from shared.database.orders.tables import Shipment as ShipmentTable
 
 from worker.orders.ports import Tracking
 from worker.orders.shipment import delivery_exceptions
+from worker.orders.shipment.arrival import AWAY, arrive
 from worker.orders.shipment.changes import send_off
 from worker.orders.shipment.policy import is_news, is_under_way
 from worker.orders.shipment.shipped_after_cancel import leave_after_all
@@ -22,7 +23,6 @@ CAUSES = {
 
 
 STILL_HERE = (ShipmentStatus.PACKED, ShipmentStatus.CANCELLED)
-AWAY = (ShipmentStatus.SHIPPED, ShipmentStatus.LOST)
 
 
 class Moved(Payload):
@@ -86,26 +86,9 @@ async def _leave(
 async def _arrive(
     change: UnitOfWork, order: OrderSnapshot, shipment: Shipment, now: Tracking
 ) -> bool:
-    """Delivered, perhaps after it was taken for lost. Where its goods were paid back
-    or sent again meanwhile, somebody has to speak with the customer."""
     if shipment.status in (ShipmentStatus.READY, ShipmentStatus.RETURNED):
         return False
-    await change.update(
-        ShipmentTable,
-        shipment.id,
-        status=ShipmentStatus.DELIVERED,
-        delivered_at=now.at,
-    )
-    change.event("shipment.delivered", shipment_id=shipment.id)
-    settled = await _settled(change, shipment)
-    if settled:
-        return await delivery_exceptions.ask(
-            change, order, shipment, delivery_exceptions.FOUND, settled=settled
-        )
-    hold = order.hold(HoldReason.DELIVERY, shipment.id)
-    if hold is not None and "settled" not in hold.detail:
-        await delivery_exceptions.settle(change, shipment)
-    return hold is not None
+    return await arrive(change, order, shipment, now.at)
 
 
 async def _ask(
@@ -122,18 +105,10 @@ async def _ask(
         if missed and is_under_way(now.status):
             await delivery_exceptions.settle(change, shipment)
         return False
-    settled = await _settled(change, shipment)
+    settled = await delivery_exceptions.settled_units(change, shipment)
     if cause == delivery_exceptions.LOST and shipment.status is ShipmentStatus.SHIPPED:
         await change.update(ShipmentTable, shipment.id, status=ShipmentStatus.LOST)
         change.event("shipment.lost", shipment_id=shipment.id)
     return await delivery_exceptions.ask(
         change, order, shipment, cause, settled=settled
     )
-
-
-async def _settled(change: UnitOfWork, shipment: Shipment) -> dict[int, int]:
-    """All of a lost parcel, once its goods were paid back or sent again."""
-    lost = shipment.status is ShipmentStatus.LOST
-    if lost and await delivery_exceptions.was_given_up(change, shipment):
-        return {item.line: item.qty for item in shipment.lines}
-    return {}
