@@ -78,6 +78,8 @@ RIGHTS: dict[str, set[str]] = {
     # money
     "list_discrepancies": {"money:read"},
     "resolve_discrepancy": {FINANCE},
+    "book_discrepancy": {FINANCE},
+    "list_disputes": {"money:read", FINANCE},
     "run_audit": {"money:read"},
     # people
     "erase_customer": set(),

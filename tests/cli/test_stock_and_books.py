@@ -44,7 +44,7 @@ async def test_a_price_is_written_as_people_write_it(orders: Orders) -> None:
 async def test_a_price_that_is_not_one_is_refused_before_anything_is_sent(
     orders: Orders,
 ) -> None:
-    said = await orders("products", "put", "MUG", "--name", "Mug", "--price", "1,5")
+    said = await orders("products", "put", "MUG", "--name", "Mug", "--price", "1,5,0")
     assert said.status == 2
     assert "no amount such as 12.90" in said.err
 
@@ -72,6 +72,20 @@ async def test_a_discrepancy_is_resolved_with_a_note(
     await orders("discrepancies", "resolve", found, "--note", "by hand")
     assert found not in (await orders("discrepancies", "list")).out
     assert found in (await orders("discrepancies", "list", "--resolved")).out
+
+
+async def test_a_dispute_is_listed(shop: Shop, orders: Orders) -> None:
+    order_id = await shop.place(TEA=1)
+    (payment,) = (await shop.order(order_id)).payments
+    await shop.fetch(
+        "INSERT INTO disputes (id, payment_id, amount, withdrawn, status, reason)"
+        " VALUES ('dp_1', :payment, 1780, 1780, 'needs_response', 'fraudulent')",
+        payment=payment.id,
+    )
+    said = await orders("disputes", "list", "--order", order_id)
+    assert "dp_1" in said.out
+    assert "17.80 EUR" in said.out
+    assert "dp_1" not in (await orders("disputes", "list", "--ended")).out
 
 
 async def test_a_wrong_environment_is_told_before_anything_else(

@@ -98,3 +98,62 @@ async def test_a_refund_by_hand_is_booked_after_the_order_has_ended(
     after = await shop.order(order_id)
     assert (after.refunded, after.refundable) == (300, order.total - 300)
     assert (await reconcile(books)).found == 0
+
+
+async def test_finance_books_a_finding_and_the_parcel_is_packed_for_nothing_more(
+    shop: Shop, provider: StripePayments
+) -> None:
+    order_id = await by_hand(provider, shop, 100)
+    (found,) = (await shop.get("/v1/discrepancies"))["data"]
+    path = f"/v1/discrepancies/{found['id']}/book"
+    finance = {"X-Dev-User": "finance", "Idempotency-Key": "book-it"}
+    booked = await shop.post(path, {"note": "by hand"}, **finance)
+    again = await shop.post(path, {"note": "by hand"}, **finance)
+    assert (booked["resolved_by"], booked["note"]) == ("finance", "by hand")
+    assert again == booked
+    await shop.until(order_id, has_parcel(ShipmentStatus.PACKED))
+    with pytest.raises(Refused) as refused:
+        await shop.post(path, {"note": "again"}, **{"X-Dev-User": "finance"})
+    assert refused.value.code == "wrong-state"
+
+
+async def test_a_finding_whose_hold_is_gone_is_booked_all_the_same(
+    shop: Shop,
+    provider: StripePayments,
+    books: ReconcileActivities,  # noqa: F811
+) -> None:
+    order_id = await shop.confirmed(TEA=1)
+    await shop.delivered(order_id)
+    order = await shop.ended(order_id)
+    ref = order.payments[0].provider_ref or ""
+    await provider.refund(ref, 300, refund_id="", key="by-hand")
+    await reconcile(books)
+    await shop.fetch(
+        "UPDATE holds SET released_at = now(), decision = 'settled'"
+        " WHERE reason = 'difference'"
+    )
+    (found,) = (await shop.get("/v1/discrepancies"))["data"]
+    path = f"/v1/discrepancies/{found['id']}/book"
+    await shop.post(path, {"note": "by hand"}, **{"X-Dev-User": "finance"})
+    after = await shop.ended(order_id)
+    assert (after.refunded, after.holds) == (300, ())
+
+
+async def test_booking_ends_the_hold_of_the_refund_that_it_settles(
+    shop: Shop,
+    provider: StripePayments,
+    books: ReconcileActivities,  # noqa: F811
+) -> None:
+    order_id = await shop.confirmed(TEA=1)
+    await shop.pack(order_id)
+    order = await shop.order(order_id)
+    ref = order.payments[0].provider_ref or ""
+    await provider.refund(ref, order.total, refund_id="", key="by-hand")
+    await shop.cancel(order_id)
+    await shop.held(order_id, HoldReason.REFUND)
+    (found,) = (await shop.get("/v1/discrepancies"))["data"]
+    path = f"/v1/discrepancies/{found['id']}/book"
+    await shop.post(path, {"note": "by hand"}, **{"X-Dev-User": "finance"})
+    after = await shop.ended(order_id)
+    assert [refund.status for refund in after.refunds] == ["succeeded"]
+    assert after.holds == ()

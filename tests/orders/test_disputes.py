@@ -49,10 +49,22 @@ async def test_a_dispute_that_is_lost_is_money_that_is_gone(shop: Shop) -> None:
     order = await shop.ended(order_id)
     await shop.payments.dispute(order.payments[0].provider_ref)
     hold = await shop.held(order_id, HoldReason.DISPUTE)
+    (listed,) = (await shop.get("/v1/disputes", open=True, order=order_id))["data"]
+    assert (
+        listed["withdrawn"]
+        == listed["amount"]
+        == {
+            "amount": order.total,
+            "currency": "EUR",
+        }
+    )
     await shop.payments.decide_dispute(hold.detail["dispute"], won=False)
     after = await shop.until(order_id, no_hold)
     assert (after.refunded, after.refundable) == (after.total, 0)
     assert (await shop.ended(order_id)).status is OrderStatus.COMPLETED
+    assert (await shop.get("/v1/disputes", open=True))["data"] == []
+    (lost,) = (await shop.get("/v1/disputes", open=False))["data"]
+    assert (lost["id"], lost["status"]) == (hold.detail["dispute"], "lost")
 
 
 async def test_an_inquiry_takes_no_money(shop: Shop) -> None:

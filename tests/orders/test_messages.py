@@ -149,6 +149,25 @@ async def test_a_declined_card_is_told_with_the_way_to_pay(
     assert f"Pay now: {PAGE.replace('{order_id}', order_id)}" in mail.text
 
 
+async def test_staff_hear_of_a_dispute_and_the_customer_does_not(
+    closed_shop: Shop, post: Post, postbox: Postbox
+) -> None:
+    shop = closed_shop
+    async with post(staff_mail="finance@shop.example"):
+        order_id = await shop.confirmed("pm_card_createDispute", TEA=1)
+        await shop.pack(order_id)
+        hold = await shop.held(order_id, HoldReason.DISPUTE)
+        mails = await postbox.until(3)
+        await nothing_left_open(shop)
+    (mail,) = (mail for mail in mails if "disputed" in mail.subject)
+    assert mail.to == ["finance@shop.example"]
+    assert "€17.80" in mail.text
+    assert hold.due_at is not None
+    assert f"until {hold.due_at:%B} {hold.due_at.day}" in mail.text
+    assert f"orders holds list --order {order_id}" in mail.text
+    assert PERSONAL["name"] not in str(mail)
+
+
 async def test_a_mail_leads_to_the_shop_alone(
     closed_shop: Shop, post: Post, postbox: Postbox
 ) -> None:

@@ -9,7 +9,7 @@ import pytest
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 from jinja2 import UndefinedError
-from shared.contracts.orders.messages import NOTIFIED_EVENTS
+from shared.contracts.orders.messages import NOTIFIED_EVENTS, STAFF_EVENTS
 from shared.contracts.orders.states import HoldReason
 from shared.database.orders.snapshot import OrderSnapshot
 from worker.orders.notifications.customers import greeted_as
@@ -24,8 +24,8 @@ def templates(ending: str) -> set[str]:
     return {file.stem for file in TEMPLATES.glob(f"*.{ending}")} - PARTS
 
 
-CUSTOMER_HOLDS = (HoldReason.PAYMENT, HoldReason.ADDRESS)
-"""What a customer can put right."""
+CUSTOMER_HOLDS = (HoldReason.PAYMENT, HoldReason.ADDRESS, HoldReason.STOCK)
+"""What a customer can end."""
 
 
 def told() -> set[str]:
@@ -35,7 +35,7 @@ def told() -> set[str]:
 
 @pytest.mark.parametrize("ending", ["txt", "html"])
 def test_whatever_is_told_has_its_template_and_no_other_does(ending: str) -> None:
-    assert templates(ending) == told()
+    assert templates(ending) == told() | STAFF_EVENTS
 
 
 @pytest.mark.parametrize("event", sorted(NOTIFIED_EVENTS))
@@ -210,6 +210,7 @@ AN_ORDER: dict[str, Any] = {
     "goodwill": 0,
     "total": 3070,
     "ship_partial": False,
+    "cancel_wanted": None,
     "metadata": {},
     "version": 9,
     "created_at": AT,
@@ -246,6 +247,7 @@ AN_ORDER: dict[str, Any] = {
             "capture_id": "led_1",
             "captured_at": AT,
             "parcel": None,
+            "cancel_wanted": None,
             "carrier": "Road",
             "tracking": "R-1",
             "label_ref": "lbl_1",

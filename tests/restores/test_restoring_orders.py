@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from shared.contracts.orders.models import LookAgain, Window
 from shared.contracts.orders.names import ORDERS
-from shared.contracts.orders.states import OrderStatus
+from shared.contracts.orders.states import HoldReason, OrderStatus
 from shared.contracts.orders.workflows import Reconcile
 from shared.database.engine import Engine
 from shared.database.orders.snapshot import OrderSnapshot
@@ -15,7 +15,7 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from tests.conftest import OpenShop, Work
 from tests.restores.dumps import dump, restore
 from tests.restores.healing import end_all_workflows, reconcile, sweep
-from tests.support.shop import Json, Shop
+from tests.support.shop import Json, Refused, Shop
 
 
 async def book_of(shop: Shop, order_id: str) -> list[Json]:
@@ -67,7 +67,13 @@ async def test_orders_go_on_from_what_is_known_and_no_card_is_charged_twice(
         assert ended.status is WorkflowExecutionStatus.TERMINATED
         # The authorisation that was given back is asked for again.
         await shop.until(cancelled, has_been_authorized_again)
-        # The warehouse says again what it packed; the provider took that money already.
+        # The provider took money that we know nothing of: nothing is packed until a
+        # person has booked it.
+        with pytest.raises(Refused) as refused:
+            await shop.pack(shipped)
+        assert refused.value.code == "on-hold"
+        await shop.decide(shipped, HoldReason.DIFFERENCE, "book", by="finance")
+        # The warehouse says again what it packed, and no card is charged for it twice.
         for order_id in (shipped, cancelled, waiting):
             await shop.delivered(order_id)
             order = await shop.ended(order_id)

@@ -20,7 +20,10 @@ from cli.terminal import writes_everything
 
 WATCH_SECONDS = 2.0
 
-IDS = ("order", "hold", "shipment", "return", "refund", "discrepancy", "about")
+IDS = (
+    *("order", "hold", "shipment", "return", "refund"),
+    *("discrepancy", "dispute", "about"),
+)
 """Columns that are copied into the next command: never broken."""
 
 Column = tuple[str, Callable[[Json], object]]

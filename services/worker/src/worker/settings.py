@@ -50,6 +50,8 @@ class WorkerSettings(
     """Mails go out encrypted only: from the start on port 465, else by STARTTLS."""
     mail_from: str | None = None
     """The sender of every mail."""
+    staff_mail: str | None = None
+    """Whom of the shop to tell by mail when a payment is disputed. Unset: nobody."""
     mail_templates: DirectoryPath | None = None
     """A directory with the shop's own templates and catalogues of its mails. Unset, and
     for whatever is not in it: ours."""

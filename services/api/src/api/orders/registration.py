@@ -13,6 +13,7 @@ from api.orders.hold.release import release
 from api.orders.message import routes as message
 from api.orders.note import routes as note
 from api.orders.order import routes as order
+from api.orders.payment import routes as payment
 from api.orders.product import routes as product
 from api.orders.refund import routes as refund
 from api.orders.return_ import routes as return_
@@ -34,7 +35,7 @@ ORDERS = Process(
         subject.router
         for subject in (
             *(order, timeline, contact, message, note, workflow),
-            *(return_, refund, hold, shipment),
+            *(return_, refund, payment, hold, shipment),
             *(stock, product, erasure),
         )
     ),

@@ -52,3 +52,16 @@ def resolve_discrepancy(
     path = f"/v1/discrepancies/{discrepancy}/resolve"
     answer = session().api.command(path, {"note": note}, key)
     done(answer, output, f"{discrepancy} is resolved.")
+
+
+@app.command("book")
+def book_discrepancy(
+    discrepancy: Annotated[str, typer.Argument(metavar="DISCREPANCY", help="dis_…")],
+    note: Annotated[str, typer.Option(help="Who has moved the money, and why.")],
+    key: KeyOption = None,
+    output: OutputOption = Output.table,
+) -> None:
+    """Take over the provider's sums of a payment; its order goes on."""
+    path = f"/v1/discrepancies/{discrepancy}/book"
+    answer = session().api.command(path, {"note": note}, key)
+    done(answer, output, f"{discrepancy} is booked.")

@@ -22,6 +22,7 @@ from worker.orders.local_try import LocalTries
 from worker.orders.notifications.customers import Customers
 from worker.orders.notifications.mail_limit import MailLimit
 from worker.orders.notifications.rendering import Renderer
+from worker.orders.notifications.staff import Staff
 from worker.orders.nudger import Nudger
 from worker.orders.order import decisions  # noqa: F401 - registers its effects
 from worker.orders.order.activities import OrderActivities
@@ -198,15 +199,17 @@ def _messages(
 ) -> Mapping[str, MessageHandler]:
     if mailer is None or settings.shop_order_url is None:
         return {}
+    renderer = Renderer(settings.mail_templates)
     customers = Customers(
         store,
         mailer,
-        Renderer(settings.mail_templates),
+        renderer,
         settings.shop_order_url,
         settings.stock_held,
         MailLimit(store.engine, settings.mails_per_hour),
     )
-    return customers.handlers()
+    staff = Staff(store, mailer, renderer, settings.staff_mail)
+    return {**customers.handlers(), **staff.handlers()}
 
 
 REGISTRATION = Registration(

@@ -1,4 +1,4 @@
-"""What customers hear about their order, by the type of the event."""
+"""What customers and staff hear about an order, by the type of the event."""
 
 NOTIFIED_EVENTS = frozenset(
     {
@@ -20,3 +20,6 @@ NOTIFIED_EVENTS = frozenset(
     }
 )
 """Each has a pair of templates in the worker; `hold.*` one for each reason."""
+
+STAFF_EVENTS = frozenset({"dispute.opened"})
+"""What the shop's own people hear, with templates of the same kind."""

@@ -110,6 +110,11 @@ class DisputeStatus(StrEnum):
         )
 
     @property
+    def undecided(self) -> bool:
+        """The bank has heard of it, and has not decided."""
+        return not self.ended and self is not DisputeStatus.NEW
+
+    @property
     def needs_response(self) -> bool:
         return self.endswith("needs_response")
 

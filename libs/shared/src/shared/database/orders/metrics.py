@@ -9,7 +9,7 @@ from typing import Any
 
 from prometheus_client import Counter, Histogram
 
-from shared.contracts.orders.states import HoldReason
+from shared.contracts.orders.states import DisputeStatus, HoldReason
 
 _WAITS = (1, 5, 30, 60, 300, 900, 3600, 4 * 3600, 86400, 3 * 86400, 7 * 86400)
 
@@ -35,6 +35,7 @@ PAYMENTS_STOPPED = Counter(
     "orders_payments_stopped", "Payments that were not tried, after too many attempts."
 )
 REFUNDS = Counter("orders_refunds", "Refunds that were settled.", ["outcome"])
+DISPUTES = Counter("orders_disputes", "Disputes, and how they ended.", ["outcome"])
 
 OTHER = "other"
 CANCEL_REASONS = (
@@ -52,6 +53,10 @@ _OUTCOMES = {
     "refund.succeeded": REFUNDS.labels("succeeded"),
     "refund.failed": REFUNDS.labels("failed"),
     "refund.rejected": REFUNDS.labels("rejected"),
+    **{
+        f"dispute.{outcome}": DISPUTES.labels(outcome)
+        for outcome in ("opened", *(status for status in DisputeStatus if status.ended))
+    },
     "order.placed": PLACED,
     "order.confirmed": CONFIRMED,
     "order.completed": COMPLETED,

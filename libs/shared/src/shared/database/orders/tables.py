@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import CHAR, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shared.contracts.orders.messages import NOTIFIED_EVENTS
+from shared.contracts.orders.messages import NOTIFIED_EVENTS, STAFF_EVENTS
 from shared.database.kernel.tables import NOW, Base
 from shared.database.orders.metrics import count
 
@@ -102,7 +102,7 @@ class Order(Base):
     `unscreened`: what it was screened by, and perhaps approved, has changed since."""
 
     owner = "orders"
-    notified_events = NOTIFIED_EVENTS
+    notified_events = NOTIFIED_EVENTS | STAFF_EVENTS
 
     @classmethod
     def committed(cls, events: Sequence[Mapping[str, Any]], age_seconds: float) -> None:

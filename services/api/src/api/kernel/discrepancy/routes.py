@@ -1,7 +1,6 @@
 """What the books disagree about, and the audit of the books themselves."""
 
-import json
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from shared.contracts.errors import NotFound, Refusal
@@ -17,6 +16,7 @@ from api.http.paging import text as text_of
 from api.http.schemas import Page
 from api.http.services import ApiServices
 from api.kernel.discrepancy import schemas as shown
+from api.kernel.discrepancy.queries import ONE, SHOWN, show_discrepancy
 from api.kernel.paths import DiscrepancyPath
 
 router = APIRouter(prefix="/v1", tags=["operators"])
@@ -44,7 +44,7 @@ async def list_discrepancies(
     async with services.engine.connect() as connection:
         rows = await connection.execute(_LIST, parameters)
     return page_response(
-        request, rows, query.limit, _show, lambda row: (row.found_at, row.id)
+        request, rows, query.limit, show_discrepancy, lambda row: (row.found_at, row.id)
     )
 
 
@@ -68,12 +68,12 @@ async def resolve_discrepancy(
         if resolved:
             note = {"key": command.key, "id": discrepancy_id, "text": wanted.note}
             await connection.execute(_NOTE, note)
-        row = (await connection.execute(_ONE, {"id": discrepancy_id})).one_or_none()
+        row = (await connection.execute(ONE, {"id": discrepancy_id})).one_or_none()
         if row is None:
             raise NotFound(f"discrepancy {discrepancy_id}")
         if not resolved:
             raise Refusal("wrong-state", f"{row.resolved_by} has resolved it.")
-        return StoredResponse(200, _show(row))
+        return StoredResponse(200, show_discrepancy(row))
 
     return await idempotent.transaction(caller, wanted, work)
 
@@ -93,26 +93,8 @@ async def run_audit(
     return Response(body, media_type="application/json")
 
 
-def _show(row: Any) -> shown.Discrepancy:
-    return shown.Discrepancy(
-        id=row.id,
-        kind=row.kind,
-        subject=row.subject,
-        detail=json.loads(row.detail),
-        found_at=row.found_at,
-        resolved_at=row.resolved_at,
-        resolved_by=row.resolved_by,
-        note=row.note,
-    )
-
-
-_SHOWN = """
-SELECT id, kind, subject, detail::text AS detail, found_at, resolved_at, resolved_by,
-  (SELECT n.text FROM notes n WHERE n.subject = d.id ORDER BY n.at LIMIT 1) AS note
-FROM discrepancies d
-"""
 _LIST = text(
-    _SHOWN
+    SHOWN
     + """
     WHERE (resolved_at IS NULL) = :open
       AND (cast(:kind AS text) IS NULL OR kind = :kind)
@@ -122,7 +104,6 @@ _LIST = text(
     ORDER BY found_at, id LIMIT :rows
     """
 )
-_ONE = text(_SHOWN + " WHERE id = :id")
 _RESOLVE = text(
     """
     UPDATE discrepancies SET resolved_at = now(), resolved_by = :actor

@@ -17,6 +17,7 @@ from shared.contracts.orders.states import (
     MoneyKind,
     MoneyStatus,
 )
+from shared.database.kernel.holds import release_holds
 from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import Hold, LedgerRow, OrderSnapshot, Payment
 from shared.database.orders.tables import Order
@@ -50,6 +51,8 @@ async def book(change: UnitOfWork, order: OrderSnapshot, hold: Hold) -> None:
     found_open = await _open_discrepancies(change, order)
     if hold.reason is HoldReason.REFUND and not found_open:
         raise Refusal("decision-not-allowed", "The provider's books do not differ.")
+    # Another finding, or a refund by hand, may have stopped the order twice.
+    await release_holds(change, Decision.SETTLED, reason=HoldReason.DIFFERENCE)
     for found in found_open:
         await _book(change, order, order.payment(found.payment_id), found)
         await change.connection.execute(
@@ -154,6 +157,9 @@ async def _end(change: UnitOfWork, order: OrderSnapshot, row: LedgerRow) -> None
     ]
     if open_rows == [row]:
         await finish(change, order, row.ref, MoneyStatus.SUCCEEDED)
+        await release_holds(
+            change, Decision.SETTLED, reason=HoldReason.REFUND, subject=row.ref
+        )
 
 
 async def _open_discrepancies(change: UnitOfWork, order: OrderSnapshot) -> list[_Open]:

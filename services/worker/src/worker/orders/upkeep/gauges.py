@@ -3,7 +3,7 @@ nothing. Counters of what happened are in `shared.database.orders.metrics`.
 """
 
 from shared.contracts.orders.holds import HOLDS
-from shared.contracts.orders.states import MoneyKind, OrderStatus
+from shared.contracts.orders.states import DisputeStatus, MoneyKind, OrderStatus
 
 from worker.runtime.gauges import Gauge
 from worker.runtime.kernel_gauges import kernel_gauges
@@ -66,6 +66,15 @@ GAUGES = (
         " AND created_at < now() - interval '15 minutes' GROUP BY kind",
         labels=("kind",),
         always=_KINDS,
+    ),
+    Gauge(
+        "orders_disputes_open",
+        "Disputes that the bank has not decided.",
+        "SELECT status, count(*) AS value FROM disputes"
+        " WHERE status = ANY(ARRAY['needs_response', 'under_review',"
+        " 'warning_needs_response', 'warning_under_review']) GROUP BY status",
+        labels=("status",),
+        always=tuple((status.value,) for status in DisputeStatus if status.undecided),
     ),
     Gauge(
         "orders_authorizations_ending",

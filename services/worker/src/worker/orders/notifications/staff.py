@@ -1,0 +1,55 @@
+"""Tells the shop's own people what cannot wait until they look."""
+
+from collections.abc import Mapping
+
+from shared.contracts.orders.messages import STAFF_EVENTS
+from shared.contracts.orders.states import HoldReason
+
+from worker.orders.notifications.rendering import Renderer
+from worker.orders.ports import Mail, Mailer
+from worker.orders.store import OrderStore
+from worker.runtime.registry import Message, MessageHandler
+
+
+class Staff:
+    """`address` is `None` where nobody wants to hear by mail."""
+
+    def __init__(
+        self, store: OrderStore, mailer: Mailer, renderer: Renderer, address: str | None
+    ) -> None:
+        self._store = store
+        self._mailer = mailer
+        self._renderer = renderer
+        self._address = address
+
+    def handlers(self) -> Mapping[str, MessageHandler]:
+        return dict.fromkeys(STAFF_EVENTS, self.tell)
+
+    async def tell(self, message: Message) -> bool:
+        """Send one mail. Returns `False` where there is nobody to send it to. Safe to
+        repeat: the Message-ID stays the same."""
+        if self._address is None:
+            return False
+        order = await self._store.read(message.subject)
+        rendered = self._renderer.render(
+            message.type,
+            {
+                "order": order,
+                "amount": message.data["amount"],
+                "hold": order.hold(HoldReason.DISPUTE),
+            },
+            locale=None,
+            currency=order.currency,
+        )
+        await self._mailer.send(
+            Mail(
+                key=message.key,
+                name="",
+                address=self._address,
+                at=message.at,
+                subject=rendered.subject,
+                text=rendered.text,
+                html=rendered.html,
+            )
+        )
+        return True
