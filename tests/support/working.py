@@ -10,7 +10,7 @@ from temporalio.client import Client
 from worker.orders.registration import orders_process
 from worker.runtime.inbox import InboxRunner
 from worker.runtime.outbox import OutboxRunner
-from worker.runtime.service import build_worker
+from worker.runtime.service import LAST_WORDS, build_worker, drain
 from worker.settings import WorkerSettings
 
 
@@ -36,8 +36,10 @@ async def working(
             OutboxRunner(engine, listener, {process.name: process.messages}),
         ):
             stack.push_async_callback(_end, asyncio.create_task(runner.run()))
-        for queue in process.queues:
-            await stack.enter_async_context(build_worker(client, queue, settings))
+        workers = [build_worker(client, queue, settings) for queue in process.queues]
+        running = [asyncio.create_task(worker.run()) for worker in workers]
+        patience = settings.graceful_shutdown + LAST_WORDS
+        stack.push_async_callback(drain, workers, running, patience)
         yield
 
 

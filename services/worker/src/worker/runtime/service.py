@@ -175,20 +175,7 @@ class WorkerService:
             stopped.cancel()
         finally:
             log.info("draining")
-            await self._drain(workers, running)
-
-    async def _drain(
-        self, workers: Sequence[Worker], running: Sequence[asyncio.Task[None]]
-    ) -> None:
-        """Let running work finish; another worker repeats what does not finish in
-        time."""
-        patience = self._settings.graceful_shutdown + LAST_WORDS
-        try:
-            async with asyncio.timeout(patience.total_seconds()):
-                await asyncio.gather(*(worker.shutdown() for worker in workers))
-                await asyncio.gather(*running)
-        except TimeoutError:
-            log.error("not drained within %s", patience)
+            await drain(workers, running, self._settings.graceful_shutdown + LAST_WORDS)
 
     async def _ensure_schedules(
         self, client: Client, processes: Sequence[Process]
@@ -227,6 +214,23 @@ def build_worker(client: Client, queue: Queue, settings: WorkerSettings) -> Work
         graceful_shutdown_timeout=settings.graceful_shutdown,
         deployment_config=_deployment(settings),
     )
+
+
+async def drain(
+    workers: Sequence[Worker],
+    running: Sequence[asyncio.Task[None]],
+    patience: timedelta,
+) -> None:
+    """Let running work finish; another worker repeats what does not finish in time.
+
+    `Worker.shutdown` alone has no deadline for a workflow that cannot be evicted.
+    """
+    try:
+        async with asyncio.timeout(patience.total_seconds()):
+            await asyncio.gather(*(worker.shutdown() for worker in workers))
+            await asyncio.gather(*running)
+    except TimeoutError:
+        log.error("not drained within %s", patience)
 
 
 def _deployment(settings: WorkerSettings) -> WorkerDeploymentConfig:
