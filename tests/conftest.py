@@ -112,7 +112,7 @@ async def host() -> AsyncIterator[Host]:
 @pytest.fixture
 async def database(services: infrastructure.Services) -> AsyncIterator[str]:
     """Empty, migrated, and its books balance when the test is over."""
-    async with services.database() as url:
+    async with services.lent_database() as url:
         yield url
         await assert_books_balance(url)
 

@@ -33,7 +33,7 @@ MakeSettings = Callable[..., ApiSettings]
 @pytest.fixture
 async def database(services: infrastructure.Services) -> AsyncIterator[str]:
     """Some tests write what only a worker may: nobody checks the books after them."""
-    async with services.database() as url:
+    async with services.lent_database() as url:
         yield url
 
 

@@ -38,6 +38,8 @@ from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from tests.support.databases import IdleDatabases
+
 DIRECTORY = "ORDERS_TEST_INFRASTRUCTURE"
 """The environment variable that tells the workers where to read the addresses."""
 
@@ -72,6 +74,26 @@ class Services:
         finally:
             await drop_database(self.postgres, name)
 
+    @asynccontextmanager
+    async def lent_database(self) -> AsyncIterator[str]:
+        """The same, for tests that leave its tables as they are.
+
+        It is emptied and used again afterwards: making and dropping one takes longer
+        than many a test. After a failure, or with other tables, it is not.
+        """
+        url = _IDLE_DATABASES.take()
+        if url is None:
+            name = f"test_{uuid.uuid4().hex}"
+            url = await create_database(self.postgres, name, template=self.template)
+            await _IDLE_DATABASES.know(url)
+        kept = False
+        try:
+            yield url
+            kept = await _IDLE_DATABASES.give_back(url)
+        finally:
+            if not kept:
+                await drop_database(self.postgres, url.rpartition("/")[2])
+
     async def namespace(self) -> str:
         """A new Temporal namespace with the search attributes that workers need.
 
@@ -105,6 +127,8 @@ class Services:
         if await _is_clear(await Client.connect(self.temporal, namespace=name)):
             _IDLE.append(name)
 
+
+_IDLE_DATABASES = IdleDatabases()
 
 _IDLE: list[str] = []
 """Namespaces of this test process that are free to be lent again."""
