@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from shared.contracts.money import parse_limit
 from shared.contracts.orders.models import (
     OpenHold,
     OrderState,
@@ -279,24 +280,27 @@ def test_a_renewal_is_not_missed_where_the_workers_clock_is_behind() -> None:
 @pytest.mark.parametrize(
     ("order", "findings"),
     [
-        (Screening(1000, 3, 1, ships_abroad_of_billing=False), ()),
-        (Screening(100_000, 3, 10, ships_abroad_of_billing=False), ()),
-        (Screening(50_000, 0, 1, ships_abroad_of_billing=False), ()),
+        (Screening(1000, "EUR", 3, 1, ships_abroad_of_billing=False), ()),
+        (Screening(100_000, "EUR", 3, 10, ships_abroad_of_billing=False), ()),
+        (Screening(50_000, "EUR", 0, 1, ships_abroad_of_billing=False), ()),
         (
-            Screening(100_001, 3, 1, ships_abroad_of_billing=False),
+            Screening(100_001, "EUR", 3, 1, ships_abroad_of_billing=False),
             ("total-over-limit",),
         ),
         (
-            Screening(50_001, 0, 1, ships_abroad_of_billing=False),
+            Screening(50_001, "EUR", 0, 1, ships_abroad_of_billing=False),
             ("new-customer-high-value",),
         ),
         (
-            Screening(1000, 3, 1, ships_abroad_of_billing=True),
+            Screening(1000, "EUR", 3, 1, ships_abroad_of_billing=True),
             ("ships-abroad-of-billing",),
         ),
-        (Screening(1000, 3, 11, ships_abroad_of_billing=False), ("many-orders",)),
         (
-            Screening(100_001, 0, 11, ships_abroad_of_billing=True),
+            Screening(1000, "EUR", 3, 11, ships_abroad_of_billing=False),
+            ("many-orders",),
+        ),
+        (
+            Screening(100_001, "EUR", 0, 11, ships_abroad_of_billing=True),
             (
                 *("total-over-limit", "new-customer-high-value"),
                 *("ships-abroad-of-billing", "many-orders"),
@@ -306,6 +310,33 @@ def test_a_renewal_is_not_missed_where_the_workers_clock_is_behind() -> None:
 )
 def test_an_order_is_screened(order: Screening, findings: tuple[str, ...]) -> None:
     assert screen(order, Limits()) == findings
+
+
+@pytest.mark.parametrize(
+    ("total", "currency", "looked_at"),
+    [
+        (40_000_000, "HUF", False),
+        (40_000_001, "HUF", True),
+        (100_000, "EUR", False),
+        # Not listed: the first number counts, in its own minor units.
+        (100_001, "JPY", True),
+        (100_001, "KWD", True),
+    ],
+)
+def test_a_limit_is_one_of_its_currency(
+    total: int, currency: str, looked_at: bool
+) -> None:
+    limits = Limits(total=parse_limit("100000 HUF=40000000"))
+    order = Screening(total, currency, 3, 1, ships_abroad_of_billing=False)
+    assert (screen(order, limits) == ("total-over-limit",)) is looked_at
+
+
+@pytest.mark.parametrize(
+    "limit", ["", "EUR=1", "1 EUR", "1 EUR=1 EUR=2", "1 eur=1", "-1", "1.5", "1 EUR=-1"]
+)
+def test_what_is_no_limit_is_refused(limit: str) -> None:
+    with pytest.raises(ValueError, match="must"):
+        parse_limit(limit)
 
 
 @pytest.mark.parametrize(

@@ -271,7 +271,7 @@ def test_a_return_of_everything_gives_back_everything(
 def test_a_costly_return_or_one_of_many_is_looked_at(
     value: int, recent: int, findings: tuple[str, ...]
 ) -> None:
-    asked = ReturnScreening(value=value, recent_returns=recent)
+    asked = ReturnScreening(value=value, currency="EUR", recent_returns=recent)
     assert screen_return(asked, ReturnLimits()) == findings
 
 

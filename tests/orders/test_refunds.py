@@ -368,7 +368,7 @@ async def test_nothing_runs_for_a_refund_that_was_refused(shop: Shop) -> None:
 
 
 async def test_the_limit_is_a_setting(closed_shop: Shop, work: Work) -> None:
-    async with work(refund_limit=0):
+    async with work(refund_limit="10000 EUR=0"):
         order_id = await arrived(closed_shop, TEA=1)
         refund = await give_back(closed_shop, order_id, amount=1)
         assert refund["hold"] is not None

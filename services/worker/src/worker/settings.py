@@ -1,9 +1,18 @@
 """The worker's settings."""
 
 from datetime import timedelta
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import DirectoryPath, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import (
+    BeforeValidator,
+    DirectoryPath,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_settings import NoDecode
+from shared.contracts.money import AmountLimit, parse_limit
 from shared.platform.pages import customers_page
 from shared.platform.settings import (
     DatabaseSettings,
@@ -13,6 +22,13 @@ from shared.platform.settings import (
 )
 
 T = TypeVar("T")
+
+
+def _limit(value: object) -> object:
+    return parse_limit(str(value)) if isinstance(value, str | int) else value
+
+
+Limit = Annotated[AmountLimit, NoDecode, BeforeValidator(_limit)]
 
 
 class VersioningSettings(Settings):
@@ -58,10 +74,14 @@ class WorkerSettings(
     shop_order_url: str | None = None
     """The shop's page for an order, such as `https://shop.example.com/orders/{order_id}`:
     the only link in mails. `SMTP_HOST` needs it."""
-    approval_limit: int = Field(100_000, ge=0)
-    """Orders above this total, in minor units, wait for approval."""
-    approval_limit_new_customer: int = Field(50_000, ge=0)
+    approval_limit: Limit = AmountLimit(100_000)
+    """Orders above this total, in minor units, wait for approval; by currency:
+    `100000 HUF=40000000`. One that is not listed has the first number, in its own minor
+    units."""
+    approval_limit_new_customer: Limit = AmountLimit(50_000)
     """The same limit for a customer's first order."""
+    approval_limit_return: Limit = AmountLimit(50_000)
+    """The same limit for the price of what a customer sends back."""
     approval_burst_orders: int = Field(10, ge=1)
     """If a customer places more orders than this within an hour, they wait for
     approval."""
@@ -73,8 +93,9 @@ class WorkerSettings(
     """The same within an hour, over all orders of a customer."""
     mails_per_hour: int = Field(20, ge=1)
     """How many mails one address gets within an hour; further ones are not sent."""
-    refund_limit: int = Field(10_000, ge=0)
-    """How much of an order one clerk may refund alone, in minor units."""
+    refund_limit: Limit = AmountLimit(10_000)
+    """How much of an order one clerk may refund alone, in minor units; by currency
+    as in `APPROVAL_LIMIT`."""
     contacts_live_days: int = Field(730, ge=1)
     """How long an order's contact is kept after its end; then it is erased."""
     graceful_shutdown_seconds: float = Field(20, ge=0)

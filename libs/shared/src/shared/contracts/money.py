@@ -1,4 +1,8 @@
-"""How a line's total is divided among its units."""
+"""How amounts are divided, limited and counted. Minor units."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 def share(total: int, quantity: int, before: int, units: int) -> int:
@@ -28,3 +32,36 @@ def decimals(currency: str) -> int:
     """
     listed = (n for n, names in _DECIMALS.items() if currency in names.split())
     return next(listed, 2)
+
+
+@dataclass(frozen=True)
+class AmountLimit:
+    """The amount up to which nobody has to look. A currency that is not listed has
+    `amount` in its own minor units: of a weak currency a person looks too early rather
+    than too late."""
+
+    amount: int
+    by_currency: Mapping[str, int] = field(default_factory=dict)
+
+    def of(self, currency: str) -> int:
+        return self.by_currency.get(currency, self.amount)
+
+    def __str__(self) -> str:
+        listed = (f"{code}={amount}" for code, amount in self.by_currency.items())
+        return " ".join([str(self.amount), *listed])
+
+
+def parse_limit(text: str) -> AmountLimit:
+    """`100000 HUF=40000000 JPY=150000`. Raises `ValueError`."""
+    amount, *listed = text.split() or [""]
+    entries = [_ENTRY.fullmatch(entry) for entry in listed]
+    if not _AMOUNT.fullmatch(amount) or not all(entries):
+        raise ValueError("must be an amount and entries such as HUF=40000000")
+    by_currency = {entry[1]: int(entry[2]) for entry in entries if entry}
+    if len(by_currency) < len(entries):
+        raise ValueError("must name each currency once")
+    return AmountLimit(int(amount), by_currency)
+
+
+_AMOUNT = re.compile(r"\d{1,15}", re.ASCII)
+_ENTRY = re.compile(rf"([A-Z]{{3}})=({_AMOUNT.pattern})", re.ASCII)

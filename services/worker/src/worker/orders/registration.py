@@ -128,7 +128,7 @@ def orders_process(
         OrderActivities(store, limits, nudger, settings.refund_limit),
         ShipmentActivities(store, look),
         RefundActivities(store, settings.refund_limit),
-        ReturnActivities(store, ReturnLimits()),
+        ReturnActivities(store, ReturnLimits(settings.approval_limit_return)),
         StockActivities(store, nudger),
         SweepActivities(store, nudger),
         RetentionActivities(store, settings.contacts_live),

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from shared.contracts.money import AmountLimit
 from shared.contracts.orders.activities import OrderSteps
 from shared.contracts.orders.models import (
     Cancel,
@@ -29,7 +30,11 @@ from worker.orders.store import WORKER, Apply, Done, OrderStore
 
 class OrderActivities(OrderSteps):
     def __init__(
-        self, store: OrderStore, limits: Limits, nudger: Nudger, refund_limit: int
+        self,
+        store: OrderStore,
+        limits: Limits,
+        nudger: Nudger,
+        refund_limit: AmountLimit,
     ) -> None:
         self._store = store
         self._limits = limits

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from shared.contracts.errors import Refusal, too_many_attempts
+from shared.contracts.money import AmountLimit
 from shared.contracts.orders.addresses import check_address
 from shared.contracts.orders.models import Pay, PlaceHold, ReleaseHold
 from shared.contracts.orders.states import Decision, HoldReason, OrderStatus
@@ -112,6 +113,7 @@ async def _screen(
     findings = screen(
         Screening(
             total=order.total,
+            currency=order.currency,
             customers_orders=row.earlier,
             recent_orders=row.recent,
             ships_abroad_of_billing=bool(row.abroad),
@@ -177,7 +179,7 @@ async def release(
     order: OrderSnapshot,
     *,
     command: ReleaseHold,
-    refund_limit: int,
+    refund_limit: AmountLimit,
 ) -> Done:
     """Whatever is decided, more than one clerk may give back waits for a second."""
     await holds.release(change, order, command=command)

@@ -3,6 +3,7 @@
 from functools import partial
 
 from shared.contracts.errors import Refusal
+from shared.contracts.money import AmountLimit
 from shared.contracts.orders.activities import RefundSteps
 from shared.contracts.orders.models import RefundRef, RefundState, RequestRefund
 from shared.database.kernel.unit_of_work import UnitOfWork
@@ -16,9 +17,9 @@ from worker.orders.store import Done, OrderStore
 
 
 class RefundActivities(RefundSteps):
-    """`limit`, in minor units, is what a clerk may give back of an order alone."""
+    """`limit` is what a clerk may give back of an order alone."""
 
-    def __init__(self, store: OrderStore, limit: int) -> None:
+    def __init__(self, store: OrderStore, limit: AmountLimit) -> None:
         self._store = store
         self._limit = limit
 
@@ -40,7 +41,11 @@ class RefundActivities(RefundSteps):
 
 
 async def _request(
-    change: UnitOfWork, order: OrderSnapshot, *, command: RequestRefund, limit: int
+    change: UnitOfWork,
+    order: OrderSnapshot,
+    *,
+    command: RequestRefund,
+    limit: AmountLimit,
 ) -> Done:
     if change.actor == order.customer:
         raise Refusal("four-eyes", "It is your own order: somebody else refunds it.")

@@ -1,5 +1,6 @@
 """How much one person may give back of an order alone, however they do it."""
 
+from shared.contracts.money import AmountLimit
 from shared.contracts.orders.holds import due_of
 from shared.contracts.orders.states import HoldReason, MoneyStatus, RefundReason
 from shared.database.kernel.holds import place_hold
@@ -15,11 +16,17 @@ clerk's limit."""
 
 
 async def ask_second_person(
-    change: UnitOfWork, order: OrderSnapshot, refund_id: str, amount: int, *, limit: int
+    change: UnitOfWork,
+    order: OrderSnapshot,
+    refund_id: str,
+    amount: int,
+    *,
+    limit: AmountLimit,
 ) -> None:
     """Hold a refund that its clerk may not decide alone. `order` as it was before;
     amounts are minor units."""
-    if needs_second_person(amount + _given_alone(order, change.actor), limit):
+    given = amount + _given_alone(order, change.actor)
+    if needs_second_person(given, limit.of(order.currency)):
         await place_hold(
             change,
             HoldReason.REFUND,

@@ -130,6 +130,7 @@ async def request(
     findings = screen_return(
         ReturnScreening(
             value=owed(order, wanted).goods,
+            currency=order.currency,
             recent_returns=await _recent(change, order, limits.recent_window),
         ),
         limits,
