@@ -54,13 +54,11 @@ class Caller:
 
     def _order(self) -> Json:
         price = self._product["price"]
-        nothing = {"amount": 0, "currency": price["currency"]}
         return {
             "customer_id": f"load-{uuid.uuid4()}",
             "currency": price["currency"],
             "lines": [{"sku": self._product["sku"], "quantity": 1}],
-            "shipping": {"method": "standard", "amount": nothing},
-            "expected_total": price,
+            "shipping": {"method": "standard"},
             "contact": {"name": "Ada Example", "email": "ada@example.com"},
             "ship_to": ADDRESS,
             "payment": {"method": self._method},

@@ -22,6 +22,7 @@ from tests.api.shop import (
 
 ADA = as_user("ada", "orders:own")
 STOREFRONT = as_user("storefront", "orders:write", "orders:read")
+PRICING = as_user("cart", "orders:write", "orders:price")
 ABROAD = ADDRESS | {"country": "FR", "postal_code": "75001", "city": "Paris"}
 
 ELSEWHERE = [
@@ -92,7 +93,7 @@ async def test_a_customer_neither_sets_prices_nor_speaks_for_the_shop(
     answer = await shop.client.post("/v1/orders", json=order, headers=ADA | key())
     assert code(answer) == problem
     of_the_shop = await shop.client.post(
-        "/v1/orders", json=order, headers=STOREFRONT | key()
+        "/v1/orders", json=order, headers=PRICING | key()
     )
     assert of_the_shop.status_code == 201
 

@@ -137,12 +137,17 @@ async def test_the_total_must_be_what_it_costs_now(shop: Shop, engine: Engine) -
 
 async def test_a_price_that_was_shown_must_be_the_price_now(shop: Shop) -> None:
     await shop.sell()
-    lines = [{"sku": SKU, "quantity": 2, "unit_price": eur(PRICE + 1)}]
+    lines = [
+        {"sku": SKU, "quantity": 1, "unit_price": eur(PRICE)},
+        {"sku": SKU, "quantity": 1, "unit_price": eur(PRICE + 1)},
+    ]
     answer = await shop.client.post(
-        "/v1/orders", json=an_order(lines=lines), headers=key()
+        "/v1/orders",
+        json=an_order(lines=lines),
+        headers=key() | as_user("storefront", "orders:write"),
     )
     assert (answer.status_code, code(answer)) == (409, "price-changed")
-    assert answer.json()["prices"] == [{"sku": SKU, "price": eur(PRICE)}]
+    assert answer.json()["prices"] == [{"line": 2, "sku": SKU, "price": eur(PRICE)}]
 
 
 async def test_a_later_price_does_not_change_an_order(shop: Shop) -> None:

@@ -75,6 +75,9 @@ RIGHTS: dict[str, set[str]] = {
     "put_product": {"catalogue:write"},
     "get_product": EVERYBODY,
     "list_products": EVERYBODY,
+    "list_shipping_methods": EVERYBODY,
+    "get_shipping_method": EVERYBODY,
+    "put_shipping_method": {"catalogue:write"},
     # money
     "list_discrepancies": {"money:read"},
     "resolve_discrepancy": {FINANCE},

@@ -5,26 +5,33 @@ from sqlalchemy import Text
 from sqlalchemy.dialects.postgresql import JSONB
 
 OURS = """
-applied.key applied.subject applied.result discrepancies.id discrepancies.kind
+applied.key applied.process applied.subject applied.result discrepancies.id
+discrepancies.kind discrepancies.process
 discrepancies.subject discrepancies.detail disputes.id disputes.payment_id
 disputes.reason disputes.status events.subject events.type holds.id
-holds.subject holds.root holds.reason holds.detail holds.decision inbox.source
+holds.process holds.subject holds.root holds.reason holds.detail holds.decision
+inbox.source
 inbox.event_id inbox.type inbox.error ledger.failure ledger.id ledger.kind
 ledger.payment_id ledger.provider_ref ledger.ref ledger.status messages.error
+messages.process
 messages.status messages.subject messages.type notes.about notes.key notes.subject
-orders.id
+orders.cancel_wanted orders.id
 orders.status order_lines.order_id contacts.order_id payments.id payments.order_id
 payments.provider payments.provider_ref refunds.id refunds.lines refunds.order_id
 refunds.reason refunds.return_id refunds.status reservations.order_id
 return_lines.disposition return_lines.order_id return_lines.return_id returns.id
 returns.order_id returns.status shipment_lines.order_id shipment_lines.shipment_id
+shipments.cancel_wanted
 shipments.capture_id shipments.id shipments.order_id shipments.parcel
 shipments.status shipments.tracking_status stock_movements.key stock_movements.reason
 """
 """Ids, states, quantities and words of the code's own."""
 
 OF_GOODS = """
-order_lines.name order_lines.sku orders.shipping_method products.name products.sku
+order_lines.name order_lines.sku orders.shipping_carrier orders.shipping_method
+orders.shipping_name orders.shipping_service product_prices.sku products.name
+products.sku shipping_methods.carrier shipping_methods.code
+shipping_methods.name shipping_methods.service
 reservations.location reservations.sku returns.tracking shipments.carrier
 shipments.location shipments.tracking stock.location stock.sku
 stock_movements.location stock_movements.ref stock_movements.sku

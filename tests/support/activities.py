@@ -116,7 +116,9 @@ class Actors:
             }
         )
         async with self.engine.begin() as connection:
-            order = await place(connection, wanted, "somebody", "somebody")
+            order = await place(
+                *(connection, wanted, "somebody", "somebody"), sets_prices=True
+            )
         return order.id
 
     async def cancel(self, order_id: str, lines: dict[int, int]) -> None:

@@ -151,9 +151,10 @@ class ApiSettings(
     shipping_tariffs: Annotated[
         dict[tuple[str, str, str], int], NoDecode, BeforeValidator(_tariffs)
     ] = Field(default_factory=dict)
-    """What shipping costs customers who order with a token of their own, in minor
-    units: `standard/DE/EUR=490 standard/*/EUR=990`, by method, country (`*`: any other)
-    and currency. What is not listed is not offered to them."""
+    """What shipping costs by methods and currencies that `PUT /v1/shipping-methods`
+    knows no rates of, in minor units: `standard/DE/EUR=490 standard/*/EUR=990`, by
+    method, country (`*`: any other) and currency. What is in neither is offered to
+    nobody who does not set prices (`orders:price`)."""
     api_rate_limit: str | None = None
     """How many requests one subject may make to one process, such as `50/second`.
     Unset: any number."""

@@ -16,6 +16,7 @@ from cli.commands import (
     products,
     returns,
     shipments,
+    shipping,
     stock,
 )
 
@@ -47,6 +48,7 @@ app.add_typer(shipments.app, name="shipments")
 app.add_typer(returns.app, name="returns")
 app.add_typer(stock.app, name="stock")
 app.add_typer(products.app, name="products")
+app.add_typer(shipping.app, name="shipping")
 app.add_typer(discrepancies.app, name="discrepancies")
 app.add_typer(disputes.app, name="disputes")
 app.add_typer(audit.app, name="audit")

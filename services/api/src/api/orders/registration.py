@@ -19,6 +19,7 @@ from api.orders.refund import routes as refund
 from api.orders.return_ import routes as return_
 from api.orders.scopes import INCLUDED, SCOPES
 from api.orders.shipment import routes as shipment
+from api.orders.shipping_method import routes as shipping_method
 from api.orders.stock import routes as stock
 from api.orders.timeline import routes as timeline
 from api.orders.webhook import routes as webhook
@@ -36,7 +37,7 @@ ORDERS = Process(
         for subject in (
             *(order, timeline, contact, message, note, workflow),
             *(return_, refund, payment, hold, shipment),
-            *(stock, product, erasure),
+            *(stock, product, shipping_method, erasure),
         )
     ),
     hrefs={"ord": "/v1/orders/{}"},

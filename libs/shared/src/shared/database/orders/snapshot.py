@@ -226,6 +226,9 @@ class OrderSnapshot(Row):
     reason: str | None
     currency: str
     shipping_method: str
+    shipping_name: str | None = None
+    shipping_carrier: str | None = None
+    shipping_service: str | None = None
     shipping: int
     shipping_captured: int
     shipping_credited: int

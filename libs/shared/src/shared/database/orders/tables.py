@@ -20,7 +20,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.postgresql import CHAR, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, CHAR, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.contracts.orders.messages import NOTIFIED_EVENTS, STAFF_EVENTS
@@ -54,6 +54,21 @@ class Product(Base):
     backorder: Mapped[bool] = mapped_column(server_default="false")
     returnable: Mapped[bool] = mapped_column(server_default="true")
     active: Mapped[bool] = mapped_column(server_default="true")
+    __table_args__ = (
+        CheckConstraint("price >= 0", name="price"),
+        CheckConstraint("tax_bp BETWEEN 0 AND 10000", name="tax"),
+    )
+
+
+class ProductPrice(Base):
+    """What a product costs in a currency other than that of its own price; without a
+    `tax_bp` the tax is the product's."""
+
+    __tablename__ = "product_prices"
+    sku: Mapped[str] = mapped_column(ForeignKey("products.sku"), primary_key=True)
+    currency: Mapped[str] = mapped_column(CHAR(3), primary_key=True)
+    price: Mapped[int] = _amount(None)
+    tax_bp: Mapped[int | None]
     __table_args__ = (
         CheckConstraint("price >= 0", name="price"),
         CheckConstraint("tax_bp BETWEEN 0 AND 10000", name="tax"),
@@ -96,6 +111,29 @@ class StockMovement(Base):
 # ── orders ──────────────────────────────────────────────────────────────────────
 
 
+class ShippingMethod(Base):
+    """What it costs to send goods by a method to `countries` (none: any that no other
+    row of the method names), and nothing for goods of `free_from` or more. `price`
+    includes its tax."""
+
+    __tablename__ = "shipping_methods"
+    code: Mapped[str] = mapped_column(primary_key=True)
+    currency: Mapped[str] = mapped_column(CHAR(3), primary_key=True)
+    countries: Mapped[list[str]] = mapped_column(ARRAY(Text), primary_key=True)
+    name: Mapped[str]
+    price: Mapped[int] = _amount(None)
+    tax_bp: Mapped[int] = _counter()
+    free_from: Mapped[int | None] = mapped_column(BigInteger)
+    carrier: Mapped[str | None]
+    service: Mapped[str | None]
+    __table_args__ = (
+        CheckConstraint(
+            "price >= 0 AND (free_from IS NULL OR free_from >= 0)", name="price"
+        ),
+        CheckConstraint("tax_bp BETWEEN 0 AND 10000", name="tax"),
+    )
+
+
 class Order(Base):
     """`version` is the seq of the order's last event, and its ETag. `placed_by` is who
     sent it, a service or the customer: an `external_ref` is one of theirs.
@@ -118,6 +156,10 @@ class Order(Base):
     reason: Mapped[str | None]
     currency: Mapped[str] = mapped_column(CHAR(3))
     shipping_method: Mapped[str]
+    # As the method was called when it was placed, and who is to carry it.
+    shipping_name: Mapped[str | None]
+    shipping_carrier: Mapped[str | None]
+    shipping_service: Mapped[str | None]
     shipping: Mapped[int] = _amount()
     shipping_captured: Mapped[int] = _amount()
     shipping_credited: Mapped[int] = _amount()

@@ -17,8 +17,9 @@ from sqlalchemy import text
 from api.http.problems import Problem, invalid
 from api.http.schemas import Address
 from api.orders.contact.schemas import WHOLE, AddressPatch, ContactPatch
-from api.orders.order.acceptance import Tariffs, shipping_price
 from api.orders.order.routes import etag
+from api.orders.shipping_method.queries import read_rates
+from api.orders.shipping_method.rates import Tariffs, rate_for
 
 Stored = Mapping[str, Any]
 ADDRESSES = ("ship_to", "bill_to")
@@ -42,7 +43,7 @@ async def correct(
     _check_open(order, if_match)
     _check_whole(after)
     if tariffs is not None:
-        _check_price(order, before["ship_to"], after["ship_to"], tariffs)
+        await _check_price(work, order, before["ship_to"], after["ship_to"], tariffs)
     await work.connection.execute(_CORRECT, _columns(order.id, after))
     await work.update(tables.Order, order.id, unscreened=True)
     # Who decides at this moment has seen the old contact: they are asked anew.
@@ -118,17 +119,21 @@ def _check_whole(contact: Stored) -> None:
             ) from None
 
 
-def _check_price(
-    order: OrderSnapshot, before: Stored, after: Stored, tariffs: Tariffs
+async def _check_price(
+    work: UnitOfWork,
+    order: OrderSnapshot,
+    before: Stored,
+    after: Stored,
+    tariffs: Tariffs,
 ) -> None:
     """A customer who moves an order abroad does not take the price from here along.
     Raises `Refusal`."""
     if before["country"] == after["country"]:
         return
-    price = shipping_price(
-        tariffs, order.shipping_method, after["country"], order.currency
-    )
-    if price != order.shipping:
+    method, goods = order.shipping_method, order.total - order.shipping
+    rates = await read_rates(work.connection, tariffs, method)
+    rate = rate_for(rates, method, after["country"], order.currency)
+    if rate is None or rate.cost(goods) != order.shipping:
         raise Refusal("price-changed", "Shipping there has another price.")
 
 

@@ -1,44 +1,20 @@
 """What is accepted of a request that fits its schema, by who sends it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from api.http.auth import Principal
 from api.http.problems import Problem, invalid
 from api.orders.order.schemas import NewOrder, NewPayment
 
-Tariffs = Mapping[tuple[str, str, str], int]
-"""What shipping costs, by method, country (`*`: any other) and currency."""
 
-
-def check_customers_order(
-    caller: Principal, wanted: NewOrder, tariffs: Tariffs
-) -> None:
-    """A customer neither speaks for the shop nor says what shipping costs. A service
-    does. Raises `Problem`."""
+def check_customers_order(caller: Principal, wanted: NewOrder) -> None:
+    """A customer does not speak for the shop; a service does. Raises `Problem`."""
     if caller.may("orders:write"):
         return
     if wanted.external_ref is not None or wanted.metadata:
         raise Problem(
             "insufficient-scope", "external_ref and metadata are for the shop."
         )
-    method, currency = wanted.shipping.method, wanted.currency
-    price = shipping_price(tariffs, method, wanted.ship_to.country, currency)
-    if price is None:
-        raise invalid("#/shipping/method", "not-offered", "Not offered to this country")
-    if price != wanted.shipping.amount.amount:
-        raise Problem(
-            "price-changed",
-            "Shipping there has another price.",
-            shipping={"amount": price, "currency": currency},
-        )
-
-
-def shipping_price(
-    tariffs: Tariffs, method: str, country: str, currency: str
-) -> int | None:
-    """In minor units; `None` where it is not offered."""
-    anywhere = tariffs.get((method, "*", currency))
-    return tariffs.get((method, country, currency), anywhere)
 
 
 def check_return_url(payment: NewPayment, origins: Sequence[str], pointer: str) -> None:

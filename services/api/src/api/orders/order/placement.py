@@ -1,56 +1,50 @@
 """Placing an order: one transaction, and nothing but PostgreSQL."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from asyncpg import IntegrityConstraintViolationError
 from shared.contracts.errors import Refusal
-from shared.contracts.money import tax_included
 from shared.contracts.orders.states import OrderStatus
 from shared.database.engine import Connection
 from shared.database.ids import new_id
-from shared.database.orders.snapshot import Line, OrderSnapshot, Payment
+from shared.database.orders.snapshot import OrderSnapshot, Payment
 from shared.database.rows import Rows
 from sqlalchemy import text
 
-from api.http.problems import Problem, invalid
-from api.orders.amounts import check_charge, check_currency, check_part
-from api.orders.order.schemas import NewLine, NewOrder
+from api.orders.amounts import check_charge, check_currency
+from api.orders.order.pricing import PricedOrder, Product, check_expected, priced
+from api.orders.order.schemas import NewOrder
+from api.orders.shipping_method.rates import Rate, Tariffs, rates
 
 # The one provider there is; its reference follows with the authorisation.
 PROVIDER = "stripe"
 
 
-@dataclass(frozen=True)
-class Product:
-    """What is sold, at today's price."""
-
-    sku: str
-    name: str
-    price: int
-    tax_bp: int
-
-
 async def place(
-    connection: Connection, wanted: NewOrder, customer: str, actor: str
+    connection: Connection,
+    wanted: NewOrder,
+    customer: str,
+    actor: str,
+    *,
+    sets_prices: bool = False,
+    tariffs: Tariffs = MappingProxyType({}),
 ) -> OrderSnapshot:
     """Freeze the prices and write the order with its lines, contact, payment method and
     first event. Raises `Problem`; then the caller's transaction must be rolled back."""
     check_currency("#/currency", wanted.currency)
     rows = await _on_sale(connection, wanted, actor)
     _check_reference(rows)
-    lines = _priced(wanted, _products(rows))
-    total = sum(line.total for line in lines) + wanted.shipping.amount.amount
-    _check_total(wanted, total)
-    check_part(
-        "#/shipping/amount/amount", wanted.currency, wanted.shipping.amount.amount
+    price = priced(
+        wanted, _products(rows), _rates(rows, wanted, tariffs), trusted=sets_prices
     )
+    lines, shipping, total = price.lines, price.shipping, price.total
+    check_expected(wanted, total)
     check_charge("#/expected_total/amount", wanted.currency, total)
     order_id, payment_id = new_id("ord"), new_id("pay")
-    parameters = _parameters(wanted, lines, total) | {
+    parameters = _parameters(wanted, price) | {
         "order_id": order_id,
         "payment_id": payment_id,
         "customer": customer,
@@ -72,7 +66,10 @@ async def place(
         reason=None,
         currency=wanted.currency,
         shipping_method=wanted.shipping.method,
-        shipping=wanted.shipping.amount.amount,
+        shipping_name=shipping.name,
+        shipping_carrier=shipping.carrier,
+        shipping_service=shipping.service,
+        shipping=shipping.amount,
         shipping_captured=0,
         shipping_credited=0,
         goodwill=0,
@@ -118,6 +115,7 @@ async def _on_sale(connection: Connection, wanted: NewOrder, actor: str) -> Rows
         {
             "skus": sorted({line.sku for line in wanted.lines}),
             "currency": wanted.currency,
+            "method": wanted.shipping.method,
             "external_ref": wanted.external_ref,
             "actor": actor,
         },
@@ -138,100 +136,37 @@ def _products(rows: Rows) -> dict[str, Product]:
     return {row.sku: Product(row.sku, row.name, row.price, row.tax_bp) for row in rows}
 
 
-def _priced(wanted: NewOrder, products: dict[str, Product]) -> list[Line]:
-    unknown = sorted({line.sku for line in wanted.lines} - products.keys())
-    if unknown:
-        raise Refusal(
-            "unknown-sku", f"Not sold in {wanted.currency}.", skus=unknown[:50]
-        )
-    _check_currencies(wanted)
-    _check_unit_prices(wanted, products)
-    return [
-        _line(number, line, products[line.sku])
-        for number, line in enumerate(wanted.lines, start=1)
-    ]
-
-
-def _line(number: int, wanted: NewLine, product: Product) -> Line:
-    total = product.price * wanted.quantity
-    return Line(
-        line=number,
-        sku=product.sku,
-        name=product.name,
-        qty=wanted.quantity,
-        total=total,
-        tax=tax_included(total, product.tax_bp),
-        **dict.fromkeys(_COUNTERS, 0),
-    )
-
-
-_COUNTERS = (
-    "cancelled",
-    "reserved",
-    "captured",
-    "shipped",
-    "voided",
-    "returned",
-    "credited",
-)
-
-
-def _check_currencies(wanted: NewOrder) -> None:
-    amounts = {
-        "#/shipping/amount/currency": wanted.shipping.amount,
-        "#/expected_total/currency": wanted.expected_total,
-    }
-    for index, line in enumerate(wanted.lines):
-        if line.unit_price is not None:
-            amounts[f"#/lines/{index}/unit_price/currency"] = line.unit_price
-    for pointer, money in amounts.items():
-        if money.currency != wanted.currency:
-            raise invalid(pointer, "currency", "Must be the order's currency")
-
-
-def _check_unit_prices(wanted: NewOrder, products: dict[str, Product]) -> None:
-    changed = {
-        line.sku: products[line.sku].price
-        for line in wanted.lines
-        if line.unit_price is not None
-        and line.unit_price.amount != products[line.sku].price
-    }
-    if changed:
-        raise Problem(
-            "price-changed",
-            "The price of a product has changed.",
-            prices=[
-                {"sku": sku, "price": {"amount": price, "currency": wanted.currency}}
-                for sku, price in changed.items()
-            ],
-        )
-
-
-def _check_total(wanted: NewOrder, total: int) -> None:
-    if wanted.expected_total.amount != total:
-        raise Problem(
-            "price-changed",
-            "The total of the order is not the expected one.",
-            total={"amount": total, "currency": wanted.currency},
-        )
+def _rates(rows: Rows, wanted: NewOrder, tariffs: Tariffs) -> list[Rate]:
+    first = rows.first()
+    stored = first.rates if first is not None and first.rates else []
+    method = wanted.shipping.method
+    return rates(stored, {key: n for key, n in tariffs.items() if key[0] == method})
 
 
 _SOLD = text(
     """
-    SELECT sku, name, price, tax_bp, t.id AS taken_by
-    FROM products LEFT JOIN orders t
-      ON t.external_ref = :external_ref AND coalesce(t.placed_by, '') = :actor
-        AND t.status <> 'cancelled'
-    WHERE sku = ANY(:skus) AND active AND products.currency = :currency
+    SELECT p.sku, p.name, coalesce(c.price, p.price) AS price,
+      coalesce(c.tax_bp, p.tax_bp) AS tax_bp, t.id AS taken_by,
+      (SELECT json_agg(m) FROM shipping_methods m WHERE m.code = :method) AS rates
+    FROM products p
+      LEFT JOIN product_prices c ON c.sku = p.sku AND c.currency = :currency
+        AND c.currency <> p.currency
+      LEFT JOIN orders t
+        ON t.external_ref = :external_ref AND coalesce(t.placed_by, '') = :actor
+          AND t.status <> 'cancelled'
+    WHERE p.sku = ANY(:skus) AND p.active
+      AND (p.currency = :currency OR c.sku IS NOT NULL)
     """
 )
 _PLACE = text(
     """
     WITH placed AS (
       INSERT INTO orders (id, external_ref, placed_by, customer, status, currency,
-        shipping_method, shipping, total, metadata, version)
+        shipping_method, shipping_name, shipping_carrier, shipping_service, shipping,
+        total, metadata, version)
       VALUES (:order_id, :external_ref, :actor, :customer, 'placed', :currency,
-        :shipping_method, :shipping, :total, cast(:metadata AS jsonb), 1)
+        :shipping_method, :shipping_name, :shipping_carrier, :shipping_service,
+        :shipping, :total, cast(:metadata AS jsonb), 1)
       RETURNING number, created_at
     ), lines AS (
       INSERT INTO order_lines (order_id, line, sku, name, qty, total, tax)
@@ -259,15 +194,18 @@ _PLACE = text(
 )
 
 
-def _parameters(wanted: NewOrder, lines: Sequence[Line], total: int) -> dict[str, Any]:
+def _parameters(wanted: NewOrder, price: PricedOrder) -> dict[str, Any]:
     return {
         "external_ref": wanted.external_ref,
         "currency": wanted.currency,
         "shipping_method": wanted.shipping.method,
-        "shipping": wanted.shipping.amount.amount,
-        "total": total,
+        "shipping_name": price.shipping.name,
+        "shipping_carrier": price.shipping.carrier,
+        "shipping_service": price.shipping.service,
+        "shipping": price.shipping.amount,
+        "total": price.total,
         "metadata": json.dumps(wanted.metadata),
-        "lines": json.dumps([line.model_dump() for line in lines]),
+        "lines": json.dumps([line.model_dump() for line in price.lines]),
         "name": wanted.contact.name,
         "email": wanted.contact.email,
         "phone": wanted.contact.phone,
@@ -278,5 +216,5 @@ def _parameters(wanted: NewOrder, lines: Sequence[Line], total: int) -> dict[str
         "method": wanted.payment.method,
         "return_url": wanted.payment.return_url,
         "customer_ref": wanted.payment.customer,
-        "data": json.dumps({"total": total, "currency": wanted.currency}),
+        "data": json.dumps({"total": price.total, "currency": wanted.currency}),
     }

@@ -24,7 +24,11 @@ def show_order(order: stored.OrderSnapshot) -> shown.Order:
         version=order.version,
         currency=order.currency,
         shipping=shown.OrderShipping(
-            method=order.shipping_method, amount=_money(order.shipping, order.currency)
+            method=order.shipping_method,
+            name=order.shipping_name,
+            carrier=order.shipping_carrier,
+            service=order.shipping_service,
+            amount=_money(order.shipping, order.currency),
         ),
         totals=_totals(order),
         lines=[_line(line, order.currency) for line in order.lines],

@@ -70,9 +70,13 @@ async def place_order(
     async def work(connection: Connection, _: Command) -> StoredResponse:
         settings = services.settings
         check_return_url(wanted.payment, settings.shop_origins, "#/payment/return_url")
-        check_customers_order(caller, wanted, settings.shipping_tariffs)
+        check_customers_order(caller, wanted)
         await check_quantities(connection, settings, wanted, customer)
-        order = await place(connection, wanted, customer, caller.subject)
+        order = await place(
+            *(connection, wanted, customer, caller.subject),
+            sets_prices=caller.may("orders:price"),
+            tariffs=settings.shipping_tariffs,
+        )
         return _placed(order)
 
     placed = await idempotent.transaction(caller, wanted, work)

@@ -111,7 +111,8 @@ EXAMPLE_ORDER: JsonDict = {
 
 
 class NewLine(Request):
-    """`unit_price` is what the buyer was shown; it must be the current price."""
+    """`unit_price` is what the buyer was shown; it must be the current price, unless
+    the caller sets prices (`orders:price`)."""
 
     sku: Sku
     quantity: Quantity
@@ -119,8 +120,11 @@ class NewLine(Request):
 
 
 class Shipping(Request):
+    """`amount` is what the buyer was shown; it must be the method's price there, unless
+    the caller sets prices (`orders:price`)."""
+
     method: Word
-    amount: Money
+    amount: Money | None = None
 
 
 class NewContact(Request):
@@ -143,14 +147,15 @@ class NewPayment(Request):
 
 
 class NewOrder(Request):
-    """A customer's own token needs no `customer_id`; a service must give one."""
+    """A customer's own token needs no `customer_id`; a service must give one. With an
+    `expected_total` the order is placed for that sum or not at all."""
 
     customer_id: Subject | None = None
     external_ref: Reference | None = None
     currency: Currency
     lines: Many[NewLine]
     shipping: Shipping
-    expected_total: Money
+    expected_total: Money | None = None
     contact: NewContact
     ship_to: Address
     bill_to: Address | None = None
@@ -219,9 +224,13 @@ class Totals(View):
 
 
 class OrderShipping(View):
-    """How it is sent, and for how much."""
+    """How it is sent, and for how much. `name`, `carrier` and `service` are those of
+    the method when the order was placed."""
 
     method: str
+    name: str | None
+    carrier: str | None
+    service: str | None
     amount: Money
 
 

@@ -1,6 +1,7 @@
 """What is sold, and for how much."""
 
 import hashlib
+import json
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -18,7 +19,12 @@ from api.http.schemas import Money, Page
 from api.http.services import ApiServices
 from api.orders.amounts import check_currency, check_part
 from api.orders.paths import SkuPath
-from api.orders.product.schemas import HIGHEST_PRICE, Product, ProductBody
+from api.orders.product.schemas import (
+    HIGHEST_PRICE,
+    NewPrice,
+    Product,
+    ProductBody,
+)
 
 router = APIRouter(prefix="/v1/products", tags=["products"])
 
@@ -39,11 +45,8 @@ async def put_product(
 ) -> Response:
     """Create or replace. Orders that are placed keep the price they were placed at.
     With `If-Match` nothing is replaced that somebody has changed meanwhile."""
-    if wanted.price.amount > HIGHEST_PRICE:
-        raise invalid("#/price/amount", "less_than_equal", f"At most {HIGHEST_PRICE}")
-    check_currency("#/price/currency", wanted.price.currency)
-    check_part("#/price/amount", wanted.price.currency, wanted.price.amount)
-    values = wanted.model_dump(exclude={"price"}) | {
+    _check_prices(wanted)
+    values = wanted.model_dump(exclude={"price", "prices"}) | {
         "sku": sku,
         "price": wanted.price.amount,
         "currency": wanted.price.currency,
@@ -52,7 +55,39 @@ async def put_product(
         if if_match is not None:
             await _check_unchanged(connection, sku, if_match)
         await connection.execute(_PUT, values)
-    return _answer(_show(values))
+        if wanted.prices is not None:
+            await connection.execute(_FORGET_PRICES, {"sku": sku})
+            prices = json.dumps([_columns(price) for price in wanted.prices])
+            await connection.execute(_PUT_PRICES, {"sku": sku, "prices": prices})
+        row = (await connection.execute(_ONE, {"sku": sku})).one()
+    return _answer(_show(dict(row)))
+
+
+def _check_prices(wanted: ProductBody) -> None:
+    """Raises `Problem`; it names the price."""
+    seen: set[str] = set()
+    prices = {"#/price": wanted.price} | {
+        f"#/prices/{index}/price": more.price
+        for index, more in enumerate(wanted.prices or ())
+    }
+    for pointer, price in prices.items():
+        if price.amount > HIGHEST_PRICE:
+            raise invalid(
+                f"{pointer}/amount", "less_than_equal", f"At most {HIGHEST_PRICE}"
+            )
+        check_currency(f"{pointer}/currency", price.currency)
+        check_part(f"{pointer}/amount", price.currency, price.amount)
+        if price.currency in seen:
+            raise invalid(f"{pointer}/currency", "twice", "Has a price already")
+        seen.add(price.currency)
+
+
+def _columns(more: NewPrice) -> dict[str, object]:
+    return {
+        "currency": more.price.currency,
+        "price": more.price.amount,
+        "tax_bp": more.tax_bp,
+    }
 
 
 @router.get("/{sku:path}", response_model=Product, responses=problems("not-found"))
@@ -67,8 +102,13 @@ async def get_product(
     return _answer(_show(dict(row)))
 
 
-_ONE = text("SELECT * FROM products WHERE sku = :sku")
-_LOCK = text("SELECT * FROM products WHERE sku = :sku FOR UPDATE")
+_PRODUCT = """
+    SELECT p.*, (SELECT coalesce(json_agg(c ORDER BY c.currency), '[]')
+      FROM product_prices c
+      WHERE c.sku = p.sku AND c.currency <> p.currency) AS prices
+    FROM products p"""
+_ONE = text(f"{_PRODUCT} WHERE sku = :sku")
+_LOCK = text(f"{_PRODUCT} WHERE sku = :sku FOR UPDATE OF p")
 
 
 @router.get("", response_model=Page[Product], responses=problems())
@@ -89,8 +129,18 @@ async def list_products(
 
 
 def _show(row: Mapping[Any, Any]) -> Product:
-    price = Money(amount=row["price"], currency=row["currency"])
-    return Product.model_validate({**row, "price": price})
+    prices = [
+        {"price": _money(more), "tax_bp": _tax(more, row)} for more in row["prices"]
+    ]
+    return Product.model_validate({**row, "price": _money(row), "prices": prices})
+
+
+def _tax(more: Mapping[Any, Any], product: Mapping[Any, Any]) -> Any:
+    return product["tax_bp"] if more["tax_bp"] is None else more["tax_bp"]
+
+
+def _money(row: Mapping[Any, Any]) -> Money:
+    return Money(amount=row["price"], currency=row["currency"])
 
 
 async def _check_unchanged(connection: Connection, sku: str, if_match: str) -> None:
@@ -127,4 +177,12 @@ _PUT = text(
       active = excluded.active
     """
 )
-_LIST = text("SELECT * FROM products WHERE sku > :after ORDER BY sku LIMIT :rows")
+_FORGET_PRICES = text("DELETE FROM product_prices WHERE sku = :sku")
+_PUT_PRICES = text(
+    """
+    INSERT INTO product_prices (sku, currency, price, tax_bp)
+    SELECT :sku, c.* FROM jsonb_to_recordset(cast(:prices AS jsonb)) AS c
+      (currency text, price bigint, tax_bp int)
+    """
+)
+_LIST = text(f"{_PRODUCT} WHERE sku > :after ORDER BY sku LIMIT :rows")

@@ -10,12 +10,24 @@ from api.http.schemas import Line, Money, Request, View
 HIGHEST_PRICE = 10**10
 
 
+TaxRate = Annotated[int, Field(ge=0, le=10_000)]
+
+
+class NewPrice(Request):
+    """Without a `tax_bp` it is the product's."""
+
+    price: Money
+    tax_bp: TaxRate | None = None
+
+
 class ProductBody(Request):
-    """`price` includes the tax of `tax_bp` hundredths of a percent (1900 is 19 %)."""
+    """`price` includes the tax of `tax_bp` hundredths of a percent (1900 is 19 %).
+    `prices` are those in further currencies; left out, they stay as they are."""
 
     name: Line
     price: Money
-    tax_bp: Annotated[int, Field(ge=0, le=10_000)] = 0
+    prices: Annotated[list[NewPrice], Field(max_length=200)] | None = None
+    tax_bp: TaxRate = 0
     backorder: bool = False
     returnable: bool = True
     active: bool = True
@@ -26,6 +38,9 @@ class ProductBody(Request):
                 {
                     "name": "Assam tea, 250 g",
                     "price": {"amount": 1290, "currency": "EUR"},
+                    "prices": [
+                        {"price": {"amount": 1390, "currency": "CHF"}, "tax_bp": 260}
+                    ],
                     "tax_bp": 700,
                     "backorder": False,
                     "returnable": True,
@@ -36,10 +51,18 @@ class ProductBody(Request):
     )
 
 
+class ProductPrice(View):
+    price: Money
+    tax_bp: int
+
+
 class Product(View):
+    """`prices` are those in currencies other than that of `price`."""
+
     sku: str
     name: str
     price: Money
+    prices: list[ProductPrice]
     tax_bp: int
     backorder: bool
     returnable: bool

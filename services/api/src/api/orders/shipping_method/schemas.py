@@ -1,0 +1,88 @@
+"""Shipping methods over HTTP."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.http.schemas import (
+    Amount,
+    Category,
+    Country,
+    Currency,
+    Line,
+    Money,
+    Request,
+    View,
+    Word,
+)
+
+
+class NewRate(Request):
+    """Without `countries` it counts for all that no other rate names. `price` includes
+    the tax of `tax_bp` hundredths of a percent; goods of `free_from` or more are sent
+    for nothing. `carrier` and `service` go with the order to its parcels."""
+
+    countries: Annotated[list[Country], Field(default_factory=list, max_length=250)]
+    price: Money
+    tax_bp: Annotated[int, Field(ge=0, le=10_000)] = 0
+    free_from: Money | None = None
+    carrier: Word | None = None
+    service: Word | None = None
+
+
+class ShippingMethodBody(Request):
+    """All rates of a method; none: it is not offered any more."""
+
+    name: Line
+    rates: Annotated[list[NewRate], Field(max_length=500)]
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "name": "Standard",
+                    "rates": [
+                        {
+                            "countries": ["DE", "AT"],
+                            "price": {"amount": 490, "currency": "EUR"},
+                            "tax_bp": 1900,
+                            "free_from": {"amount": 5000, "currency": "EUR"},
+                            "carrier": "dhl",
+                        },
+                        {"price": {"amount": 990, "currency": "EUR"}},
+                    ],
+                }
+            ]
+        }
+    )
+
+
+class ShippingQuery(BaseModel):
+    """With a `country`: what is offered there, at the price for goods that cost
+    `goods`, in minor units."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    country: Country | None = None
+    currency: Currency | None = None
+    goods: Amount = 0
+
+
+class ShippingRate(View):
+    """`amount` is what it costs now; without a `name` it is one of the settings."""
+
+    code: Category
+    name: str | None
+    countries: list[str]
+    amount: Money
+    price: Money
+    tax_bp: int
+    free_from: Money | None
+    carrier: str | None
+    service: str | None
+
+
+class ShippingMethod(View):
+    code: str
+    name: str
+    rates: list[ShippingRate]
