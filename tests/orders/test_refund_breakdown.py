@@ -44,6 +44,7 @@ def an_order(
         OrderSnapshot,
         id="ord",
         status=OrderStatus.COMPLETED,
+        shipping=shipping,
         shipping_captured=shipping,
         shipping_credited=0,
         goodwill=goodwill,
@@ -56,7 +57,14 @@ def an_order(
 
 
 def a_line(number: int, units: int, total: int) -> Line:
-    return partly(Line, line=number, qty=units, total=total, captured=units, credited=0)
+    return partly(
+        Line,
+        line=number,
+        qty=units,
+        total=total,
+        captured=units,
+        **dict.fromkeys(("cancelled", "voided", "credited"), 0),
+    )
 
 
 def after(

@@ -39,7 +39,7 @@ When = Callable[[OrderSnapshot], object]
 
 SHIPPING = 490
 RETURN_URL = "https://shop.example.com/back"
-PRICES = {"TEA": 1290, "MUG": 990, "GONG": 60_000, "GIFT": 0}
+PRICES = {"TEA": 1290, "MUG": 990, "GONG": 60_000, "GIFT": 0, "PIN": 20}
 PARCEL = {"weight_g": 900, "length_mm": 300, "width_mm": 200, "height_mm": 150}
 PATIENCE_SECONDS = 40.0
 """A bound for what never happens, far above what anything takes."""

@@ -305,16 +305,26 @@ class OrderSnapshot(Row):
         return self.shipping - self.shipping_captured if wanted else 0
 
     @property
-    def to_capture(self) -> int:
+    def price_left(self) -> int:
+        """Of what is wanted and not paid for yet."""
         if self.status is OrderStatus.CANCELLED:
             return 0
         goods = sum(line.price_to_capture(line.uncaptured) for line in self.lines)
-        return max(0, goods + self.shipping_due - self.paid_ahead)
+        return goods + self.shipping_due
+
+    @property
+    def to_capture(self) -> int:
+        return max(0, self.price_left - self.paid_ahead)
 
     @property
     def paid_ahead(self) -> int:
         """Money that was taken beyond the price of what it was taken for."""
         return max(0, -self.goodwill)
+
+    @property
+    def paid_too_much(self) -> int:
+        """Of that, what the rest of the order does not need."""
+        return max(0, self.paid_ahead - self.price_left)
 
     @property
     def shipping_creditable(self) -> int:

@@ -145,15 +145,17 @@ async def cancel_units(
     )
     untouched = not any(line.shipped for line in order.lines)
     whole = untouched and wanted == cancellable(order)
+    rest = _without(order, undone)
     if whole:
         await _cancel_order(change, order, reason)
     else:
         await _settle_stock_hold(change, order, wanted)
+        await _settle_payment_hold(change, order, rest)
     due = owed(
         order,
         undone.paid,
         shipping=order.shipping_creditable if whole else 0,
-        everything=whole,
+        paid_too_much=rest.paid_too_much,
     )
     refund_id = await refunds.request(
         change, order, due, reason=RefundReason.CANCELLATION
@@ -166,6 +168,28 @@ async def _settle_stock_hold(
 ) -> None:
     if all(line.short <= cancelled.get(line.line, 0) for line in order.lines):
         await release_holds(change, Decision.SETTLED, reason=HoldReason.STOCK)
+
+
+async def _settle_payment_hold(
+    change: UnitOfWork, order: OrderSnapshot, rest: OrderSnapshot
+) -> None:
+    """Nothing is left to pay: what silence means would cancel what is paid for."""
+    if order.to_capture and not rest.to_capture:
+        await release_holds(change, Decision.SETTLED, reason=HoldReason.PAYMENT)
+
+
+def _without(order: OrderSnapshot, undone: Undone) -> OrderSnapshot:
+    """The order as it is once these units are cancelled."""
+    lines = tuple(
+        line.model_copy(
+            update={
+                "cancelled": line.cancelled + undone.units.get(line.line, 0),
+                "voided": line.voided + undone.paid.get(line.line, 0),
+            }
+        )
+        for line in order.lines
+    )
+    return order.model_copy(update={"lines": lines})
 
 
 async def _cancel_order(change: UnitOfWork, order: OrderSnapshot, reason: str) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
+from shared.contracts.orders.charging import chargeable
 from shared.contracts.orders.states import HoldReason, MoneyKind, MoneyStatus
 from shared.database.orders.snapshot import (
     LedgerRow,
@@ -140,6 +141,18 @@ def amount_due(order: OrderSnapshot, shipment: Shipment) -> int:
     """What to capture for a parcel: the first one also pays the shipping."""
     due = capture_price(order, unpaid_units(order, shipment)) + order.shipping_due
     return max(0, due - order.paid_ahead)
+
+
+def amount_to_take(
+    order: OrderSnapshot, payment: Payment, due: int, now: datetime
+) -> int:
+    """What is captured for a parcel: `due`, and with it what would be left afterwards
+    where the provider would not take that by itself. It is paid ahead then."""
+    rest = order.to_capture - due
+    lost = rest > 0 and not payment.multicapture
+    if lost and not chargeable(order.currency, rest):
+        return due + rest if capturable(payment, now) >= due + rest else due
+    return due
 
 
 def capture_price(order: OrderSnapshot, units: Mapping[int, int]) -> int:

@@ -14,6 +14,7 @@ from worker.orders.hold.changes import ask_for_payment, settle_provider_hold
 from worker.orders.payment import ledger
 from worker.orders.payment.amounts import (
     amount_due,
+    amount_to_take,
     capturable,
     capture_price,
     unpaid_units,
@@ -75,6 +76,7 @@ async def begin(
     if not able:
         return Begun()
     payment = able[-1]
+    amount = amount_to_take(order, payment, amount, now)
     request = await open_request(
         *(change, payment.id, MoneyKind.CAPTURE, amount, shipment_id, now), sent=sent
     )

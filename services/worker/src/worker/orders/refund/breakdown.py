@@ -65,11 +65,11 @@ def owed(
     lines: Mapping[int, int],
     *,
     shipping: int = 0,
-    everything: bool = False,
+    paid_too_much: int | None = None,
 ) -> RefundBreakdown:
     """What is due for goods that were cancelled or came back: at most what is left,
-    for a part may have been paid back before. Of an order that is over (`everything`)
-    also what was paid ahead."""
+    for a part may have been paid back before. `paid_too_much`: what was paid ahead, and
+    the rest of the order does not need; unless it is given, it goes with goods."""
     left = {
         number: min(units, order.line(number).creditable)
         for number, units in lines.items()
@@ -77,7 +77,7 @@ def owed(
     left = {number: units for number, units in left.items() if units}
     shipping = min(shipping, order.shipping_creditable)
     goods = _price(order, left)
-    rounding = order.paid_ahead if everything else _rounding(order, left)
+    rounding = _rounding(order, left) if paid_too_much is None else paid_too_much
     due = goods + shipping + rounding
     missing = max(0, due - order.refundable)
     return RefundBreakdown(left, goods, shipping, rounding - missing)
@@ -134,4 +134,4 @@ def _price(order: OrderSnapshot, lines: Mapping[int, int]) -> int:
 
 def _rounding(order: OrderSnapshot, lines: Mapping[int, int]) -> int:
     """A cent left over by a refund that was taken back goes with the next goods."""
-    return order.paid_ahead if lines else 0
+    return order.paid_too_much if lines else 0
