@@ -28,6 +28,7 @@ shipments.status shipments.tracking_status stock_movements.key stock_movements.r
 """Ids, states, quantities and words of the code's own."""
 
 OF_GOODS = """
+order_lines.discounts
 order_lines.name order_lines.sku orders.shipping_carrier orders.shipping_method
 orders.shipping_name orders.shipping_service product_prices.sku products.name
 products.sku shipping_methods.carrier shipping_methods.code
@@ -36,7 +37,7 @@ reservations.location reservations.sku returns.tracking shipments.carrier
 shipments.location shipments.tracking stock.location stock.sku
 stock_movements.location stock_movements.ref stock_movements.sku
 """
-"""The shop's names of goods, places and parcels: books, which stay."""
+"""The shop's names of goods, places, parcels and discounts: books, which stay."""
 
 ERASED = """
 contacts.bill_to contacts.email contacts.locale contacts.name contacts.phone

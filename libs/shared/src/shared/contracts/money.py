@@ -1,17 +1,39 @@
 """How amounts are divided, limited and counted. Minor units."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 
-def share(total: int, quantity: int, before: int, units: int) -> int:
-    """The price, in minor units, of `units` more of `quantity` after `before`.
+def share(total: int, quantity: int, before: int, units: int, step: int = 1) -> int:
+    """The price, in minor units, of `units` more of `quantity` after `before`: a
+    multiple of `step`, as `total` is.
 
     Any way of splitting a line into parts sums to its total to the cent:
     `share(1000, 3, 0, 1) + share(1000, 3, 1, 2) == 1000`. docs/domain.md, M5.
     """
-    return total * (before + units) // quantity - total * before // quantity
+    steps = total // step
+    return (steps * (before + units) // quantity - steps * before // quantity) * step
+
+
+def spread(amount: int, over: Sequence[int], step: int = 1) -> list[int]:
+    """`amount` divided in proportion to the sums `over`, by largest remainder: in
+    multiples of `step`, as all of them are. The parts sum to `amount`, none is more
+    than its sum, and of equal sums the first get what is left over.
+
+    `spread(100, [200, 200, 200]) == [34, 33, 33]`. Raises `ValueError` for more than
+    there is.
+    """
+    whole, steps = sum(over), amount // step
+    if not 0 <= amount <= whole:
+        raise ValueError(f"{amount} of {whole}")
+    if not whole:
+        return [0] * len(over)
+    parts = [steps * each // whole for each in over]
+    by_remainder = sorted(range(len(over)), key=lambda n: -(steps * over[n] % whole))
+    for n in by_remainder[: steps - sum(parts)]:
+        parts[n] += 1
+    return [part * step for part in parts]
 
 
 def tax_included(total: int, basis_points: int) -> int:

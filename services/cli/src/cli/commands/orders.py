@@ -67,6 +67,7 @@ LINES: tuple[Column, ...] = (
     ("shipped", field("shipped")),
     ("cancelled", field("cancelled")),
     ("returned", field("returned")),
+    ("off", lambda line: [_discount(one) for one in line["discounts"]]),
     ("total", lambda line: shown(line["total"])),
 )
 HOLDS: tuple[Column, ...] = (
@@ -103,6 +104,10 @@ FEED: tuple[Column, ...] = (
     ("about", field("subject")),
     ("", lambda event: brief(event["data"])),
 )
+
+
+def _discount(discount: Json) -> str:
+    return f"{shown(discount['amount'])} {discount['code']}"
 
 
 def order_id(order: str) -> str:

@@ -28,13 +28,29 @@ class Row(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
+class Discount(Row):
+    """What a line was reduced by; `whole` if it is a share of a discount of the whole
+    order. Minor units."""
+
+    code: str
+    reason: str | None = None
+    amount: int
+    whole: bool = False
+
+
 class Line(Row):
+    """`total` is what it costs after its `discounts`; `price` is that of a unit before
+    them. Parts of it are multiples of `step`."""
+
     line: int
     sku: str
     name: str
     qty: int
     total: int
     tax: int
+    price: int | None = None
+    discounts: tuple[Discount, ...] = ()
+    step: int = 1
     cancelled: int
     reserved: int
     captured: int
@@ -62,11 +78,19 @@ class Line(Row):
         """Units that are paid for and not paid back."""
         return self.captured - self.credited
 
+    @property
+    def discount(self) -> int:
+        return sum(discount.amount for discount in self.discounts)
+
     def price_to_capture(self, units: int) -> int:
-        return share(self.total, self.qty, self.captured, units)
+        return self.price_after(self.captured, units)
 
     def price_to_credit(self, units: int) -> int:
-        return share(self.total, self.qty, self.credited, units)
+        return self.price_after(self.credited, units)
+
+    def price_after(self, before: int, units: int) -> int:
+        """The price of `units` more after `before`: docs/domain.md, M5."""
+        return share(self.total, self.qty, before, units, self.step)
 
 
 class Reservation(Row):

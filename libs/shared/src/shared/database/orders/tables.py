@@ -224,7 +224,11 @@ class Contact(Base):
 
 class OrderLine(Base):
     """`voided` counts units captured and then cancelled before they shipped, so
-    `captured - shipped - voided` units are paid for and still in the warehouse."""
+    `captured - shipped - voided` units are paid for and still in the warehouse.
+
+    `total` is authoritative: what all units cost after `discounts`. `price` is that of
+    one before them; older lines have none. A part of a line costs a multiple of `step`,
+    which is what the provider charges in."""
 
     __tablename__ = "order_lines"
     order_id: Mapped[str] = mapped_column(ForeignKey("orders.id"), primary_key=True)
@@ -234,6 +238,9 @@ class OrderLine(Base):
     qty: Mapped[int]
     total: Mapped[int] = _amount(None)
     tax: Mapped[int] = _amount()
+    price: Mapped[int | None] = mapped_column(BigInteger)
+    discounts: Mapped[list[Any]] = mapped_column(server_default="[]")
+    step: Mapped[int] = mapped_column(server_default="1")
     cancelled: Mapped[int] = _counter()
     reserved: Mapped[int] = _counter()
     captured: Mapped[int] = _counter()

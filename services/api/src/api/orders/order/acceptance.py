@@ -17,10 +17,12 @@ def check_customers_order(caller: Principal, wanted: NewOrder) -> None:
         )
 
 
-def check_return_url(payment: NewPayment, origins: Sequence[str], pointer: str) -> None:
+def check_return_url(
+    payment: NewPayment | None, origins: Sequence[str], pointer: str
+) -> None:
     """The buyer's browser is sent there by the provider, in the shop's name: only to
     the shop itself. `pointer` leads to the field. Raises `Problem`."""
-    url = payment.return_url
+    url = None if payment is None else payment.return_url
     if url is None or any(_is_of(url, origin) for origin in origins):
         return
     raise invalid(pointer, "not-allowed", "Must begin with one of the shop's origins")
@@ -32,9 +34,10 @@ def _is_of(url: str, origin: str) -> bool:
 
 
 def check_provider_customer(
-    caller: Principal, payment: NewPayment, pointer: str
+    caller: Principal, payment: NewPayment | None, pointer: str
 ) -> None:
     """With somebody else's customer go somebody else's saved cards. Raises `Problem`
     insufficient-scope."""
-    if payment.customer is not None and not caller.may("orders:write"):
+    customer = None if payment is None else payment.customer
+    if customer is not None and not caller.may("orders:write"):
         raise Problem("insufficient-scope", f"Only a service may give {pointer}.")

@@ -14,9 +14,10 @@ from shared.database.orders.snapshot import OrderSnapshot, Payment
 from shared.database.rows import Rows
 from sqlalchemy import text
 
+from api.http.problems import invalid
 from api.orders.amounts import check_charge, check_currency
 from api.orders.order.pricing import PricedOrder, Product, check_expected, priced
-from api.orders.order.schemas import NewOrder
+from api.orders.order.schemas import NewOrder, NewPayment
 from api.orders.shipping_method.rates import Rate, Tariffs, rates
 
 # The one provider there is; its reference follows with the authorisation.
@@ -43,6 +44,8 @@ async def place(
     lines, shipping, total = price.lines, price.shipping, price.total
     check_expected(wanted, total)
     check_charge("#/expected_total/amount", wanted.currency, total)
+    if wanted.payment is None and total:
+        raise invalid("#/payment", "missing", "The order costs something")
     order_id, payment_id = new_id("ord"), new_id("pay")
     parameters = _parameters(wanted, price) | {
         "order_id": order_id,
@@ -83,19 +86,23 @@ async def place(
         allocated=False,
         approved=False,
         lines=tuple(lines),
-        payments=(_untried(payment_id, wanted, row.created_at),),
+        payments=_untried(payment_id, wanted.payment, row.created_at),
     )
 
 
-def _untried(payment_id: str, wanted: NewOrder, created_at: datetime) -> Payment:
-    return Payment(
+def _untried(
+    payment_id: str, wanted: NewPayment | None, created_at: datetime
+) -> tuple[Payment, ...]:
+    if wanted is None:
+        return ()
+    payment = Payment(
         id=payment_id,
         provider=PROVIDER,
         provider_ref=None,
-        method_ref=wanted.payment.method,
-        customer_ref=wanted.payment.customer,
+        method_ref=wanted.method,
+        customer_ref=wanted.customer,
         off_session=False,
-        return_url=wanted.payment.return_url,
+        return_url=wanted.return_url,
         next_action=None,
         multicapture=False,
         authorized=0,
@@ -107,6 +114,7 @@ def _untried(payment_id: str, wanted: NewOrder, created_at: datetime) -> Payment
         capture_before=None,
         created_at=created_at,
     )
+    return (payment,)
 
 
 async def _on_sale(connection: Connection, wanted: NewOrder, actor: str) -> Rows:
@@ -169,10 +177,12 @@ _PLACE = text(
         :shipping, :total, cast(:metadata AS jsonb), 1)
       RETURNING number, created_at
     ), lines AS (
-      INSERT INTO order_lines (order_id, line, sku, name, qty, total, tax)
+      INSERT INTO order_lines (order_id, line, sku, name, qty, total, tax, price,
+        discounts, step)
       SELECT :order_id, l.*
       FROM jsonb_to_recordset(cast(:lines AS jsonb)) AS l
-        (line int, sku text, name text, qty int, total bigint, tax bigint)
+        (line int, sku text, name text, qty int, total bigint, tax bigint, price bigint,
+         discounts jsonb, step int)
     ), contact AS (
       INSERT INTO contacts (order_id, name, email, phone, locale, ship_to, bill_to)
       VALUES (:order_id, :name, :email, :phone, :locale, cast(:ship_to AS jsonb),
@@ -180,8 +190,8 @@ _PLACE = text(
     ), payment AS (
       INSERT INTO payments
         (id, order_id, provider, method_ref, return_url, customer_ref)
-      VALUES
-        (:payment_id, :order_id, :provider, :method, :return_url, :customer_ref)
+      SELECT :payment_id, :order_id, :provider, :method, :return_url, :customer_ref
+      WHERE cast(:method AS text) IS NOT NULL
     ), event AS (
       INSERT INTO events (subject, seq, type, actor, data)
       VALUES (:order_id, 1, 'order.placed', :actor, cast(:data AS jsonb))
@@ -195,6 +205,7 @@ _PLACE = text(
 
 
 def _parameters(wanted: NewOrder, price: PricedOrder) -> dict[str, Any]:
+    payment = wanted.payment
     return {
         "external_ref": wanted.external_ref,
         "currency": wanted.currency,
@@ -213,8 +224,8 @@ def _parameters(wanted: NewOrder, price: PricedOrder) -> dict[str, Any]:
         "ship_to": wanted.ship_to.model_dump_json(exclude_none=True),
         "bill_to": wanted.bill_to and wanted.bill_to.model_dump_json(exclude_none=True),
         "provider": PROVIDER,
-        "method": wanted.payment.method,
-        "return_url": wanted.payment.return_url,
-        "customer_ref": wanted.payment.customer,
+        "method": payment and payment.method,
+        "return_url": payment and payment.return_url,
+        "customer_ref": payment and payment.customer,
         "data": json.dumps({"total": price.total, "currency": wanted.currency}),
     }

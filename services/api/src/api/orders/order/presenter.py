@@ -74,6 +74,7 @@ def _totals(order: stored.OrderSnapshot) -> shown.Totals:
 
     return shown.Totals(
         goods=money(order.total - order.shipping),
+        discount=money(sum(line.discount for line in order.lines)),
         shipping=money(order.shipping),
         total=money(order.total),
         tax=money(sum(line.tax for line in order.lines)),
@@ -89,12 +90,23 @@ def _line(line: stored.Line, currency: str) -> shown.OrderLine:
         sku=line.sku,
         name=line.name,
         quantity=line.qty,
+        unit_price=None if line.price is None else _money(line.price, currency),
+        discounts=[_discount(discount, currency) for discount in line.discounts],
         total=_money(line.total, currency),
         cancelled=line.cancelled,
         reserved=line.reserved,
         shipped=line.shipped,
         returned=line.returned,
         credited=line.credited,
+    )
+
+
+def _discount(discount: stored.Discount, currency: str) -> shown.OrderDiscount:
+    return shown.OrderDiscount(
+        code=discount.code,
+        reason=discount.reason,
+        amount=_money(discount.amount, currency),
+        of="order" if discount.whole else "line",
     )
 
 

@@ -4,16 +4,18 @@ Whoever has the scope `orders:price` says what they are. For everybody else they
 those of `products` and `shipping_methods`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from shared.contracts.errors import Refusal
-from shared.contracts.money import tax_included
-from shared.database.orders.snapshot import Line
+from shared.contracts.money import spread, tax_included
+from shared.contracts.orders.charging import charging
+from shared.database.orders.snapshot import Discount, Line
 
 from api.http.problems import Problem, invalid
+from api.http.schemas import Money
 from api.orders.amounts import check_part
-from api.orders.order.schemas import NewLine, NewOrder
+from api.orders.order.schemas import NewDiscount, NewLine, NewOrder
 from api.orders.shipping_method.rates import Rate, rate_for
 
 
@@ -61,23 +63,128 @@ def priced(
         raise Refusal(
             "unknown-sku", f"Not sold in {wanted.currency}.", skus=unknown[:50]
         )
-    _check_currencies(wanted)
+    _check_amounts(wanted)
     if not trusted:
+        _check_has_no_discounts(wanted)
         _check_unit_prices(wanted, products)
-    lines = [
-        _line(number, line, products[line.sku])
-        for number, line in enumerate(wanted.lines, start=1)
-    ]
+    lines = _lines(wanted, products)
     goods = sum(line.total for line in lines)
     return PricedOrder(lines, _shipping(wanted, rates, goods, trusted=trusted))
+
+
+def _check_amounts(wanted: NewOrder) -> None:
+    """All are in the order's currency, and such as can be charged."""
+    for pointer, money in _amounts(wanted):
+        if money.currency != wanted.currency:
+            raise invalid(
+                f"{pointer}/currency", "currency", "Must be the order's currency"
+            )
+        if not pointer.startswith("#/expected"):
+            check_part(f"{pointer}/amount", wanted.currency, money.amount)
+
+
+def _amounts(wanted: NewOrder) -> Iterator[tuple[str, Money]]:
+    if wanted.shipping.amount is not None:
+        yield "#/shipping/amount", wanted.shipping.amount
+    if wanted.expected_total is not None:
+        yield "#/expected_total", wanted.expected_total
+    for index, line in enumerate(wanted.lines):
+        if line.unit_price is not None:
+            yield f"#/lines/{index}/unit_price", line.unit_price
+    for pointer, discount in _discounts(wanted):
+        yield f"{pointer}/amount", discount.amount
+
+
+def _discounts(wanted: NewOrder) -> Iterator[tuple[str, NewDiscount]]:
+    for index, line in enumerate(wanted.lines):
+        for number, discount in enumerate(line.discounts):
+            yield f"#/lines/{index}/discounts/{number}", discount
+    for number, discount in enumerate(wanted.discounts):
+        yield f"#/discounts/{number}", discount
+
+
+def _check_has_no_discounts(wanted: NewOrder) -> None:
+    for pointer, _ in _discounts(wanted):
+        raise Problem("insufficient-scope", f"Only who sets prices may give {pointer}.")
 
 
 # ── lines ───────────────────────────────────────────────────────────────────────
 
 
-def _line(number: int, wanted: NewLine, product: Product) -> Line:
-    price = product.price if wanted.unit_price is None else wanted.unit_price.amount
-    total = price * wanted.quantity
+def _lines(wanted: NewOrder, products: Mapping[str, Product]) -> list[Line]:
+    rule = charging(wanted.currency)
+    step = rule.step if rule else 1
+    prices = [_price(line, products[line.sku]) for line in wanted.lines]
+    totals = [
+        _own_total(f"#/lines/{index}", line, price)
+        for index, (line, price) in enumerate(zip(wanted.lines, prices, strict=True))
+    ]
+    shares = _shares(wanted.discounts, totals, step)
+    return [
+        _line(number, line, products[line.sku], price, total, of_order, step)
+        for number, (line, price, total, of_order) in enumerate(
+            zip(wanted.lines, prices, totals, shares, strict=True), start=1
+        )
+    ]
+
+
+def _price(line: NewLine, product: Product) -> int:
+    return product.price if line.unit_price is None else line.unit_price.amount
+
+
+def _own_total(pointer: str, line: NewLine, price: int) -> int:
+    """After the line's own discounts."""
+    total = price * line.quantity
+    for index, discount in enumerate(line.discounts):
+        total = _reduced(total, discount, f"{pointer}/discounts/{index}")
+    return total
+
+
+def _shares(
+    discounts: Sequence[NewDiscount], totals: Sequence[int], step: int
+) -> list[list[Discount]]:
+    """What each line has of the discounts of the whole order: one after the other is
+    spread over what the lines still cost."""
+    left = list(totals)
+    shares: list[list[Discount]] = [[] for _ in totals]
+    for index, discount in enumerate(discounts):
+        _reduced(sum(left), discount, f"#/discounts/{index}")
+        parts = spread(discount.amount.amount, left, step)
+        for n, part in enumerate(parts):
+            left[n] -= part
+            if part:
+                shares[n].append(_taken(discount, part, whole=True))
+    return shares
+
+
+def _reduced(total: int, discount: NewDiscount, pointer: str) -> int:
+    left = total - discount.amount.amount
+    if left < 0:
+        raise invalid(
+            f"{pointer}/amount/amount",
+            "less_than_equal",
+            f"{discount.code} takes more off than the {total} that are left",
+        )
+    return left
+
+
+def _taken(discount: NewDiscount, amount: int, *, whole: bool = False) -> Discount:
+    return Discount(
+        code=discount.code, reason=discount.reason, amount=amount, whole=whole
+    )
+
+
+def _line(
+    number: int,
+    wanted: NewLine,
+    product: Product,
+    price: int,
+    own_total: int,
+    of_order: Sequence[Discount],
+    step: int,
+) -> Line:
+    own = [_taken(discount, discount.amount.amount) for discount in wanted.discounts]
+    total = own_total - sum(discount.amount for discount in of_order)
     return Line(
         line=number,
         sku=product.sku,
@@ -85,6 +192,9 @@ def _line(number: int, wanted: NewLine, product: Product) -> Line:
         qty=wanted.quantity,
         total=total,
         tax=tax_included(total, product.tax_bp),
+        price=price,
+        discounts=(*own, *of_order),
+        step=step,
         **dict.fromkeys(_COUNTERS, 0),
     )
 
@@ -98,18 +208,6 @@ _COUNTERS = (
     "returned",
     "credited",
 )
-
-
-def _check_currencies(wanted: NewOrder) -> None:
-    amounts = {
-        "#/shipping/amount/currency": wanted.shipping.amount,
-        "#/expected_total/currency": wanted.expected_total,
-    }
-    for index, line in enumerate(wanted.lines):
-        amounts[f"#/lines/{index}/unit_price/currency"] = line.unit_price
-    for pointer, money in amounts.items():
-        if money is not None and money.currency != wanted.currency:
-            raise invalid(pointer, "currency", "Must be the order's currency")
 
 
 def _check_unit_prices(wanted: NewOrder, products: Mapping[str, Product]) -> None:
@@ -147,7 +245,6 @@ def _shipping(
     )
     rate = rate_for(rates, method, wanted.ship_to.country, currency)
     if trusted and asked is not None:
-        check_part("#/shipping/amount/amount", currency, asked.amount)
         return _promised(asked.amount, rate)
     if rate is None:
         elsewhere = any(other.currency != currency for other in rates)

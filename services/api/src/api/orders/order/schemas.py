@@ -110,13 +110,39 @@ EXAMPLE_ORDER: JsonDict = {
 # ── requests ────────────────────────────────────────────────────────────────────
 
 
+class NewDiscount(Request):
+    """`code` names it for your books, such as the coupon's code; `reason` is a category
+    of yours. Neither is of a person."""
+
+    code: Category
+    reason: Category | None = None
+    amount: Money
+
+
+def _each_code_once(discounts: list[NewDiscount]) -> list[NewDiscount]:
+    codes = [discount.code for discount in discounts]
+    for code in codes:
+        if codes.count(code) > 1:
+            raise ValueError(f"must name {code} only once")
+    return discounts
+
+
+Discounts = Annotated[
+    list[NewDiscount],
+    Field(default_factory=list, max_length=20),
+    AfterValidator(_each_code_once),
+]
+
+
 class NewLine(Request):
     """`unit_price` is what the buyer was shown; it must be the current price, unless
-    the caller sets prices (`orders:price`)."""
+    the caller sets prices (`orders:price`). Only such a caller gives `discounts`, which
+    are taken off the price of all units together."""
 
     sku: Sku
     quantity: Quantity
     unit_price: Money | None = None
+    discounts: Discounts
 
 
 class Shipping(Request):
@@ -148,18 +174,21 @@ class NewPayment(Request):
 
 class NewOrder(Request):
     """A customer's own token needs no `customer_id`; a service must give one. With an
-    `expected_total` the order is placed for that sum or not at all."""
+    `expected_total` the order is placed for that sum or not at all. `discounts` are
+    those of all goods together (`orders:price`); they are spread over the lines. An
+    order that costs nothing needs no `payment`."""
 
     customer_id: Subject | None = None
     external_ref: Reference | None = None
     currency: Currency
     lines: Many[NewLine]
     shipping: Shipping
+    discounts: Discounts
     expected_total: Money | None = None
     contact: NewContact
     ship_to: Address
     bill_to: Address | None = None
-    payment: NewPayment
+    payment: NewPayment | None = None
     metadata: Annotated[
         dict[MetadataKey, MetadataValue], Field(default_factory=dict, max_length=50)
     ]
@@ -212,9 +241,11 @@ FulfillmentStatus = Literal[
 
 
 class Totals(View):
-    """`total` is goods and shipping; `tax` is contained in it."""
+    """`total` is goods and shipping; `tax` is contained in it. `goods` are those after
+    their `discount`."""
 
     goods: Money
+    discount: Money
     shipping: Money
     total: Money
     tax: Money
@@ -234,11 +265,25 @@ class OrderShipping(View):
     amount: Money
 
 
+class OrderDiscount(View):
+    """`of` the order: the line's share of a discount of all goods together."""
+
+    code: str
+    reason: str | None
+    amount: Money
+    of: Literal["line", "order"]
+
+
 class OrderLine(View):
+    """`total` is what its units cost after its `discounts`, as it was frozen when the
+    order was placed; orders of earlier versions have no `unit_price`."""
+
     line: int
     sku: str
     name: str
     quantity: int
+    unit_price: Money | None
+    discounts: list[OrderDiscount]
     total: Money
     cancelled: int
     reserved: int

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from shared.contracts.errors import Refusal
-from shared.contracts.money import share
 from shared.contracts.orders.states import HoldReason, ShipmentStatus
 from shared.database.orders.snapshot import OrderSnapshot, Refund, Shipment
 
@@ -120,7 +119,7 @@ def undone(order: OrderSnapshot, refund: Refund, given_up: int) -> RefundBreakdo
     may differ by a cent, and the cent is goodwill too."""
     lines = {item["line"]: item["quantity"] for item in refund.lines}
     goods = sum(
-        share(line.total, line.qty, line.credited - units, units)
+        line.price_after(line.credited - units, units)
         for line, units in ((order.line(n), units) for n, units in lines.items())
     )
     return RefundBreakdown(
