@@ -29,6 +29,7 @@ from temporalio.client import Client
 from tests.support.activities import Actors, open_actors
 from tests.support.infrastructure import Services
 from tests.support.peers import Host, hosting
+from tests.support.priced import KINDS
 
 T = TypeVar("T")
 
@@ -44,6 +45,7 @@ MOST_STEPS = 40
 
 units = st.integers(1, 3)
 which = st.integers(0, 20)
+prices = st.sampled_from(sorted(KINDS))
 lag = st.sampled_from([8, 0, 1, 3])
 """How far the workflow gets before the next thing happens."""
 
@@ -83,23 +85,28 @@ class Orders(RuleBasedStateMachine):
 
     # ── what people do ──────────────────────────────────────────────────────────
 
-    @initialize()
-    def open_with_stock_and_an_order(self) -> None:
+    @initialize(first=prices, second=prices)
+    def open_with_stock_and_orders(self, first: str, second: str) -> None:
         self.receive("TEA", "x", 3)
         self.receive("TEA", "y", 2)
         self.receive("MUG", "x", 2)
-        self.place("pm_card_visa", 3, 1)
-        self.place("pm_card_visa_multicapture", 2, 1)
+        self.place("pm_card_visa", 3, 1, first)
+        self.place("pm_card_visa_multicapture", 2, 1, second)
 
     @rule(sku=st.sampled_from(["TEA", "MUG"]), at=st.sampled_from("xy"), n=units)
     def receive(self, sku: str, at: str, n: int) -> None:
         self.run(self.actors.receive(sku, at, n))
 
     @precondition(lambda self: len(self.orders) < 4)
-    @rule(card=st.sampled_from(CARDS), tea=units, mugs=st.integers(0, 2))
-    def place(self, card: str, tea: int, mugs: int) -> None:
+    @rule(
+        card=st.sampled_from(CARDS),
+        tea=units,
+        mugs=st.integers(0, 2),
+        priced=prices,
+    )
+    def place(self, card: str, tea: int, mugs: int, priced: str) -> None:
         wanted = {"TEA": tea, "MUG": mugs} if mugs else {"TEA": tea}
-        self.orders.append(self.run(self.actors.place(card, wanted)))
+        self.orders.append(self.run(self.actors.place(card, wanted, priced)))
 
     @rule(
         n=which,

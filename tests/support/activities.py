@@ -52,7 +52,8 @@ from tests.architecture.contracts import defined
 from tests.support.audits import AUDIT_VIEWS
 from tests.support.infrastructure import Services
 from tests.support.peers import Host, Peer, parcels_simulator, payments_simulator
-from tests.support.shop import ADDRESS, PARCEL, PRICES, SHIPPING
+from tests.support.priced import FRANCS, an_order
+from tests.support.shop import PARCEL, PRICES
 
 AUDIT = " UNION ALL ".join(
     f"SELECT '{view}' AS view, to_jsonb(v)::text AS row FROM {view} v"
@@ -98,23 +99,10 @@ class Actors:
         async with self.engine.begin() as connection:
             await change_stock(connection, change)
 
-    async def place(self, card: str, units: dict[str, int]) -> str:
-        total = SHIPPING + sum(PRICES[sku] * n for sku, n in units.items())
-        wanted = NewOrder.model_validate(
-            {
-                "customer_id": "somebody",
-                "currency": "EUR",
-                "lines": [{"sku": sku, "quantity": n} for sku, n in units.items()],
-                "shipping": {
-                    "method": "standard",
-                    "amount": {"amount": SHIPPING, "currency": "EUR"},
-                },
-                "expected_total": {"amount": total, "currency": "EUR"},
-                "contact": {"name": "Some Body", "email": "somebody@example.com"},
-                "ship_to": ADDRESS,
-                "payment": {"method": card},
-            }
-        )
+    async def place(
+        self, card: str, units: dict[str, int], priced: str = "plain"
+    ) -> str:
+        wanted = NewOrder.model_validate(an_order(priced, card, units))
         async with self.engine.begin() as connection:
             order = await place(
                 *(connection, wanted, "somebody", "somebody"), sets_prices=True
@@ -292,8 +280,10 @@ async def _sell(engine: Engine) -> None:
         for sku, price in PRICES.items():
             await connection.execute(
                 text(
-                    "INSERT INTO products (sku, name, price, currency)"
-                    " VALUES (:sku, :sku, :price, 'EUR')"
+                    "WITH sold AS (INSERT INTO products (sku, name, price, currency)"
+                    " VALUES (:sku, :sku, :price, 'EUR') RETURNING sku)"
+                    " INSERT INTO product_prices (sku, currency, price)"
+                    " SELECT sku, 'CHF', :francs FROM sold"
                 ),
-                {"sku": sku, "price": price},
+                {"sku": sku, "price": price, "francs": FRANCS[sku]},
             )
