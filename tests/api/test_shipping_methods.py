@@ -102,6 +102,8 @@ async def test_an_order_keeps_what_it_was_promised(shop: Shop) -> None:
         "name": "Standard",
         "carrier": "dpd",
         "service": "classic",
+        "tax": eur(0),
+        "tax_bp": 0,
         "amount": eur(890),
     }
 

@@ -60,6 +60,9 @@ def test_units_of_a_line_differ_by_a_cent_at_the_most(
 def test_the_tax_is_within_the_price() -> None:
     assert tax_included(11_900, 1900) == 1900
     assert tax_included(1290, 0) == 0
+    # 15.97 cents and 3.5: half up.
+    assert tax_included(100, 1900) == 16
+    assert tax_included(7, 10_000) == 4
 
 
 def test_the_minor_unit_is_the_standards() -> None:

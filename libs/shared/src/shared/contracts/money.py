@@ -37,8 +37,14 @@ def spread(amount: int, over: Sequence[int], step: int = 1) -> list[int]:
 
 
 def tax_included(total: int, basis_points: int) -> int:
-    """The tax within a gross `total` at a rate in basis points (1900 is 19 %)."""
-    return total * basis_points // (10_000 + basis_points)
+    """The tax within a gross `total` at a rate in basis points (1900 is 19 %), rounded
+    half up: `tax_included(100, 1900) == 16`."""
+    return half_up(total * basis_points, 10_000 + basis_points)
+
+
+def half_up(dividend: int, divisor: int) -> int:
+    """The quotient, rounded to the nearest integer; of two the higher one."""
+    return (2 * dividend + divisor) // (2 * divisor)
 
 
 _DECIMALS = {

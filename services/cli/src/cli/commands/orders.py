@@ -38,6 +38,13 @@ from cli.session import session
 
 app = typer.Typer()
 
+
+def _tax(of_rate: Json) -> str:
+    rate = of_rate["tax_bp"]
+    said = "" if rate is None else f" at {rate / 100:g} %"
+    return f"{shown(of_rate['tax'])}{said}"
+
+
 LIST: tuple[Column, ...] = (
     ("number", field("number")),
     ("order", field("id")),
@@ -55,6 +62,9 @@ FACTS: tuple[Column, ...] = (
     ("payment", field("payment_status")),
     ("goods", field("fulfillment_status")),
     ("total", lambda o: shown(o["totals"]["total"])),
+    ("wanted still", lambda o: shown(o["totals"]["wanted"])),
+    ("left to pay", lambda o: shown(o["totals"]["to_pay"])),
+    ("tax", lambda o: [_tax(tax) for tax in o["totals"]["taxes"]]),
     ("captured", lambda o: shown(o["totals"]["captured"])),
     ("refunded", lambda o: shown(o["totals"]["refunded"])),
     ("placed", moment("created_at")),
@@ -69,6 +79,7 @@ LINES: tuple[Column, ...] = (
     ("returned", field("returned")),
     ("off", lambda line: [_discount(one) for one in line["discounts"]]),
     ("total", lambda line: shown(line["total"])),
+    ("tax", lambda line: shown(line["tax"])),
 )
 HOLDS: tuple[Column, ...] = (
     ("hold", field("id")),
@@ -89,6 +100,7 @@ REFUNDS: tuple[Column, ...] = (
     ("status", field("status")),
     ("reason", field("reason")),
     ("amount", lambda refund: shown(refund["amount"])),
+    ("tax", lambda refund: refund["tax"] and shown(refund["tax"])),
 )
 EVENTS: tuple[Column, ...] = (
     ("seq", field("seq")),

@@ -51,6 +51,7 @@ class Line(Row):
     price: int | None = None
     discounts: tuple[Discount, ...] = ()
     step: int = 1
+    tax_bp: int | None = None
     cancelled: int
     reserved: int
     captured: int
@@ -82,6 +83,12 @@ class Line(Row):
     def discount(self) -> int:
         return sum(discount.amount for discount in self.discounts)
 
+    @property
+    def price_wanted(self) -> int:
+        """Of the units that are not cancelled."""
+        wanted = self.qty - self.cancelled
+        return self.price_after(self.voided, wanted)
+
     def price_to_capture(self, units: int) -> int:
         return self.price_after(self.captured, units)
 
@@ -91,6 +98,9 @@ class Line(Row):
     def price_after(self, before: int, units: int) -> int:
         """The price of `units` more after `before`: docs/domain.md, M5."""
         return share(self.total, self.qty, before, units, self.step)
+
+    def tax_to_credit(self, units: int) -> int:
+        return share(self.tax, self.qty, self.credited, units)
 
 
 class Reservation(Row):
@@ -212,6 +222,7 @@ class Refund(Row):
     amount: int
     shipping: int
     goodwill: int
+    tax: int | None = None
     status: MoneyStatus
     lines: tuple[dict[str, int], ...]
     requested_by: str
@@ -254,6 +265,8 @@ class OrderSnapshot(Row):
     shipping_carrier: str | None = None
     shipping_service: str | None = None
     shipping: int
+    shipping_tax: int = 0
+    shipping_tax_bp: int | None = None
     shipping_captured: int
     shipping_credited: int
     goodwill: int
@@ -327,6 +340,18 @@ class OrderSnapshot(Row):
         """Shipping is paid with the first parcel."""
         wanted = any(line.uncaptured for line in self.lines)
         return self.shipping - self.shipping_captured if wanted else 0
+
+    @property
+    def tax(self) -> int:
+        """What is included in `total`."""
+        return sum(line.tax for line in self.lines) + self.shipping_tax
+
+    @property
+    def wanted(self) -> int:
+        """The price of what is not cancelled, and of sending it."""
+        goods = sum(line.price_wanted for line in self.lines)
+        kept = any(line.qty > line.cancelled for line in self.lines)
+        return goods + (self.shipping if kept else 0)
 
     @property
     def price_left(self) -> int:

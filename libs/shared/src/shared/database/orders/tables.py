@@ -161,6 +161,8 @@ class Order(Base):
     shipping_carrier: Mapped[str | None]
     shipping_service: Mapped[str | None]
     shipping: Mapped[int] = _amount()
+    shipping_tax: Mapped[int] = _amount()
+    shipping_tax_bp: Mapped[int | None]
     shipping_captured: Mapped[int] = _amount()
     shipping_credited: Mapped[int] = _amount()
     goodwill: Mapped[int] = _amount()
@@ -241,6 +243,7 @@ class OrderLine(Base):
     price: Mapped[int | None] = mapped_column(BigInteger)
     discounts: Mapped[list[Any]] = mapped_column(server_default="[]")
     step: Mapped[int] = mapped_column(server_default="1")
+    tax_bp: Mapped[int | None]
     cancelled: Mapped[int] = _counter()
     reserved: Mapped[int] = _counter()
     captured: Mapped[int] = _counter()
@@ -384,7 +387,7 @@ class Dispute(Base):
 
 class Refund(Base):
     """`lines` is `[{"line", "quantity"}]`; `amount` is the sum of their price, the
-    `shipping` given back and the `goodwill`."""
+    `shipping` given back and the `goodwill`; older ones have no `tax`."""
 
     __tablename__ = "refunds"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -394,6 +397,7 @@ class Refund(Base):
     amount: Mapped[int] = _amount(None)
     shipping: Mapped[int] = _amount()
     goodwill: Mapped[int] = _amount()
+    tax: Mapped[int | None] = mapped_column(BigInteger)
     status: Mapped[str]
     lines: Mapped[list[Any]] = mapped_column(server_default="[]")
     requested_by: Mapped[str]

@@ -73,6 +73,8 @@ async def place(
         shipping_carrier=shipping.carrier,
         shipping_service=shipping.service,
         shipping=shipping.amount,
+        shipping_tax=price.shipping_tax,
+        shipping_tax_bp=price.shipping_tax_bp,
         shipping_captured=0,
         shipping_credited=0,
         goodwill=0,
@@ -171,18 +173,18 @@ _PLACE = text(
     WITH placed AS (
       INSERT INTO orders (id, external_ref, placed_by, customer, status, currency,
         shipping_method, shipping_name, shipping_carrier, shipping_service, shipping,
-        total, metadata, version)
+        shipping_tax, shipping_tax_bp, total, metadata, version)
       VALUES (:order_id, :external_ref, :actor, :customer, 'placed', :currency,
         :shipping_method, :shipping_name, :shipping_carrier, :shipping_service,
-        :shipping, :total, cast(:metadata AS jsonb), 1)
+        :shipping, :shipping_tax, :shipping_tax_bp, :total, cast(:metadata AS jsonb), 1)
       RETURNING number, created_at
     ), lines AS (
       INSERT INTO order_lines (order_id, line, sku, name, qty, total, tax, price,
-        discounts, step)
+        discounts, step, tax_bp)
       SELECT :order_id, l.*
       FROM jsonb_to_recordset(cast(:lines AS jsonb)) AS l
         (line int, sku text, name text, qty int, total bigint, tax bigint, price bigint,
-         discounts jsonb, step int)
+         discounts jsonb, step int, tax_bp int)
     ), contact AS (
       INSERT INTO contacts (order_id, name, email, phone, locale, ship_to, bill_to)
       VALUES (:order_id, :name, :email, :phone, :locale, cast(:ship_to AS jsonb),
@@ -214,6 +216,8 @@ def _parameters(wanted: NewOrder, price: PricedOrder) -> dict[str, Any]:
         "shipping_carrier": price.shipping.carrier,
         "shipping_service": price.shipping.service,
         "shipping": price.shipping.amount,
+        "shipping_tax": price.shipping_tax,
+        "shipping_tax_bp": price.shipping_tax_bp,
         "total": price.total,
         "metadata": json.dumps(wanted.metadata),
         "lines": json.dumps([line.model_dump() for line in price.lines]),

@@ -1,8 +1,10 @@
 """From an order as it is stored to an order as it is shown."""
 
+from collections.abc import Mapping
 from functools import lru_cache
 
 from shared.contracts.orders.states import HoldReason, MoneyKind, MoneyStatus
+from shared.contracts.orders.tax import Rate, by_rate
 from shared.database.orders import snapshot as stored
 
 from api.http.schemas import Money
@@ -29,6 +31,8 @@ def show_order(order: stored.OrderSnapshot) -> shown.Order:
             carrier=order.shipping_carrier,
             service=order.shipping_service,
             amount=_money(order.shipping, order.currency),
+            tax=_money(order.shipping_tax, order.currency),
+            tax_bp=order.shipping_tax_bp,
         ),
         totals=_totals(order),
         lines=[_line(line, order.currency) for line in order.lines],
@@ -77,11 +81,23 @@ def _totals(order: stored.OrderSnapshot) -> shown.Totals:
         discount=money(sum(line.discount for line in order.lines)),
         shipping=money(order.shipping),
         total=money(order.total),
-        tax=money(sum(line.tax for line in order.lines)),
+        tax=money(order.tax),
+        taxes=[
+            shown.TaxOfRate(tax_bp=rate, amount=money(amount), tax=money(tax))
+            for rate, (amount, tax) in _by_rate(order).items()
+        ],
+        wanted=money(order.wanted),
+        to_pay=money(order.to_capture),
         captured=money(order.captured),
         refunded=money(order.refunded),
         refundable=money(order.refundable),
     )
+
+
+def _by_rate(order: stored.OrderSnapshot) -> Mapping[Rate, tuple[int, int]]:
+    goods = [(line.tax_bp, line.total, line.tax) for line in order.lines]
+    sent = [(order.shipping_tax_bp, order.shipping, order.shipping_tax)]
+    return by_rate([*goods, *(sent if order.shipping else [])])
 
 
 def _line(line: stored.Line, currency: str) -> shown.OrderLine:
@@ -93,6 +109,8 @@ def _line(line: stored.Line, currency: str) -> shown.OrderLine:
         unit_price=None if line.price is None else _money(line.price, currency),
         discounts=[_discount(discount, currency) for discount in line.discounts],
         total=_money(line.total, currency),
+        tax=_money(line.tax, currency),
+        tax_bp=line.tax_bp,
         cancelled=line.cancelled,
         reserved=line.reserved,
         shipped=line.shipped,
@@ -151,6 +169,7 @@ def _refund(refund: stored.Refund, currency: str) -> shown.OrderRefund:
         status=refund.status,
         reason=refund.reason,
         amount=_money(refund.amount, currency),
+        tax=None if refund.tax is None else _money(refund.tax, currency),
     )
 
 

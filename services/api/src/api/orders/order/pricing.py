@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from shared.contracts.errors import Refusal
 from shared.contracts.money import spread, tax_included
 from shared.contracts.orders.charging import charging
+from shared.contracts.orders.tax import main_rate
 from shared.database.orders.snapshot import Discount, Line
 
 from api.http.problems import Problem, invalid
@@ -31,7 +32,10 @@ class Product:
 
 @dataclass(frozen=True)
 class PricedShipping:
+    """`tax_bp` is that of its method."""
+
     amount: int
+    tax_bp: int | None = None
     name: str | None = None
     carrier: str | None = None
     service: str | None = None
@@ -43,6 +47,17 @@ class PricedOrder:
 
     lines: Sequence[Line]
     shipping: PricedShipping
+
+    @property
+    def shipping_tax_bp(self) -> int | None:
+        """Sending goods is taxed as its method says, or else as most of the goods."""
+        if self.shipping.tax_bp is not None:
+            return self.shipping.tax_bp
+        return main_rate((line.tax_bp, line.total) for line in self.lines)
+
+    @property
+    def shipping_tax(self) -> int:
+        return tax_included(self.shipping.amount, self.shipping_tax_bp or 0)
 
     @property
     def total(self) -> int:
@@ -195,6 +210,7 @@ def _line(
         price=price,
         discounts=(*own, *of_order),
         step=step,
+        tax_bp=product.tax_bp,
         **dict.fromkeys(_COUNTERS, 0),
     )
 
@@ -268,7 +284,7 @@ def _shipping(
 def _promised(amount: int, rate: Rate | None) -> PricedShipping:
     if rate is None:
         return PricedShipping(amount)
-    return PricedShipping(amount, rate.name, rate.carrier, rate.service)
+    return PricedShipping(amount, rate.tax_bp, rate.name, rate.carrier, rate.service)
 
 
 def check_expected(wanted: NewOrder, total: int) -> None:

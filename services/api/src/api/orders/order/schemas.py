@@ -240,15 +240,28 @@ FulfillmentStatus = Literal[
 ]
 
 
+class TaxOfRate(View):
+    """The gross `amount` of what is taxed at a rate, and the `tax` in it. An older
+    order has not kept its rates."""
+
+    tax_bp: int | None
+    amount: Money
+    tax: Money
+
+
 class Totals(View):
-    """`total` is goods and shipping; `tax` is contained in it. `goods` are those after
-    their `discount`."""
+    """`total` is goods and shipping as they were ordered; `tax` is contained in it, and
+    `taxes` tells it by rate. `goods` are those after their `discount`. `wanted` is the
+    price of what is not cancelled, `to_pay` what is left to be taken of it."""
 
     goods: Money
     discount: Money
     shipping: Money
     total: Money
     tax: Money
+    taxes: list[TaxOfRate]
+    wanted: Money
+    to_pay: Money
     captured: Money
     refunded: Money
     refundable: Money
@@ -263,6 +276,8 @@ class OrderShipping(View):
     carrier: str | None
     service: str | None
     amount: Money
+    tax: Money
+    tax_bp: int | None
 
 
 class OrderDiscount(View):
@@ -285,6 +300,8 @@ class OrderLine(View):
     unit_price: Money | None
     discounts: list[OrderDiscount]
     total: Money
+    tax: Money
+    tax_bp: int | None
     cancelled: int
     reserved: int
     shipped: int
@@ -333,6 +350,7 @@ class OrderRefund(View):
     status: MoneyStatus
     reason: str
     amount: Money
+    tax: Money | None
 
 
 class Order(View):

@@ -18,6 +18,11 @@ def show_refund(order: OrderSnapshot, refund_id: str) -> shown.Refund:
         reason=RefundReason(refund.reason),
         amount=Money(amount=refund.amount, currency=order.currency),
         shipping=Money(amount=refund.shipping, currency=order.currency),
+        tax=(
+            None
+            if refund.tax is None
+            else Money(amount=refund.tax, currency=order.currency)
+        ),
         lines=[LineUnits(**item) for item in refund.lines],
         hold=show_hold(order.hold(HoldReason.REFUND, refund_id)),
         created_at=refund.created_at,

@@ -45,8 +45,8 @@ class NewRefund(Request):
 
 
 class Refund(View):
-    """`amount` includes `shipping`. `hold`: a second person decides, because the refund
-    is large or the provider refused it."""
+    """`amount` includes `shipping`, and `tax`, which older refunds do not tell. `hold`:
+    a second person decides, because the refund is large or the provider refused it."""
 
     id: str
     order_id: str
@@ -55,6 +55,7 @@ class Refund(View):
     reason: RefundReason
     amount: Money
     shipping: Money
+    tax: Money | None
     lines: list[LineUnits]
     hold: OrderHold | None
     created_at: datetime

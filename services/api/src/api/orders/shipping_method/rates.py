@@ -11,14 +11,15 @@ Tariffs = Mapping[tuple[str, str, str], int]
 @dataclass(frozen=True)
 class Rate:
     """Minor units. Without `countries` it counts for all that no other rate of its
-    method names. `price` includes its tax."""
+    method names. `price` includes its tax;
+    without a rate of its own that is the goods'."""
 
     code: str
     currency: str
     price: int
     name: str | None = None
     countries: tuple[str, ...] = ()
-    tax_bp: int = 0
+    tax_bp: int | None = None
     free_from: int | None = None
     carrier: str | None = None
     service: str | None = None

@@ -76,7 +76,7 @@ class ShippingRate(View):
     countries: list[str]
     amount: Money
     price: Money
-    tax_bp: int
+    tax_bp: int | None
     free_from: Money | None
     carrier: str | None
     service: str | None

@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from shared.contracts.errors import Refusal
+from shared.contracts.money import share
 from shared.contracts.orders.states import HoldReason, ShipmentStatus
+from shared.contracts.orders.tax import of_goodwill
 from shared.database.orders.snapshot import OrderSnapshot, Refund, Shipment
 
 
@@ -80,6 +82,22 @@ def owed(
     due = goods + shipping + rounding
     missing = max(0, due - order.refundable)
     return RefundBreakdown(left, goods, shipping, rounding - missing)
+
+
+def tax_of(order: OrderSnapshot, due: RefundBreakdown) -> int:
+    """The tax within what is due, of an order as it was before. Of refunds that credit
+    all of an order it sums to the order's."""
+    goods = sum(order.line(n).tax_to_credit(units) for n, units in due.lines.items())
+    shipping = (
+        share(order.shipping_tax, order.shipping, order.shipping_credited, due.shipping)
+        if due.shipping
+        else 0
+    )
+    return (
+        goods
+        + shipping
+        + of_goodwill(due.goodwill, order.goodwill, order.tax, order.total)
+    )
 
 
 def shipping_owed(

@@ -23,7 +23,7 @@ from shared.database.orders.tables import Refund as RefundTable
 from worker.orders.hold.effects import decides
 from worker.orders.payment import ledger
 from worker.orders.payment.amounts import pending_refunds
-from worker.orders.refund.breakdown import RefundBreakdown, undone
+from worker.orders.refund.breakdown import RefundBreakdown, tax_of, undone
 from worker.orders.stock.changes import add_to_line
 
 
@@ -52,6 +52,7 @@ async def request(
             "amount": due.amount,
             "shipping": due.shipping,
             "goodwill": due.goodwill,
+            "tax": tax_of(order, due),
             "status": MoneyStatus.PENDING,
             "lines": [
                 {"line": number, "quantity": units}
