@@ -44,9 +44,10 @@ async def test_they_say_what_is_in_the_database(
     )
     await closed_shop.fetch(
         """
-        INSERT INTO ledger (id, payment_id, kind, amount, status, ref, created_at)
+        INSERT INTO ledger
+          (id, payment_id, kind, amount, status, ref, created_at, sent_at)
         SELECT 'led_1', id, 'authorize', 1780, 'pending', 'x',
-               now() - interval '20 minutes'
+               now() - interval '20 minutes', NULL
         FROM payments WHERE order_id = :id
         """,
         id=order_id,

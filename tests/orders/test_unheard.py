@@ -125,6 +125,30 @@ async def test_the_money_of_a_cancelled_order_is_given_back(
     assert await provider_let_go(shop)
 
 
+async def test_a_card_is_not_asked_after_the_cancellation(
+    closed_shop: Shop, work: Work, unheard: Unheard
+) -> None:
+    shop = closed_shop
+    await shop.stock(TEA=1)
+    order_id = await shop.place(TEA=1)
+    await unheard("cancel", cancellation(order_id))
+    async with work():
+        order = await shop.ended(order_id)
+    assert await shop.payments.books() == []
+    assert order.payments[0].ledger[0].failure == "never-sent"
+
+
+async def test_an_authorisation_that_nobody_sent_is_sent(shop: Shop) -> None:
+    """Its start was lost, and so was the workflow that a worker then started."""
+    await shop.stock(TEA=1)
+    with shop.payments.gate("POST /v1/payment_intents$", after_effect=False):
+        order_id = await shop.place(TEA=1)
+        await shop.workflow(order_id).terminate()
+    await shop.fetch("UPDATE orders SET created_at = created_at - interval '1 hour'")
+    await sweep_later(shop)
+    await shop.until(order_id, has_status(OrderStatus.CONFIRMED))
+
+
 async def test_the_label_of_a_cancelled_parcel_is_given_back(
     shop: Shop, unheard: Unheard
 ) -> None:

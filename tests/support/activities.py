@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from api.orders.order.placement import place
+from api.http.idempotency import StoredResponse
+from api.orders.order.placement import new_order, place, read_known
 from api.orders.order.schemas import NewOrder
 from api.orders.stock.changes import StockChange, change_stock
 from pydantic import SecretStr
@@ -103,11 +104,24 @@ class Actors:
         self, card: str, units: dict[str, int], priced: str = "plain"
     ) -> str:
         wanted = NewOrder.model_validate(an_order(priced, card, units))
-        async with self.engine.begin() as connection:
-            order = await place(
-                *(connection, wanted, "somebody", "somebody"), sets_prices=True
+        async with self.engine.connect() as connection:
+            known = await read_known(connection, wanted, "somebody", "somebody")
+            order = new_order(wanted, known, "somebody", sets_prices=True)
+            placed = await place(
+                *(connection, wanted, order, known, "somebody"),
+                lambda order: StoredResponse(201, order),
+                lambda answer: {
+                    "principal": "somebody",
+                    "key": new_id("key"),
+                    "fingerprint": b"",
+                    "answered": answer.status,
+                    "headers": "{}",
+                    "body": answer.body.model_dump_json(),
+                },
             )
-        return order.id
+        assert placed is not None
+        assert isinstance(placed.body, OrderSnapshot)
+        return placed.body.id
 
     async def cancel(self, order_id: str, lines: dict[int, int]) -> None:
         command = models.Cancel(

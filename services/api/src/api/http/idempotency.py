@@ -14,6 +14,7 @@ from typing import Annotated
 from fastapi import Depends, Header, Request, Response
 from pydantic import BaseModel
 from shared.database.engine import Connection, Engine, retry_serialization
+from shared.database.rows import Row
 from sqlalchemy import text
 from temporalio.exceptions import ApplicationError
 
@@ -125,6 +126,45 @@ class IdempotentRequest:
         except (Problem, ApplicationError) as error:
             return await keyed.store_refusal(error)
 
+    async def statement(
+        self,
+        caller: Principal,
+        payload: BaseModel | None,
+        work: Callable[[Connection, "Answering"], Awaitable[StoredResponse | None]],
+    ) -> Response:
+        """Do work that is one statement, which begins with `CLAIMED`, and takes what
+        `Answering` says for it. `work` returns nothing where it found the key taken:
+        then its statement must have changed nothing.
+        """
+        keyed = self._for(caller, payload)
+
+        async def once() -> Response:
+            async with self._engine.connect() as connection:
+                while True:
+                    answer = await work(connection, keyed.answering)
+                    if answer is not None:
+                        return answer.response()
+                    claim = await keyed.find(connection)
+                    if claim is not None:
+                        return claim.replay()
+
+        try:
+            return await retry_serialization(once)
+        except (Problem, ApplicationError) as error:
+            return await keyed.store_refusal(error)
+
+
+Answering = Callable[[StoredResponse], Mapping[str, object]]
+"""The parameters of `CLAIMED` for an answer."""
+CLAIMED = """
+    claimed AS (
+      INSERT INTO idempotency_keys (principal, key, fingerprint, status, headers, body)
+      VALUES (:principal, :key, :fingerprint, :answered, cast(:headers AS jsonb),
+        cast(:body AS jsonb))
+      ON CONFLICT DO NOTHING RETURNING key)
+"""
+"""Part of a statement: the key with its answer, or no row where the key is taken."""
+
 
 @dataclass(frozen=True)
 class Command:
@@ -163,10 +203,26 @@ class _Keyed:
             # Empty when another request committed the key while we waited for it:
             # a new statement sees what this one could not.
             row = (await connection.execute(_CLAIM, values)).one_or_none()
+        return self._checked(row)
+
+    async def find(self, connection: Connection) -> Claim | None:
+        """Who has the key, if anybody. Raises `Problem` if for another request."""
+        row = (await connection.execute(_FIND, self._who)).one_or_none()
+        return None if row is None else self._checked(row)
+
+    def _checked(self, row: Row) -> Claim:
         claim = Claim(row.fingerprint, row.status, row.headers, row.body)
         if claim.fingerprint != self._fingerprint:
             raise KeyReused()
         return claim
+
+    def answering(self, answer: StoredResponse) -> Mapping[str, object]:
+        return self._who | {
+            "fingerprint": self._fingerprint,
+            "answered": answer.status,
+            "headers": json.dumps(dict(answer.headers)),
+            "body": answer.body.model_dump_json(),
+        }
 
     async def store(self, connection: Connection, answer: StoredResponse) -> None:
         await self._store(
@@ -199,18 +255,21 @@ class _Keyed:
         )
 
 
+_KNOWN = """
+    SELECT fingerprint, status, headers::text, body::text FROM idempotency_keys
+    WHERE principal = :principal AND key = :key
+"""
+_FIND = text(_KNOWN)
 _CLAIM = text(
-    """
+    f"""
     WITH claimed AS (
       INSERT INTO idempotency_keys (principal, key, fingerprint, body)
       VALUES (:principal, :key, :fingerprint, cast(:body AS jsonb))
       ON CONFLICT DO NOTHING RETURNING fingerprint, status, headers, body
     )
     SELECT fingerprint, status, headers::text, body::text FROM claimed
-    UNION ALL
-    SELECT fingerprint, status, headers::text, body::text FROM idempotency_keys
-    WHERE principal = :principal AND key = :key
-    """
+    UNION ALL {_KNOWN}
+    """  # noqa: S608 - our own words
 )
 _STORE = text(
     """

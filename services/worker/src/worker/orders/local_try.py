@@ -34,20 +34,31 @@ class LocalTries:
     def __init__(self, at_once: int) -> None:
         self._slots = asyncio.Semaphore(at_once)
 
+    def expect(self) -> None:
+        """Raises `NotTried` where there is no slot: before a step notes that it sends
+        what it then would not send."""
+        if _is_a_try() and self._slots.locked():
+            raise NotTried("left to the queue")
+
     @asynccontextmanager
     async def limit(self, *, allowed: bool = True) -> AsyncIterator[None]:
         """Around the calls of a step. Raises `NotTried` at once where there is no slot
         or it is not `allowed`, and when the try has taken its time."""
-        if not (activity.in_activity() and activity.info().is_local):
+        if not _is_a_try():
             yield
             return
-        if not allowed or self._slots.locked():
+        if not allowed:
             raise NotTried("left to the queue")
+        self.expect()
         try:
             async with self._slots, asyncio.timeout(_seconds()):
                 yield
         except TimeoutError:
             raise NotTried("no answer within the time of a local try") from None
+
+
+def _is_a_try() -> bool:
+    return activity.in_activity() and activity.info().is_local
 
 
 def _seconds() -> float:

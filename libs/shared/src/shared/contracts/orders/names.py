@@ -10,6 +10,9 @@ PAYMENTS = "payments"
 CARRIERS = "carriers"
 TASK_QUEUES = (ORDERS, PAYMENTS, CARRIERS)
 
+WORKER = "worker"
+"""The actor of what the process does by itself."""
+
 
 class SubjectKind(StrEnum):
     """What an id names, by its prefix."""

@@ -1,108 +1,241 @@
-"""Placing an order: one transaction, and nothing but PostgreSQL."""
+"""Placing an order: one statement that reads and one that writes, in PostgreSQL alone.
+
+What is read may have changed when it is written. Prices are frozen as they were read;
+stock that is gone by then is refused by the table's own check, and a reference or a key
+that somebody else took by its unique index.
+"""
 
 import json
-from datetime import datetime
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
-from asyncpg import IntegrityConstraintViolationError
+from asyncpg import CheckViolationError, UniqueViolationError
+from pydantic import BaseModel
 from shared.contracts.errors import Refusal
-from shared.contracts.orders.states import OrderStatus
+from shared.contracts.orders.names import WORKER
+from shared.contracts.orders.states import MoneyKind, MoneyStatus, OrderStatus
 from shared.database.engine import Connection
 from shared.database.ids import new_id
-from shared.database.orders.snapshot import OrderSnapshot, Payment
-from shared.database.rows import Rows
+from shared.database.orders.payments import REMEMBERED, UNSUCCESSFUL
+from shared.database.orders.snapshot import (
+    LedgerRow,
+    OrderSnapshot,
+    Payment,
+    Reservation,
+)
+from shared.database.orders.stock import CLAIMED, Free, allocate
 from sqlalchemy import text
 
+from api.http.idempotency import CLAIMED as CLAIMED_KEY
+from api.http.idempotency import Answering, StoredResponse
 from api.http.problems import invalid
 from api.orders.amounts import check_charge, check_currency
-from api.orders.order.pricing import PricedOrder, Product, check_expected, priced
+from api.orders.order.pricing import Product, check_expected, priced
+from api.orders.order.quantities import UNPAID, UNPAID_LIVES
 from api.orders.order.schemas import NewOrder, NewPayment
-from api.orders.shipping_method.rates import Rate, Tariffs, rates
+from api.orders.shipping_method.rates import Tariffs, rates
 
 # The one provider there is; its reference follows with the authorisation.
 PROVIDER = "stripe"
 
 
+@dataclass(frozen=True)
+class Known:
+    """What PostgreSQL knew a moment before an order is placed."""
+
+    number: int
+    now: datetime
+    taken_by: str | None
+    """The live order of this `external_ref`."""
+    products: dict[str, Product]
+    rates: Sequence[Mapping[str, Any]]
+    """How it may be sent by the method that is wanted."""
+    free: Free
+    claimed: dict[str, int]
+    unpaid: int
+    tried: bool
+    """A card of this customer's was tried within the hour, without success so far."""
+    customer_ref: str | None
+    """The provider's name for this customer."""
+
+
+async def read_known(
+    connection: Connection, wanted: NewOrder, customer: str, actor: str
+) -> Known:
+    parameters = {
+        "skus": sorted({line.sku for line in wanted.lines}),
+        "currency": wanted.currency,
+        "method": wanted.shipping.method,
+        "external_ref": wanted.external_ref,
+        "actor": actor,
+        "customer": customer,
+        "lives": UNPAID_LIVES,
+        # Of the orders that wait for stock, this one is the youngest.
+        "placed_at": datetime.max.replace(tzinfo=UTC),
+        "order_id": "",
+        "covered": False,
+    }
+    row = (await connection.execute(_KNOWN, parameters)).one()
+    return Known(
+        number=row.number,
+        now=row.now,
+        taken_by=row.taken_by,
+        products={product["sku"]: Product(**product) for product in row.products},
+        rates=row.rates,
+        free={(s["sku"], s["location"]): s["units"] for s in row.free},
+        claimed={c["sku"]: c["units"] for c in row.claimed},
+        unpaid=row.unpaid,
+        tried=row.tried,
+        customer_ref=row.customer_ref,
+    )
+
+
 async def place(
     connection: Connection,
     wanted: NewOrder,
-    customer: str,
+    order: OrderSnapshot,
+    known: Known,
     actor: str,
+    answer: Callable[[OrderSnapshot], StoredResponse],
+    answering: Answering,
+) -> StoredResponse | None:
+    """Write, in one statement, the order with its lines, contact, payment method and
+    events, its stock where all of it is there, the authorisation to ask for, and the
+    answer. What a person may have to decide about is left to the order's workflow.
+    Returns nothing where the key is taken. Raises `Refusal` duplicate-reference."""
+    reserved = _reserved(order, known)
+    while True:
+        response = answer(reserved or order)
+        values = _parameters(wanted, reserved or order, actor)
+        try:
+            placed = await connection.execute(_PLACE, {**values, **answering(response)})
+        except UniqueViolationError as error:
+            # The only unique thing in it that a caller chooses.
+            raise _duplicate() from error
+        except CheckViolationError:
+            # Somebody was faster, and not all of it is there any more.
+            if reserved is None:
+                raise
+            reserved = None
+            continue
+        return response if placed else None
+
+
+def new_order(
+    wanted: NewOrder,
+    known: Known,
+    customer: str,
     *,
     sets_prices: bool = False,
     tariffs: Tariffs = MappingProxyType({}),
 ) -> OrderSnapshot:
-    """Freeze the prices and write the order with its lines, contact, payment method and
-    first event. Raises `Problem`; then the caller's transaction must be rolled back."""
+    """The order with its frozen prices. Raises `Problem` for what is not sold so."""
     check_currency("#/currency", wanted.currency)
-    rows = await _on_sale(connection, wanted, actor)
-    _check_reference(rows)
+    if known.taken_by is not None:
+        raise _duplicate(order_id=known.taken_by)
+    method = wanted.shipping.method
+    in_settings = {key: n for key, n in tariffs.items() if key[0] == method}
     price = priced(
-        wanted, _products(rows), _rates(rows, wanted, tariffs), trusted=sets_prices
+        wanted, known.products, rates(known.rates, in_settings), trusted=sets_prices
     )
-    lines, shipping, total = price.lines, price.shipping, price.total
-    check_expected(wanted, total)
-    check_charge("#/expected_total/amount", wanted.currency, total)
-    if wanted.payment is None and total:
+    check_expected(wanted, price.total)
+    check_charge("#/expected_total/amount", wanted.currency, price.total)
+    if wanted.payment is None and price.total:
         raise invalid("#/payment", "missing", "The order costs something")
-    order_id, payment_id = new_id("ord"), new_id("pay")
-    parameters = _parameters(wanted, price) | {
-        "order_id": order_id,
-        "payment_id": payment_id,
-        "customer": customer,
-        "actor": actor,
-    }
-    try:
-        row = (await connection.execute(_PLACE, parameters)).one()
-    except IntegrityConstraintViolationError as error:
-        # The only unique thing in it that a caller chooses.
-        raise Refusal(
-            "duplicate-reference", "You have placed an order with this external_ref."
-        ) from error
     return OrderSnapshot(
-        id=order_id,
-        number=row.number,
+        id=new_id("ord"),
+        number=known.number,
         external_ref=wanted.external_ref,
         customer=customer,
         status=OrderStatus.PLACED,
         reason=None,
         currency=wanted.currency,
         shipping_method=wanted.shipping.method,
-        shipping_name=shipping.name,
-        shipping_carrier=shipping.carrier,
-        shipping_service=shipping.service,
-        shipping=shipping.amount,
+        shipping_name=price.shipping.name,
+        shipping_carrier=price.shipping.carrier,
+        shipping_service=price.shipping.service,
+        shipping=price.shipping.amount,
         shipping_tax=price.shipping_tax,
         shipping_tax_bp=price.shipping_tax_bp,
         shipping_captured=0,
         shipping_credited=0,
         goodwill=0,
-        total=total,
+        total=price.total,
         cancel_wanted=None,
         ship_partial=False,
         metadata=wanted.metadata,
         version=1,
-        created_at=row.created_at,
-        updated_at=row.created_at,
+        created_at=known.now,
+        updated_at=known.now,
         allocated=False,
         approved=False,
-        lines=tuple(lines),
-        payments=_untried(payment_id, wanted.payment, row.created_at),
+        lines=tuple(price.lines),
+        payments=_untried(wanted.payment, known),
     )
 
 
-def _untried(
-    payment_id: str, wanted: NewPayment | None, created_at: datetime
-) -> tuple[Payment, ...]:
+def _reserved(order: OrderSnapshot, known: Known) -> OrderSnapshot | None:
+    """The order with its stock and the authorisation to ask for; nothing where stock is
+    missing. A customer whose cards were tried before is looked at first."""
+    taken = list(allocate(order.lines, known.free, known.claimed))
+    units = Counter[int]()
+    for line, _, n in taken:
+        units[line.line] += n
+    if any(units[line.line] < line.qty for line in order.lines):
+        return None
+    opens = order.total > 0 and not known.tried
+    row = LedgerRow(
+        id=new_id("led"),
+        kind=MoneyKind.AUTHORIZE,
+        amount=order.total,
+        status=MoneyStatus.PENDING,
+        ref=order.id,
+        attempt=1,
+        provider_ref=None,
+        failure=None,
+        created_at=known.now,
+        sent_at=None,
+    )
+    return order.model_copy(
+        update={
+            "allocated": True,
+            "version": 2,
+            "lines": tuple(
+                line.model_copy(update={"reserved": line.qty}) for line in order.lines
+            ),
+            "reservations": tuple(
+                Reservation(line=line.line, location=location, sku=line.sku, qty=n)
+                for line, location, n in taken
+            ),
+            "payments": tuple(
+                payment.model_copy(update={"ledger": (row,) if opens else ()})
+                for payment in order.payments
+            ),
+        }
+    )
+
+
+def _duplicate(**known: str) -> Refusal:
+    return Refusal(
+        "duplicate-reference",
+        "You have placed an order with this external_ref.",
+        **known,
+    )
+
+
+def _untried(wanted: NewPayment | None, known: Known) -> tuple[Payment, ...]:
     if wanted is None:
         return ()
     payment = Payment(
-        id=payment_id,
+        id=new_id("pay"),
         provider=PROVIDER,
         provider_ref=None,
         method_ref=wanted.method,
-        customer_ref=wanted.customer,
+        customer_ref=wanted.customer or known.customer_ref,
         off_session=False,
         return_url=wanted.return_url,
         next_action=None,
@@ -114,122 +247,175 @@ def _untried(
         refunding=0,
         refunded=0,
         capture_before=None,
-        created_at=created_at,
+        created_at=known.now,
     )
     return (payment,)
 
 
-async def _on_sale(connection: Connection, wanted: NewOrder, actor: str) -> Rows:
-    return await connection.execute(
-        _SOLD,
-        {
-            "skus": sorted({line.sku for line in wanted.lines}),
-            "currency": wanted.currency,
-            "method": wanted.shipping.method,
-            "external_ref": wanted.external_ref,
-            "actor": actor,
-        },
-    )
-
-
-def _check_reference(rows: Rows) -> None:
-    first = rows.first()
-    if first is not None and first.taken_by is not None:
-        raise Refusal(
-            "duplicate-reference",
-            "You have placed an order with this external_ref.",
-            order_id=first.taken_by,
-        )
-
-
-def _products(rows: Rows) -> dict[str, Product]:
-    return {row.sku: Product(row.sku, row.name, row.price, row.tax_bp) for row in rows}
-
-
-def _rates(rows: Rows, wanted: NewOrder, tariffs: Tariffs) -> list[Rate]:
-    first = rows.first()
-    stored = first.rates if first is not None and first.rates else []
-    method = wanted.shipping.method
-    return rates(stored, {key: n for key, n in tariffs.items() if key[0] == method})
-
-
-_SOLD = text(
-    """
-    SELECT p.sku, p.name, coalesce(c.price, p.price) AS price,
-      coalesce(c.tax_bp, p.tax_bp) AS tax_bp, t.id AS taken_by,
-      (SELECT json_agg(m) FROM shipping_methods m WHERE m.code = :method) AS rates
-    FROM products p
-      LEFT JOIN product_prices c ON c.sku = p.sku AND c.currency = :currency
-        AND c.currency <> p.currency
-      LEFT JOIN orders t
-        ON t.external_ref = :external_ref AND coalesce(t.placed_by, '') = :actor
-          AND t.status <> 'cancelled'
-    WHERE p.sku = ANY(:skus) AND p.active
-      AND (p.currency = :currency OR c.sku IS NOT NULL)
-    """
+_KNOWN = text(
+    f"""
+    SELECT nextval(pg_get_serial_sequence('orders', 'number')) AS number, now() AS now,
+      (SELECT id FROM orders WHERE external_ref = :external_ref
+         AND coalesce(placed_by, '') = :actor AND status <> 'cancelled') AS taken_by,
+      (SELECT coalesce(json_agg(p), '[]') FROM (
+         SELECT p.sku, p.name, coalesce(c.price, p.price) AS price,
+           coalesce(c.tax_bp, p.tax_bp) AS tax_bp
+         FROM products p
+           LEFT JOIN product_prices c ON c.sku = p.sku AND c.currency = :currency
+             AND c.currency <> p.currency
+         WHERE p.sku = ANY(:skus) AND p.active
+           AND (p.currency = :currency OR c.sku IS NOT NULL)) p) AS products,
+      (SELECT coalesce(json_agg(m), '[]') FROM shipping_methods m
+       WHERE m.code = :method) AS rates,
+      (SELECT coalesce(json_agg(s), '[]') FROM (
+         SELECT sku, location, on_hand - reserved AS units FROM stock
+         WHERE sku = ANY(:skus)) s) AS free,
+      (SELECT coalesce(json_agg(c), '[]') FROM ({CLAIMED}) c) AS claimed,
+      ({UNPAID}) AS unpaid,
+      EXISTS (SELECT FROM orders o JOIN payments p ON p.order_id = o.id
+              JOIN ledger l ON l.payment_id = p.id
+              WHERE o.customer = :customer AND o.updated_at > now() - interval '1 hour'
+                AND {UNSUCCESSFUL}) AS tried,
+      ({REMEMBERED}) AS customer_ref
+    """  # noqa: S608 - our own words
 )
 _PLACE = text(
-    """
-    WITH placed AS (
-      INSERT INTO orders (id, external_ref, placed_by, customer, status, currency,
-        shipping_method, shipping_name, shipping_carrier, shipping_service, shipping,
-        shipping_tax, shipping_tax_bp, total, metadata, version)
-      VALUES (:order_id, :external_ref, :actor, :customer, 'placed', :currency,
-        :shipping_method, :shipping_name, :shipping_carrier, :shipping_service,
-        :shipping, :shipping_tax, :shipping_tax_bp, :total, cast(:metadata AS jsonb), 1)
-      RETURNING number, created_at
+    f"""
+    WITH {CLAIMED_KEY}, placed AS (
+      INSERT INTO orders (id, number, external_ref, placed_by, customer, status,
+        currency, shipping_method, shipping_name, shipping_carrier, shipping_service,
+        shipping, shipping_tax, shipping_tax_bp, total, metadata, version, created_at,
+        updated_at)
+      OVERRIDING SYSTEM VALUE
+      SELECT :order_id, :number, :external_ref, :actor, :customer, 'placed',
+        :currency, :shipping_method, :shipping_name, :shipping_carrier,
+        :shipping_service, :shipping, :shipping_tax, :shipping_tax_bp, :total,
+        cast(:metadata AS jsonb), :version, :now, :now
+      FROM claimed
     ), lines AS (
       INSERT INTO order_lines (order_id, line, sku, name, qty, total, tax, price,
-        discounts, step, tax_bp)
+        discounts, step, tax_bp, reserved)
       SELECT :order_id, l.*
-      FROM jsonb_to_recordset(cast(:lines AS jsonb)) AS l
-        (line int, sku text, name text, qty int, total bigint, tax bigint, price bigint,
-         discounts jsonb, step int, tax_bp int)
+      FROM claimed, jsonb_to_recordset(cast(:lines AS jsonb)) AS l (line int, sku text,
+        name text, qty int, total bigint, tax bigint, price bigint, discounts jsonb,
+        step int, tax_bp int, reserved int)
     ), contact AS (
       INSERT INTO contacts (order_id, name, email, phone, locale, ship_to, bill_to)
-      VALUES (:order_id, :name, :email, :phone, :locale, cast(:ship_to AS jsonb),
-        cast(:bill_to AS jsonb))
+      SELECT :order_id, :name, :email, :phone, :locale, cast(:ship_to AS jsonb),
+        cast(:bill_to AS jsonb)
+      FROM claimed
     ), payment AS (
       INSERT INTO payments
         (id, order_id, provider, method_ref, return_url, customer_ref)
-      SELECT :payment_id, :order_id, :provider, :method, :return_url, :customer_ref
-      WHERE cast(:method AS text) IS NOT NULL
-    ), event AS (
+      SELECT p.id, :order_id, p.provider, p.method_ref, p.return_url, p.customer_ref
+      FROM claimed, jsonb_to_recordset(cast(:payments AS jsonb)) AS p (id text,
+        provider text, method_ref text, return_url text, customer_ref text)
+    ), authorization_to_ask_for AS (
+      INSERT INTO ledger (id, payment_id, kind, amount, status, ref, sent_at)
+      SELECT l.id, p.id, l.kind, l.amount, l.status, l.ref, NULL
+      FROM claimed,
+        jsonb_to_recordset(cast(:payments AS jsonb)) AS p (id text, ledger jsonb),
+        jsonb_to_recordset(p.ledger) AS l (id text, kind text, amount bigint,
+          status text, ref text)
+    ), reserved AS (
+      INSERT INTO reservations (order_id, line, location, sku, qty)
+      SELECT :order_id, r.*
+      FROM claimed, jsonb_to_recordset(cast(:reservations AS jsonb)) AS r (line int,
+        location text, sku text, qty int)
+    ), noted AS (
+      INSERT INTO applied (key, subject, result)
+      SELECT n, :order_id, '{{}}' FROM claimed, unnest(cast(:noted AS text[])) n
+    ), moved AS (
+      INSERT INTO stock_movements
+        (key, sku, location, reserved, reason, ref, actor)
+      SELECT m.key, m.sku, m.location, m.units, 'reserve', :order_id, :worker
+      FROM claimed, jsonb_to_recordset(cast(:moves AS jsonb)) AS m (key text, sku text,
+        location text, units int)
+    ), locked AS (
+      SELECT s.sku, s.location, m.units
+      FROM claimed, jsonb_to_recordset(cast(:moves AS jsonb)) AS m (sku text,
+        location text, units int) JOIN stock s USING (sku, location)
+      ORDER BY s.sku, s.location FOR UPDATE OF s
+    ), stocked AS (
+      UPDATE stock s SET reserved = s.reserved + l.units
+      FROM locked l WHERE s.sku = l.sku AND s.location = l.location
+    ), told AS (
       INSERT INTO events (subject, seq, type, actor, data)
-      VALUES (:order_id, 1, 'order.placed', :actor, cast(:data AS jsonb))
+      SELECT :order_id, e.*
+      FROM claimed, jsonb_to_recordset(cast(:events AS jsonb)) AS e (seq int, type text,
+        actor text, data jsonb)
     ), message AS (
       INSERT INTO messages (subject, seq, type)
-      SELECT :order_id, 1, 'order.placed'
+      SELECT :order_id, 1, 'order.placed' FROM claimed
     )
-    SELECT number, created_at FROM placed
-    """
+    SELECT key FROM claimed
+    """  # noqa: S608 - our own words
 )
 
 
-def _parameters(wanted: NewOrder, price: PricedOrder) -> dict[str, Any]:
-    payment = wanted.payment
+def _parameters(wanted: NewOrder, order: OrderSnapshot, actor: str) -> dict[str, Any]:
     return {
-        "external_ref": wanted.external_ref,
-        "currency": wanted.currency,
-        "shipping_method": wanted.shipping.method,
-        "shipping_name": price.shipping.name,
-        "shipping_carrier": price.shipping.carrier,
-        "shipping_service": price.shipping.service,
-        "shipping": price.shipping.amount,
-        "shipping_tax": price.shipping_tax,
-        "shipping_tax_bp": price.shipping_tax_bp,
-        "total": price.total,
-        "metadata": json.dumps(wanted.metadata),
-        "lines": json.dumps([line.model_dump() for line in price.lines]),
+        "order_id": order.id,
+        "number": order.number,
+        "external_ref": order.external_ref,
+        "actor": actor,
+        "worker": WORKER,
+        "customer": order.customer,
+        "currency": order.currency,
+        "shipping_method": order.shipping_method,
+        "shipping_name": order.shipping_name,
+        "shipping_carrier": order.shipping_carrier,
+        "shipping_service": order.shipping_service,
+        "shipping": order.shipping,
+        "shipping_tax": order.shipping_tax,
+        "shipping_tax_bp": order.shipping_tax_bp,
+        "total": order.total,
+        "metadata": json.dumps(order.metadata),
+        "version": order.version,
+        "now": order.created_at,
+        "lines": _json(order.lines),
         "name": wanted.contact.name,
         "email": wanted.contact.email,
         "phone": wanted.contact.phone,
         "locale": wanted.contact.locale,
         "ship_to": wanted.ship_to.model_dump_json(exclude_none=True),
         "bill_to": wanted.bill_to and wanted.bill_to.model_dump_json(exclude_none=True),
-        "provider": PROVIDER,
-        "method": payment and payment.method,
-        "return_url": payment and payment.return_url,
-        "customer_ref": payment and payment.customer,
-        "data": json.dumps({"total": price.total, "currency": wanted.currency}),
+        "payments": _json(order.payments),
+        "reservations": _json(order.reservations),
+        "noted": [f"{order.id}:reserve"] if order.allocated else [],
+        "moves": json.dumps(_moves(order)),
+        "events": json.dumps(_events(order, actor)),
     }
+
+
+def _json(rows: Sequence[BaseModel]) -> str:
+    return json.dumps([row.model_dump(mode="json") for row in rows])
+
+
+def _moves(order: OrderSnapshot) -> list[dict[str, object]]:
+    units = Counter[tuple[str, str]]()
+    for taken in order.reservations:
+        units[taken.sku, taken.location] += taken.qty
+    return [
+        {
+            "key": f"{order.id}:reserve:reserve:{sku}:{location}",
+            "sku": sku,
+            "location": location,
+            "units": n,
+        }
+        for (sku, location), n in units.items()
+    ]
+
+
+def _events(order: OrderSnapshot, actor: str) -> list[dict[str, object]]:
+    about: dict[str, object] = {"total": order.total, "currency": order.currency}
+    events: list[dict[str, object]] = [
+        {"seq": 1, "type": "order.placed", "actor": actor, "data": about}
+    ]
+    if order.allocated:
+        units = sum(line.reserved for line in order.lines)
+        data = {"units": units, "missing": 0}
+        events.append(
+            {"seq": 2, "type": "stock.reserved", "actor": WORKER, "data": data}
+        )
+    return events

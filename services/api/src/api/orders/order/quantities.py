@@ -2,9 +2,6 @@
 
 from datetime import timedelta
 
-from shared.database.engine import Connection
-from sqlalchemy import text
-
 from api.http.problems import Problem
 from api.orders.order.schemas import NewOrder
 from api.settings import ApiSettings
@@ -13,10 +10,9 @@ UNPAID_LIVES = timedelta(days=7)
 """An order that is not paid is cancelled by then: docs/domain.md, Holds."""
 
 
-async def check_quantities(
-    connection: Connection, settings: ApiSettings, wanted: NewOrder, customer: str
-) -> None:
-    """Raises `Problem` quantity-limit."""
+def check_quantities(settings: ApiSettings, wanted: NewOrder, unpaid: int) -> None:
+    """`unpaid` units of this customer's wait for their money. Raises `Problem`
+    quantity-limit."""
     most = settings.order_line_units
     if large := [line.sku for line in wanted.lines if line.quantity > most]:
         raise Problem(
@@ -26,9 +22,6 @@ async def check_quantities(
             limit=most,
         )
     units = sum(line.quantity for line in wanted.lines)
-    unpaid = await connection.scalar(
-        _UNPAID, {"customer": customer, "lives": UNPAID_LIVES}
-    )
     if unpaid + units > settings.customer_unpaid_units:
         raise Problem(
             "quantity-limit",
@@ -37,13 +30,11 @@ async def check_quantities(
         )
 
 
-_UNPAID = text(
-    """
-    SELECT coalesce(sum(l.qty - l.cancelled), 0) AS units
+UNPAID = """
+    SELECT coalesce(cast(sum(l.qty - l.cancelled) AS int), 0)
     FROM orders o JOIN order_lines l ON l.order_id = o.id
     WHERE o.customer = :customer AND o.status = 'placed'
       AND o.created_at > now() - cast(:lives AS interval)
       AND NOT EXISTS (SELECT FROM payments p WHERE p.order_id = o.id
                       AND p.authorized > p.captured + p.released)
-    """
-)
+"""

@@ -12,7 +12,7 @@ from shared.database.orders.metrics import PLACED
 from shared.database.orders.snapshot import OrderSnapshot, parse_orders
 
 from api.http.auth import Principal, allowed, is_subject
-from api.http.idempotency import Command, Idempotent, StoredResponse
+from api.http.idempotency import Answering, Idempotent, StoredResponse
 from api.http.openapi import keyed, problems, response_headers
 from api.http.paging import page_response
 from api.http.problems import Problem, invalid
@@ -25,7 +25,7 @@ from api.orders.order.acceptance import (
     check_provider_customer,
     check_return_url,
 )
-from api.orders.order.placement import place
+from api.orders.order.placement import new_order, place, read_known
 from api.orders.order.presenter import show_order
 from api.orders.order.quantities import check_quantities
 from api.orders.order.schemas import NewOrder, Order, OrderQuery
@@ -67,19 +67,22 @@ async def place_order(
     customer = _customer(caller, wanted)
     check_provider_customer(caller, wanted.payment, "#/payment/customer")
 
-    async def work(connection: Connection, _: Command) -> StoredResponse:
-        settings = services.settings
+    async def work(
+        connection: Connection, answering: Answering
+    ) -> StoredResponse | None:
+        settings, actor = services.settings, caller.subject
         check_return_url(wanted.payment, settings.shop_origins, "#/payment/return_url")
         check_customers_order(caller, wanted)
-        await check_quantities(connection, settings, wanted, customer)
-        order = await place(
-            *(connection, wanted, customer, caller.subject),
+        known = await read_known(connection, wanted, customer, actor)
+        check_quantities(settings, wanted, known.unpaid)
+        order = new_order(
+            *(wanted, known, customer),
             sets_prices=caller.may("orders:price"),
             tariffs=settings.shipping_tariffs,
         )
-        return _placed(order)
+        return await place(connection, wanted, order, known, actor, _placed, answering)
 
-    placed = await idempotent.transaction(caller, wanted, work)
+    placed = await idempotent.statement(caller, wanted, work)
     location = placed.headers.get("location")
     if placed.status_code != 201 or location is None:
         return placed

@@ -17,6 +17,7 @@ from shared.contracts.orders.models import (
     RefundRef,
     ReleaseHold,
 )
+from shared.contracts.orders.names import WORKER
 from shared.contracts.orders.states import Decision, RefundReason
 
 from worker.orders.hold import changes as holds
@@ -25,7 +26,7 @@ from worker.orders.nudger import Nudger
 from worker.orders.order import cancel, changes
 from worker.orders.order.state import read_state
 from worker.orders.payment.amounts import pending_refunds
-from worker.orders.store import WORKER, Apply, Done, OrderStore
+from worker.orders.store import Apply, Done, OrderStore
 
 
 class OrderActivities(OrderSteps):

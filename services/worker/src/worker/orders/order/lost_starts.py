@@ -12,7 +12,16 @@ from worker.orders.nudger import Nudger
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY_SECONDS = 2.0
+LOOK_EVERY_SECONDS = 3.0
+
+# Placing makes at most two events, and the first thing that a workflow does is to send
+# the authorisation, or to write down why it does not.
+NOT_BEGUN = """
+    o.status = 'placed' AND o.version <= 2 AND NOT EXISTS (
+      SELECT FROM payments p JOIN ledger l ON l.payment_id = p.id
+      WHERE p.order_id = o.id AND l.sent_at IS NOT NULL)
+"""
+"""An order that no workflow has touched."""
 
 
 class LostStarts:
@@ -47,10 +56,10 @@ class LostStarts:
 
 # Younger ones are about to be started by the API itself.
 _NOT_BEGUN = text(
-    """
-    SELECT id FROM orders
-    WHERE status = 'placed' AND version = 1
-      AND created_at > now() - interval '2 minutes'
-      AND created_at < now() - interval '2 seconds'
-    """
+    f"""
+    SELECT o.id FROM orders o
+    WHERE {NOT_BEGUN}
+      AND o.created_at > now() - interval '2 minutes'
+      AND o.created_at < now() - interval '1 second'
+    """  # noqa: S608 - our own condition
 )

@@ -15,6 +15,7 @@ from shared.contracts.orders.models import (
     PaymentRef,
     ShipmentRef,
 )
+from shared.contracts.orders.states import MoneyKind
 from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import OrderSnapshot
 
@@ -27,7 +28,7 @@ from worker.orders.payment import capture as capturing
 from worker.orders.payment import disputes
 from worker.orders.payment import release as releasing
 from worker.orders.payment.attempts import AttemptLimits
-from worker.orders.payment.requests import ProviderRequests
+from worker.orders.payment.requests import ProviderRequests, read_and_send
 from worker.orders.ports import (
     Authorization,
     PaymentProvider,
@@ -67,6 +68,7 @@ class PaymentActivities(PaymentSteps):
         self, order_id: str, payment_id: str | None = None
     ) -> None:
         """Cover the order, or find out how this one payment of it stands."""
+        self._tries.expect()
         begun = await self._begin_to_authorize(order_id, payment_id)
         request = begun.request
         if request is None:
@@ -108,9 +110,11 @@ class PaymentActivities(PaymentSteps):
     async def _begin_to_authorize(
         self, order_id: str, payment_id: str | None
     ) -> authorizing.Begun:
-        order = await self._store.read(order_id)
-        under_way = authorizing.resumed(order, payment_id)
-        if under_way is not None and order.allocated:
+        order, sends = await read_and_send(
+            self._store, order_id, MoneyKind.AUTHORIZE, order_id
+        )
+        under_way = authorizing.resumed(order, payment_id, sent=sends)
+        if under_way and authorizing.was_sent(under_way) and order.allocated:
             return under_way
         return await self._store.change(
             order_id,
@@ -126,6 +130,7 @@ class PaymentActivities(PaymentSteps):
     # ── capturing ───────────────────────────────────────────────────────────────
 
     async def capture(self, ref: ShipmentRef) -> OrderState:
+        self._tries.expect()
         begun = await self._begin_to_capture(ref)
         request = begun.request
         if request is None:
@@ -157,8 +162,10 @@ class PaymentActivities(PaymentSteps):
         return await read_state(self._store, ref.order_id)
 
     async def _begin_to_capture(self, ref: ShipmentRef) -> capturing.Begun:
-        order = await self._store.read(ref.order_id)
-        under_way = capturing.resumed(order, ref.shipment_id)
+        order, sends = await read_and_send(
+            self._store, ref.order_id, MoneyKind.CAPTURE, ref.shipment_id
+        )
+        under_way = capturing.resumed(order, ref.shipment_id, sent=sends)
         if under_way is not None:
             return under_way
         return await self._store.change(

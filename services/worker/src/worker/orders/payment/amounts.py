@@ -5,6 +5,7 @@ from datetime import datetime
 
 from shared.contracts.orders.charging import chargeable
 from shared.contracts.orders.states import HoldReason, MoneyKind, MoneyStatus
+from shared.database.orders.payments import KEY_SPENT
 from shared.database.orders.snapshot import (
     LedgerRow,
     OrderSnapshot,
@@ -13,10 +14,6 @@ from shared.database.orders.snapshot import (
 )
 
 from worker.orders.payment.policy import RENEW_BEFORE
-
-KEY_SPENT = "key-spent"
-"""Why an attempt failed: the provider has stored an error under its key. The money did
-not move, and the next attempt gets a new key."""
 
 
 def capturable(payment: Payment, now: datetime) -> int:

@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 from shared.contracts.orders.states import TOO_MANY_ATTEMPTS
 from shared.database.kernel.unit_of_work import UnitOfWork
+from shared.database.orders.payments import UNSUCCESSFUL
 from shared.database.orders.snapshot import OrderSnapshot
 from sqlalchemy import text
-
-from worker.orders.payment.amounts import KEY_SPENT
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,6 @@ async def too_many(
             "order": order.id,
             "customer": order.customer,
             "cause": TOO_MANY_ATTEMPTS,
-            "key_spent": KEY_SPENT,
         },
     )
     row = made.one()
@@ -39,7 +37,7 @@ async def too_many(
 
 
 _MADE = text(
-    """
+    f"""
     WITH looked AS (
       SELECT coalesce(max(released_at), '-infinity') AS at FROM holds
       WHERE root = :order AND reason = 'payment' AND detail ->> 'cause' = :cause
@@ -49,12 +47,11 @@ _MADE = text(
         JOIN ledger l ON l.payment_id = p.id
       WHERE (o.id = :order OR o.customer = :customer
              AND o.updated_at > now() - interval '1 hour')
-        AND l.kind = 'authorize' AND l.status <> 'succeeded'
-        AND l.failure IS DISTINCT FROM :key_spent
+        AND {UNSUCCESSFUL}
         AND l.created_at > (SELECT at FROM looked)
     )
     SELECT count(*) FILTER (WHERE order_id = :order) AS of_order,
       count(*) FILTER (WHERE created_at > now() - interval '1 hour') AS of_customer
     FROM made
-    """
+    """  # noqa: S608 - our own condition
 )

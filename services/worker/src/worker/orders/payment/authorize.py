@@ -14,6 +14,7 @@ from shared.contracts.orders.states import (
 from shared.database.ids import new_id
 from shared.database.kernel.holds import release_holds
 from shared.database.kernel.unit_of_work import UnitOfWork
+from shared.database.orders.payments import NEVER_SENT, REMEMBERED
 from shared.database.orders.snapshot import LedgerRow, OrderSnapshot, Payment
 from shared.database.orders.tables import Payment as PaymentTable
 from sqlalchemy import text
@@ -60,6 +61,9 @@ async def begin(
     """Resume what is under way, or take the newest untried method, or the saved one;
     else ask the customer. `payment_id` asks about this payment only."""
     under_way = resumed(order, payment_id)
+    if under_way is not None and order.status.final and not was_sent(under_way):
+        await _leave(change, under_way)
+        return Begun()
     if under_way is not None:
         return under_way
     amount = uncovered(order, now)
@@ -87,11 +91,27 @@ async def begin(
     return _begun(order, payment, request)
 
 
-def resumed(order: OrderSnapshot, payment_id: str | None = None) -> Begun | None:
+def resumed(
+    order: OrderSnapshot, payment_id: str | None = None, *, sent: bool = False
+) -> Begun | None:
     """The authorisation that is under way, of `payment_id` only if that is given."""
     payment = _under_way(order, payment_id)
     row = payment and payment.pending(MoneyKind.AUTHORIZE)
-    return _begun(order, payment, resume(payment, row)) if payment and row else None
+    if not payment or not row:
+        return None
+    return _begun(order, payment, resume(payment, row, sent=sent))
+
+
+def was_sent(begun: Begun) -> bool:
+    return begun.request is not None and begun.request.sent
+
+
+async def _leave(change: UnitOfWork, begun: Begun) -> None:
+    if begun.request is not None:
+        await ledger.settle(
+            change, begun.request.row_id, MoneyStatus.FAILED, failure=NEVER_SENT
+        )
+        change.event("payment.abandoned", payment_id=begun.request.payment_id)
 
 
 def _begun(order: OrderSnapshot, payment: Payment, request: ProviderRequest) -> Begun:
@@ -112,13 +132,7 @@ async def _remembered(change: UnitOfWork, order: OrderSnapshot) -> str | None:
     return None if found is None else str(found)
 
 
-_REMEMBERED = text(
-    """
-    SELECT p.customer_ref FROM payments p JOIN orders o ON o.id = p.order_id
-    WHERE o.customer = :customer AND p.customer_ref IS NOT NULL
-    ORDER BY p.created_at DESC LIMIT 1
-    """
-)
+_REMEMBERED = text(REMEMBERED)
 
 
 def _under_way(order: OrderSnapshot, payment_id: str | None) -> Payment | None:

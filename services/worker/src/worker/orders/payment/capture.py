@@ -41,12 +41,14 @@ class Begun(Payload):
     captured_before: int = 0
 
 
-def resumed(order: OrderSnapshot, shipment_id: str) -> Begun | None:
+def resumed(
+    order: OrderSnapshot, shipment_id: str, *, sent: bool = False
+) -> Begun | None:
     """The capture of this parcel that is under way."""
     for payment in order.payments:
         row = payment.pending(MoneyKind.CAPTURE)
         if row is not None and row.ref == shipment_id:
-            return _begun(payment, resume(payment, row))
+            return _begun(payment, resume(payment, row, sent=sent))
     return None
 
 

@@ -6,15 +6,21 @@ from functools import partial
 from typing import TypeVar
 
 from shared.contracts.base import Payload
+from shared.contracts.errors import NotFound
 from shared.contracts.orders.states import MoneyKind, MoneyStatus
 from shared.database.kernel.unit_of_work import UnitOfWork
-from shared.database.orders.snapshot import LedgerRow, OrderSnapshot, Payment
+from shared.database.orders.payments import KEY_SPENT
+from shared.database.orders.snapshot import (
+    OF_SUBJECT,
+    LedgerRow,
+    OrderSnapshot,
+    Payment,
+)
 from sqlalchemy import text
 from temporalio import activity
 
 from worker.orders.hold.changes import ask_about_provider
 from worker.orders.payment import ledger
-from worker.orders.payment.amounts import KEY_SPENT
 from worker.orders.ports import KeySpent, Refused, Unavailable
 from worker.orders.store import Done, OrderStore, utc_now
 
@@ -41,15 +47,16 @@ class ProviderRequest(Payload):
     provider_ref: str | None = None
 
 
-def resume(payment: Payment, row: LedgerRow) -> ProviderRequest:
-    """A row that was opened before, perhaps by a step that was lost on its way."""
+def resume(payment: Payment, row: LedgerRow, *, sent: bool = False) -> ProviderRequest:
+    """A row that was opened before, perhaps by a step that was lost on its way. `sent`:
+    whoever asks has just noted that they send it."""
     return ProviderRequest(
         row_id=row.id,
         payment_id=payment.id,
         amount=row.amount,
         since=row.created_at,
         repeat=row.sent_at is not None,
-        sent=row.sent_at is not None,
+        sent=sent or row.sent_at is not None,
         provider_ref=row.provider_ref,
     )
 
@@ -109,6 +116,34 @@ async def tell_of_silence(
     return Done()
 
 
+async def read_and_send(
+    store: OrderStore, order_id: str, kind: MoneyKind, ref: str
+) -> tuple[OrderSnapshot, bool]:
+    """The order, and whether it is the caller who sends its request for `ref`: it was
+    opened and not sent by anybody yet, and counts as sent from now on. Of an order that
+    is over nothing is sent any more."""
+    async with store.reads.connect() as connection:
+        found = await connection.execute(
+            _SEND, {"order_id": order_id, "subject": order_id, "kind": kind, "ref": ref}
+        )
+    row = found.first()
+    if row is None or row.snapshot is None:
+        raise NotFound(f"order {order_id}")
+    return OrderSnapshot.model_validate_json(row.snapshot), row.sent
+
+
+_SEND = text(
+    f"""
+    WITH sent AS (
+      UPDATE ledger l SET sent_at = now()
+      FROM payments p JOIN orders o ON o.id = p.order_id
+      WHERE o.id = :order_id AND o.status IN ('placed', 'confirmed')
+        AND l.payment_id = p.id AND l.kind = :kind AND l.ref = :ref
+        AND l.status = 'pending' AND l.sent_at IS NULL
+      RETURNING l.id)
+    SELECT ({OF_SUBJECT}) AS snapshot, EXISTS (SELECT FROM sent) AS sent
+    """  # noqa: S608 - our own words
+)
 _SENT = text("UPDATE ledger SET sent_at = now() WHERE id = :id AND sent_at IS NULL")
 
 

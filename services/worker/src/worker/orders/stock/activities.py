@@ -7,11 +7,12 @@ from shared.contracts.orders.states import Decision, HoldReason
 from shared.database.kernel.holds import release_holds
 from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import OrderSnapshot
+from shared.database.orders.stock import COVERED, WAITS_FOR_STOCK
 from sqlalchemy import text
 from temporalio import activity
 
 from worker.orders.nudger import Nudger
-from worker.orders.stock.changes import COVERED, WAITS_FOR_STOCK, reserve_missing
+from worker.orders.stock.changes import reserve_missing
 from worker.orders.store import OrderStore
 
 BATCH = 50

@@ -9,7 +9,9 @@ from collections.abc import Iterable, Mapping
 
 from shared.contracts.orders.states import OrderStatus
 from shared.database.kernel.unit_of_work import UnitOfWork
+from shared.database.orders import stock
 from shared.database.orders.snapshot import Line, OrderSnapshot
+from shared.database.orders.stock import Free, allocate
 from shared.database.orders.tables import (
     OrderLine,
     Reservation,
@@ -18,36 +20,7 @@ from shared.database.orders.tables import (
 )
 from sqlalchemy import text
 
-Free = dict[tuple[str, str], int]
-
-
-# An order that waits for stock has a hold, or may be sent in parts.
-WAITS_FOR_STOCK = """
-    o.status IN ('placed', 'confirmed') AND (o.ship_partial OR EXISTS (
-      SELECT FROM holds h WHERE h.subject = o.id AND h.reason = 'stock'
-        AND h.released_at IS NULL))
-"""
-COVERED = """
-    EXISTS (SELECT FROM payments p WHERE p.order_id = o.id
-            AND p.authorized > p.captured + p.released)
-"""
-# It had its stock, and did not pay in time (`unpaid.py`).
-LAPSED = f"""
-    o.status = 'placed' AND NOT {COVERED} AND EXISTS (
-      SELECT FROM events e WHERE e.subject = o.id AND e.type = 'stock.released')
-"""
-CLAIMED = text(
-    f"""
-    SELECT l.sku, sum(l.qty - l.cancelled - l.reserved - l.shipped) AS units
-    FROM order_lines l JOIN orders o ON o.id = l.order_id
-    WHERE l.sku = ANY(:skus) AND l.cancelled + l.reserved + l.shipped < l.qty
-      AND o.id <> :order_id AND {WAITS_FOR_STOCK} AND NOT ({LAPSED})
-      AND ((o.created_at, o.id) < (:placed_at, :order_id) AND NOT :covered
-           OR {COVERED} AND (NOT :covered
-                             OR (o.created_at, o.id) < (:placed_at, :order_id)))
-    GROUP BY l.sku
-    """  # noqa: S608 - our own condition
-)
+CLAIMED = text(stock.CLAIMED)
 
 
 def is_covered(order: OrderSnapshot) -> bool:
@@ -91,7 +64,7 @@ async def reserve_missing(change: UnitOfWork, order: OrderSnapshot, key: str) ->
     skus = {line.sku for line in wanted}
     free = await _lock_free_stock(change, skus)
     claimed = await _claimed_before(change, order, skus)
-    taken = list(_allocate(wanted, free, claimed))
+    taken = list(allocate(wanted, free, claimed))
     reserved = sum(units for _, _, units in taken)
     if reserved < order.short and await is_lapsed(change, order):
         return 0  # all or nothing: it would hold a part of it again, and not pay
@@ -132,25 +105,6 @@ async def _claimed_before(
         },
     )
     return {row.sku: row.units for row in rows}
-
-
-def _allocate(
-    lines: Iterable[Line], free: Free, claimed: Mapping[str, int]
-) -> Iterable[tuple[Line, str, int]]:
-    """Fullest location first, so that an order splits as little as it must."""
-    for line in lines:
-        there = sum(units for (sku, _), units in free.items() if sku == line.sku)
-        missing = min(line.short, there - claimed.get(line.sku, 0))
-        places = sorted(
-            (place for place in free if place[0] == line.sku),
-            key=lambda place: (-free[place], place[1]),
-        )
-        for place in places:
-            units = min(missing, free[place])
-            if units > 0:
-                free[place] -= units
-                missing -= units
-                yield line, place[1], units
 
 
 async def _take(

@@ -5,6 +5,7 @@ nothing. Counters of what happened are in `shared.database.orders.metrics`.
 from shared.contracts.orders.holds import HOLDS
 from shared.contracts.orders.states import DisputeStatus, MoneyKind, OrderStatus
 
+from worker.orders.order.lost_starts import NOT_BEGUN
 from worker.runtime.gauges import Gauge
 from worker.runtime.kernel_gauges import kernel_gauges
 
@@ -33,8 +34,8 @@ GAUGES = (
     Gauge(
         "orders_not_started",
         "Orders that were placed two minutes ago and that no workflow has touched.",
-        "SELECT count(*) AS value FROM orders WHERE status = 'placed' AND version = 1"
-        " AND created_at < now() - interval '2 minutes'",
+        f"SELECT count(*) AS value FROM orders o WHERE {NOT_BEGUN}"  # noqa: S608
+        " AND o.created_at < now() - interval '2 minutes'",
     ),
     Gauge(
         "orders_shipments_open",

@@ -3,10 +3,11 @@ partial indexes over what is open, except the one about money still held."""
 
 from datetime import timedelta
 
+from shared.database.orders.stock import WAITS_FOR_STOCK
 from sqlalchemy import text
 
+from worker.orders.order.lost_starts import NOT_BEGUN
 from worker.orders.shipment.policy import SCAN_DUE
-from worker.orders.stock.changes import WAITS_FOR_STOCK
 
 GRACE = timedelta(minutes=1)
 
@@ -89,19 +90,21 @@ UNSENT = text(
     """
     SELECT DISTINCT p.order_id FROM ledger l JOIN payments p ON p.id = l.payment_id
     LEFT JOIN refunds r ON r.id = l.ref
-    WHERE l.status = 'pending' AND l.sent_at IS NULL
+    WHERE l.status = 'pending' AND l.sent_at IS NULL AND l.kind <> 'authorize'
       AND l.created_at < now() - cast(:grace AS interval)
       AND (r.id IS NULL OR r.reason = 'cancellation')
       AND NOT EXISTS (SELECT FROM holds h WHERE h.released_at IS NULL
                       AND h.subject IN (p.order_id, l.ref))
     """
 )
-"""Opened with a command whose workflow never went on to send it."""
+"""Opened with a command whose workflow never went on to send it. An authorisation is
+opened with its order, and is the first thing that a workflow sends: one that is not
+sent has no workflow (`OPEN_ORDERS`), or one that no worker has come to."""
 
 UNHEARD_ORDERS = text(
     f"""
     SELECT o.id FROM orders o JOIN (
-      SELECT id FROM orders WHERE status = 'placed' AND version > 1
+      SELECT o.id FROM orders o WHERE o.status = 'placed' AND NOT ({NOT_BEGUN})
       UNION
       SELECT id FROM orders
       WHERE status IN ('placed', 'confirmed') AND cancel_wanted IS NOT NULL
