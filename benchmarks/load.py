@@ -54,12 +54,13 @@ class Caller:
 
     def _order(self) -> Json:
         price = self._product["price"]
+        customer = f"load-{uuid.uuid4()}"
         return {
-            "customer_id": f"load-{uuid.uuid4()}",
+            "customer_id": customer,
             "currency": price["currency"],
             "lines": [{"sku": self._product["sku"], "quantity": 1}],
             "shipping": {"method": "standard"},
-            "contact": {"name": "Ada Example", "email": "ada@example.com"},
+            "contact": {"name": "Ada Example", "email": f"{customer}@example.com"},
             "ship_to": ADDRESS,
             "payment": {"method": self._method},
         }

@@ -68,13 +68,14 @@ class Shop:
     async def place(self, *skus: str, quantity: int = 1) -> str:
         """An order of one product a line, by somebody new; returns its id."""
         lines = skus or (sku(1),)
+        customer = f"customer-{uuid.uuid4()}"
         order = {
-            "customer_id": f"customer-{uuid.uuid4()}",
+            "customer_id": customer,
             "currency": "EUR",
             "lines": [{"sku": name, "quantity": quantity} for name in lines],
             "shipping": {"method": "standard", "amount": _eur(SHIPPING)},
             "expected_total": _eur(SHIPPING + len(lines) * quantity * PRICE),
-            "contact": {"name": "Ada Example", "email": "ada@example.com"},
+            "contact": {"name": "Ada Example", "email": f"{customer}@example.com"},
             "ship_to": ADDRESS,
             "payment": {"method": "pm_card_visa_multicapture"},
         }

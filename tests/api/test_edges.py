@@ -162,7 +162,6 @@ IMPOSSIBLE = (
         "/v1/shipments/{}/label",
         "/v1/returns/{}",
         "/v1/refunds/{}",
-        "/v1/products/{}",
         "/problems/{}",
     ],
 )

@@ -59,9 +59,15 @@ async def test_a_product_needs_a_plausible_price(shop: Shop) -> None:
 
 
 async def test_an_unknown_product_is_not_found(shop: Shop) -> None:
-    for sku in ("NOTHING", "%00", "a b", "x" * 65):
+    for sku in ("NOTHING", "a b"):
         answer = await shop.client.get(f"/v1/products/{sku}")
         assert (answer.status_code, code(answer)) == (404, "not-found")
+
+
+async def test_what_is_no_sku_is_told_so(shop: Shop) -> None:
+    for sku in ("%00", "x" * 65):
+        answer = await shop.client.get(f"/v1/products/{sku}")
+        assert (answer.status_code, code(answer)) == (422, "validation")
 
 
 async def test_goods_that_arrive_are_on_hand(shop: Shop) -> None:

@@ -92,16 +92,6 @@ async def test_a_domain_is_kept_as_mail_servers_write_it(shop: Shop) -> None:
     assert (kept["email"], kept["locale"]) == ("ada@xn--exmple-cua.de", "de-DE")
 
 
-async def test_what_only_the_system_decides_is_not_offered(shop: Shop) -> None:
-    path = f"/v1/holds/hld_{'0' * 26}/release"
-    for decision in ("settled", "maybe"):
-        body = {"decision": decision, "note": "x"}
-        answer = await shop.client.post(path, json=body, headers=key())
-        (error,) = answer.json()["errors"]
-        assert "'approve'" in error["detail"]
-        assert "settled" not in error["detail"]
-
-
 async def test_a_packed_body_is_told_to_come_unpacked(shop: Shop) -> None:
     sent = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
     packed = gzip.compress(b"{}")

@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 import pytest
+from shared.contracts.orders.names import order_workflow_id
 from shared.contracts.orders.states import OrderStatus
 from shared.database.engine import Engine
 from shared.platform.encryption import ENCODING, data_converter
@@ -27,12 +28,9 @@ GIVEN = key_ring(K1, K2, active="k1")
 AFTER = key_ring(K1, K2, active="k2")
 IN_THE_CLEAR = {
     ("marker_recorded_event_attributes", "details", "data", "payloads"),
-    *(
-        (f"{event}_event_attributes", "search_attributes", "indexed_fields", "OrderId")
-        for event in (
-            "workflow_execution_started",
-            "start_child_workflow_execution_initiated",
-        )
+    (
+        "workflow_execution_started_event_attributes",
+        *("search_attributes", "indexed_fields", "OrderId"),
     ),
 }
 """What the server and the SDK's core have to read: ids, and the names of steps."""
@@ -83,6 +81,8 @@ async def test_an_order_survives_the_change_of_keys(
     found = [found for event in history.events for found in payloads_of(event)]
     sealed = [p for _, p in found if p.metadata["encoding"] == ENCODING]
     assert {p.metadata["encryption-key-id"] for p in sealed} == {b"k1", b"k2"}
+    written_for = {p.metadata["encryption-workflow-id"] for p in sealed}
+    assert written_for == {order_workflow_id(order_id).encode()}
     clear = {place for place, p in found if p.metadata["encoding"] != ENCODING}
     assert clear == IN_THE_CLEAR
     # The way later code replays what began before it.
@@ -92,6 +92,19 @@ async def test_an_order_survives_the_change_of_keys(
         workflow_runner=sandbox(),
     )
     await replayer.replay_workflow(history)
+
+
+async def test_strict_readers_believe_what_was_written_for_the_order_alone(
+    open_shop: OpenShop, server: Temporal
+) -> None:
+    strict = GIVEN.model_copy(update={"temporal_payload_strict": True})
+    async with (
+        open_shop(server.seen_with(strict), **strict.model_dump()) as shop,
+        server.worker(strict),
+    ):
+        order_id = await shop.confirmed(TEA=1)
+        await shop.delivered(order_id)
+        assert (await shop.ended(order_id)).status is OrderStatus.COMPLETED
 
 
 async def test_a_worker_without_the_key_does_not_lose_the_order(
@@ -115,11 +128,12 @@ async def test_a_refusal_is_understood_though_it_is_encrypted(
             await shop.cancel(order_id)
     assert refusal.value.problem["detail"]
     history = await shop.workflow(order_id).fetch_history()
-    (failure,) = (
-        e.workflow_execution_update_completed_event_attributes.outcome.failure
+    outcomes = (
+        e.workflow_execution_update_completed_event_attributes.outcome
         for e in history.events
         if e.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED
     )
+    (failure,) = (one.failure for one in outcomes if one.HasField("failure"))
     assert failure.message == "Encoded failure"
     assert failure.encoded_attributes.metadata["encoding"] == ENCODING
 

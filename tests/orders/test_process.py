@@ -1,5 +1,7 @@
 """What an operator is told about an order that does not move."""
 
+import asyncio
+
 from shared.contracts.orders.names import order_workflow_id
 from shared.contracts.orders.states import HoldReason, ShipmentStatus
 
@@ -47,16 +49,27 @@ async def test_a_back_order_names_what_is_missing(shop: Shop) -> None:
 
 
 async def test_a_dead_provider_is_seen_with_its_attempts_and_error(shop: Shop) -> None:
-    await shop.payments.strike("error", "/v1/payment_intents", count=2)
-    with shop.payments.gate("POST /v1/payment_intents$") as provider:
-        await shop.stock(TEA=1)
-        order_id = await shop.place(TEA=1)
-        await provider.reached.wait()
-        process = await shop.get(f"/v1/orders/{order_id}/process")
+    await shop.payments.strike("down", "/v1/payment_intents")
+    await shop.stock(TEA=1)
+    order_id = await shop.place(TEA=1)
+    process = await until_tried_again(shop, order_id)
     (pending,) = process["pending_activities"]
-    assert pending["type"] == "authorize"
-    assert pending["workflow_id"] == order_workflow_id(order_id)
+    assert (pending["type"], pending["workflow_id"]) == (
+        "authorize",
+        order_workflow_id(order_id),
+    )
+    assert pending["last_error"]
     assert process["running"]
+
+
+async def until_tried_again(shop: Shop, order_id: str) -> Json:
+    """Temporal announces no attempt to anybody."""
+    async with asyncio.timeout(30):
+        while True:
+            process = await shop.get(f"/v1/orders/{order_id}/process")
+            if any(one["attempt"] > 1 for one in process["pending_activities"]):
+                return process
+            await asyncio.sleep(0.1)
 
 
 async def test_a_terminated_workflow_is_seen(shop: Shop) -> None:

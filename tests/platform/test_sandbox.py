@@ -11,16 +11,10 @@ from pkgutil import walk_packages
 import pytest
 import shared.contracts
 import worker.orders
-from pydantic import SecretStr
-from shared.platform.encryption import data_converter
-from shared.platform.settings import PayloadSettings
-from temporalio.converter import WorkflowSerializationContext
 from temporalio.worker.workflow_sandbox import SandboxRestrictions
 from temporalio.worker.workflow_sandbox._importer import Importer
 from temporalio.worker.workflow_sandbox._restrictions import RestrictionContext
 from worker.runtime.sandbox import sandbox
-
-from tests.support.keys import K1
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,12 +45,6 @@ def test_contracts_and_policies_pass_and_nothing_else() -> None:
         *POLICIES,
     }
     assert "worker.orders.order.policy" in added
-
-
-def test_the_serialization_context_that_is_not_asked_for_would_change_nothing() -> None:
-    converter = data_converter(PayloadSettings(temporal_payload_keys=SecretStr(K1)))
-    context = WorkflowSerializationContext(namespace="orders", workflow_id="ord_1")
-    assert converter.with_context(context) is converter
 
 
 def test_a_workflow_stays_inside() -> None:

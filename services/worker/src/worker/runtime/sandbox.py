@@ -1,7 +1,10 @@
 """What a workflow may see from inside the sandbox."""
 
 from pathlib import Path
+from typing import Any
 
+from temporalio.api.enums.v1 import CommandType
+from temporalio.converter import SerializationContext, WorkflowSerializationContext
 from temporalio.worker import WorkflowInstance, WorkflowInstanceDetails
 from temporalio.worker.workflow_sandbox import (
     SandboxedWorkflowRunner,
@@ -34,6 +37,22 @@ class _Sandbox(SandboxedWorkflowRunner):
     def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
         instance = super().create_instance(det)
         # Asked for every payload, by code that is compiled and run inside: a fourteenth
-        # of the worker's Python time. Nothing in our converter looks at a context.
-        instance.get_serialization_context = lambda command_info: None  # type: ignore[method-assign]
+        # of the worker's Python time. Our codec looks at the workflow's id alone, and
+        # only what is for another workflow has another one.
+        own = WorkflowSerializationContext(
+            namespace=det.info.namespace, workflow_id=det.info.workflow_id
+        )
+        asked = instance.get_serialization_context
+
+        def context_of(command: Any) -> SerializationContext | None:
+            elsewhere = command is not None and command.command_type in _ELSEWHERE
+            return asked(command) if elsewhere else own
+
+        instance.get_serialization_context = context_of  # type: ignore[method-assign,assignment]
         return instance
+
+
+_ELSEWHERE = {
+    CommandType.COMMAND_TYPE_START_CHILD_WORKFLOW_EXECUTION,
+    CommandType.COMMAND_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION,
+}
