@@ -1,10 +1,14 @@
 """What shops and people really write, and what they are told about what is refused."""
 
 import gzip
+import json
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
 import pytest
+from api.__main__ import openapi_document
+from api.http.forms import FORMS
 from shared.database.engine import Engine
 from sqlalchemy import text
 
@@ -68,6 +72,22 @@ async def test_nobody_has_to_read_a_pattern(
     assert error["detail"].startswith(says)
 
 
+def test_every_pattern_of_the_contract_is_told_in_words() -> None:
+    assert set(_patterns(json.loads(openapi_document()))) <= FORMS.keys()
+
+
+def _patterns(schema: object) -> Iterator[str]:
+    match schema:
+        case dict():
+            if isinstance(schema.get("pattern"), str):
+                yield schema["pattern"]
+            for part in schema.values():
+                yield from _patterns(part)
+        case list():
+            for part in schema:
+                yield from _patterns(part)
+
+
 @pytest.mark.parametrize(
     "email",
     [
@@ -90,6 +110,11 @@ async def test_a_domain_is_kept_as_mail_servers_write_it(shop: Shop) -> None:
     order = await shop.order(contact=contact)
     kept = await shop.get(f"/v1/orders/{order['id']}/contact")
     assert (kept["email"], kept["locale"]) == ("ada@xn--exmple-cua.de", "de-DE")
+
+
+def test_what_only_the_system_decides_is_not_offered() -> None:
+    release = json.loads(openapi_document())["components"]["schemas"]["Release"]
+    assert "settled" not in release["properties"]["decision"]["enum"]
 
 
 async def test_a_packed_body_is_told_to_come_unpacked(shop: Shop) -> None:

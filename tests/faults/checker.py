@@ -167,6 +167,20 @@ def _amounts(rows: Rows) -> Counter[int]:
     return Counter(row["amount"] for row in rows)
 
 
+def no_goods_leave_before_their_money_is_booked(e: Evidence) -> Iterator[str]:
+    rows = {row["id"]: row for row in e["ledger"] if row["kind"] == "capture"}
+    for shipment in e["shipments"]:
+        if shipment["shipped_at"] is None or not shipment["amount"]:
+            continue  # it is here, or was paid for together with another
+        row = rows.get(shipment["capture_id"])
+        booked = row and (row["status"], row["amount"]) == (
+            "succeeded",
+            shipment["amount"],
+        )
+        if row is None or not booked or row["settled_at"] > shipment["shipped_at"]:
+            yield f"{shipment['id']} left, and what was booked for it is {row}"
+
+
 def no_step_is_left_without_an_end_or_a_hold(e: Evidence) -> Iterator[str]:
     """What the provider was asked is settled, is on its way there, or a person's. The
     customer is such a person, who may confirm a first card after a second one was
@@ -287,6 +301,7 @@ RULES: tuple[Callable[[Evidence], Iterator[str]], ...] = (
     nothing_is_charged_twice,
     nothing_is_refunded_twice,
     what_is_booked_for_a_parcel_was_taken,
+    no_goods_leave_before_their_money_is_booked,
     no_step_is_left_without_an_end_or_a_hold,
     every_label_is_a_parcels,
     stock_equals_its_movements,

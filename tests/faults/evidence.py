@@ -28,13 +28,14 @@ TABLES = {
     " JOIN shipment_lines p ON p.shipment_id = s.id"
     " JOIN order_lines l ON l.order_id = p.order_id AND l.line = p.line"
     " WHERE s.shipped_at IS NOT NULL",
-    "shipments": "SELECT id, order_id, status, label_ref, tracking FROM shipments",
+    "shipments": "SELECT id, order_id, status, label_ref, tracking, amount,"
+    " shipped_at, capture_id FROM shipments",
     "returns": "SELECT id, order_id, status, label_ref FROM returns",
     "payments": "SELECT id, order_id, provider_ref, authorized, capturing, captured,"
     " released, refunding, refunded, next_action IS NOT NULL AS asks_customer"
     " FROM payments",
-    "ledger": "SELECT id, payment_id, kind, amount, status, ref, provider_ref"
-    " FROM ledger",
+    "ledger": "SELECT id, payment_id, kind, amount, status, ref, provider_ref,"
+    " settled_at FROM ledger",
     "holds": "SELECT subject, root, reason FROM holds WHERE released_at IS NULL",
     "movements": "SELECT sku, on_hand, reserved, reason FROM stock_movements",
     "stock": "SELECT sku, location, on_hand, reserved FROM stock",

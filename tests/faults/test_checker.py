@@ -39,7 +39,7 @@ def evidence() -> Evidence:
         "asks_customer": True,
         **dict.fromkeys(SUMS, 0),
     }
-    ledger = {"payment_id": "pay_1", "status": "succeeded"}
+    ledger = {"payment_id": "pay_1", "status": "succeeded", "settled_at": 1}
     tables: Tables = {name: [] for name in TABLES} | {
         "orders": [
             {
@@ -58,13 +58,38 @@ def evidence() -> Evidence:
         "lines": [{"order_id": "ord_1", "line": 1, "sku": "TEA", "reserved": 0}],
         "parcels": [{"sku": "TEA", "qty": 2}],
         "shipments": [
-            {"id": "shp_1", "status": "delivered", "label_ref": "lbl_1"},
+            {
+                "id": "shp_1",
+                "status": "delivered",
+                "label_ref": "lbl_1",
+                "amount": 1000,
+                "capture_id": "led_2",
+                "shipped_at": 2,
+            },
         ],
         "payments": [payment, unconfirmed],
         "ledger": [
-            {"kind": "authorize", "amount": 1000, "provider_ref": "pi_1", **ledger},
-            {"kind": "capture", "amount": 1000, "provider_ref": "pi_1", **ledger},
-            {"kind": "refund", "amount": 200, "provider_ref": "re_1", **ledger},
+            {
+                "id": "led_1",
+                "kind": "authorize",
+                "amount": 1000,
+                "provider_ref": "pi_1",
+                **ledger,
+            },
+            {
+                "id": "led_2",
+                "kind": "capture",
+                "amount": 1000,
+                "provider_ref": "pi_1",
+                **ledger,
+            },
+            {
+                "id": "led_3",
+                "kind": "refund",
+                "amount": 200,
+                "provider_ref": "re_1",
+                **ledger,
+            },
             {
                 "kind": "authorize",
                 "amount": 500,
@@ -146,6 +171,9 @@ TAMPERED: dict[str, Callable[[Any], Any]] = {
     "what_is_booked_for_a_parcel_was_taken": lambda e: e.charges[0]["captures"][
         0
     ].update(amount=999),
+    "no_goods_leave_before_their_money_is_booked": lambda e: e.tables["ledger"][
+        1
+    ].update(settled_at=3),
     "no_step_is_left_without_an_end_or_a_hold": lambda e: e.tables["ledger"][1].update(
         status="pending", provider_ref=None
     ),
@@ -183,6 +211,9 @@ MORE: dict[str, Callable[[Any], Any]] = {
     "a refund that nobody asked for": lambda e: e.tables["ledger"].pop(2),
     "an authorisation that nobody hears of": lambda e: e.tables["payments"][1].update(
         asks_customer=False
+    ),
+    "a parcel that left for another sum": lambda e: e.tables["shipments"][0].update(
+        amount=999
     ),
     "a parcel without its label": lambda e: e.labels.clear(),
     "a parcel that left without its goods": lambda e: e.tables["parcels"].clear(),

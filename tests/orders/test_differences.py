@@ -9,6 +9,7 @@ from worker.orders.adapters.stripe import StripePayments
 from worker.orders.upkeep.reconcile import ReconcileActivities
 
 from tests.orders.test_reconcile import books, reconcile  # noqa: F401 - a fixture
+from tests.support.returns import arrived, receive, send_back
 from tests.support.shop import Refused, Shop, has_parcel
 
 
@@ -79,6 +80,25 @@ async def test_a_refund_by_hand_settles_the_refund_that_is_owed(
     await shop.decide(order_id, HoldReason.REFUND, "book", by="finance")
     after = await shop.ended(order_id)
     assert [refund.status for refund in after.refunds] == ["succeeded"]
+    assert (await reconcile(books)).found == 0
+
+
+async def test_a_refund_by_hand_settles_what_is_owed_for_a_return(
+    shop: Shop,
+    provider: StripePayments,
+    books: ReconcileActivities,  # noqa: F811
+) -> None:
+    order_id = await arrived(shop, TEA=1)
+    order = await shop.order(order_id)
+    ref = order.payments[0].provider_ref or ""
+    await provider.refund(ref, order.total, refund_id="", key="by-hand")
+    asked = await send_back(shop, order_id, {1: 1})
+    await receive(shop, asked["id"], {1: 1})
+    hold = await shop.held(order_id, HoldReason.REFUND)
+    await shop.decide(order_id, HoldReason.REFUND, "book", by="finance")
+    after = await shop.until(order_id, lambda order: not order.holds)
+    assert after.refund(hold.subject).status == "succeeded"
+    assert (after.refunded, after.refundable) == (order.total, 0)
     assert (await reconcile(books)).found == 0
 
 

@@ -20,7 +20,7 @@ class CliSettings(BaseSettings):
         env_prefix="ORDERS_", env_ignore_empty=True, frozen=True
     )
 
-    api_url: str = Field("http://127.0.0.1:8000", pattern="^https?://")
+    api_url: str = "http://127.0.0.1:8000"
     token: SecretStr | None = None
     """An OIDC access token. Without one the API must let callers say who they are."""
     user: str | None = None
@@ -37,6 +37,8 @@ class CliSettings(BaseSettings):
             httpx2.URL(url)
         except httpx2.InvalidURL as error:
             raise ValueError(str(error)) from None
+        if not url.startswith(("https://", "http://")):
+            raise ValueError("must begin with https:// or http://")
         return url
 
     @field_validator("token")

@@ -3,14 +3,18 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 
+from api.http.forms import written_as
 from api.http.schemas import View
 
 EVENT_TYPE = r"^(\*|[a-z_]+\.(\*|[a-z_]+))$"
 """`order.placed`, `order.*` or `*`."""
 LATEST = "latest"
-EventPattern = Annotated[str, StringConstraints(pattern=EVENT_TYPE, max_length=100)]
+EventPattern = Annotated[
+    str,
+    written_as(EVENT_TYPE, "the type of an event, order.* or *", max_length=100),
+]
 
 
 class FeedEvent(View):
