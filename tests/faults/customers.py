@@ -31,8 +31,11 @@ PLAIN = Wish(
 
 
 def an_order() -> Json:
+    """Of somebody new: an address gets no more than some mails an hour."""
+    customer = f"customer-{uuid.uuid4()}"
     return order_of(0, PLAIN) | {
-        "customer_id": f"customer-{uuid.uuid4()}",
+        "customer_id": customer,
+        "contact": {"name": "Ada Example", "email": f"{customer}@example.com"},
         "external_ref": str(uuid.uuid4()),
     }
 
