@@ -72,15 +72,14 @@ class Nudger:
         )
 
     async def revive_refund(self, reason: str, ref: RefundRef) -> None:
-        """A cancellation's refund is run by its order; any other stands alone."""
-        if reason == RefundReason.CANCELLATION:
+        if RefundReason(reason).run_by_order:
             await self.start_order(ref.order_id)
         else:
             await self.start_refund(ref)
         await self.whoever_refunds(reason, ref)
 
     async def whoever_refunds(self, reason: str, ref: RefundRef) -> None:
-        if reason == RefundReason.CANCELLATION:
+        if RefundReason(reason).run_by_order:
             await self.order(ref.order_id)
         else:
             await self.refund(ref.refund_id)

@@ -70,6 +70,12 @@ class RefundReason(StrEnum):
     GOODWILL = "goodwill"
     PRICE = "price"
 
+    @property
+    def run_by_order(self) -> bool:
+        """Whether its order's workflow carries the refund out. Any other may begin
+        after the order has ended, and has a workflow of its own."""
+        return self is RefundReason.CANCELLATION
+
 
 class MoneyStatus(StrEnum):
     """Of a ledger row and of a refund: `pending` until the provider has answered."""

@@ -16,6 +16,7 @@ from shared.contracts.orders.states import (
     MoneyKind,
     MoneyStatus,
     OrderStatus,
+    RefundReason,
     ReturnStatus,
     ShipmentStatus,
 )
@@ -218,7 +219,7 @@ class Hold(Row):
 class Refund(Row):
     id: str
     return_id: str | None
-    reason: str
+    reason: RefundReason
     amount: int
     shipping: int
     goodwill: int

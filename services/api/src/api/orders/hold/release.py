@@ -2,7 +2,7 @@
 
 from shared.contracts.orders import models, workflows
 from shared.contracts.orders.names import SubjectKind, kind_of
-from shared.contracts.orders.states import Decision, RefundReason
+from shared.contracts.orders.states import Decision
 
 from api.http.services import Services
 from api.kernel.hold.queries import Hold
@@ -44,10 +44,9 @@ async def release(services: Services, hold: Hold, decided: Decided) -> None:
 async def _release_refund(
     services: Services, hold: Hold, command: models.ReleaseHold
 ) -> None:
-    """A cancellation's refund belongs to its order's workflow."""
     order = await queries.order(services, hold.root)
     sender = commands(services)
-    if order.refund(hold.subject).reason == RefundReason.CANCELLATION:
+    if order.refund(hold.subject).reason.run_by_order:
         await sender.order(workflows.Order.release_hold, command, is_over)
     else:
         await sender.refund(hold.subject, workflows.Refund.release_hold, command)

@@ -1,6 +1,6 @@
 """From a refund as it is stored to a refund as it is shown."""
 
-from shared.contracts.orders.states import HoldReason, RefundReason
+from shared.contracts.orders.states import HoldReason
 from shared.database.orders.snapshot import Hold, OrderSnapshot
 
 from api.http.schemas import Money
@@ -15,7 +15,7 @@ def show_refund(order: OrderSnapshot, refund_id: str) -> shown.Refund:
         order_id=order.id,
         return_id=refund.return_id,
         status=refund.status,
-        reason=RefundReason(refund.reason),
+        reason=refund.reason,
         amount=Money(amount=refund.amount, currency=order.currency),
         shipping=Money(amount=refund.shipping, currency=order.currency),
         tax=(

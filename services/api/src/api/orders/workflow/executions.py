@@ -50,7 +50,7 @@ def beside(order: OrderSnapshot) -> Iterator[Beside]:
         if row.status is MoneyStatus.PENDING
     }
     for refund in order.refunds:
-        alone = refund.reason != "cancellation" and refund.return_id not in open_returns
+        alone = not refund.reason.run_by_order and refund.return_id not in open_returns
         if refund.id in owed and alone:
             yield Beside(
                 Refund.run,

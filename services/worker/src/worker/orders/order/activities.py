@@ -18,7 +18,7 @@ from shared.contracts.orders.models import (
     ReleaseHold,
 )
 from shared.contracts.orders.names import WORKER
-from shared.contracts.orders.states import Decision, RefundReason
+from shared.contracts.orders.states import Decision
 
 from worker.orders.hold import changes as holds
 from worker.orders.hold.screening import Limits
@@ -100,10 +100,9 @@ class OrderActivities(OrderSteps):
         return state
 
     async def _start_refunds(self, order_id: str) -> None:
-        """A refund of lost goods may outlive the order, so it stands alone."""
         order = await self._store.read(order_id)
         for refund in order.refunds:
-            alone = refund.reason != RefundReason.CANCELLATION and not refund.return_id
+            alone = not (refund.reason.run_by_order or refund.return_id)
             if alone and pending_refunds(order, refund.id):
                 await self._nudger.start_refund(
                     RefundRef(order_id=order_id, refund_id=refund.id)

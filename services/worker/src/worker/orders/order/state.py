@@ -4,7 +4,6 @@ from datetime import datetime
 
 from shared.contracts.orders.models import OrderState
 from shared.contracts.orders.names import SubjectKind, kind_of
-from shared.contracts.orders.states import RefundReason
 from shared.database.orders.snapshot import Hold, OrderSnapshot
 
 from worker.orders.hold.state import open_hold
@@ -22,7 +21,7 @@ def order_state(order: OrderSnapshot, now: datetime) -> OrderState:
     refunds = (
         refund_state(order, refund.id)
         for refund in order.refunds
-        if refund.reason == RefundReason.CANCELLATION
+        if refund.reason.run_by_order
     )
     return OrderState(
         order_id=order.id,
