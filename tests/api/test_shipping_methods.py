@@ -108,6 +108,21 @@ async def test_an_order_keeps_what_it_was_promised(shop: Shop) -> None:
     }
 
 
+async def test_who_carries_an_order_depends_on_where_it_goes(shop: Shop) -> None:
+    await shop.sell()
+    done(await put(shop, HOME, ABROAD))
+    order = done(await place(shop, None))
+    path = f"/v1/orders/{order['id']}/contact"
+    moved = await shop.client.patch(
+        path,
+        json={"ship_to": PARIS},
+        headers=as_user("grace", "orders:operate") | {"If-Match": "*"},
+    )
+    assert order["shipping"]["carrier"] is None
+    assert done(moved)["shipping"]["carrier"] == "dpd"
+    assert done(moved)["shipping"]["amount"] == eur(390)
+
+
 async def test_a_method_is_not_offered_in_another_currency(shop: Shop) -> None:
     await shop.sell(prices=[{"price": chf(1500)}])
     done(await put(shop, HOME))

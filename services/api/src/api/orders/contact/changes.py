@@ -30,10 +30,15 @@ class Corrected(BaseModel):
 
 
 async def correct(
-    work: UnitOfWork, if_match: str, wanted: ContactPatch, tariffs: Tariffs | None
+    work: UnitOfWork,
+    if_match: str,
+    wanted: ContactPatch,
+    tariffs: Tariffs,
+    *,
+    same_price: bool,
 ) -> Corrected:
     """Does nothing where it is so already, as after a first try (RFC 9110, 13.1.1).
-    What was decided by the old contact is looked at again. With `tariffs`, shipping
+    What was decided by the old contact is looked at again. With `same_price`, shipping
     must cost the same there."""
     before = await _read(work)
     after = _merged(before, wanted)
@@ -42,8 +47,10 @@ async def correct(
     order = await read_order(work.connection, work.subject)
     _check_open(order, if_match)
     _check_whole(after)
-    if tariffs is not None:
-        await _check_price(work, order, before["ship_to"], after["ship_to"], tariffs)
+    if before["ship_to"]["country"] != after["ship_to"]["country"]:
+        await _send_there(
+            *(work, order, after["ship_to"]["country"], tariffs), same_price=same_price
+        )
     await work.connection.execute(_CORRECT, _columns(order.id, after))
     await work.update(tables.Order, order.id, unscreened=True)
     # Who decides at this moment has seen the old contact: they are asked anew.
@@ -119,22 +126,29 @@ def _check_whole(contact: Stored) -> None:
             ) from None
 
 
-async def _check_price(
+async def _send_there(
     work: UnitOfWork,
     order: OrderSnapshot,
-    before: Stored,
-    after: Stored,
+    country: str,
     tariffs: Tariffs,
+    *,
+    same_price: bool,
 ) -> None:
-    """A customer who moves an order abroad does not take the price from here along.
-    Raises `Refusal`."""
-    if before["country"] == after["country"]:
-        return
+    """Another country may have another carrier. A customer who moves an order abroad
+    does not take the price from here along. Raises `Refusal`."""
     method, goods = order.shipping_method, order.total - order.shipping
     rates = await read_rates(work.connection, tariffs, method)
-    rate = rate_for(rates, method, after["country"], order.currency)
-    if rate is None or rate.cost(goods) != order.shipping:
+    rate = rate_for(rates, method, country, order.currency)
+    if same_price and (rate is None or rate.cost(goods) != order.shipping):
         raise Refusal("price-changed", "Shipping there has another price.")
+    if rate is not None:
+        await work.update(
+            tables.Order,
+            order.id,
+            shipping_name=rate.name,
+            shipping_carrier=rate.carrier,
+            shipping_service=rate.service,
+        )
 
 
 _NO_ADDRESS = {"name": "nobody", "street": "nowhere", "country": "XX"}

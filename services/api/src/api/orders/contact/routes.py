@@ -272,8 +272,6 @@ async def change_contact(
     await queries.require_sight(services, caller, order_id, "orders:operate")
     if if_match is None:
         raise Problem("precondition-required", "Send If-Match with the order's ETag.")
-    operator = caller.may("orders:operate")
-    tariffs = None if operator else services.settings.shipping_tariffs
     await change(
         services.engine,
         tables.Order,
@@ -281,7 +279,10 @@ async def change_contact(
         # A key would have to be made of what is personal, and outlive it.
         key=None,
         actor=caller.subject,
-        apply=lambda work: correct(work, if_match, wanted, tariffs),
+        apply=lambda work: correct(
+            *(work, if_match, wanted, services.settings.shipping_tariffs),
+            same_price=not caller.may("orders:operate"),
+        ),
         result=Corrected,
     )
     order = await queries.order(services, order_id)
