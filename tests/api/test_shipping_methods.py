@@ -103,6 +103,7 @@ async def test_an_order_keeps_what_it_was_promised(shop: Shop) -> None:
         "carrier": "dpd",
         "service": "classic",
         "tax": eur(0),
+        "taxes": [],
         "tax_bp": 0,
         "amount": eur(890),
     }

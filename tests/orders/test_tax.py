@@ -120,6 +120,11 @@ def eur(amount: int) -> dict[str, Any]:
     return {"amount": amount, "currency": "EUR"}
 
 
+def of_rate(tax_bp: int, amount: int, tax: int) -> dict[str, Any]:
+    unnamed = {"tax_bp": tax_bp, "name": None, "rate": None}
+    return unnamed | {"amount": eur(amount), "tax": eur(tax)}
+
+
 async def priced(shop: Shop, sku: str, price: int, tax_bp: int) -> None:
     body = {"name": sku.title(), "price": eur(price), "tax_bp": tax_bp}
     (await shop.http.put(f"/v1/products/{sku}", json=body)).raise_for_status()
@@ -157,13 +162,15 @@ async def test_tax_is_told_by_line_rate_and_refund(shop: Shop) -> None:
     ]
     assert (placed["shipping"]["tax"], placed["shipping"]["tax_bp"]) == (eur(32), 700)
     assert placed["totals"]["taxes"] == [
-        {"tax_bp": 700, "amount": eur(2580 + SHIPPING), "tax": eur(169 + 32)},
-        {"tax_bp": 1900, "amount": eur(990), "tax": eur(158)},
+        of_rate(700, 2580 + SHIPPING, 169 + 32),
+        of_rate(1900, 990, 158),
     ]
     await shop.pack(order_id)
     answer = await shop.cancel(order_id, {2: 1})
     refund = await shop.get(f"/v1/refunds/{answer['refund_id']}")
     assert (refund["amount"], refund["tax"]) == (eur(990), eur(158))
+    mug = {"line": 2, "quantity": 1, "amount": eur(990), "tax": eur(158)}
+    assert (refund["lines"], refund["shipping_tax"]) == ([mug], eur(0))
     assert answer["order"]["refunds"][0]["tax"] == eur(158)
 
 

@@ -28,7 +28,7 @@ shipments.status shipments.tracking_status stock_movements.key stock_movements.r
 """Ids, states, quantities and words of the code's own."""
 
 OF_GOODS = """
-order_lines.discounts
+order_lines.discounts order_lines.taxes orders.shipping_taxes orders.tax_treatment
 order_lines.name order_lines.sku orders.shipping_carrier orders.shipping_method
 orders.shipping_name orders.shipping_service product_prices.sku products.name
 products.sku shipping_methods.carrier shipping_methods.code

@@ -228,7 +228,7 @@ async def books(shop: Shop, order_id: str) -> list[str]:
     statements = (
         "SELECT ledger FROM ledger ORDER BY id",
         "SELECT refunds.amount, refunds.status, refunds.lines::text FROM refunds",
-        "SELECT order_lines FROM order_lines ORDER BY line",
+        "SELECT to_jsonb(l)::text AS line FROM order_lines l ORDER BY line",
         "SELECT key, sku, location, on_hand, reserved, reason, ref, at"
         " FROM stock_movements ORDER BY key",
         "SELECT seq, type, at, data::text FROM events"

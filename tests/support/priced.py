@@ -46,16 +46,38 @@ def _francs(order: Json) -> None:
     order["shipping"]["amount"] = _money(900, "CHF")
 
 
+def _added(order: Json) -> None:
+    """Net prices; no tax of it can be divided evenly."""
+    order["tax_treatment"] = "added"
+    order["discounts"] = [_off("ORDER", 211)]
+    for line in order["lines"]:
+        line["unit_price"] = _money(PRICES[line["sku"]])
+        line["taxes"] = [_tax("STATE", 53), _tax("CITY", 50)]
+    order["shipping"]["taxes"] = [_tax("STATE", 20)]
+
+
+def _exempt(order: Json) -> None:
+    order["tax_treatment"] = "exempt"
+    for line in order["lines"]:
+        line["unit_price"] = _money(PRICES[line["sku"]] * 100 // 119)
+
+
 KINDS: dict[str, Kind] = {
     "plain": _plain,
     "discounted": _discounted,
     "free": _free,
     "francs": _francs,
+    "added": _added,
+    "exempt": _exempt,
 }
 
 
 def _goods(order: Json) -> int:
     return sum(PRICES[line["sku"]] * line["quantity"] for line in order["lines"])
+
+
+def _tax(name: str, amount: int) -> Json:
+    return {"name": name, "amount": _money(amount)}
 
 
 def _off(code: str, amount: int) -> Json:

@@ -12,11 +12,16 @@ from cli.session import session
 
 app = typer.Typer(help="Shipping methods, and what they cost.", no_args_is_help=True)
 
+
+def _percent(tax_bp: int | None) -> str:
+    return "the goods'" if tax_bp is None else f"{tax_bp / 100:g} %"
+
+
 RATES: tuple[Column, ...] = (
     ("countries", lambda rate: rate["countries"] or ["any other"]),
     ("price", lambda rate: shown(rate["price"])),
     ("free from", lambda rate: rate["free_from"] and shown(rate["free_from"])),
-    ("tax", lambda rate: f"{rate['tax_bp'] / 100:g} %"),
+    ("tax", lambda rate: _percent(rate["tax_bp"])),
     ("carrier", field("carrier")),
     ("service", field("service")),
 )
@@ -80,7 +85,10 @@ def put_shipping_method(
         str | None, typer.Option(help="As customers read it.", show_default="as it was")
     ] = None,
     currency: CurrencyOption = "EUR",
-    tax: Annotated[float, typer.Option(min=0, max=100, help="Percent.")] = 0.0,
+    tax: Annotated[
+        float | None,
+        typer.Option(min=0, max=100, help="Percent.", show_default="the goods'"),
+    ] = None,
     free_from: Annotated[
         str | None, typer.Option(help="Goods that cost as much are sent for nothing.")
     ] = None,
@@ -98,7 +106,7 @@ def put_shipping_method(
         raise CliError(f"{code} is new.\n→ Give it a --name")
     kept = [_kept(one) for one in rates if one["price"]["currency"] != currency]
     more = {
-        "tax_bp": round(tax * 100),
+        "tax_bp": None if tax is None else round(tax * 100),
         "free_from": None if free_from is None else money(free_from, currency),
         "carrier": carrier,
         "service": service,

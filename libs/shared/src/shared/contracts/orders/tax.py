@@ -5,10 +5,12 @@ them. A part of either has its share of that, as it has of the price; what is gi
 or taken beyond the price of goods has the share that tax has of the whole order.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
+from typing import TypeVar
 
 from shared.contracts.money import half_up
 
+K = TypeVar("K", bound=Hashable)
 Rate = int | None
 """Hundredths of a percent; `None` is one that an older order has not kept."""
 
@@ -23,9 +25,9 @@ def main_rate(lines: Iterable[tuple[Rate, int]]) -> Rate:
     return max(totals, key=lambda rate: (totals[rate], rate), default=None)
 
 
-def by_rate(parts: Iterable[tuple[Rate, int, int]]) -> Mapping[Rate, tuple[int, int]]:
-    """Gross amounts and their tax, summed by their rate."""
-    sums: dict[Rate, tuple[int, int]] = {}
+def by_rate(parts: Iterable[tuple[K, int, int]]) -> Mapping[K, tuple[int, int]]:
+    """Gross amounts and their tax, summed by their rate, or whatever names a tax."""
+    sums: dict[K, tuple[int, int]] = {}
     for rate, amount, tax in parts:
         before = sums.get(rate, (0, 0))
         sums[rate] = (before[0] + amount, before[1] + tax)

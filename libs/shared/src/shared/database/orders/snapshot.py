@@ -39,6 +39,14 @@ class Discount(Row):
     whole: bool = False
 
 
+class Tax(Row):
+    """A tax as it was given, within the total of what it is for. `rate` in percent."""
+
+    name: str
+    rate: str | None = None
+    amount: int
+
+
 class Line(Row):
     """`total` is what it costs after its `discounts`; `price` is that of a unit before
     them. Parts of it are multiples of `step`."""
@@ -53,6 +61,7 @@ class Line(Row):
     discounts: tuple[Discount, ...] = ()
     step: int = 1
     tax_bp: int | None = None
+    taxes: tuple[Tax, ...] = ()
     cancelled: int
     reserved: int
     captured: int
@@ -224,6 +233,7 @@ class Refund(Row):
     shipping: int
     goodwill: int
     tax: int | None = None
+    shipping_tax: int | None = None
     status: MoneyStatus
     lines: tuple[dict[str, int], ...]
     requested_by: str
@@ -268,6 +278,8 @@ class OrderSnapshot(Row):
     shipping: int
     shipping_tax: int = 0
     shipping_tax_bp: int | None = None
+    shipping_taxes: tuple[Tax, ...] = ()
+    tax_treatment: str = "included"
     shipping_captured: int
     shipping_credited: int
     goodwill: int
@@ -346,6 +358,11 @@ class OrderSnapshot(Row):
     def tax(self) -> int:
         """What is included in `total`."""
         return sum(line.tax for line in self.lines) + self.shipping_tax
+
+    @property
+    def discount(self) -> int:
+        """What was taken off the price of the goods."""
+        return sum(line.discount for line in self.lines)
 
     @property
     def wanted(self) -> int:

@@ -114,7 +114,7 @@ class StockMovement(Base):
 class ShippingMethod(Base):
     """What it costs to send goods by a method to `countries` (none: any that no other
     row of the method names), and nothing for goods of `free_from` or more. `price`
-    includes its tax."""
+    includes its tax; without a `tax_bp` it is taxed as most of the goods."""
 
     __tablename__ = "shipping_methods"
     code: Mapped[str] = mapped_column(primary_key=True)
@@ -122,7 +122,7 @@ class ShippingMethod(Base):
     countries: Mapped[list[str]] = mapped_column(ARRAY(Text), primary_key=True)
     name: Mapped[str]
     price: Mapped[int] = _amount(None)
-    tax_bp: Mapped[int] = _counter()
+    tax_bp: Mapped[int | None] = mapped_column(server_default="0")
     free_from: Mapped[int | None] = mapped_column(BigInteger)
     carrier: Mapped[str | None]
     service: Mapped[str | None]
@@ -163,6 +163,8 @@ class Order(Base):
     shipping: Mapped[int] = _amount()
     shipping_tax: Mapped[int] = _amount()
     shipping_tax_bp: Mapped[int | None]
+    shipping_taxes: Mapped[list[Any]] = mapped_column(server_default="[]")
+    tax_treatment: Mapped[str] = mapped_column(server_default="included")
     shipping_captured: Mapped[int] = _amount()
     shipping_credited: Mapped[int] = _amount()
     goodwill: Mapped[int] = _amount()
@@ -181,6 +183,7 @@ class Order(Base):
         _one_of("status", "placed confirmed completed cancelled", "status"),
         CheckConstraint("(status = 'cancelled') = (reason IS NOT NULL)", name="reason"),
         CheckConstraint("shipping >= 0 AND total >= 0", name="amounts"),
+        _one_of("tax_treatment", "included added exempt", "tax_treatment"),
         CheckConstraint(
             "0 <= shipping_credited AND shipping_credited <= shipping_captured"
             " AND shipping_captured <= shipping",
@@ -244,6 +247,7 @@ class OrderLine(Base):
     discounts: Mapped[list[Any]] = mapped_column(server_default="[]")
     step: Mapped[int] = mapped_column(server_default="1")
     tax_bp: Mapped[int | None]
+    taxes: Mapped[list[Any]] = mapped_column(server_default="[]")
     cancelled: Mapped[int] = _counter()
     reserved: Mapped[int] = _counter()
     captured: Mapped[int] = _counter()
@@ -386,8 +390,9 @@ class Dispute(Base):
 
 
 class Refund(Base):
-    """`lines` is `[{"line", "quantity"}]`; `amount` is the sum of their price, the
-    `shipping` given back and the `goodwill`; older ones have no `tax`."""
+    """`lines` is `[{"line", "quantity", "amount", "tax"}]`; `amount` is the sum of
+    their price, the `shipping` given back and the `goodwill`. Older ones have no `tax`,
+    and no amounts in their lines."""
 
     __tablename__ = "refunds"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -398,6 +403,7 @@ class Refund(Base):
     shipping: Mapped[int] = _amount()
     goodwill: Mapped[int] = _amount()
     tax: Mapped[int | None] = mapped_column(BigInteger)
+    shipping_tax: Mapped[int | None] = mapped_column(BigInteger)
     status: Mapped[str]
     lines: Mapped[list[Any]] = mapped_column(server_default="[]")
     requested_by: Mapped[str]

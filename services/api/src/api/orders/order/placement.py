@@ -158,9 +158,11 @@ def new_order(
         shipping_name=price.shipping.name,
         shipping_carrier=price.shipping.carrier,
         shipping_service=price.shipping.service,
-        shipping=price.shipping.amount,
-        shipping_tax=price.shipping_tax,
-        shipping_tax_bp=price.shipping_tax_bp,
+        shipping=price.shipping.taxed.total,
+        shipping_tax=price.shipping.taxed.tax,
+        shipping_tax_bp=price.shipping.taxed.tax_bp,
+        shipping_taxes=price.shipping.taxed.taxes,
+        tax_treatment=wanted.tax_treatment,
         shipping_captured=0,
         shipping_credited=0,
         goodwill=0,
@@ -284,21 +286,22 @@ _PLACE = text(
     WITH {CLAIMED_KEY}, placed AS (
       INSERT INTO orders (id, number, external_ref, placed_by, customer, status,
         currency, shipping_method, shipping_name, shipping_carrier, shipping_service,
-        shipping, shipping_tax, shipping_tax_bp, total, metadata, version, created_at,
-        updated_at)
+        shipping, shipping_tax, shipping_tax_bp, shipping_taxes, tax_treatment, total,
+        metadata, version, created_at, updated_at)
       OVERRIDING SYSTEM VALUE
       SELECT :order_id, :number, :external_ref, :actor, :customer, 'placed',
         :currency, :shipping_method, :shipping_name, :shipping_carrier,
-        :shipping_service, :shipping, :shipping_tax, :shipping_tax_bp, :total,
+        :shipping_service, :shipping, :shipping_tax, :shipping_tax_bp,
+        cast(:shipping_taxes AS jsonb), :tax_treatment, :total,
         cast(:metadata AS jsonb), :version, :now, :now
       FROM claimed
     ), lines AS (
       INSERT INTO order_lines (order_id, line, sku, name, qty, total, tax, price,
-        discounts, step, tax_bp, reserved)
+        discounts, step, tax_bp, taxes, reserved)
       SELECT :order_id, l.*
       FROM claimed, jsonb_to_recordset(cast(:lines AS jsonb)) AS l (line int, sku text,
         name text, qty int, total bigint, tax bigint, price bigint, discounts jsonb,
-        step int, tax_bp int, reserved int)
+        step int, tax_bp int, taxes jsonb, reserved int)
     ), contact AS (
       INSERT INTO contacts (order_id, name, email, phone, locale, ship_to, bill_to)
       SELECT :order_id, :name, :email, :phone, :locale, cast(:ship_to AS jsonb),
@@ -369,6 +372,8 @@ def _parameters(wanted: NewOrder, order: OrderSnapshot, actor: str) -> dict[str,
         "shipping": order.shipping,
         "shipping_tax": order.shipping_tax,
         "shipping_tax_bp": order.shipping_tax_bp,
+        "shipping_taxes": _json(order.shipping_taxes),
+        "tax_treatment": order.tax_treatment,
         "total": order.total,
         "metadata": json.dumps(order.metadata),
         "version": order.version,

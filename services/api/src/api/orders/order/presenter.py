@@ -1,6 +1,6 @@
 """From an order as it is stored to an order as it is shown."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from shared.contracts.orders.states import HoldReason, MoneyKind, MoneyStatus
@@ -25,6 +25,7 @@ def show_order(order: stored.OrderSnapshot) -> shown.Order:
         fulfillment_status=status.fulfillment_status(order),
         version=order.version,
         currency=order.currency,
+        tax_treatment=order.tax_treatment,
         shipping=shown.OrderShipping(
             method=order.shipping_method,
             name=order.shipping_name,
@@ -33,6 +34,7 @@ def show_order(order: stored.OrderSnapshot) -> shown.Order:
             amount=_money(order.shipping, order.currency),
             tax=_money(order.shipping_tax, order.currency),
             tax_bp=order.shipping_tax_bp,
+            taxes=_taxes(order.shipping_taxes, order.currency),
         ),
         totals=_totals(order),
         lines=[_line(line, order.currency) for line in order.lines],
@@ -78,13 +80,20 @@ def _totals(order: stored.OrderSnapshot) -> shown.Totals:
 
     return shown.Totals(
         goods=money(order.total - order.shipping),
-        discount=money(sum(line.discount for line in order.lines)),
+        discount=money(order.discount),
         shipping=money(order.shipping),
         total=money(order.total),
+        net=money(order.total - order.tax),
         tax=money(order.tax),
         taxes=[
-            shown.TaxOfRate(tax_bp=rate, amount=money(amount), tax=money(tax))
-            for rate, (amount, tax) in _by_rate(order).items()
+            shown.TaxOfRate(
+                tax_bp=tax_bp,
+                name=name,
+                rate=rate,
+                amount=money(amount),
+                tax=money(tax),
+            )
+            for (name, rate, tax_bp), (amount, tax) in _by_rate(order).items()
         ],
         wanted=money(order.wanted),
         to_pay=money(order.to_capture),
@@ -94,10 +103,39 @@ def _totals(order: stored.OrderSnapshot) -> shown.Totals:
     )
 
 
-def _by_rate(order: stored.OrderSnapshot) -> Mapping[Rate, tuple[int, int]]:
-    goods = [(line.tax_bp, line.total, line.tax) for line in order.lines]
-    sent = [(order.shipping_tax_bp, order.shipping, order.shipping_tax)]
-    return by_rate([*goods, *(sent if order.shipping else [])])
+Named = tuple[str | None, str | None, Rate]
+"""A tax by the name and rate that it was given with, or by its rate alone."""
+
+
+def _by_rate(order: stored.OrderSnapshot) -> Mapping[Named, tuple[int, int]]:
+    goods = [(line.taxes, line.tax_bp, line.total, line.tax) for line in order.lines]
+    sent = (
+        *(order.shipping_taxes, order.shipping_tax_bp),
+        *(order.shipping, order.shipping_tax),
+    )
+    return by_rate(
+        part
+        for taxed in [*goods, *([sent] if order.shipping else [])]
+        for part in _named(*taxed)
+    )
+
+
+def _named(
+    taxes: Sequence[stored.Tax], tax_bp: Rate, amount: int, tax: int
+) -> Iterator[tuple[Named, int, int]]:
+    if not taxes:
+        yield (None, None, tax_bp), amount, tax
+    for given in taxes:
+        yield (given.name, given.rate, None), amount, given.amount
+
+
+def _taxes(taxes: Sequence[stored.Tax], currency: str) -> list[shown.OrderTax]:
+    return [
+        shown.OrderTax(
+            name=tax.name, rate=tax.rate, amount=_money(tax.amount, currency)
+        )
+        for tax in taxes
+    ]
 
 
 def _line(line: stored.Line, currency: str) -> shown.OrderLine:
@@ -111,6 +149,7 @@ def _line(line: stored.Line, currency: str) -> shown.OrderLine:
         total=_money(line.total, currency),
         tax=_money(line.tax, currency),
         tax_bp=line.tax_bp,
+        taxes=_taxes(line.taxes, currency),
         cancelled=line.cancelled,
         reserved=line.reserved,
         shipped=line.shipped,

@@ -4,11 +4,12 @@ Whoever has the scope `orders:price` says what they are. For everybody else they
 those of `products` and `shipping_methods`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from shared.contracts.errors import Refusal
-from shared.contracts.money import spread, tax_included
+from shared.contracts.money import spread
 from shared.contracts.orders.charging import charging
 from shared.contracts.orders.tax import main_rate
 from shared.database.orders.snapshot import Discount, Line
@@ -16,8 +17,11 @@ from shared.database.orders.snapshot import Discount, Line
 from api.http.problems import Problem, invalid
 from api.http.schemas import Money
 from api.orders.amounts import check_part
-from api.orders.order.schemas import NewDiscount, NewLine, NewOrder
+from api.orders.order.schemas import NewDiscount, NewLine, NewOrder, NewTax
+from api.orders.order.taxing import Taxed, TaxRules
 from api.orders.shipping_method.rates import Rate, rate_for
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -32,10 +36,7 @@ class Product:
 
 @dataclass(frozen=True)
 class PricedShipping:
-    """`tax_bp` is that of its method."""
-
-    amount: int
-    tax_bp: int | None = None
+    taxed: Taxed
     name: str | None = None
     carrier: str | None = None
     service: str | None = None
@@ -49,19 +50,8 @@ class PricedOrder:
     shipping: PricedShipping
 
     @property
-    def shipping_tax_bp(self) -> int | None:
-        """Sending goods is taxed as its method says, or else as most of the goods."""
-        if self.shipping.tax_bp is not None:
-            return self.shipping.tax_bp
-        return main_rate((line.tax_bp, line.total) for line in self.lines)
-
-    @property
-    def shipping_tax(self) -> int:
-        return tax_included(self.shipping.amount, self.shipping_tax_bp or 0)
-
-    @property
     def total(self) -> int:
-        return sum(line.total for line in self.lines) + self.shipping.amount
+        return sum(line.total for line in self.lines) + self.shipping.taxed.total
 
 
 def priced(
@@ -79,12 +69,14 @@ def priced(
             "unknown-sku", f"Not sold in {wanted.currency}.", skus=unknown[:50]
         )
     _check_amounts(wanted)
+    if wanted.tax_treatment != "included":
+        _check_all_priced(wanted)
     if not trusted:
-        _check_has_no_discounts(wanted)
+        _check_sets_nothing(wanted)
         _check_unit_prices(wanted, products)
-    lines = _lines(wanted, products)
-    goods = sum(line.total for line in lines)
-    return PricedOrder(lines, _shipping(wanted, rates, goods, trusted=trusted))
+    taxes = TaxRules(wanted.tax_treatment, wanted.currency)
+    lines = _lines(wanted, products, taxes)
+    return PricedOrder(lines, _shipping(wanted, rates, lines, taxes, trusted=trusted))
 
 
 def _check_amounts(wanted: NewOrder) -> None:
@@ -94,7 +86,7 @@ def _check_amounts(wanted: NewOrder) -> None:
             raise invalid(
                 f"{pointer}/currency", "currency", "Must be the order's currency"
             )
-        if not pointer.startswith("#/expected"):
+        if "/taxes/" not in pointer and "expected" not in pointer:
             check_part(f"{pointer}/amount", wanted.currency, money.amount)
 
 
@@ -106,27 +98,54 @@ def _amounts(wanted: NewOrder) -> Iterator[tuple[str, Money]]:
     for index, line in enumerate(wanted.lines):
         if line.unit_price is not None:
             yield f"#/lines/{index}/unit_price", line.unit_price
-    for pointer, discount in _discounts(wanted):
-        yield f"{pointer}/amount", discount.amount
+    for pointer, given in _discounts_and_taxes(wanted):
+        yield f"{pointer}/amount", given.amount
 
 
-def _discounts(wanted: NewOrder) -> Iterator[tuple[str, NewDiscount]]:
+def _discounts_and_taxes(
+    wanted: NewOrder,
+) -> Iterator[tuple[str, NewDiscount | NewTax]]:
     for index, line in enumerate(wanted.lines):
-        for number, discount in enumerate(line.discounts):
-            yield f"#/lines/{index}/discounts/{number}", discount
-    for number, discount in enumerate(wanted.discounts):
-        yield f"#/discounts/{number}", discount
+        yield from _numbered(f"#/lines/{index}/discounts", line.discounts)
+        yield from _numbered(f"#/lines/{index}/taxes", line.taxes or ())
+    yield from _numbered("#/discounts", wanted.discounts)
+    yield from _numbered("#/shipping/taxes", wanted.shipping.taxes or ())
 
 
-def _check_has_no_discounts(wanted: NewOrder) -> None:
-    for pointer, _ in _discounts(wanted):
-        raise Problem("insufficient-scope", f"Only who sets prices may give {pointer}.")
+def _numbered(pointer: str, given: Iterable[T]) -> Iterator[tuple[str, T]]:
+    for number, one in enumerate(given):
+        yield f"{pointer}/{number}", one
+
+
+def _check_sets_nothing(wanted: NewOrder) -> None:
+    named = [pointer for pointer, _ in _discounts_and_taxes(wanted)]
+    if wanted.tax_treatment != "included":
+        named.append("#/tax_treatment")
+    if named:
+        raise Problem(
+            "insufficient-scope", f"Only who sets prices may give {named[0]}."
+        )
+
+
+def _check_all_priced(wanted: NewOrder) -> None:
+    """The shop's own prices include their tax."""
+    prices = {
+        f"#/lines/{index}/unit_price": line.unit_price
+        for index, line in enumerate(wanted.lines)
+    } | {"#/shipping/amount": wanted.shipping.amount}
+    for pointer, price in prices.items():
+        if price is None:
+            raise invalid(
+                pointer, "missing", f"Taxes are {wanted.tax_treatment}: give the price"
+            )
 
 
 # ── lines ───────────────────────────────────────────────────────────────────────
 
 
-def _lines(wanted: NewOrder, products: Mapping[str, Product]) -> list[Line]:
+def _lines(
+    wanted: NewOrder, products: Mapping[str, Product], taxes: TaxRules
+) -> list[Line]:
     rule = charging(wanted.currency)
     step = rule.step if rule else 1
     prices = [_price(line, products[line.sku]) for line in wanted.lines]
@@ -136,7 +155,7 @@ def _lines(wanted: NewOrder, products: Mapping[str, Product]) -> list[Line]:
     ]
     shares = _shares(wanted.discounts, totals, step)
     return [
-        _line(number, line, products[line.sku], price, total, of_order, step)
+        _line(number, line, products[line.sku], price, total, of_order, step, taxes)
         for number, (line, price, total, of_order) in enumerate(
             zip(wanted.lines, prices, totals, shares, strict=True), start=1
         )
@@ -197,20 +216,23 @@ def _line(
     own_total: int,
     of_order: Sequence[Discount],
     step: int,
+    taxes: TaxRules,
 ) -> Line:
     own = [_taken(discount, discount.amount.amount) for discount in wanted.discounts]
-    total = own_total - sum(discount.amount for discount in of_order)
+    left = own_total - sum(discount.amount for discount in of_order)
+    taxed = taxes.taxed(f"#/lines/{number - 1}", left, wanted.taxes, product.tax_bp)
     return Line(
         line=number,
         sku=product.sku,
         name=product.name,
         qty=wanted.quantity,
-        total=total,
-        tax=tax_included(total, product.tax_bp),
+        total=taxed.total,
+        tax=taxed.tax,
         price=price,
         discounts=(*own, *of_order),
         step=step,
-        tax_bp=product.tax_bp,
+        tax_bp=taxed.tax_bp,
+        taxes=taxed.taxes,
         **dict.fromkeys(_COUNTERS, 0),
     )
 
@@ -252,25 +274,38 @@ def _check_unit_prices(wanted: NewOrder, products: Mapping[str, Product]) -> Non
 
 
 def _shipping(
-    wanted: NewOrder, rates: Sequence[Rate], goods: int, *, trusted: bool
+    wanted: NewOrder,
+    rates: Sequence[Rate],
+    lines: Sequence[Line],
+    taxes: TaxRules,
+    *,
+    trusted: bool,
 ) -> PricedShipping:
-    method, currency, asked = (
-        wanted.shipping.method,
-        wanted.currency,
-        wanted.shipping.amount,
-    )
-    rate = rate_for(rates, method, wanted.ship_to.country, currency)
-    if trusted and asked is not None:
-        return _promised(asked.amount, rate)
+    asked = wanted.shipping
+    rate = rate_for(rates, asked.method, wanted.ship_to.country, wanted.currency)
+    if trusted and asked.amount is not None:
+        amount = asked.amount.amount
+    else:
+        amount = _rated(wanted, rates, rate, sum(line.total for line in lines))
+    # Sending goods is taxed as its method says, or else as most of them.
+    tax_bp = None if rate is None else rate.tax_bp
+    if tax_bp is None:
+        tax_bp = main_rate((line.tax_bp, line.total) for line in lines)
+    taxed = taxes.taxed("#/shipping", amount, asked.taxes, tax_bp)
+    if rate is None:
+        return PricedShipping(taxed)
+    return PricedShipping(taxed, rate.name, rate.carrier, rate.service)
+
+
+def _rated(
+    wanted: NewOrder, rates: Sequence[Rate], rate: Rate | None, goods: int
+) -> int:
+    """What it costs by the shop's own rates. Raises `Problem`."""
+    currency, asked = wanted.currency, wanted.shipping.amount
     if rate is None:
         elsewhere = any(other.currency != currency for other in rates)
-        raise invalid(
-            "#/shipping/method",
-            "not-offered",
-            f"Not offered to this country in {currency}"
-            if elsewhere
-            else "Not offered to this country",
-        )
+        where = f"to this country in {currency}" if elsewhere else "to this country"
+        raise invalid("#/shipping/method", "not-offered", f"Not offered {where}")
     price = rate.cost(goods)
     if asked is not None and asked.amount != price:
         raise Problem(
@@ -278,13 +313,7 @@ def _shipping(
             "Shipping there has another price.",
             shipping={"amount": price, "currency": currency},
         )
-    return _promised(price, rate)
-
-
-def _promised(amount: int, rate: Rate | None) -> PricedShipping:
-    if rate is None:
-        return PricedShipping(amount)
-    return PricedShipping(amount, rate.tax_bp, rate.name, rate.carrier, rate.service)
+    return price
 
 
 def check_expected(wanted: NewOrder, total: int) -> None:

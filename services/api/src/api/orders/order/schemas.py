@@ -1,5 +1,6 @@
 """Orders over HTTP."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
@@ -87,6 +88,10 @@ PaymentMethod = Annotated[
     ),
 ]
 
+Percent = Annotated[
+    str, written_as(r"^[0-9]{1,3}(\.[0-9]{1,4})?$", "a rate in percent, such as 8.875")
+]
+
 EXAMPLE_ADDRESS: JsonDict = {
     "name": "Ada Example",
     "street": "Example Street 1",
@@ -119,30 +124,42 @@ class NewDiscount(Request):
     amount: Money
 
 
-def _each_code_once(discounts: list[NewDiscount]) -> list[NewDiscount]:
-    codes = [discount.code for discount in discounts]
-    for code in codes:
-        if codes.count(code) > 1:
-            raise ValueError(f"must name {code} only once")
-    return discounts
+class NewTax(Request):
+    """A tax as you worked it out; `name` is a word of yours, such as that of a state.
+    `rate` is in percent."""
+
+    name: Category
+    rate: Percent | None = None
+    amount: Money
+
+
+def _each_once(named: Sequence[NewDiscount | NewTax]) -> Sequence[NewDiscount | NewTax]:
+    names = [one.code if isinstance(one, NewDiscount) else one.name for one in named]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ValueError(f"must name {twice} only once")
+    return named
 
 
 Discounts = Annotated[
     list[NewDiscount],
     Field(default_factory=list, max_length=20),
-    AfterValidator(_each_code_once),
+    AfterValidator(_each_once),
 ]
+Taxes = Annotated[list[NewTax], Field(max_length=20), AfterValidator(_each_once)]
+TaxTreatment = Literal["included", "added", "exempt"]
 
 
 class NewLine(Request):
     """`unit_price` is what the buyer was shown; it must be the current price, unless
     the caller sets prices (`orders:price`). Only such a caller gives `discounts`, which
-    are taken off the price of all units together."""
+    are taken off the price of all units together, and `taxes`, which are those of all
+    units after all discounts."""
 
     sku: Sku
     quantity: Quantity
     unit_price: Money | None = None
     discounts: Discounts
+    taxes: Taxes | None = None
 
 
 class Shipping(Request):
@@ -151,6 +168,7 @@ class Shipping(Request):
 
     method: Word
     amount: Money | None = None
+    taxes: Taxes | None = None
 
 
 class NewContact(Request):
@@ -176,11 +194,17 @@ class NewOrder(Request):
     """A customer's own token needs no `customer_id`; a service must give one. With an
     `expected_total` the order is placed for that sum or not at all. `discounts` are
     those of all goods together (`orders:price`); they are spread over the lines. An
-    order that costs nothing needs no `payment`."""
+    order that costs nothing needs no `payment`.
+
+    `tax_treatment`: prices have taxes `included`, as they have where nothing else is
+    said; or they are net, and the given taxes are `added`; or the customer is `exempt`,
+    and pays the prices as they are given. Of such orders every price is given.
+    """
 
     customer_id: Subject | None = None
     external_ref: Reference | None = None
     currency: Currency
+    tax_treatment: TaxTreatment = "included"
     lines: Many[NewLine]
     shipping: Shipping
     discounts: Discounts
@@ -240,24 +264,37 @@ FulfillmentStatus = Literal[
 ]
 
 
+class OrderTax(View):
+    """A tax as it was given with the order; `rate` in percent."""
+
+    name: str
+    rate: str | None
+    amount: Money
+
+
 class TaxOfRate(View):
     """The gross `amount` of what is taxed at a rate, and the `tax` in it. An older
-    order has not kept its rates."""
+    order has not kept its rates. A tax that was given with the order has its `name` and
+    `rate` (in percent); what has several is told with each."""
 
     tax_bp: int | None
+    name: str | None
+    rate: str | None
     amount: Money
     tax: Money
 
 
 class Totals(View):
     """`total` is goods and shipping as they were ordered; `tax` is contained in it, and
-    `taxes` tells it by rate. `goods` are those after their `discount`. `wanted` is the
-    price of what is not cancelled, `to_pay` what is left to be taken of it."""
+    `taxes` tells it by rate; `net` is what is left of it. `goods` are those after their
+    `discount`. `wanted` is the price of what is not cancelled, `to_pay` what is left to
+    be taken of it."""
 
     goods: Money
     discount: Money
     shipping: Money
     total: Money
+    net: Money
     tax: Money
     taxes: list[TaxOfRate]
     wanted: Money
@@ -278,6 +315,7 @@ class OrderShipping(View):
     amount: Money
     tax: Money
     tax_bp: int | None
+    taxes: list[OrderTax]
 
 
 class OrderDiscount(View):
@@ -302,6 +340,7 @@ class OrderLine(View):
     total: Money
     tax: Money
     tax_bp: int | None
+    taxes: list[OrderTax]
     cancelled: int
     reserved: int
     shipped: int
@@ -364,6 +403,7 @@ class Order(View):
     fulfillment_status: FulfillmentStatus
     version: int
     currency: str
+    tax_treatment: TaxTreatment
     shipping: OrderShipping
     totals: Totals
     lines: list[OrderLine]

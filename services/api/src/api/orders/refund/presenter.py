@@ -4,11 +4,16 @@ from shared.contracts.orders.states import HoldReason
 from shared.database.orders.snapshot import Hold, OrderSnapshot
 
 from api.http.schemas import Money
-from api.orders.order.schemas import LineUnits, OrderHold
+from api.orders.order.schemas import OrderHold
 from api.orders.refund import schemas as shown
 
 
 def show_refund(order: OrderSnapshot, refund_id: str) -> shown.Refund:
+    def money(amount: int | None) -> Money | None:
+        if amount is None:
+            return None
+        return Money(amount=amount, currency=order.currency)
+
     refund = order.refund(refund_id)
     return shown.Refund(
         id=refund.id,
@@ -18,12 +23,17 @@ def show_refund(order: OrderSnapshot, refund_id: str) -> shown.Refund:
         reason=refund.reason,
         amount=Money(amount=refund.amount, currency=order.currency),
         shipping=Money(amount=refund.shipping, currency=order.currency),
-        tax=(
-            None
-            if refund.tax is None
-            else Money(amount=refund.tax, currency=order.currency)
-        ),
-        lines=[LineUnits(**item) for item in refund.lines],
+        shipping_tax=money(refund.shipping_tax),
+        tax=money(refund.tax),
+        lines=[
+            shown.RefundLine(
+                line=item["line"],
+                quantity=item["quantity"],
+                amount=money(item.get("amount")),
+                tax=money(item.get("tax")),
+            )
+            for item in refund.lines
+        ],
         hold=show_hold(order.hold(HoldReason.REFUND, refund_id)),
         created_at=refund.created_at,
     )

@@ -44,6 +44,13 @@ class NewRefund(Request):
     )
 
 
+class RefundLine(LineUnits):
+    """Older refunds do not tell the `amount` of their lines, and the `tax` in it."""
+
+    amount: Money | None
+    tax: Money | None
+
+
 class Refund(View):
     """`amount` includes `shipping`, and `tax`, which older refunds do not tell. `hold`:
     a second person decides, because the refund is large or the provider refused it."""
@@ -55,7 +62,8 @@ class Refund(View):
     reason: RefundReason
     amount: Money
     shipping: Money
+    shipping_tax: Money | None
     tax: Money | None
-    lines: list[LineUnits]
+    lines: list[RefundLine]
     hold: OrderHold | None
     created_at: datetime

@@ -11,8 +11,8 @@ Tariffs = Mapping[tuple[str, str, str], int]
 @dataclass(frozen=True)
 class Rate:
     """Minor units. Without `countries` it counts for all that no other rate of its
-    method names. `price` includes its tax;
-    without a rate of its own that is the goods'."""
+    method names. `price` includes its tax; without a rate of its own that is the
+    goods'."""
 
     code: str
     currency: str

@@ -19,12 +19,13 @@ from api.http.schemas import (
 
 class NewRate(Request):
     """Without `countries` it counts for all that no other rate names. `price` includes
-    the tax of `tax_bp` hundredths of a percent; goods of `free_from` or more are sent
-    for nothing. `carrier` and `service` go with the order to its parcels."""
+    the tax of `tax_bp` hundredths of a percent, or else of the rate of most of the
+    goods; goods of `free_from` or more are sent for nothing. `carrier` and `service` go
+    with the order to its parcels."""
 
     countries: Annotated[list[Country], Field(default_factory=list, max_length=250)]
     price: Money
-    tax_bp: Annotated[int, Field(ge=0, le=10_000)] = 0
+    tax_bp: Annotated[int, Field(ge=0, le=10_000)] | None = None
     free_from: Money | None = None
     carrier: Word | None = None
     service: Word | None = None

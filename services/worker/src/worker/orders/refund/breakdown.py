@@ -87,16 +87,19 @@ def owed(
 def tax_of(order: OrderSnapshot, due: RefundBreakdown) -> int:
     """The tax within what is due, of an order as it was before. Of refunds that credit
     all of an order it sums to the order's."""
-    goods = sum(order.line(n).tax_to_credit(units) for n, units in due.lines.items())
-    shipping = (
-        share(order.shipping_tax, order.shipping, order.shipping_credited, due.shipping)
-        if due.shipping
-        else 0
-    )
     return (
-        goods
-        + shipping
+        sum(order.line(n).tax_to_credit(units) for n, units in due.lines.items())
+        + shipping_tax_of(order, due)
         + of_goodwill(due.goodwill, order.goodwill, order.tax, order.total)
+    )
+
+
+def shipping_tax_of(order: OrderSnapshot, due: RefundBreakdown) -> int:
+    """The tax within the shipping that is due."""
+    if not due.shipping:
+        return 0
+    return share(
+        order.shipping_tax, order.shipping, order.shipping_credited, due.shipping
     )
 
 

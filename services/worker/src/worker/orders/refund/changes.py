@@ -14,6 +14,7 @@ from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import (
     Hold,
     LedgerRow,
+    Line,
     OrderSnapshot,
     Payment,
 )
@@ -23,7 +24,12 @@ from shared.database.orders.tables import Refund as RefundTable
 from worker.orders.hold.effects import decides
 from worker.orders.payment import ledger
 from worker.orders.payment.amounts import pending_refunds
-from worker.orders.refund.breakdown import RefundBreakdown, tax_of, undone
+from worker.orders.refund.breakdown import (
+    RefundBreakdown,
+    shipping_tax_of,
+    tax_of,
+    undone,
+)
 from worker.orders.stock.changes import add_to_line
 
 
@@ -53,9 +59,10 @@ async def request(
             "shipping": due.shipping,
             "goodwill": due.goodwill,
             "tax": tax_of(order, due),
+            "shipping_tax": shipping_tax_of(order, due),
             "status": MoneyStatus.PENDING,
             "lines": [
-                {"line": number, "quantity": units}
+                _credited(order.line(number), units)
                 for number, units in due.lines.items()
             ],
             "requested_by": change.actor,
@@ -66,6 +73,15 @@ async def request(
         "refund.requested", refund_id=refund_id, amount=due.amount, reason=reason
     )
     return refund_id
+
+
+def _credited(line: Line, units: int) -> dict[str, int]:
+    return {
+        "line": line.line,
+        "quantity": units,
+        "amount": line.price_to_credit(units),
+        "tax": line.tax_to_credit(units),
+    }
 
 
 async def _set_aside(
