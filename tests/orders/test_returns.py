@@ -88,7 +88,23 @@ async def test_a_unit_comes_back_once(shop: Shop) -> None:
 
 
 async def test_what_is_sold_for_good_does_not_come_back(shop: Shop) -> None:
+    await shop.stock(TEA=1, MUG=1)
+    await shop.fetch("UPDATE products SET returnable = sku = 'TEA'")
+    order_id = await arrived(shop, TEA=1, MUG=1)
+    # What becomes of a product changes nothing that was bought.
+    await shop.fetch("UPDATE products SET returnable = sku = 'MUG'")
+    with pytest.raises(Refused) as refused:
+        await send_back(shop, order_id, {1: 1, 2: 1})
+    assert refused.value.code == "not-returnable"
+    assert refused.value.problem["lines"] == [2]
+    await send_back(shop, order_id, {1: 1})
+
+
+async def test_of_an_older_order_the_product_says_whether_it_comes_back(
+    shop: Shop,
+) -> None:
     order_id = await arrived(shop, TEA=1)
+    await shop.fetch("UPDATE order_lines SET returnable = NULL")
     await shop.fetch("UPDATE products SET returnable = false")
     with pytest.raises(Refused) as refused:
         await send_back(shop, order_id, {1: 1})

@@ -62,6 +62,7 @@ class Line(Row):
     step: int = 1
     tax_bp: int | None = None
     taxes: tuple[Tax, ...] = ()
+    returnable: bool | None = None
     cancelled: int
     reserved: int
     captured: int

@@ -248,6 +248,8 @@ class OrderLine(Base):
     step: Mapped[int] = mapped_column(server_default="1")
     tax_bp: Mapped[int | None]
     taxes: Mapped[list[Any]] = mapped_column(server_default="[]")
+    # Of an older line the product says it.
+    returnable: Mapped[bool | None]
     cancelled: Mapped[int] = _counter()
     reserved: Mapped[int] = _counter()
     captured: Mapped[int] = _counter()

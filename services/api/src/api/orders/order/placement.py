@@ -261,7 +261,7 @@ _KNOWN = text(
          AND coalesce(placed_by, '') = :actor AND status <> 'cancelled') AS taken_by,
       (SELECT coalesce(json_agg(p), '[]') FROM (
          SELECT p.sku, p.name, coalesce(c.price, p.price) AS price,
-           coalesce(c.tax_bp, p.tax_bp) AS tax_bp
+           coalesce(c.tax_bp, p.tax_bp) AS tax_bp, p.returnable
          FROM products p
            LEFT JOIN product_prices c ON c.sku = p.sku AND c.currency = :currency
              AND c.currency <> p.currency
@@ -297,11 +297,11 @@ _PLACE = text(
       FROM claimed
     ), lines AS (
       INSERT INTO order_lines (order_id, line, sku, name, qty, total, tax, price,
-        discounts, step, tax_bp, taxes, reserved)
+        discounts, step, tax_bp, taxes, returnable, reserved)
       SELECT :order_id, l.*
       FROM claimed, jsonb_to_recordset(cast(:lines AS jsonb)) AS l (line int, sku text,
         name text, qty int, total bigint, tax bigint, price bigint, discounts jsonb,
-        step int, tax_bp int, taxes jsonb, reserved int)
+        step int, tax_bp int, taxes jsonb, returnable boolean, reserved int)
     ), contact AS (
       INSERT INTO contacts (order_id, name, email, phone, locale, ship_to, bill_to)
       SELECT :order_id, :name, :email, :phone, :locale, cast(:ship_to AS jsonb),

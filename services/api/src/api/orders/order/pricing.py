@@ -32,6 +32,7 @@ class Product:
     name: str
     price: int
     tax_bp: int
+    returnable: bool
 
 
 @dataclass(frozen=True)
@@ -233,6 +234,7 @@ def _line(
         step=step,
         tax_bp=taxed.tax_bp,
         taxes=taxed.taxes,
+        returnable=product.returnable,
         **dict.fromkeys(_COUNTERS, 0),
     )
 

@@ -100,11 +100,15 @@ async def _check(
 async def _not_returnable(
     change: UnitOfWork, order: OrderSnapshot, wanted: Mapping[int, int]
 ) -> list[int]:
-    skus = await change.connection.scalars(
-        _FINAL_SALE, {"skus": [order.line(number).sku for number in wanted]}
-    )
-    found = set(skus)
-    return [number for number in wanted if order.line(number).sku in found]
+    """What was sold for good, as it was said when it was bought."""
+    lines = [order.line(number) for number in wanted]
+    unsaid = [line.sku for line in lines if line.returnable is None]
+    found = set[str]()
+    if unsaid:
+        found.update(await change.connection.scalars(_FINAL_SALE, {"skus": unsaid}))
+    return [
+        line.line for line in lines if line.returnable is False or line.sku in found
+    ]
 
 
 _FINAL_SALE = text("SELECT sku FROM products WHERE sku = ANY(:skus) AND NOT returnable")
