@@ -24,6 +24,11 @@ def templates(ending: str) -> set[str]:
     return {file.stem for file in TEMPLATES.glob(f"*.{ending}")} - PARTS
 
 
+A_LINE = {
+    **{"line": 1, "sku": "TEA", "name": "Tea", "qty": 2, "total": 2580, "tax": 0},
+    **dict.fromkeys(("cancelled", "reserved", "captured", "shipped", "voided"), 0),
+    **dict.fromkeys(("returned", "credited"), 0),
+}
 CUSTOMER_HOLDS = (HoldReason.PAYMENT, HoldReason.ADDRESS, HoldReason.STOCK)
 """What a customer can end."""
 
@@ -173,6 +178,35 @@ def test_a_name_is_no_markup() -> None:
     rendered = render("order.placed", context, locale="en", currency="EUR")
     assert "<b>Ada" in rendered.text
     assert "&lt;b&gt;Ada" in rendered.html
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"lines": [{**A_LINE, "discounts": [{"code": "X", "amount": 500}]}]}, "5.00"),
+        ({"lines": [{**A_LINE, "tax": 206}]}, "Taxes of €2.06 are included"),
+    ],
+)
+def test_a_customer_reads_what_they_save_and_what_is_tax(
+    changed: dict[str, Any], said: str
+) -> None:
+    order = OrderSnapshot.model_validate(AN_ORDER | changed)
+    for context, expected in (
+        (a_context() | {"order": order}, True),
+        (a_context(), False),
+    ):
+        rendered = render("order.placed", context, locale="en", currency="EUR")
+        assert (said in rendered.text) is expected
+        assert (said in rendered.html) is expected
+
+
+def test_nobody_pays_for_what_costs_nothing() -> None:
+    free = AN_ORDER | {"total": 0, "shipping": 0, "shipping_captured": 0}
+    context = a_context() | {"order": OrderSnapshot.model_validate(free)}
+    rendered = render("order.confirmed", context, locale="en", currency="EUR")
+    for text in (rendered.text, rendered.html):
+        assert "It costs you nothing" in text
+        assert "You pay" not in text
 
 
 # ── an order with something of everything ───────────────────────────────────────────

@@ -413,7 +413,12 @@ def _moves(order: OrderSnapshot) -> list[dict[str, object]]:
 
 
 def _events(order: OrderSnapshot, actor: str) -> list[dict[str, object]]:
-    about: dict[str, object] = {"total": order.total, "currency": order.currency}
+    about: dict[str, object] = {
+        "total": order.total,
+        "discount": order.discount,
+        "tax": order.tax,
+        "currency": order.currency,
+    }
     events: list[dict[str, object]] = [
         {"seq": 1, "type": "order.placed", "actor": actor, "data": about}
     ]
