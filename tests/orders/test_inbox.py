@@ -8,6 +8,7 @@ import pytest
 from shared.contracts.orders.states import HoldReason, MoneyStatus, OrderStatus
 from shared.database.rows import Row
 from worker.orders.registration import orders_process
+from worker.runtime.backlog import Outcome
 from worker.runtime.inbox import InboxRunner
 from worker.runtime.registry import InboxEvent
 
@@ -156,13 +157,14 @@ async def test_a_row_that_breaks_leaves_the_others_to_their_end(
     begun, ended = asyncio.Event(), []
 
     class Runner(InboxRunner):
-        async def work_off(self, row: Row) -> None:
+        async def work_off(self, row: Row) -> Outcome:
             if row.event_id == "breaks":
                 await begun.wait()
                 raise LookupError
             begun.set()
             await asyncio.sleep(0.01)
             ended.append(row.event_id)
+            return await super().work_off(row)
 
     async def handle(event: InboxEvent) -> bool:
         return True

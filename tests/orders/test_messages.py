@@ -391,13 +391,14 @@ async def test_old_news_is_not_sent(
     assert ("failed", "too late") in [(r.status, r.error) for r in rows]
 
 
+@pytest.mark.usefixtures("postbox")
 async def test_what_was_sent_is_forgotten_after_ninety_days(
-    closed_shop: Shop, post: Post, postbox: Postbox, engine: Engine
+    closed_shop: Shop, post: Post, engine: Engine
 ) -> None:
     shop = closed_shop
-    await shop.place(TEA=1)
+    order_id = await shop.place(TEA=1)
     async with post():
-        await postbox.until(1)
+        await shop.held(order_id, HoldReason.STOCK)
         await nothing_left_open(shop)
     await shop.fetch("UPDATE messages SET created_at = now() - interval '91 d'")
     retention = RetentionActivities(OrderStore(engine), timedelta(days=730))

@@ -1,7 +1,6 @@
 """Order fulfilment as the worker sees it: everything concrete is built here."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from shared.contracts.orders.names import CARRIERS, ORDERS, PAYMENTS
@@ -28,7 +27,7 @@ from worker.orders.order import decisions  # noqa: F401 - registers its effects
 from worker.orders.order.activities import OrderActivities
 from worker.orders.order.lost_starts import LostStarts
 from worker.orders.order.payments import PaymentActivities
-from worker.orders.order.state import read_state
+from worker.orders.order.state import state_now
 from worker.orders.order.workflow import OrderWorkflow
 from worker.orders.payment.attempts import AttemptLimits
 from worker.orders.ports import Carrier
@@ -111,10 +110,9 @@ def orders_process(
         of_order=settings.payment_attempts_per_order,
         of_customer=settings.payment_attempts_per_customer,
     )
-    look = partial(read_state, store)
     payments = PaymentActivities(store, provider, limits, attempts, tries["payments"])
     refunds = RefundPaymentActivities(store, provider, tries["payments"])
-    labels = CarrierActivities(store, carrier, tries["carrier"], look)
+    labels = CarrierActivities(store, carrier, tries["carrier"], state_now)
     webhooks = OrderWebhooks(store, payments, refunds, carrier, nudger)
 
     async def close() -> None:
@@ -126,7 +124,7 @@ def orders_process(
     # In PostgreSQL, and what a workflow may try before it goes into a provider's queue.
     here: Sequence[Steps] = (
         OrderActivities(store, limits, nudger, settings.refund_limit),
-        ShipmentActivities(store, look),
+        ShipmentActivities(store, state_now),
         RefundActivities(store, settings.refund_limit),
         ReturnActivities(store, ReturnLimits(settings.approval_limit_return)),
         StockActivities(store, nudger),

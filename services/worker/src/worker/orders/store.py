@@ -24,8 +24,8 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-Look = Callable[[str], Awaitable[OrderState]]
-"""Reads an order as its workflow sees it; the layers below get it from above."""
+Show = Callable[[OrderSnapshot], OrderState]
+"""An order as its workflow sees it; the layers below get it from above."""
 Apply = Callable[..., Awaitable[Done]]
 """Of a `UnitOfWork` and the `OrderSnapshot` that it changes."""
 
@@ -39,6 +39,25 @@ class OrderStore:
         async with self.reads.connect() as connection:
             return await read_order(connection, order_id)
 
+    async def change_and_read(
+        self,
+        order_id: str,
+        apply: Apply,
+        *,
+        key: str | None = None,
+        actor: str = WORKER,
+    ) -> OrderSnapshot:
+        """Apply a change that has no answer, once for `order_id` and `key`. Returns the
+        order as it is then. Safe to repeat."""
+        seen: OrderSnapshot | None = None
+
+        async def see(work: UnitOfWork) -> None:
+            nonlocal seen
+            seen = await read_order(work.connection, order_id)
+
+        await self.change(order_id, apply, Done, key=key, actor=actor, afterwards=see)
+        return seen or await self.read(order_id)
+
     async def change(
         self,
         order_id: str,
@@ -47,6 +66,7 @@ class OrderStore:
         *,
         key: str | None = None,
         actor: str = WORKER,
+        afterwards: Callable[[UnitOfWork], Awaitable[None]] | None = None,
     ) -> R:
         """Apply a change once for `order_id` and `key`. Safe to repeat."""
 
@@ -65,4 +85,5 @@ class OrderStore:
             apply=with_order,
             result=result,
             snapshot=OF_SUBJECT,
+            afterwards=afterwards,
         )

@@ -146,7 +146,8 @@ async def _move(
     """What arrives may be the last that the order waited for."""
     moved = await tracking.move(change, order, shipment_id=shipment_id, now=now)
     if moved.wakes and now.status == DELIVERED:
-        await complete(change, await read_order(change.connection, order.id))
+        arrived = tracking.arrived(order, shipment_id)
+        await complete(change, arrived or await read_order(change.connection, order.id))
     return moved
 
 

@@ -1,18 +1,21 @@
 """Works off the rows of a table that is a backlog: webhooks, messages.
 
-Such a table has `due_at` and `attempts`. NOTIFY wakes its runners at once; a slow poll
-finds what is due later, and what a lost notification was about.
+Such a table has `due_at` and `attempts`. What is due together is claimed by one
+statement, which also settles what was worked off before. NOTIFY wakes its runners at
+once; a slow poll finds what is due later, and what a lost notification was about.
 """
 
 import asyncio
+import json
 import logging
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from shared.database.engine import Engine
 from shared.database.listen import Listener
-from shared.database.rows import Row
+from shared.database.rows import Row, Rows
 from sqlalchemy import TextClause, text
 
 log = logging.getLogger(__name__)
@@ -20,6 +23,9 @@ log = logging.getLogger(__name__)
 BATCH = 20
 LOOK_EVERY_SECONDS = 10.0
 LONGEST_PAUSE = timedelta(hours=1)
+
+Outcome = Mapping[str, Any]
+"""How a row ended, by column: those that name it, and those that `settle` writes."""
 
 
 class Backlog(ABC):
@@ -31,6 +37,10 @@ class Backlog(ABC):
     """The columns that name a row."""
     open: ClassVar[str]
     """The condition under which a row waits. `:kinds` are those that are handled."""
+    outcome: ClassVar[str]
+    """The columns, with their types, of how a row ended."""
+    settle: ClassVar[str]
+    """The statement that writes down what is in `done`, of which `outcome` tells."""
     columns: ClassVar[str]
     """What is needed of a row to work on it."""
     first_pause: ClassVar[timedelta]
@@ -43,56 +53,93 @@ class Backlog(ABC):
         self._engine = engine
         self._listener = listener
         self._kinds = kinds
-        self._claim = self._claiming()
+        self._settle_and_claim = self._settling_and_claiming()
 
     async def run(self) -> None:
         """Runs until cancelled; what was claimed then is tried again later."""
         with self._listener.subscribe(self.channel) as wake:
             while True:
                 try:
-                    # Working one off may open the way for the next of its subject.
-                    while await self.work_off_batch():
-                        pass
+                    rows = await self._next()
+                    # How they ended is written down with the next claim: to work one
+                    # off may open the way for the next of its subject.
+                    while rows:
+                        rows = await self._next(await self._work(rows))
                 except Exception:
                     log.exception("%s cannot be worked off right now", self.table)
                 await wake.wait(LOOK_EVERY_SECONDS)
 
     async def work_off_batch(self) -> int:
         """Returns how many rows were claimed."""
+        rows = await self._next()
+        if rows:
+            await self._next(await self._work(rows), most=0)
+        return len(rows)
+
+    async def _work(self, rows: Rows) -> list[Outcome]:
+        """How the rows ended. One that breaks must not leave the others at work with
+        nobody who waits; and what is done when this is cancelled is written down."""
+        working = [asyncio.create_task(self.work_off(row)) for row in rows]
+        try:
+            await asyncio.wait(working)
+        except asyncio.CancelledError:
+            for task in working:
+                task.cancel()
+            await asyncio.gather(*working, return_exceptions=True)
+            await asyncio.shield(self._next(_ended(working), most=0))
+            raise
+        broken = [e for task in working if (e := task.exception()) is not None]
+        if broken:
+            await self._next(_ended(working), most=0)
+            raise broken[0]
+        return _ended(working)
+
+    async def _next(
+        self, outcomes: Sequence[Outcome] = (), *, most: int = BATCH
+    ) -> Rows:
+        """Settle what was worked off, and claim what is due by now, `most` rows."""
+        if not outcomes and not self._kinds:
+            return Rows()
         async with self._engine.connect() as connection:
-            rows = await connection.execute(
-                self._claim,
+            return await connection.execute(
+                self._settle_and_claim,
                 {
-                    "batch": BATCH,
+                    "outcomes": json.dumps(list(outcomes)),
+                    "batch": most,
                     "kinds": list(self._kinds),
                     "first": self.first_pause,
                     "longest": LONGEST_PAUSE,
                 },
             )
-        # One that breaks must not leave the others at work with nobody who waits.
-        outcomes = await asyncio.gather(
-            *(self.work_off(row) for row in rows), return_exceptions=True
-        )
-        for outcome in outcomes:
-            if isinstance(outcome, BaseException):
-                raise outcome
-        return len(rows)
 
     @abstractmethod
-    async def work_off(self, row: Row) -> None:
-        """Do it and note how it ended; a row that stays open is claimed again."""
+    async def work_off(self, row: Row) -> Outcome:
+        """Do it and say how it ended; a row that stays open is claimed again."""
 
-    def _claiming(self) -> TextClause:
+    def _settling_and_claiming(self) -> TextClause:
         # Claiming puts the next try off, so that a crash in between only delays it.
         return text(
             f"""
+            WITH done AS (
+              SELECT * FROM jsonb_to_recordset(cast(:outcomes AS jsonb))
+                AS d ({self.outcome})
+            ), settled AS ({self.settle})
             UPDATE {self.table} SET attempts = attempts + 1,
               due_at = now() + least(cast(:longest AS interval),
                 cast(:first AS interval) * power(2, least(attempts, 12)))
             WHERE ({self.key}) IN (
               SELECT {self.key} FROM {self.table}
               WHERE {self.open} AND due_at <= now()
+                AND ({self.key}) NOT IN (SELECT {self.key} FROM done)
               ORDER BY due_at LIMIT :batch FOR UPDATE SKIP LOCKED)
             RETURNING {self.columns}
             """  # noqa: S608 - our own names
         )
+
+
+def _ended(working: Sequence["asyncio.Task[Outcome]"]) -> list[Outcome]:
+    return [
+        task.result()
+        for task in working
+        if not task.cancelled() and task.exception() is None
+    ]

@@ -8,22 +8,13 @@ from datetime import timedelta
 from shared.database.engine import Engine
 from shared.database.listen import Listener
 from shared.database.rows import Row
-from sqlalchemy import text
 
-from worker.runtime.backlog import Backlog
+from worker.runtime.backlog import Backlog, Outcome
 from worker.runtime.registry import InboxEvent, InboxHandler
 
 log = logging.getLogger(__name__)
 
 CHANNEL = "inbox"
-
-DONE = text(
-    "UPDATE inbox SET processed_at = now(), error = NULL"
-    " WHERE source = :source AND event_id = :event_id"
-)
-FAILED = text(
-    "UPDATE inbox SET error = :error WHERE source = :source AND event_id = :event_id"
-)
 
 
 class InboxRunner(Backlog):
@@ -31,6 +22,11 @@ class InboxRunner(Backlog):
     table = "inbox"
     key = "source, event_id"
     open = "processed_at IS NULL AND source = ANY(:kinds)"
+    outcome = "source text, event_id text, error text"
+    settle = """
+        UPDATE inbox i SET error = d.error,
+          processed_at = CASE WHEN d.error IS NULL THEN now() END
+        FROM done d WHERE i.source = d.source AND i.event_id = d.event_id"""
     columns = "source, event_id, type, payload::text AS payload"
     first_pause = timedelta(seconds=2)
 
@@ -43,7 +39,7 @@ class InboxRunner(Backlog):
         super().__init__(engine, listener, tuple(handlers))
         self._handlers = handlers
 
-    async def work_off(self, row: Row) -> None:
+    async def work_off(self, row: Row) -> Outcome:
         event = InboxEvent(row.source, row.event_id, row.type, json.loads(row.payload))
         name = {"source": event.source, "event_id": event.event_id}
         try:
@@ -52,8 +48,4 @@ class InboxRunner(Backlog):
         except Exception as error:
             log.warning("webhook failed", extra=name, exc_info=True)
             problem = type(error).__name__
-        async with self._engine.connect() as connection:
-            if problem is None:
-                await connection.execute(DONE, name)
-            else:
-                await connection.execute(FAILED, {**name, "error": problem})
+        return {**name, "error": problem}

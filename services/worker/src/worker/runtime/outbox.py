@@ -2,16 +2,16 @@
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from shared.database.engine import Engine
 from shared.database.kernel.unit_of_work import MESSAGES
 from shared.database.listen import Listener
-from shared.database.rows import Row
+from shared.database.rows import Row, Rows
 from sqlalchemy import text
 
-from worker.runtime.backlog import Backlog
+from worker.runtime.backlog import BATCH, Backlog, Outcome
 from worker.runtime.registry import Message, MessageHandler, Undeliverable
 
 log = logging.getLogger(__name__)
@@ -19,13 +19,6 @@ log = logging.getLogger(__name__)
 TOO_LATE = timedelta(days=3)
 """Older news only confuses; mail servers give up after 4 to 5 days (RFC 5321)."""
 
-END = text(
-    """
-    UPDATE messages SET status = :status, error = :error,
-      sent_at = CASE WHEN :status = 'sent' THEN now() END
-    WHERE subject = :subject AND seq = :seq
-    """
-)
 SKIP_ALL = text(
     "UPDATE messages SET status = 'skipped'"
     " WHERE status = 'open' AND process = ANY(cast(:processes AS text[]))"
@@ -42,7 +35,14 @@ class OutboxRunner(Backlog):
         SELECT FROM messages earlier
         WHERE earlier.subject = messages.subject AND earlier.seq < messages.seq
           AND earlier.status = 'open'
+          AND NOT EXISTS (SELECT FROM done d WHERE d.status <> 'open'
+            AND d.subject = earlier.subject AND d.seq = earlier.seq)
           AND earlier.process || '/' || earlier.type = ANY(:kinds))"""
+    outcome = "subject text, seq int, status text, error text"
+    settle = """
+        UPDATE messages m SET status = d.status, error = d.error,
+          sent_at = CASE WHEN d.status = 'sent' THEN now() END
+        FROM done d WHERE m.subject = d.subject AND m.seq = d.seq"""
     columns = """process, subject, seq, type, resends, resent_at, (
         SELECT json_build_object('at', at, 'data', data)::text FROM events e
         WHERE e.subject = messages.subject AND e.seq = messages.seq
@@ -65,25 +65,23 @@ class OutboxRunner(Backlog):
         super().__init__(engine, listener, tuple(self._handlers))
         self._silent = [process for process, by_type in handlers.items() if not by_type]
 
-    async def work_off_batch(self) -> int:
+    async def _next(
+        self, outcomes: Sequence[Outcome] = (), *, most: int = BATCH
+    ) -> Rows:
         if self._silent:
             # These processes send no messages here, and none should pile up.
             async with self._engine.connect() as connection:
                 await connection.execute(SKIP_ALL, {"processes": self._silent})
-        return await super().work_off_batch() if self._handlers else 0
+        return await super()._next(outcomes, most=most)
 
-    async def work_off(self, row: Row) -> None:
+    async def work_off(self, row: Row) -> Outcome:
         status, error = await self._tell(row)
-        async with self._engine.connect() as connection:
-            await connection.execute(
-                END,
-                {
-                    "subject": row.subject,
-                    "seq": row.seq,
-                    "status": status,
-                    "error": error,
-                },
-            )
+        return {
+            "subject": row.subject,
+            "seq": row.seq,
+            "status": status,
+            "error": error,
+        }
 
     async def _tell(self, row: Row) -> tuple[str, str | None]:
         if row.event is None:

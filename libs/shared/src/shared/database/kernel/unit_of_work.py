@@ -90,6 +90,11 @@ class UnitOfWork:
             await self.flush()
             self._writes.update(table, key, columns, amounts)
 
+    async def ask(self, statement: Executable, values: Mapping[str, Any]) -> Rows:
+        """Ask about what this change does not write: nothing is sent before, so that
+        all that is collected stays one statement."""
+        return await self._plain.execute(statement, values)
+
     async def flush(self) -> None:
         """Send the rows that are collected: whoever asks next sees them."""
         if self._writes:
@@ -129,9 +134,11 @@ async def change(
     apply: Callable[[UnitOfWork], Awaitable[R]],
     result: type[R],
     snapshot: str = "NULL",
+    afterwards: Callable[[UnitOfWork], Awaitable[None]] | None = None,
 ) -> R:
     """Apply a change to `subject`, a row of `subjects`, once for `key`. `snapshot` is
-    SQL that reads what `UnitOfWork.snapshot` is of `:subject`.
+    SQL that reads what `UnitOfWork.snapshot` is of `:subject`. `afterwards` sees what
+    has changed, before it is committed; not where the key was applied before.
 
     Safe to repeat: the same `key` returns the first answer; with `None` it is `apply`
     that finds out whether it is done. Raises `NotFound`, and what `apply` raises; then
@@ -142,7 +149,7 @@ async def change(
         lock = _locking(subjects.__tablename__, subject)
         async with (
             engine.connect() as connection,
-            connection.transaction(lock) as afterwards,
+            connection.transaction(lock) as announced,
         ):
             # A statement of its own: only now, with the lock held, does a new
             # snapshot show what the previous holder of the lock committed.
@@ -156,8 +163,10 @@ async def change(
             if work.events or key is not None:
                 await _record(work, subjects, known.version, known.now, key, answer)
             await work.flush()
+            if afterwards is not None:
+                await afterwards(work)
             if work.events:
-                afterwards.extend(_announcements(work, subjects))
+                announced.extend(_announcements(work, subjects))
         if work.events:
             subjects.committed(work.events, known.age)
         return answer

@@ -24,9 +24,9 @@ from worker.orders.hold import changes as holds
 from worker.orders.hold.screening import Limits
 from worker.orders.nudger import Nudger
 from worker.orders.order import cancel, changes
-from worker.orders.order.state import read_state
+from worker.orders.order.state import read_state, state_now
 from worker.orders.payment.amounts import pending_refunds
-from worker.orders.store import Apply, Done, OrderStore
+from worker.orders.store import Apply, OrderStore
 
 
 class OrderActivities(OrderSteps):
@@ -121,6 +121,6 @@ class OrderActivities(OrderSteps):
         key: str | None = None,
         actor: str = WORKER,
     ) -> OrderState:
-        """UnitOfWork, then look: what others did meanwhile is seen as well."""
-        await self._store.change(order_id, apply, Done, key=key, actor=actor)
-        return await read_state(self._store, order_id)
+        return state_now(
+            await self._store.change_and_read(order_id, apply, key=key, actor=actor)
+        )

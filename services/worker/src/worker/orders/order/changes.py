@@ -55,15 +55,16 @@ async def reserve_and_authorize(
 
 
 async def settle_and_confirm(
-    settle: Callable[[UnitOfWork, OrderSnapshot], Awaitable[Done]],
+    settle: Callable[[UnitOfWork, OrderSnapshot], Awaitable[OrderSnapshot | None]],
     limits: Limits,
     change: UnitOfWork,
     order: OrderSnapshot,
 ) -> Done:
     """Book the provider's answer; if the order is covered now, go on with it."""
-    await settle(change, order)
+    settled = await settle(change, order)
     if order.status is OrderStatus.PLACED:
-        await confirm(limits, change, await read_order(change.connection, order.id))
+        now = settled or await read_order(change.connection, order.id)
+        await confirm(limits, change, now)
     return Done()
 
 
@@ -100,7 +101,7 @@ async def _screen(
     limits: Limits, change: UnitOfWork, order: OrderSnapshot
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What a person should look at, and which fields of the address are wrong."""
-    known = await change.connection.execute(
+    known = await change.ask(
         _KNOWN,
         {
             "customer": order.customer,

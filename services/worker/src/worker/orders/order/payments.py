@@ -5,7 +5,6 @@ for under the same key, which the provider answers once. Only when the provider 
 answering a stored error under a key does the next attempt get a new one.
 """
 
-from collections.abc import Awaitable, Callable
 from functools import partial
 
 from shared.contracts.orders.activities import PaymentSteps
@@ -16,13 +15,12 @@ from shared.contracts.orders.models import (
     ShipmentRef,
 )
 from shared.contracts.orders.states import MoneyKind
-from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import OrderSnapshot
 
 from worker.orders.hold.screening import Limits
 from worker.orders.local_try import LocalTries
 from worker.orders.order import changes
-from worker.orders.order.state import read_state
+from worker.orders.order.state import read_state, state_now
 from worker.orders.payment import authorize as authorizing
 from worker.orders.payment import capture as capturing
 from worker.orders.payment import disputes
@@ -38,8 +36,6 @@ from worker.orders.ports import (
 )
 from worker.orders.shipment import changes as shipments
 from worker.orders.store import Done, OrderStore, utc_now
-
-Settle = Callable[[UnitOfWork, OrderSnapshot], Awaitable[Done]]
 
 
 class PaymentActivities(PaymentSteps):
@@ -61,18 +57,19 @@ class PaymentActivities(PaymentSteps):
     # ── authorising ─────────────────────────────────────────────────────────────
 
     async def authorize(self, ref: OrderRef) -> OrderState:
-        await self.authorize_payment(ref.order_id)
-        return await read_state(self._store, ref.order_id)
+        order = await self.authorize_payment(ref.order_id)
+        return state_now(order or await self._store.read(ref.order_id))
 
     async def authorize_payment(
         self, order_id: str, payment_id: str | None = None
-    ) -> None:
-        """Cover the order, or find out how this one payment of it stands."""
+    ) -> OrderSnapshot | None:
+        """Cover the order, or find out how this one payment of it stands. Returns the
+        order, unless nobody had to be asked."""
         self._tries.expect()
         begun = await self._begin_to_authorize(order_id, payment_id)
         request = begun.request
         if request is None:
-            return
+            return None
         customer_ref = begun.customer_ref
 
         async def wanted() -> Authorization:
@@ -103,7 +100,7 @@ class PaymentActivities(PaymentSteps):
             customer_ref=customer_ref,
             answer=answer,
         )
-        await self._settle(
+        return await self._store.change_and_read(
             order_id, partial(changes.settle_and_confirm, settle, self._limits)
         )
 
@@ -155,11 +152,8 @@ class PaymentActivities(PaymentSteps):
                 ),
                 refused=declined,
             )
-        await self._settle(
-            ref.order_id,
-            partial(capturing.settle, row_id=request.row_id, answer=answer),
-        )
-        return await read_state(self._store, ref.order_id)
+        settle = partial(capturing.settle, row_id=request.row_id, answer=answer)
+        return state_now(await self._store.change_and_read(ref.order_id, settle))
 
     async def _begin_to_capture(self, ref: ShipmentRef) -> capturing.Begun:
         order, sends = await read_and_send(
@@ -204,21 +198,16 @@ class PaymentActivities(PaymentSteps):
                 refused=declined,
             )
         settle = partial(releasing.settle, row_id=request.row_id, answer=answer)
-        await self._settle(ref.order_id, settle)
-        return await read_state(self._store, ref.order_id)
+        return state_now(await self._store.change_and_read(ref.order_id, settle))
 
     async def hear_of_dispute(
         self, order_id: str, payment_id: str, said: ProviderDispute
     ) -> None:
-        await self._settle(
-            order_id, partial(disputes.record, payment_id=payment_id, said=said)
-        )
+        record = partial(disputes.record, payment_id=payment_id, said=said)
+        await self._store.change(order_id, record, Done)
 
     async def dispute(self, ref: str) -> ProviderDispute:
         return await self._provider.dispute(ref)
 
     async def is_cancelled(self, provider_ref: str) -> bool:
         return (await self._provider.payment(provider_ref)).status == "cancelled"
-
-    async def _settle(self, order_id: str, settle: Settle) -> None:
-        await self._store.change(order_id, settle, Done)

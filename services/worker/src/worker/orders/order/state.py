@@ -14,7 +14,11 @@ from worker.orders.store import OrderStore, utc_now
 
 
 async def read_state(store: OrderStore, order_id: str) -> OrderState:
-    return order_state(await store.read(order_id), utc_now())
+    return state_now(await store.read(order_id))
+
+
+def state_now(order: OrderSnapshot) -> OrderState:
+    return order_state(order, utc_now())
 
 
 def order_state(order: OrderSnapshot, now: datetime) -> OrderState:

@@ -32,7 +32,6 @@ from worker.orders.payment.compare import (
 from worker.orders.payment.difference import DIFFERS, stop_for_difference
 from worker.orders.payment.requests import ProviderRequest, open_request, resume
 from worker.orders.ports import ProviderPayment
-from worker.orders.store import Done
 
 AMOUNT_NOT_CHARGEABLE = "amount-not-chargeable"
 """What is left to pay is less, or more, than the provider takes at once."""
@@ -178,10 +177,11 @@ async def settle(
     row_id: str,
     customer_ref: str | None,
     answer: ProviderPayment,
-) -> Done:
+) -> OrderSnapshot | None:
+    """Returns the order as it is now, where that is known without reading it."""
     payment, row = ledger.find_row(order, row_id)
     if row.status is not MoneyStatus.PENDING:
-        return Done()
+        return order
     await settle_provider_hold(change, order)
     match answer.status:
         case "authorized" | "captured" if not authorized_as_asked(
@@ -190,6 +190,7 @@ async def settle(
             await _differs(change, order, payment, row, customer_ref, answer)
         case "authorized" | "captured":
             await _authorized(change, order, payment, row, customer_ref, answer)
+            return None if order.holds else _covered(order, payment, row, answer)
         case "requires_action":
             await _action_required(change, payment, customer_ref, answer)
         case "declined" | "cancelled":
@@ -197,7 +198,28 @@ async def settle(
             # Cancelled meanwhile: nothing is left to pay for.
             if not order.status.final:
                 await ask_for_payment(change, _why(answer), payment_id=payment.id)
-    return Done()
+    return None
+
+
+def _covered(
+    order: OrderSnapshot, payment: Payment, row: LedgerRow, answer: ProviderPayment
+) -> OrderSnapshot:
+    """What `_authorized` writes, as far as a decision depends on it."""
+    settled = row.model_copy(
+        update={"status": MoneyStatus.SUCCEEDED, "provider_ref": answer.ref}
+    )
+    covered = payment.model_copy(
+        update={
+            "authorized": payment.authorized + row.amount,
+            "capture_before": answer.capture_before,
+            "multicapture": answer.multicapture,
+            "next_action": None,
+            "provider_ref": answer.ref,
+            "ledger": tuple(settled if r is row else r for r in payment.ledger),
+        }
+    )
+    payments = tuple(covered if p is payment else p for p in order.payments)
+    return order.model_copy(update={"payments": payments})
 
 
 async def _differs(

@@ -14,13 +14,13 @@ from shared.contracts.orders.models import (
 )
 
 from worker.orders.shipment import arrival, changes
-from worker.orders.store import Apply, Done, Look, OrderStore
+from worker.orders.store import Apply, OrderStore, Show
 
 
 class ShipmentActivities(ShipmentSteps):
-    def __init__(self, store: OrderStore, look: Look) -> None:
+    def __init__(self, store: OrderStore, show: Show) -> None:
         self._store = store
-        self._look = look
+        self._show = show
 
     async def pick(self, command: Pack) -> OrderState:
         return await self._command(command, partial(changes.pick, command=command))
@@ -41,13 +41,15 @@ class ShipmentActivities(ShipmentSteps):
         return await self._step(ref, changes.miss_scan)
 
     async def _step(self, ref: ShipmentRef, apply: Apply) -> OrderState:
-        await self._store.change(
-            ref.order_id, partial(apply, shipment_id=ref.shipment_id), Done
+        return self._show(
+            await self._store.change_and_read(
+                ref.order_id, partial(apply, shipment_id=ref.shipment_id)
+            )
         )
-        return await self._look(ref.order_id)
 
     async def _command(self, command: Command, apply: Apply) -> OrderState:
-        await self._store.change(
-            command.order_id, apply, Done, key=command.key, actor=command.actor
+        return self._show(
+            await self._store.change_and_read(
+                command.order_id, apply, key=command.key, actor=command.actor
+            )
         )
-        return await self._look(command.order_id)

@@ -144,6 +144,8 @@ async def _check_is_its_own(
     change: UnitOfWork, shipment: Shipment, tracking: str | None
 ) -> None:
     """A number that was typed by hand may be another parcel's."""
+    if tracking is None:
+        return
     taken = await change.connection.scalar(
         _TAKEN, {"tracking": tracking, "shipment": shipment.id}
     )

@@ -23,17 +23,17 @@ from worker.orders.shipment.address import (
     ask_for_address,
     ship_to,
 )
-from worker.orders.store import Apply, Done, Look, OrderStore, utc_now
+from worker.orders.store import Apply, Done, OrderStore, Show, utc_now
 
 
 class CarrierActivities(CarrierSteps):
     def __init__(
-        self, store: OrderStore, carrier: Carrier, tries: LocalTries, look: Look
+        self, store: OrderStore, carrier: Carrier, tries: LocalTries, show: Show
     ) -> None:
         self._store = store
         self._carrier = carrier
         self._tries = tries
-        self._look = look
+        self._show = show
 
     async def buy_label(self, ref: ShipmentRef) -> OrderState:
         order = await self._store.read(ref.order_id)
@@ -42,8 +42,8 @@ class CarrierActivities(CarrierSteps):
         if wanted and shipment.captured_at is not None:
             bought = await self._buy(ref, shipment)
             change = partial(bought, shipment_id=ref.shipment_id)
-            await self._store.change(ref.order_id, change, Done)
-        return await self._look(ref.order_id)
+            order = await self._store.change_and_read(ref.order_id, change)
+        return self._show(order)
 
     async def _buy(self, ref: ShipmentRef, shipment: Shipment) -> Apply:
         """Returns what the carrier's answer changes. Raises `Unavailable`."""
@@ -78,8 +78,8 @@ class CarrierActivities(CarrierSteps):
             except Refused as no:
                 refused = no.code
             void = partial(_void, shipment_id=ref.shipment_id, refused=refused)
-            await self._store.change(ref.order_id, void, Done)
-        return await self._look(ref.order_id)
+            order = await self._store.change_and_read(ref.order_id, void)
+        return self._show(order)
 
 
 async def _pack(

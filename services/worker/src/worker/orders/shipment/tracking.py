@@ -66,6 +66,17 @@ async def move(
     return Moved(wakes=asks, asks=asks)
 
 
+def arrived(order: OrderSnapshot, shipment_id: str) -> OrderSnapshot | None:
+    """The order after a parcel that was on its way has arrived, where that is known
+    without reading it."""
+    before = order.shipment(shipment_id)
+    if before.status is not ShipmentStatus.SHIPPED or order.holds:
+        return None
+    after = before.model_copy(update={"status": ShipmentStatus.DELIVERED})
+    parcels = tuple(after if s is before else s for s in order.shipments)
+    return order.model_copy(update={"shipments": parcels})
+
+
 async def _leave(
     change: UnitOfWork, order: OrderSnapshot, shipment: Shipment, now: Tracking
 ) -> bool:

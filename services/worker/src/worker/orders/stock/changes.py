@@ -138,18 +138,18 @@ async def give_back(
         "location": location,
         "units": units,
     }
-    if not await change.connection.count(_SHRINK, reservation):
-        await change.connection.execute(_DROP, reservation)
+    await change.connection.execute(_TAKE_OUT, reservation)
     await add_to_line(change, order_id, line.line, reserved=-units, shipped=shipped)
 
 
-_SHRINK = text(
-    "UPDATE reservations SET qty = qty - :units WHERE order_id = :order_id"
-    " AND line = :line AND location = :location AND qty > :units"
-)
-_DROP = text(
-    "DELETE FROM reservations WHERE order_id = :order_id"
-    " AND line = :line AND location = :location AND qty <= :units"
+_TAKE_OUT = text(
+    """
+    WITH gone AS (
+      DELETE FROM reservations WHERE order_id = :order_id
+        AND line = :line AND location = :location AND qty <= :units)
+    UPDATE reservations SET qty = qty - :units WHERE order_id = :order_id
+      AND line = :line AND location = :location AND qty > :units
+    """
 )
 
 
