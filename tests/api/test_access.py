@@ -24,6 +24,7 @@ from api.http.oidc import (
     LEEWAY_SECONDS,
     IssuerKeys,
     OidcTokens,
+    authenticator,
 )
 from api.http.problems import Problem, Unavailable
 from api.processes import PROCESSES
@@ -90,7 +91,7 @@ class Issuer:
         transport = httpx2.MockTransport(self.answer)
         async with httpx2.AsyncClient(transport=transport) as http:
             keys = IssuerKeys(http, ISSUER, None, clock=lambda: self.now)
-            yield OidcTokens(keys, ISSUER, AUDIENCE)
+            yield OidcTokens(keys, ISSUER, AUDIENCE, [None])
 
 
 def token(
@@ -169,6 +170,23 @@ async def test_other_tokens_of_the_issuer_are_no_access_tokens(
     async with Issuer().authenticator() as authenticate:
         await authenticate(bearer(token()))
         await refused(authenticate, token(header_typ=typ, **claims))
+
+
+async def test_without_a_list_only_our_own_client_asks_for_tokens(
+    make_settings: MakeSettings,
+) -> None:
+    settings = make_settings(
+        api_auth="oidc",
+        oidc_issuer=ISSUER,
+        oidc_audience=AUDIENCE,
+        oidc_docs_client_id="docs",
+    )
+    transport = httpx2.MockTransport(Issuer().answer)
+    async with httpx2.AsyncClient(transport=transport) as http:
+        authenticate = authenticator(settings, http, {})
+        for claims in ({}, {"azp": AUDIENCE}, {"client_id": "docs"}):
+            await authenticate(bearer(token(**claims)))
+        await refused(authenticate, token(azp="wiki"))
 
 
 async def test_only_named_clients_ask_for_tokens() -> None:

@@ -34,9 +34,7 @@ def test_liveness_is_not_readiness(service: str) -> None:
 
 
 async def test_the_worker_answers_its_probes() -> None:
-    server = HealthServer(
-        "127.0.0.1", 0, version="1", problems=_nothing, metrics=_no_metrics
-    )
+    server = HealthServer("127.0.0.1", 0, problems=_nothing, metrics=_no_metrics)
     application: Any = server.config.app
     transport = httpx2.ASGITransport(app=application)
     async with httpx2.AsyncClient(

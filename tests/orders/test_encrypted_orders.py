@@ -90,6 +90,7 @@ async def test_an_order_survives_the_change_of_keys(
         workflows=known_workflows(server.client),
         data_converter=data_converter(AFTER),
         workflow_runner=sandbox(),
+        namespace=server.client.namespace,
     )
     await replayer.replay_workflow(history)
 

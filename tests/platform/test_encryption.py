@@ -6,7 +6,13 @@ from typing import Any
 import pytest
 from pydantic import SecretStr, ValidationError
 from shared.platform.converter import DATA_CONVERTER
-from shared.platform.encryption import ENCODING, Unreadable, data_converter
+from shared.platform.encryption import (
+    ENCODING,
+    PLACE,
+    Encryption,
+    Unreadable,
+    data_converter,
+)
 from shared.platform.settings import PayloadSettings
 from temporalio.api.common.v1 import Payload
 from temporalio.api.failure.v1 import Failure
@@ -54,6 +60,34 @@ async def test_what_was_written_for_one_workflow_is_not_read_in_another() -> Non
     del sealed.metadata["encryption-workflow-id"]
     with pytest.raises(Unreadable, match="not written with its key"):
         await other.decode([sealed])
+
+
+async def test_what_was_written_in_one_namespace_is_not_read_in_another() -> None:
+    ours = converter(K1, active="k1")
+    here = of("order-1", ours)
+    there = ours.with_context(WorkflowSerializationContext("staging", "order-1"))
+    (sealed,) = await here.encode([VALUE])
+    with pytest.raises(Unreadable, match="another namespace"):
+        await there.decode([sealed])
+    encryption = ours.payload_codec
+    assert isinstance(encryption, Encryption)
+    assert await encryption.in_namespace("orders").decode([sealed])
+    with pytest.raises(Unreadable, match="another namespace"):
+        await encryption.in_namespace("staging").decode([sealed])
+    sealed.metadata["encryption-namespace"] = b"staging"
+    with pytest.raises(Unreadable, match="not written with its key"):
+        await there.decode([sealed])
+
+
+async def test_what_was_bound_to_a_workflow_alone_is_read() -> None:
+    """As the build before this one wrote it."""
+    ours = converter(K1, active="k1")
+    before = ours.with_context(WorkflowSerializationContext("", "order-1"))
+    (sealed,) = await before.encode([VALUE])
+    assert set(sealed.metadata) & set(PLACE) == {"encryption-workflow-id"}
+    assert await of("order-1", ours).decode([sealed]) == [VALUE]
+    with pytest.raises(Unreadable, match="another workflow"):
+        await of("order-2", ours).decode([sealed])
 
 
 async def test_payloads_from_before_they_were_bound_are_read() -> None:

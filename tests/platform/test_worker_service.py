@@ -103,7 +103,8 @@ async def test_it_answers_probes_before_temporal_is_there(
         assert await worker.ready() == {"temporal": "not connected yet"}
         health = await worker.http.get("/health")
         assert health.headers["content-type"] == "application/json"
-        assert health.json().keys() == {"status", "version"}
+        # Which version it is, no stranger has to know.
+        assert health.json() == {"status": "ok"}
         assert (await worker.http.get("/elsewhere")).status_code == 404
         assert await worker.end() == 0
 

@@ -30,7 +30,10 @@ async def replayed(
 ) -> list[Replayed]:
     histories = newest(client, workflows, at_most, pinned=pinned)
     return [
-        result async for result in replay(histories, workflows, client.data_converter)
+        result
+        async for result in replay(
+            histories, workflows, client.data_converter, client.namespace
+        )
     ]
 
 

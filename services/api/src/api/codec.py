@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import httpx2
 from fastapi import FastAPI, Header, Request, Response
 from google.protobuf import json_format
-from shared.platform.encryption import Unreadable, data_converter
+from shared.platform.encryption import Encryption, Unreadable, data_converter
 from shared.platform.telemetry import TracedTransport
 from starlette.middleware.cors import CORSMiddleware
 from temporalio.api.common.v1 import Payload, Payloads
@@ -42,8 +42,9 @@ MAX_PAYLOAD_VALUES = 40_000
 
 
 def create_codec(settings: CodecSettings) -> FastAPI:
-    codec = data_converter(settings).payload_codec
-    assert codec is not None  # noqa: S101 - the settings have keys
+    encryption = data_converter(settings).payload_codec
+    assert isinstance(encryption, Encryption)  # noqa: S101 - the settings have keys
+    codec = encryption.in_namespace(settings.temporal_namespace)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

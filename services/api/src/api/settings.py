@@ -77,7 +77,8 @@ class AccessSettings(Settings):
     """The `aud` of the access tokens that are accepted."""
     oidc_clients: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = ()
     """The clients, separated by blanks, whose access tokens are accepted, by their
-    `azp`. Unset: those of any client that the issuer gives them to."""
+    `azp`. Unset: the one that is called as the audience, the page /docs, and tokens
+    that name no client."""
     oidc_jwks_url: str | None = None
     """Where the issuer's keys are. Unset: the issuer itself is asked."""
     api_trusted_proxies: str = LOOPBACK
@@ -112,6 +113,11 @@ class AccessSettings(Settings):
                 " API_AUTH=disabled-loopback-only lets callers say who they are"
             )
         return audience
+
+    @property
+    def own_clients(self) -> tuple[str, ...]:
+        """Those that are known without being listed."""
+        return () if self.oidc_audience is None else (self.oidc_audience,)
 
     @property
     def bind_host(self) -> str:
@@ -216,6 +222,11 @@ class ApiSettings(
             if not known:
                 raise ValueError("must be whsec_ and base64")
         return secret
+
+    @property
+    def own_clients(self) -> tuple[str, ...]:
+        docs = self.oidc_docs_client_id
+        return (*super().own_clients, *(() if docs is None else (docs,)))
 
     @property
     def rate_limit(self) -> limits.RateLimitItem | None:

@@ -28,7 +28,10 @@ from shared.platform.settings import PayloadSettings, SettingsError
 ENCODING = b"binary/encrypted"
 CIPHER = b"AES-256-GCM"
 NONCE_BYTES = 12
+NAMESPACE = "encryption-namespace"
 WORKFLOW = "encryption-workflow-id"
+PLACE = (NAMESPACE, WORKFLOW)
+"""Where a payload belongs: a workflow's id is unique in its namespace only."""
 
 
 class Unreadable(Exception):
@@ -53,18 +56,29 @@ class Encryption(PayloadCodec, WithSerializationContext):
         self._active = active
         self._strict = strict
         self._ciphers = self._read()
-        self._place: bytes | None = None
-        """The workflow that a payload belongs to, where Temporal's client knows it."""
+        self._place: Mapping[str, bytes] = {}
+        """Where a payload belongs, as far as Temporal's client knows it."""
 
     def with_context(self, context: SerializationContext) -> Self:
-        """Bound to one workflow: what was written for another one is not read.
+        """Bound to one workflow of a namespace: what was written for another is not
+        read.
 
         The runs of a schedule have other ids than its action names: none of ours has
         arguments, which could not be read.
         """
+        names = {
+            NAMESPACE: getattr(context, "namespace", None),
+            WORKFLOW: getattr(context, "workflow_id", None),
+        }
+        return self._bound({name: value for name, value in names.items() if value})
+
+    def in_namespace(self, namespace: str) -> Self:
+        """For a reader of all its workflows, such as the codec server."""
+        return self._bound({NAMESPACE: namespace})
+
+    def _bound(self, place: Mapping[str, str]) -> Self:
         bound = copy(self)
-        workflow_id = getattr(context, "workflow_id", None)
-        bound._place = workflow_id.encode() if workflow_id else None
+        bound._place = {name: value.encode() for name, value in place.items()}
         return bound
 
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
@@ -94,8 +108,7 @@ class Encryption(PayloadCodec, WithSerializationContext):
             "encryption-cipher": CIPHER,
             "encryption-key-id": name,
         }
-        if self._place is not None:
-            metadata[WORKFLOW] = self._place
+        metadata |= self._place
         sealed = self._cipher(key_id).encrypt(
             nonce, payload.SerializeToString(), _covered(metadata)
         )
@@ -103,7 +116,7 @@ class Encryption(PayloadCodec, WithSerializationContext):
 
     def _open(self, payload: Payload) -> Payload:
         name = payload.metadata.get("encryption-key-id", b"")
-        self._check_place(payload.metadata.get(WORKFLOW))
+        self._check_place(payload.metadata)
         cipher = self._cipher(name.decode(errors="replace"))
         nonce, sealed = payload.data[:NONCE_BYTES], payload.data[NONCE_BYTES:]
         try:
@@ -112,13 +125,18 @@ class Encryption(PayloadCodec, WithSerializationContext):
         except (InvalidTag, ValueError) as error:
             raise Unreadable("a payload was not written with its key") from error
 
-    def _check_place(self, written_for: bytes | None) -> None:
+    def _check_place(self, written_for: Mapping[str, bytes]) -> None:
         """Payloads from before they were bound, and readers that know no workflow, such
         as the codec server, are let through."""
-        if written_for is None and self._strict and self._place is not None:
-            raise Unreadable("a payload says not which workflow it was written for")
-        if None not in (written_for, self._place) and written_for != self._place:
-            raise Unreadable("a payload was written for another workflow")
+        for name, place in self._place.items():
+            what = "namespace" if name == NAMESPACE else "workflow"
+            if name not in written_for:
+                if self._strict:
+                    raise Unreadable(
+                        f"a payload says not which {what} it was written for"
+                    )
+            elif written_for[name] != place:
+                raise Unreadable(f"a payload was written for another {what}")
 
     def _cipher(self, key_id: str) -> AESGCM:
         if key_id not in self._ciphers:
@@ -139,8 +157,13 @@ class Encryption(PayloadCodec, WithSerializationContext):
 
 def _covered(metadata: Mapping[str, bytes]) -> bytes:
     """What nobody changes without the key, though it can be read (AES-GCM's AAD)."""
-    name = metadata["encryption-key-id"]
-    return name + b"\0" + metadata[WORKFLOW] if WORKFLOW in metadata else name
+    key = metadata["encryption-key-id"]
+    place = [metadata[name] for name in PLACE if name in metadata]
+    if NAMESPACE in metadata:
+        # Lengths, so that no two places look the same.
+        key = b"2\0" + key
+        place = [b"%d:%s" % (len(name), name) for name in place]
+    return b"\0".join([key, *place])
 
 
 def data_converter(settings: PayloadSettings) -> DataConverter:

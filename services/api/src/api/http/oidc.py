@@ -144,10 +144,10 @@ class OidcTokens:
         keys: IssuerKeys,
         issuer: str,
         audience: str,
-        clients: Collection[str] = (),
+        clients: Collection[str | None],
         included: Mapping[str, Sequence[str]] = MappingProxyType({}),
     ) -> None:
-        """Without `clients`, tokens of any client are taken that are for `audience`."""
+        """`clients` are those whose tokens are taken; `None` is one without a name."""
         self._clients = frozenset(clients)
         self._keys = keys
         self._issuer = issuer
@@ -173,7 +173,7 @@ class OidcTokens:
         if claims.get("typ", "Bearer") != "Bearer" or int(claims["exp"]) > LAST_MOMENT:
             raise _refused("This is no access token.")
         client = claims.get("azp", claims.get("client_id"))
-        if self._clients and client not in self._clients:
+        if client not in self._clients:
             raise _refused("The access token was issued to another client.")
 
     async def _claims(self, token: str) -> Mapping[str, Any]:
@@ -215,6 +215,6 @@ def authenticator(
         return DeveloperHeaders(included)
     keys = IssuerKeys(http, settings.oidc_issuer, settings.oidc_jwks_url)
     audience = settings.oidc_audience or ""
-    return OidcTokens(
-        keys, settings.oidc_issuer, audience, settings.oidc_clients, included
-    )
+    listed: Sequence[str | None] = settings.oidc_clients
+    clients = listed or (*settings.own_clients, None)
+    return OidcTokens(keys, settings.oidc_issuer, audience, clients, included)

@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from shared.platform.encryption import data_converter
@@ -65,9 +66,14 @@ async def run(arguments: argparse.Namespace, workflows: Sequence[type]) -> int:
 
 async def _run(arguments: argparse.Namespace, workflows: Sequence[type]) -> int:
     settings = load_settings(TemporalSettings)
-    converter = data_converter(settings)
+    read = partial(
+        replay,
+        workflows=workflows,
+        converter=data_converter(settings),
+        namespace=settings.temporal_namespace,
+    )
     if arguments.paths:
-        return await _judge(replay(recorded(arguments.paths), workflows, converter))
+        return await _judge(read(recorded(arguments.paths)))
     async with reaching(settings) as client:
         histories = newest(
             client,
@@ -76,7 +82,7 @@ async def _run(arguments: argparse.Namespace, workflows: Sequence[type]) -> int:
             only_open=arguments.open,
             pinned=arguments.pinned,
         )
-        return await _judge(replay(histories, workflows, converter))
+        return await _judge(read(histories))
 
 
 async def _judge(results: AsyncIterator[Replayed]) -> int:

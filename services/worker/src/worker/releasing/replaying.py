@@ -54,9 +54,14 @@ async def replay(
     histories: AsyncIterator[WorkflowHistory],
     workflows: Sequence[type],
     converter: DataConverter,
+    namespace: str,
 ) -> AsyncIterator[Replayed]:
+    """`namespace` is where the histories are from: their payloads are bound to it."""
     replayer = Replayer(
-        workflows=workflows, workflow_runner=sandbox(), data_converter=converter
+        workflows=workflows,
+        workflow_runner=sandbox(),
+        data_converter=converter,
+        namespace=namespace,
     )
     async with replayer.workflow_replay_iterator(histories) as results:
         async for result in results:

@@ -19,11 +19,9 @@ class HealthServer(uvicorn.Server):
         host: str,
         port: int,
         *,
-        version: str,
         problems: Callable[[], Awaitable[Problems]],
         metrics: Callable[[], Awaitable[bytes]],
     ) -> None:
-        self._version = version
         self._problems = problems
         self._metrics = metrics
         super().__init__(
@@ -57,7 +55,7 @@ class HealthServer(uvicorn.Server):
 
     async def _route(self, path: str) -> tuple[int, bytes, bytes]:
         if path == "/health":
-            return _json(200, {"status": "ok", "version": self._version})
+            return _json(200, {"status": "ok"})
         if path == "/ready":
             problems = await self._problems()
             state = "not ready" if problems else "ready"

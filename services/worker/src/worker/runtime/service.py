@@ -59,7 +59,6 @@ class WorkerService:
         health = HealthServer(
             self._settings.metrics_host,
             self._settings.metrics_port,
-            version=version(),
             problems=self._readiness.problems,
             metrics=self._metrics.render,
         )
