@@ -19,6 +19,16 @@ async def test_further_prices_are_shown_and_stay(shop: Shop) -> None:
     assert (await shop.get(f"/v1/products/{SKU}"))["prices"] == []
 
 
+async def test_a_product_has_one_price_in_a_currency(shop: Shop) -> None:
+    await shop.sell(prices=[{"price": chf(1500)}])
+    body = {"name": "Tea", "price": chf(1600)}
+    for price in (chf(1600), eur(PRICE)):
+        changed = body | {"price": price}
+        done(await shop.client.put(f"/v1/products/{SKU}", json=changed))
+    product = await shop.get(f"/v1/products/{SKU}")
+    assert (product["price"], product["prices"]) == (eur(PRICE), [])
+
+
 async def test_a_price_without_a_tax_has_the_product_s(shop: Shop) -> None:
     await shop.sell(tax_bp=700, prices=[{"price": chf(1500)}])
     (listed,) = (await shop.get("/v1/products"))["data"]

@@ -93,6 +93,24 @@ async def test_a_free_order_is_sent_without_a_payment(shop: Shop) -> None:
     assert order.payments == ()
 
 
+async def test_goods_that_cost_nothing_come_back_for_nothing(shop: Shop) -> None:
+    await shop.stock(TEA=1)
+    order_id = await place(shop, ("TEA", 1, 1290), shipping=0, card=None)
+    await shop.delivered(order_id)
+    back = {"lines": [{"line": 1, "quantity": 1, "reason": "does-not-fit"}]}
+    return_ = await shop.post(f"/v1/orders/{order_id}/returns", back)
+    await shop.until(
+        order_id,
+        lambda order: order.return_(return_["id"]).status is ReturnStatus.APPROVED,
+    )
+    accepted = [{"line": 1, "accepted": 1, "disposition": "restock"}]
+    await shop.post(f"/v1/returns/{return_['id']}/receive", {"lines": accepted})
+    await shop.return_(return_["id"]).result()
+    order = await shop.order(order_id)
+    assert order.return_(return_["id"]).status is ReturnStatus.CLOSED
+    assert order.refunds == ()
+
+
 async def test_a_free_order_is_cancelled_without_a_refund(shop: Shop) -> None:
     await shop.stock(TEA=1)
     order_id = await place(shop, ("TEA", 1, 1290), shipping=0, card=None)

@@ -264,7 +264,6 @@ _KNOWN = text(
            coalesce(c.tax_bp, p.tax_bp) AS tax_bp, p.returnable
          FROM products p
            LEFT JOIN product_prices c ON c.sku = p.sku AND c.currency = :currency
-             AND c.currency <> p.currency
          WHERE p.sku = ANY(:skus) AND p.active
            AND (p.currency = :currency OR c.sku IS NOT NULL)) p) AS products,
       (SELECT coalesce(json_agg(m), '[]') FROM shipping_methods m

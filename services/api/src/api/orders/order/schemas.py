@@ -110,6 +110,28 @@ EXAMPLE_ORDER: JsonDict = {
     "ship_to": EXAMPLE_ADDRESS,
     "payment": {"method": "pm_card_visa"},
 }
+EXAMPLE_PRICED_ORDER: JsonDict = EXAMPLE_ORDER | {
+    "external_ref": "web-1002",
+    "lines": [
+        {
+            "sku": "TEA-ASSAM",
+            "quantity": 2,
+            "unit_price": {"amount": 1190, "currency": "EUR"},
+            "discounts": [
+                {
+                    "code": "SECOND-HALF",
+                    "reason": "offer",
+                    "amount": {"amount": 595, "currency": "EUR"},
+                }
+            ],
+        }
+    ],
+    "discounts": [
+        {"code": "SPRING", "amount": {"amount": 500, "currency": "EUR"}},
+    ],
+    "expected_total": {"amount": 1775, "currency": "EUR"},
+}
+"""As whoever has `orders:price` sends it."""
 
 
 # ── requests ────────────────────────────────────────────────────────────────────
@@ -217,7 +239,9 @@ class NewOrder(Request):
         dict[MetadataKey, MetadataValue], Field(default_factory=dict, max_length=50)
     ]
 
-    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE_ORDER]})
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [EXAMPLE_ORDER, EXAMPLE_PRICED_ORDER]}
+    )
 
 
 class Cancellation(Request):

@@ -55,8 +55,11 @@ async def put_product(
         if if_match is not None:
             await _check_unchanged(connection, sku, if_match)
         await connection.execute(_PUT, values)
-        if wanted.prices is not None:
-            await connection.execute(_FORGET_PRICES, {"sku": sku})
+        replaced = {"sku": sku, "currency": wanted.price.currency}
+        await connection.execute(
+            _FORGET_PRICES, replaced | {"every": wanted.prices is not None}
+        )
+        if wanted.prices:
             prices = json.dumps([_columns(price) for price in wanted.prices])
             await connection.execute(_PUT_PRICES, {"sku": sku, "prices": prices})
         row = (await connection.execute(_ONE, {"sku": sku})).one()
@@ -104,8 +107,7 @@ async def get_product(
 
 _PRODUCT = """
     SELECT p.*, (SELECT coalesce(json_agg(c ORDER BY c.currency), '[]')
-      FROM product_prices c
-      WHERE c.sku = p.sku AND c.currency <> p.currency) AS prices
+      FROM product_prices c WHERE c.sku = p.sku) AS prices
     FROM products p"""
 _ONE = text(f"{_PRODUCT} WHERE sku = :sku")
 _LOCK = text(f"{_PRODUCT} WHERE sku = :sku FOR UPDATE OF p")
@@ -177,7 +179,10 @@ _PUT = text(
       active = excluded.active
     """
 )
-_FORGET_PRICES = text("DELETE FROM product_prices WHERE sku = :sku")
+_FORGET_PRICES = text(
+    "DELETE FROM product_prices"
+    " WHERE sku = :sku AND (currency = :currency OR cast(:every AS boolean))"
+)
 _PUT_PRICES = text(
     """
     INSERT INTO product_prices (sku, currency, price, tax_bp)
