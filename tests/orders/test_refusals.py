@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 from shared.contracts.orders.states import HoldReason, OrderStatus, ShipmentStatus
 from worker.orders.payment import requests
+from worker.orders.shipment import labels
 
 from tests.orders.test_provider_faults import AUTHORIZE, CAPTURE, CUSTOMER, REFUND
 from tests.support.shop import Refused, Shop, has_status
 
 RELEASE = "POST .*/cancel"
+VOID = "POST .*/void"
 NO = [
     {"status": 400, "code": "amount_too_large"},
     {"status": 400},
@@ -118,6 +120,26 @@ async def test_a_provider_that_says_nothing_is_somebodys_business(
     await shop.payments.recover()
     order = await shop.until(order_id, has_status(OrderStatus.CONFIRMED))
     assert order.holds == ()
+
+
+@pytest.mark.parametrize("decision", ["retry", "cancel"])
+async def test_a_carrier_that_does_not_take_a_label_back_is_somebodys_business(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, decision: str
+) -> None:
+    monkeypatch.setattr(labels, "PATIENCE", timedelta())
+    order_id = await shop.confirmed(TEA=1)
+    await shop.pack(order_id)
+    await shop.carrier.strike("down", VOID)
+    await shop.cancel(order_id)
+    hold = await shop.held(order_id, HoldReason.PROVIDER)
+    assert hold.detail["asked_for"] == "void"
+    if decision == "retry":
+        await shop.carrier.recover()
+    await shop.decide(order_id, HoldReason.PROVIDER, decision)
+    order = await shop.ended(order_id)
+    assert (order.holds, order.shipments[0].label_ref) == ((), None)
+    found = await shop.fetch("SELECT kind FROM discrepancies")
+    assert len(found) == (decision == "cancel")
 
 
 async def test_a_shop_without_a_return_url_asks_its_customer_itself(

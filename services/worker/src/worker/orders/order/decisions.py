@@ -16,6 +16,7 @@ from worker.orders.hold.effects import decides, decides_lines
 from worker.orders.order.cancel import cancel_when_possible, cancellable
 from worker.orders.refund.book import book
 from worker.orders.shipment.changes import cancel_shipment
+from worker.orders.shipment.labels import give_label_up
 
 
 @decides(HoldReason.APPROVAL, Decision.REJECT)
@@ -46,6 +47,10 @@ async def _cancel_what_is_refused(
     parcel = next((s for s in order.shipments if s.id == hold.subject), None)
     if parcel is None:
         await _cancel_all(change, order, hold)
+        return
+    if not parcel.in_house:
+        # It was cancelled before: the carrier does not take its label back.
+        await give_label_up(change, order, parcel.id, str(hold.detail["cause"]))
         return
     await cancel_shipment(change, parcel)
     now = await read_order(change.connection, order.id)

@@ -25,6 +25,9 @@ from worker.orders.shipment.address import (
 )
 from worker.orders.store import Apply, Done, OrderStore, Show, utc_now
 
+LABEL_NOT_VOIDED = "label-not-voided"
+"""The kind of a discrepancy."""
+
 
 class CarrierActivities(CarrierSteps):
     def __init__(
@@ -61,9 +64,7 @@ class CarrierActivities(CarrierSteps):
         except Unavailable as silence:
             if not silence.understood and tries() >= TRIES_OF_THE_UNKNOWN:
                 return partial(_tell, why=silence.why)
-            if utc_now() - asked_at() > PATIENCE:
-                told = partial(_tell, shipment_id=ref.shipment_id, why=silence.why)
-                await self._store.change(ref.order_id, told, Done)
+            await self._tell_of_silence(ref, silence, "label")
             raise
         return partial(_pack, label=label)
 
@@ -71,15 +72,37 @@ class CarrierActivities(CarrierSteps):
         order = await self._store.read(ref.order_id)
         label_ref = order.shipment(ref.shipment_id).label_ref
         if label_ref is not None:
-            refused = None
-            try:
-                async with self._tries.limit():
-                    await self._carrier.void_label(label_ref)
-            except Refused as no:
-                refused = no.code
+            refused = await self._void(ref, label_ref)
             void = partial(_void, shipment_id=ref.shipment_id, refused=refused)
             order = await self._store.change_and_read(ref.order_id, void)
         return self._show(order)
+
+    async def _void(self, ref: ShipmentRef, label_ref: str) -> str | None:
+        """Returns why the carrier does not take it back. Raises `Unavailable`."""
+        try:
+            async with self._tries.limit():
+                await self._carrier.void_label(label_ref)
+        except Refused as no:
+            return no.code
+        except Unavailable as silence:
+            if not silence.understood and tries() >= TRIES_OF_THE_UNKNOWN:
+                return silence.why
+            await self._tell_of_silence(ref, silence, "void")
+            raise
+        return None
+
+    async def _tell_of_silence(
+        self, ref: ShipmentRef, silence: Unavailable, asked_for: str
+    ) -> None:
+        """The step goes on asking; a person looks what is wrong."""
+        if utc_now() - asked_at() > PATIENCE:
+            tell = partial(
+                _tell,
+                shipment_id=ref.shipment_id,
+                why=silence.why,
+                asked_for=asked_for,
+            )
+            await self._store.change(ref.order_id, tell, Done)
 
 
 async def _pack(
@@ -118,22 +141,35 @@ async def _refuse(
 
 
 async def _tell(
-    change: UnitOfWork, order: OrderSnapshot, *, shipment_id: str, why: str
+    change: UnitOfWork,
+    order: OrderSnapshot,
+    *,
+    shipment_id: str,
+    why: str,
+    asked_for: str = "label",
 ) -> Done:
-    await ask_about_provider(change, why, subject=shipment_id, asked_for="label")
+    await ask_about_provider(change, why, subject=shipment_id, asked_for=asked_for)
     return Done()
 
 
 async def _void(
     change: UnitOfWork, order: OrderSnapshot, *, shipment_id: str, refused: str | None
 ) -> Done:
-    """One that the carrier does not take back is paid for: finance hears of it."""
-    await change.update(ShipmentTable, shipment_id, label_ref=None)
+    await settle_provider_hold(change, order, shipment_id)
     if refused is not None:
-        label = order.shipment(shipment_id).label_ref
-        detail = {"order_id": order.id, "label": label, "cause": refused}
-        found = Finding("label-not-voided", shipment_id, detail)
-        await report(change.connection, "orders", [found])
+        await give_label_up(change, order, shipment_id, refused)
         return Done()
+    await change.update(ShipmentTable, shipment_id, label_ref=None)
     change.event("shipment.label_voided", shipment_id=shipment_id)
     return Done()
+
+
+async def give_label_up(
+    change: UnitOfWork, order: OrderSnapshot, shipment_id: str, why: str
+) -> None:
+    """One that the carrier does not take back is paid for: finance hears of it."""
+    label = order.shipment(shipment_id).label_ref
+    await change.update(ShipmentTable, shipment_id, label_ref=None)
+    detail = {"order_id": order.id, "label": label, "cause": why}
+    found = Finding(LABEL_NOT_VOIDED, shipment_id, detail)
+    await report(change.connection, "orders", [found])

@@ -12,7 +12,7 @@ from worker.runtime.kernel_gauges import kernel_gauges
 _KINDS = tuple((kind.value,) for kind in MoneyKind)
 _DISCREPANCIES = (
     *("payment-missing", "payment-unknown"),
-    *("money-differs", "stock-promised-twice"),
+    *("money-differs", "stock-promised-twice", "label-not-voided"),
 )
 
 GAUGES = (
