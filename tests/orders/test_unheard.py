@@ -12,6 +12,7 @@ from shared.contracts.base import LineQuantity, Payload
 from shared.contracts.orders.models import (
     Cancel,
     CancelShipment,
+    Deliver,
     Pack,
     Parcel,
     ReceivedLine,
@@ -186,6 +187,20 @@ async def test_a_parcel_that_has_left_is_missed_all_the_same(
     await shop.fetch("UPDATE shipments SET shipped_at = now() - interval '3 days'")
     await sweep_later(shop)
     await shop.held(order_id, HoldReason.DELIVERY)
+
+
+async def test_an_order_is_over_that_did_not_hear_of_its_last_parcel(
+    shop: Shop, unheard: Unheard
+) -> None:
+    order_id = await shop.confirmed(TEA=1)
+    parcel = await shop.shipped(order_id)
+    await unheard(
+        "deliver",
+        Deliver(order_id=order_id, key="arrived", actor="dock", shipment_id=parcel),
+    )
+    await sweep_later(shop)
+    order = await shop.ended(order_id)
+    assert order.status is OrderStatus.COMPLETED
 
 
 async def waits_for(shop: Shop, order_id: str, reason: HoldReason) -> None:

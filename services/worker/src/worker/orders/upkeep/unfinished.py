@@ -124,13 +124,20 @@ UNHEARD_ORDERS = text(
         FROM shipments s JOIN shipment_lines i ON i.shipment_id = s.id
         WHERE s.order_id = r.order_id AND s.location = r.location
           AND i.line = r.line AND s.status IN ('ready', 'packed'))
+      UNION
+      SELECT q.id FROM orders q
+      WHERE q.status = 'confirmed'
+        AND NOT EXISTS (SELECT FROM shipments s WHERE s.order_id = q.id
+                        AND s.status IN ('ready', 'packed', 'shipped'))
+        AND NOT EXISTS (SELECT FROM order_lines l WHERE l.order_id = q.id
+                        AND l.cancelled + l.shipped < l.qty)
     ) unfinished ON unfinished.id = o.id
     WHERE {_AT_REST}
     """  # noqa: S608 - our own condition
 )
 """It was begun and nobody is asked, so that it may be confirmed; or money is to be
-given back, another method was given (of which none is left for ever), or goods are in
-no parcel."""
+given back, another method was given (of which none is left for ever), goods are in no
+parcel, or all have arrived."""
 
 LINGERING = text(
     """
