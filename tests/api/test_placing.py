@@ -5,6 +5,8 @@ import json
 
 import pytest
 from api.app import create_app
+from api.http.idempotency import fingerprint
+from api.orders.order.schemas import NewOrder
 from shared.database.engine import Engine
 from sqlalchemy import text
 
@@ -92,6 +94,18 @@ async def test_a_key_means_the_same_however_the_body_is_written(shop: Shop) -> N
     first = await shop.client.post("/v1/orders", content=compact, headers=same)
     again = await shop.client.post("/v1/orders", content=spread, headers=same)
     assert done(again) == done(first)
+
+
+def test_a_key_means_the_same_to_a_release_with_more_fields() -> None:
+    class LaterOrder(NewOrder):
+        gift_wrap: bool = False
+
+    before, later = (
+        fingerprint("POST /v1/orders", order.model_validate(an_order()))
+        for order in (NewOrder, LaterOrder)
+    )
+    other = LaterOrder.model_validate(an_order(gift_wrap=True))
+    assert before == later != fingerprint("POST /v1/orders", other)
 
 
 @pytest.mark.parametrize("missing", [{}, {"Idempotency-Key": ""}])

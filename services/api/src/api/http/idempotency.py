@@ -187,8 +187,7 @@ class _Keyed:
         self._engine = engine
         self._who: dict[str, object] = {"principal": caller.subject, "key": key}
         place = f"{request.method} {request.url.path}"
-        body = payload.model_dump_json() if payload else ""
-        self._fingerprint = _digest(place, body)
+        self._fingerprint = fingerprint(place, payload)
         # With the place: a key that was forgotten may be used elsewhere.
         self.command_key = _digest(caller.subject, key, place).hex()[:40]
 
@@ -278,6 +277,13 @@ _STORE = text(
     WHERE principal = :principal AND key = :key AND status IS NULL
     """
 )
+
+
+def fingerprint(place: str, payload: BaseModel | None) -> bytes:
+    """What tells requests apart: only what was sent, so that a request means the same
+    to a release that knows more fields, with defaults, than the one before."""
+    body = payload.model_dump_json(exclude_unset=True) if payload else ""
+    return _digest(place, body)
 
 
 def _digest(*parts: str) -> bytes:

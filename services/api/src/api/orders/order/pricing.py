@@ -69,11 +69,12 @@ def priced(
         raise Refusal(
             "unknown-sku", f"Not sold in {wanted.currency}.", skus=unknown[:50]
         )
+    if not trusted:
+        _check_sets_nothing(wanted)
     _check_amounts(wanted)
     if wanted.tax_treatment != "included":
         _check_all_priced(wanted)
     if not trusted:
-        _check_sets_nothing(wanted)
         _check_unit_prices(wanted, products)
     taxes = TaxRules(wanted.tax_treatment, wanted.currency)
     lines = _lines(wanted, products, taxes)
