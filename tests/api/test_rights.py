@@ -64,6 +64,7 @@ RIGHTS: dict[str, set[str]] = {
     "get_shipment": {"fulfil"} | READERS,
     "pack_shipment": {"fulfil"},
     "ship_shipment": {"fulfil"},
+    "relabel_shipment": {"fulfil"},
     "deliver_shipment": {"fulfil", STAFF},
     "cancel_shipment": {"fulfil", STAFF},
     "get_shipment_label": {"fulfil"},

@@ -127,6 +127,29 @@ async def test_the_warehouse_packs_and_ships_what_is_ready(
     assert (await shop.ended(order_id)).status is OrderStatus.COMPLETED
 
 
+async def test_boxes_are_packed_relabelled_and_left_for_later(
+    shop: Shop, orders: Orders, tmp_path: Path
+) -> None:
+    order_id = await shop.confirmed(TEA=3)
+    number = str((await shop.order(order_id)).number)
+    boxes = ("--weight", "900", "--size", "300x200x150") * 2
+    packed = await orders("shipments", "pack", number, *boxes, "--later", "1=2")
+    assert packed.out.count("SIM") == 2
+    again = await orders(
+        "shipments", "relabel", number, "--weight", "5", "--size", "9x9x9"
+    )
+    assert (again.status, again.out.count("SIM")) == (0, 1)
+    assert again.out != packed.out
+    by_hand = ("--carrier", "by bike", "--tracking", "BIKE-1")
+    said = await orders("shipments", "relabel", number, *by_hand)
+    assert said.out.endswith("is packed: BIKE-1.\n")
+    short = await orders("shipments", "pack", number, *boxes[:4], "--line", "1=1")
+    assert (short.status, "is picked" in short.out) == (0, True)
+    assert "On hold: stock." in short.out
+    label = await orders("shipments", "label", packed.out.split()[0], "--package", "9")
+    assert label.status == 1
+
+
 async def test_the_warehouse_sees_what_a_return_is_for(
     shop: Shop, orders: Orders
 ) -> None:

@@ -131,7 +131,11 @@ async def repacked(shop: Shop) -> str:
     order_id = await shop.confirmed(TEA=2)
     shipment_id = await shop.pack(order_id)
     await shop.post(f"/v1/shipments/{shipment_id}/cancel", {})
-    await shop.delivered(order_id)
+    again = await shop.pack(order_id)
+    await shop.post(f"/v1/shipments/{again}/relabel", {})
+    await shop.until(order_id, has_parcel(ShipmentStatus.PACKED))
+    await shop.ship(again)
+    await shop.scan(order_id, again, "delivered")
     return order_id
 
 

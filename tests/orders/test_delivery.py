@@ -14,6 +14,7 @@ from shared.database.orders.snapshot import OrderSnapshot
 from worker.orders.nudger import Nudger
 from worker.orders.shipment.policy import PARCEL_LOST_AFTER, SCAN_DUE, is_news
 
+from tests.support.returns import receive, send_back
 from tests.support.shop import (
     PRICES,
     Refused,
@@ -43,7 +44,11 @@ NOON = MORNING + timedelta(hours=4)
         ("in_transit", MORNING, "out_for_delivery", MORNING, False),
         ("in_transit", NOON, "failure", MORNING, True),
         ("delivered", MORNING, "out_for_delivery", NOON, True),
-        ("return_to_sender", NOON, "delivered", MORNING, False),
+        ("return_to_sender", NOON, "delivered", MORNING, True),
+        ("return_to_sender", MORNING, "delivered", NOON, False),
+        ("in_transit", NOON, "delivered", MORNING, False),
+        ("delivered", MORNING, "return_to_sender", NOON, False),
+        ("delivered", NOON, "return_to_sender", MORNING, True),
         ("delivered", NOON, "delivered", MORNING, False),
     ],
 )
@@ -194,6 +199,7 @@ async def test_sending_again_what_is_not_there_waits_for_stock(shop: Shop) -> No
     order_id = await lost(shop, TEA=1)
     await shop.decide(order_id, DELIVERY, "reship")
     await shop.held(order_id, HoldReason.STOCK)
+    assert (await shop.events(order_id)).count("stock.reserved") == 1
     await shop.stock(TEA=1)
     await shop.delivered(order_id)
     order = await shop.ended(order_id)
@@ -273,6 +279,38 @@ async def test_what_has_arrived_is_not_sent_again(shop: Shop) -> None:
     with pytest.raises(Refused) as refused:
         await shop.decide(order_id, DELIVERY, "reship")
     assert refused.value.code == "decision-not-allowed"
+
+
+# ── what a carrier claims ───────────────────────────────────────────────────────────
+
+
+async def test_what_was_said_to_be_delivered_may_come_back(shop: Shop) -> None:
+    order_id = await shop.confirmed(TEA=2)
+    shipment_id = await shop.shipped(order_id)
+    await shop.scan(order_id, shipment_id, "delivered")
+    await shop.ended(order_id)
+    await shop.scan(order_id, shipment_id, "return_to_sender")
+    await shop.until(order_id, is_asked_about("back-to-sender"))
+    await shop.decide(order_id, DELIVERY, "refund")
+    order = await shop.until(order_id, lambda o: o.refunded == o.total)
+    assert order.status is OrderStatus.COMPLETED
+    assert order.shipment(shipment_id).status is ShipmentStatus.RETURNED
+    assert order.lines[0].returned == 2
+    assert await shop.stock_of("TEA") == (2, 0)
+
+
+async def test_of_what_comes_back_a_return_has_its_own_part(shop: Shop) -> None:
+    order_id = await shop.confirmed(TEA=2)
+    shipment_id = await shop.shipped(order_id)
+    await shop.scan(order_id, shipment_id, "delivered")
+    await shop.ended(order_id)
+    asked = await send_back(shop, order_id, {1: 1})
+    await shop.scan(order_id, shipment_id, "return_to_sender")
+    await shop.decide(order_id, DELIVERY, "refund")
+    await receive(shop, asked["id"], {1: 1})
+    order = await shop.until(order_id, lambda o: o.refunded == o.total)
+    assert order.lines[0].returned == 2
+    assert await shop.stock_of("TEA") == (2, 0)
 
 
 # ── cancelled, and left all the same ────────────────────────────────────────────────

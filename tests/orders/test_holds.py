@@ -146,9 +146,7 @@ async def test_an_order_with_nothing_in_stock_is_cancelled(shop: Shop) -> None:
 
 async def test_a_short_pick_corrects_the_stock_and_asks(shop: Shop) -> None:
     order_id = await shop.confirmed(TEA=3)
-    with pytest.raises(Refused) as refused:
-        await shop.pack(order_id, {1: 2})
-    assert refused.value.code == "on-hold"
+    await shop.pack(order_id, {1: 2})
     await shop.until(order_id, has_hold(STOCK))
     assert await shop.stock_of("TEA") == (2, 2)
     await shop.decide(order_id, STOCK, "cancel_lines")
@@ -266,9 +264,7 @@ async def refused_by_the_carrier(shop: Shop) -> str:
     await shop.stock(TEA=1)
     order_id = await shop.place(ship_to=UNKNOWN_TO_THE_CARRIER, TEA=1)
     await shop.until(order_id, has_status(CONFIRMED))
-    with pytest.raises(Refused) as refused:
-        await shop.pack(order_id)
-    assert refused.value.code == "on-hold"
+    await shop.pack(order_id)
     return order_id
 
 

@@ -303,6 +303,39 @@ async def test_only_what_is_restocked_can_be_sold_again(
     assert await shop.stock_of("TEA") == (on_hand, 0)
 
 
+async def sent_from_two_places(shop: Shop) -> str:
+    await shop.stock(at="berlin", TEA=2)
+    await shop.stock(at="munich", TEA=3)
+    order_id = await shop.place(TEA=5)
+    for place in ("berlin", "munich"):
+        await shop.delivered(order_id, at=place)
+    await shop.ended(order_id)
+    return order_id
+
+
+async def stock_by_place(shop: Shop) -> dict[str, int]:
+    rows = (await shop.get("/v1/stock", sku="TEA"))["data"]
+    return {row["location"]: row["on_hand"] for row in rows}
+
+
+async def test_no_place_gets_back_more_than_it_sent(shop: Shop) -> None:
+    order_id = await sent_from_two_places(shop)
+    for units in (4, 1):
+        asked = await send_back(shop, order_id, {1: units})
+        await receive(shop, asked["id"], {1: units})
+        place = await stock_by_place(shop)
+        assert place["berlin"] <= 2
+        assert place["munich"] <= 3
+    assert await stock_by_place(shop) == {"berlin": 2, "munich": 3}
+
+
+async def test_goods_may_come_back_elsewhere(shop: Shop) -> None:
+    order_id = await sent_from_two_places(shop)
+    asked = await send_back(shop, order_id, {1: 4})
+    await receive(shop, asked["id"], {1: 4}, at="paris")
+    assert await stock_by_place(shop) == {"berlin": 0, "munich": 0, "paris": 4}
+
+
 async def test_what_is_restocked_serves_an_order_that_waits(shop: Shop) -> None:
     order_id = await arrived(shop, TEA=1)
     waiting = await shop.place(TEA=1)

@@ -23,7 +23,8 @@ return_lines.disposition return_lines.order_id return_lines.return_id returns.id
 returns.order_id returns.status shipment_lines.order_id shipment_lines.shipment_id
 shipments.cancel_wanted
 shipments.capture_id shipments.id shipments.order_id shipments.parcel
-shipments.status shipments.tracking_status stock_movements.key stock_movements.reason
+shipments.status shipments.tracking_status packages.parcel packages.shipment_id
+packages.tracking_status stock_movements.key stock_movements.reason
 """
 """Ids, states, quantities and words of the code's own."""
 
@@ -34,7 +35,8 @@ orders.shipping_name orders.shipping_service product_prices.sku products.name
 products.sku shipping_methods.carrier shipping_methods.code
 shipping_methods.name shipping_methods.service
 reservations.location reservations.sku returns.tracking shipments.carrier
-shipments.location shipments.tracking stock.location stock.sku
+shipments.location shipments.tracking packages.carrier packages.tracking
+products.hs_code stock.location stock.sku
 stock_movements.location stock_movements.ref stock_movements.sku
 """
 """The shop's names of goods, places, parcels and discounts: books, which stay."""
@@ -46,7 +48,7 @@ idempotency_keys.headers notes.actor notes.text orders.external_ref orders.metad
 orders.reason
 payments.customer_ref payments.method_ref payments.next_action payments.return_url
 return_lines.reason returns.label_ref returns.label_url shipments.label_ref
-shipments.label_url
+shipments.label_url shipments.spoilt_labels packages.label_ref packages.label_url
 """
 """Gone when their customer asks for it: `test_erasure.py` looks into each."""
 

@@ -50,8 +50,14 @@ class EasyPost:
         city = wanted.shipment["to_address"]["city"]
         if city == NOWHERE:
             raise HTTPException(422, "ADDRESS.VERIFY.FAILURE")
-        rates = [{"id": "rate_air", "rate": "9.90", "carrier": "Air"}]
-        rates += [{"id": "rate_road", "rate": "4.90", "carrier": "Road"}]
+        _check(wanted.shipment)
+        rates = [
+            {"id": f"rate_{carrier}", "rate": price, "carrier": carrier, **service}
+            for carrier, price, service in (
+                ("Air", "9.90", {"service": "Express"}),
+                ("Road", "4.90", {"service": "Ground"}),
+            )
+        ]
         shipment = {
             **wanted.shipment,
             "id": f"shp_{len(self.shipments):032}",
@@ -111,6 +117,21 @@ class EasyPost:
         tracker = self.trackers[number]
         tracker["status"] = status
         tracker["tracking_details"].append({"status": status, "datetime": at})
+
+
+def _check(shipment: Json) -> None:
+    """What cannot be carried, or not over a border: this one is at home in Germany."""
+    if min(shipment["parcel"].values()) <= 0:
+        raise HTTPException(422, "PARCEL.INVALID")
+    to = shipment["to_address"]
+    if to["country"] == "DE" or shipment["is_return"]:
+        return
+    items = shipment.get("customs_info", {}).get("customs_items", [])
+    needed = ("description", "quantity", "value", "weight")
+    if not items or not all(item.get(name) for item in items for name in needed):
+        raise HTTPException(422, "SHIPMENT.CUSTOMS_INFO.REQUIRED")
+    if not to.get("phone"):
+        raise HTTPException(422, "PHONE.REQUIRED")
 
 
 async def _problem(_: Any, error: Any) -> Any:

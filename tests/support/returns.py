@@ -96,13 +96,18 @@ async def send_back(
 
 
 async def receive(
-    shop: Shop, return_id: str, accepted: dict[int, int], into: str = "restock"
+    shop: Shop,
+    return_id: str,
+    accepted: dict[int, int],
+    into: str = "restock",
+    at: str | None = None,
 ) -> Json:
     body = {
+        "location": at,
         "lines": [
             {"line": n, "accepted": units, "disposition": into}
             for n, units in accepted.items()
-        ]
+        ],
     }
     return await shop.post(f"/v1/returns/{return_id}/receive", body)
 

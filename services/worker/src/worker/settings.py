@@ -24,6 +24,15 @@ from shared.platform.settings import (
 T = TypeVar("T")
 
 
+def _by_location(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    entries = [entry.partition("=") for entry in value.split()]
+    if not all(place and address for place, _, address in entries):
+        raise ValueError("must be entries such as paris=FR/adr_1")
+    return {place: address for place, _, address in entries}
+
+
 def _limit(value: object) -> object:
     return parse_limit(str(value)) if isinstance(value, str | int) else value
 
@@ -53,7 +62,14 @@ class WorkerSettings(
     easypost_api_key: SecretStr | None = None
     """Our secret key at EasyPost."""
     easypost_from_address: str | None = None
-    """The id (`adr_…`) at EasyPost of the address that parcels are sent from."""
+    """The id (`adr_…`) at EasyPost of the address that parcels are sent from, after its
+    country if that is to be known: `DE/adr_…`."""
+    easypost_senders: Annotated[
+        dict[str, str], NoDecode, BeforeValidator(_by_location)
+    ] = Field(default_factory=dict)
+    """The same for locations that send from elsewhere: `rome=IT/adr_1 bern=adr_2`."""
+    customs_signer: str | None = None
+    """Who certifies customs declarations. Unset: they are not certified."""
     smtp_host: str | None = None
     """The mail server. Unset: customers get no mails."""
     smtp_port: int = Field(587, ge=1, le=65535)

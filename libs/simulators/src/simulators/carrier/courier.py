@@ -107,7 +107,10 @@ class Courier:
             while True:
                 response = await http.get("/v1/shipments", params=query)
                 page = response.raise_for_status().json()
-                found |= {row["tracking"] for row in page["data"] if row["tracking"]}
+                boxes = (
+                    b for row in page["data"] for b in row.get("packages") or [row]
+                )
+                found |= {box["tracking"] for box in boxes if box["tracking"]}
                 if not (cursor := page.get("next_cursor")):
                     break
                 query["cursor"] = cursor

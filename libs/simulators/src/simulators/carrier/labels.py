@@ -18,6 +18,8 @@ CREATE TABLE IF NOT EXISTS labels (
     id TEXT NOT NULL UNIQUE,
     reference TEXT NOT NULL UNIQUE,
     tracking TEXT NOT NULL UNIQUE REFERENCES trackers,
+    sender TEXT,
+    service TEXT,
     voided INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE IF NOT EXISTS label_keys (
@@ -25,11 +27,32 @@ CREATE TABLE IF NOT EXISTS label_keys (
     request_hash TEXT NOT NULL
 );
 """
-SELECT = "SELECT id, reference, tracking, eta, voided FROM labels JOIN trackers"
+SELECT = "SELECT id, reference, tracking, eta, sender, service, voided"
+SELECT += " FROM labels JOIN trackers"
 SELECT += " USING (tracking)"
 
 DELIVERY_TIME = timedelta(days=3)
 REFUSED_POSTAL_CODE = "99999"
+SERVICES = ("standard", "express")
+CUSTOMS_UNION = {
+    *(
+        "AT",
+        "BE",
+        "BG",
+        "CY",
+        "CZ",
+        "DE",
+        "DK",
+        "EE",
+        "ES",
+        "FI",
+        "FR",
+        "GR",
+        "HR",
+        "HU",
+    ),
+    *("IE", "IT", "LT", "LU", "LV", "MT", "NL", "PL", "PT", "RO", "SE", "SI", "SK"),
+}
 
 
 class Address(BaseModel):
@@ -43,10 +66,23 @@ class Address(BaseModel):
     region: str | None = None
     postal_code: str | None = None
     country: str = Field(min_length=2, max_length=2)
+    phone: str | None = None
+
+
+class Declared(BaseModel):
+    """Goods, for customs. `value` in minor units, of all `units`."""
+
+    name: str = Field(min_length=1)
+    units: int = Field(gt=0)
+    value: int = Field(ge=0)
+    currency: str
+    hs_code: str | None = None
+    origin: str | None = None
 
 
 class LabelRequest(BaseModel):
-    """What to carry: grams and millimetres."""
+    """What to carry: grams and millimetres. `sender` is a place of the shop's, and
+    `service` a word of ours."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -56,6 +92,9 @@ class LabelRequest(BaseModel):
     length_mm: int = Field(gt=0, le=3_000)
     width_mm: int = Field(gt=0, le=3_000)
     height_mm: int = Field(gt=0, le=3_000)
+    sender: str | None = None
+    service: str | None = None
+    customs: list[Declared] = []
 
     def fingerprint(self) -> str:
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
@@ -69,7 +108,24 @@ class Label(BaseModel):
     tracking: str
     carrier: str = "simulator"
     eta: str
+    sender: str | None = None
+    service: str | None = None
     voided: bool
+
+
+def _check_service(request: LabelRequest) -> None:
+    if request.service not in (None, *SERVICES):
+        raise CarrierError(400, "service_unknown", "We have no such service.")
+
+
+def _check_customs(request: LabelRequest) -> None:
+    """Who takes it over a border calls the customer, and shows what is in it."""
+    if request.to.country in CUSTOMS_UNION:
+        return
+    if request.to.phone is None:
+        raise CarrierError(400, "phone_missing", "Whom do we call?")
+    if not request.customs or any(not goods.hs_code for goods in request.customs):
+        raise CarrierError(400, "customs_incomplete", "What is in it?")
 
 
 @dataclass(frozen=True)
@@ -90,8 +146,9 @@ class Labels:
     def buy(self, request: LabelRequest, key: str | None) -> Bought:
         """The label for the reference: the one bought before, if there is one.
 
-        Raises CarrierError: 422 address_refused; 409 if the key came with another
-        request. Safe to repeat, with and without the key.
+        Raises CarrierError: 422 address_refused; 400 for a service that there is not,
+        or where customs would ask; 409 if the key came with another request. Safe to
+        repeat, with and without the key.
         """
         if key is not None:
             self._check_key(key, request.fingerprint())
@@ -99,8 +156,10 @@ class Labels:
             return Bought(known, new=False)
         if request.to.postal_code == REFUSED_POSTAL_CODE:
             raise CarrierError(422, "address_refused", "We do not deliver there.")
+        _check_service(request)
+        _check_customs(request)
         self.bought.ring()
-        return Bought(self._issue(request.reference), new=True)
+        return Bought(self._issue(request), new=True)
 
     def get(self, label_id: str) -> Label:
         """Raises CarrierError (404)."""
@@ -131,14 +190,16 @@ class Labels:
         )
         return {row["tracking"] for row in rows}
 
-    def _issue(self, reference: str) -> Label:
+    def _issue(self, request: LabelRequest) -> Label:
         label_id = f"lbl_{secrets.token_hex(8)}"
         tracking = f"SIM{secrets.randbelow(10**12):012d}"
         eta = (datetime.now(UTC) + DELIVERY_TIME).date()
         self._trackers.open(tracking, eta)
         self._database.insert(
-            "INSERT INTO labels (id, reference, tracking) VALUES (?, ?, ?)",
-            *(label_id, reference, tracking),
+            "INSERT INTO labels (id, reference, tracking, sender, service)"
+            " VALUES (?, ?, ?, ?, ?)",
+            *(label_id, request.reference, tracking),
+            *(request.sender, request.service),
         )
         return self.get(label_id)
 

@@ -21,6 +21,7 @@ COLUMNS: tuple[Column, ...] = (
     ("back-order", field("backorder")),
     ("returnable", field("returnable")),
     ("active", field("active")),
+    ("customs", lambda p: [p[name] for name in ("hs_code", "origin") if p[name]]),
 )
 
 
@@ -70,6 +71,12 @@ def put_product(
     ] = False,
     returnable: Annotated[bool, typer.Option()] = True,
     active: Annotated[bool, typer.Option()] = True,
+    hs_code: Annotated[
+        str | None, typer.Option(help="The tariff number that customs ask for.")
+    ] = None,
+    origin: Annotated[
+        str | None, typer.Option(help="The country it was made in, such as IN.")
+    ] = None,
     output: OutputOption = Output.table,
 ) -> None:
     """Create a product or replace it. Orders keep the price they were placed at."""
@@ -80,6 +87,8 @@ def put_product(
         "backorder": backorder,
         "returnable": returnable,
         "active": active,
+        "hs_code": hs_code,
+        "origin": origin,
     }
     if also is not None:
         body["prices"] = [_price(text) for text in also]

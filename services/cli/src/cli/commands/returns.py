@@ -115,13 +115,19 @@ def receive_return(
             help="Such as 1=2:restock; quarantine and discard are the others.",
         ),
     ],
+    at: Annotated[
+        str | None,
+        typer.Option("--at", help="The location. Default: where they were sent from."),
+    ] = None,
     key: KeyOption = None,
     output: OutputOption = Output.table,
 ) -> None:
     """Record returned goods: what is accepted, and where it goes.
 
     What is accepted is paid back."""
-    body = {"lines": [_received(text) for text in line]}
+    body: Json = {"lines": [_received(text) for text in line]}
+    if at is not None:
+        body["location"] = at
     answer = session().api.command(f"/v1/returns/{return_id}/receive", body, key)
     refund = f", refund {answer['refund_id']}" if answer.get("refund_id") else ""
     done(answer, output, f"{return_id} is {answer['status']}{refund}.")

@@ -17,7 +17,7 @@ from cli.options import (
     WatchOption,
     lines,
 )
-from cli.problems import CliError, Json
+from cli.problems import Json
 from cli.session import session
 
 app = typer.Typer(help="Parcels: pack and ship.", no_args_is_help=True)
@@ -29,7 +29,7 @@ COLUMNS: tuple[Column, ...] = (
     ("location", field("location")),
     ("lines", lambda s: [f"{line['quantity']} × {line['sku']}" for line in s["lines"]]),
     ("on hold", field("on_hold")),
-    ("tracking", field("tracking")),
+    ("tracking", lambda s: [box["tracking"] for box in s["packages"]]),
     ("since", moment("created_at")),
 )
 FACTS: tuple[Column, ...] = (
@@ -43,6 +43,9 @@ FACTS: tuple[Column, ...] = (
 ShipmentArgument = Annotated[
     str,
     typer.Argument(metavar="SHIPMENT", help="shp_…, or an order with one such parcel"),
+]
+PackageOption = Annotated[
+    int, typer.Option(min=1, help="Which box, if there are several.")
 ]
 ShipmentsArgument = Annotated[
     list[str], typer.Argument(metavar="SHIPMENT...", help="As many as there are.")
@@ -61,8 +64,10 @@ def shipment_id(text: str, *statuses: str) -> str:
 
 
 def _sentence(shipment: Json) -> str:
-    number = f": {shipment['tracking']}" if shipment["tracking"] else ""
-    return f"{shipment['id']} is {shipment['status']}{number}."
+    numbers = [box["tracking"] for box in shipment["packages"] if box["tracking"]]
+    told = f": {', '.join(numbers)}" if numbers else ""
+    picked = shipment["status"] == "ready" and shipment["packages"]
+    return f"{shipment['id']} is {'picked' if picked else shipment['status']}{told}."
 
 
 @app.command("list")
@@ -95,41 +100,88 @@ def show_shipment(
     show_one(session().api.get(path), FACTS, output)
 
 
+WeightOption = Annotated[
+    list[int], typer.Option(min=1, help="Grams. Repeat for each box.")
+]
+SizeOption = Annotated[
+    list[str],
+    typer.Option(metavar="LxWxH", help="Millimetres. Repeat for each box."),
+]
+
+
 @app.command("pack")
 def pack_shipment(
     shipment: ShipmentArgument,
-    weight: Annotated[int, typer.Option(min=1, help="Grams.")],
-    size: Annotated[str, typer.Option(metavar="LxWxH", help="Millimetres.")],
+    weight: WeightOption,
+    size: SizeOption,
     line: LinesOption = None,
+    later: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="LINE=UNITS",
+            help="There, and packed later: in a parcel of its own.",
+        ),
+    ] = None,
     key: KeyOption = None,
     output: OutputOption = Output.table,
 ) -> None:
     """Pack what was picked: everything, unless --line says what was found.
 
-    The customer pays now, and the label is bought."""
+    The customer pays now, and the labels are bought."""
     api = session().api
     shipment = shipment_id(shipment, "ready")
     planned = api.get(f"/v1/shipments/{shipment}")["lines"]
     picked = lines(line) if line else [_units(item) for item in planned]
-    body = {"lines": picked, "parcel": _parcel(weight, size)}
+    body = {
+        "lines": _left_for_later(picked, lines(later), whole=not line),
+        "parcels": _parcels(weight, size),
+    }
     answer = api.command(f"/v1/shipments/{shipment}/pack", body, key)
-    if answer["status"] == "ready":
-        # The bank or the carrier takes its time, or somebody has to decide now.
-        answer = api.until(
-            f"/v1/shipments/{shipment}",
-            lambda now: now["status"] != "ready" or bool(now["on_hold"]),
-            "Paying and buying the label",
-        )
-    if answer["on_hold"]:
-        raise CliError(
-            f"On hold: {', '.join(answer['on_hold'])}."
-            f"\n→ `orders holds list --order {answer['order_number']}`"
-        )
-    done(answer, output, _sentence(answer))
+    _labelled(answer, output)
 
 
 def _units(item: Json) -> Json:
     return {"line": item["line"], "quantity": item["quantity"]}
+
+
+def _left_for_later(
+    picked: list[Json], later: list[Json], *, whole: bool
+) -> list[Json]:
+    """What is left for later was not picked, unless --line tells what was."""
+    units = {item["line"]: item["quantity"] for item in picked}
+    rest = {item["line"]: item["quantity"] for item in later}
+    if whole:
+        units = {line: n - rest.get(line, 0) for line, n in units.items()}
+    if any(n < 0 for n in units.values()):
+        raise typer.BadParameter("--later has more than belongs in this parcel")
+    return [
+        {"line": line, "quantity": units.get(line, 0), "later": rest.get(line, 0)}
+        for line in sorted(units.keys() | rest.keys())
+    ]
+
+
+def _labelled(answer: Json, output: Output) -> None:
+    """What became of a parcel, once it is paid for and has its labels."""
+    if answer["status"] == "ready" and not answer["on_hold"]:
+        # The bank or the carrier takes its time, or somebody has to decide now.
+        answer = session().api.until(
+            f"/v1/shipments/{answer['id']}",
+            lambda now: now["status"] != "ready" or bool(now["on_hold"]),
+            "Paying and buying the label",
+        )
+    held = ""
+    if answer["on_hold"]:
+        held = (
+            f" On hold: {', '.join(answer['on_hold'])}."
+            f"\n→ `orders holds list --order {answer['order_number']}`"
+        )
+    done(answer, output, _sentence(answer) + held)
+
+
+def _parcels(weights: list[int], sizes: list[str]) -> list[Json]:
+    if len(weights) != len(sizes):
+        raise typer.BadParameter("each box has one --weight and one --size")
+    return [_parcel(weight, size) for weight, size in zip(weights, sizes, strict=True)]
 
 
 def _parcel(weight: int, size: str) -> Json:
@@ -145,14 +197,48 @@ def _parcel(weight: int, size: str) -> Json:
     }
 
 
+@app.command("relabel")
+def relabel_shipment(
+    shipment: ShipmentArgument,
+    carrier: Annotated[str | None, typer.Option(help="It goes with this one.")] = None,
+    tracking: Annotated[str | None, typer.Option(help="The right number.")] = None,
+    package: PackageOption = 1,
+    weight: Annotated[
+        list[int] | None, typer.Option(min=1, help="Grams, if they were wrong.")
+    ] = None,
+    size: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LxWxH", help="Millimetres, if they were wrong."),
+    ] = None,
+    key: KeyOption = None,
+    output: OutputOption = Output.table,
+) -> None:
+    """Give up a wrong label before the parcel leaves, and buy it anew.
+
+    With --carrier or --tracking it goes by hand instead; a number that was typed by
+    hand can be corrected afterwards, too."""
+    body: Json = {
+        name: value
+        for name, value in {"carrier": carrier, "tracking": tracking}.items()
+        if value is not None
+    }
+    if body:
+        body["package"] = package
+    if weight or size:
+        body["parcels"] = _parcels(weight or [], size or [])
+    path = f"/v1/shipments/{shipment_id(shipment, 'packed', 'shipped')}/relabel"
+    _labelled(session().api.command(path, body, key), output)
+
+
 @app.command("ship")
 def ship_shipment(
     shipment: ShipmentsArgument,
     carrier: Annotated[
-        str | None, typer.Option(help="Only for a parcel without a bought label.")
+        str | None,
+        typer.Option(help="It goes by hand: a label that was bought is given back."),
     ] = None,
     tracking: Annotated[
-        str | None, typer.Option(help="Only for a parcel without a bought label.")
+        str | None, typer.Option(help="The number that it goes by.")
     ] = None,
     key: KeyOption = None,
     output: OutputOption = Output.table,
@@ -203,8 +289,12 @@ def cancel_shipment(
 
 
 @app.command("label")
-def save_label(shipment: ShipmentArgument, file: FileOption = None) -> None:
-    """Save the label of a parcel, as PDF."""
+def save_label(
+    shipment: ShipmentArgument, package: PackageOption = 1, file: FileOption = None
+) -> None:
+    """Save a label of a parcel, as PDF."""
     shipment = shipment_id(shipment, "packed", "shipped")
-    label = session().api.download(f"/v1/shipments/{shipment}/label")
-    save(label, f"{shipment}.pdf", file)
+    box = "" if package == 1 else f"-{package}"
+    query = "" if package == 1 else f"?package={package}"
+    label = session().api.download(f"/v1/shipments/{shipment}/label{query}")
+    save(label, f"{shipment}{box}.pdf", file)

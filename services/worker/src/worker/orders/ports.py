@@ -5,7 +5,7 @@ whoever calls again looks first.
 """
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Literal, Protocol
 
@@ -196,6 +196,35 @@ class Address:
     company: str | None = None
     street2: str | None = None
     region: str | None = None
+    phone: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Content:
+    """Goods of a parcel as customs want them declared. `value` is that of all units, in
+    minor units of `currency`; `origin` is a country."""
+
+    name: str
+    units: int
+    value: int
+    currency: str
+    hs_code: str | None
+    origin: str | None
+
+
+@dataclass(frozen=True)
+class Consignment:
+    """What a label is for: the carrier sells one for a `reference`. `address` is the
+    customer's, and `location` is ours, whichever way it goes. The carrier and its
+    `service` are as the shipping method has them; without, whoever is cheapest."""
+
+    reference: str
+    address: Address
+    parcel: Parcel
+    location: str
+    carrier: str | None = None
+    service: str | None = None
+    contents: tuple[Content, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -237,13 +266,11 @@ class Carrier(Protocol):
 
     async def close(self) -> None: ...
 
-    async def buy_label(self, to: Address, parcel: Parcel, reference: str) -> Label:
-        """Once for a `reference`. Raises `AddressRefused`, `Unavailable`."""
+    async def buy_label(self, wanted: Consignment) -> Label:
+        """Once for a `reference`. Raises `AddressRefused`, `Refused`, `Unavailable`."""
         ...
 
-    async def buy_return_label(
-        self, sender: Address, parcel: Parcel, reference: str
-    ) -> Label | None:
+    async def buy_return_label(self, wanted: Consignment) -> Label | None:
         """From the customer back to the shop. `None` where this carrier has none.
         Raises like `buy_label`."""
         ...

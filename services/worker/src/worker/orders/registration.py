@@ -10,7 +10,7 @@ from shared.contracts.steps import Steps
 from shared.database.engine import Engine
 from shared.platform.connection import CurrentClient
 
-from worker.orders.adapters.easypost import EasyPostCarrier
+from worker.orders.adapters.easypost import EasyPostCarrier, Sender
 from worker.orders.adapters.manual import ManualCarrier
 from worker.orders.adapters.simulator import CarrierSimulator
 from worker.orders.adapters.smtp import SmtpMailer
@@ -171,11 +171,22 @@ def _carrier(settings: WorkerSettings) -> Carrier:
     if settings.carrier == "easypost" and key is not None and sender is not None:
         return EasyPostCarrier(
             key.get_secret_value(),
-            sender,
+            _sender(sender),
             settings.carrier_api_base,
+            senders={
+                place: _sender(address)
+                for place, address in settings.easypost_senders.items()
+            },
+            signer=settings.customs_signer,
             threads=settings.max_concurrent_steps,
         )
     return ManualCarrier()
+
+
+def _sender(address: str) -> Sender:
+    """Of `adr_…` or `DE/adr_…`."""
+    country, _, id = address.rpartition("/")
+    return Sender(id, country or None)
 
 
 def _mailer(settings: WorkerSettings) -> SmtpMailer | None:

@@ -117,13 +117,12 @@ class OrderWebhooks:
         number = str(event.payload["tracking"])
         known = await self._find(_SHIPMENT, number)
         if known is None:
-            return await self._is_on_its_way_back(number)
-        order_id, shipment_id = known.order_id, known.id
+            return await self._needs_no_tracking(number)
+        order_id = known.order_id
         # There is only the webhook where the carrier cannot be asked.
         now = await self._carrier.track(number) or _told(event)
-        moved = await self._store.change(
-            order_id, partial(_move, shipment_id=shipment_id, now=now), Moved
-        )
+        move = partial(_move, shipment_id=known.id, package=known.package, told=now)
+        moved = await self._store.change(order_id, move, Moved)
         if moved.asks:
             # It may have ended before its parcel was seen.
             await self._nudge.start_order(order_id)
@@ -131,9 +130,10 @@ class OrderWebhooks:
             await self._nudge.order(order_id)
         return True
 
-    async def _is_on_its_way_back(self, number: str) -> bool:
-        """What comes back counts when it is received, whatever the carrier says."""
-        return await self._find(_RETURN, number) is not None
+    async def _needs_no_tracking(self, number: str) -> bool:
+        """What comes back counts when it is received, whatever the carrier says; and a
+        label that was given up is none of a parcel's."""
+        return await self._find(_RETURN_OR_SPOILT, number) is not None
 
     async def _find(self, query: TextClause, ref: str) -> Row | None:
         async with self._store.reads.connect() as connection:
@@ -141,11 +141,18 @@ class OrderWebhooks:
 
 
 async def _move(
-    change: UnitOfWork, order: OrderSnapshot, *, shipment_id: str, now: Tracking
+    change: UnitOfWork,
+    order: OrderSnapshot,
+    *,
+    shipment_id: str,
+    package: int,
+    told: Tracking,
 ) -> Moved:
     """What arrives may be the last that the order waited for."""
-    moved = await tracking.move(change, order, shipment_id=shipment_id, now=now)
-    if moved.wakes and now.status == DELIVERED:
+    moved = await tracking.move(
+        change, order, shipment_id=shipment_id, package=package, told=told
+    )
+    if moved.wakes and told.status == DELIVERED:
         arrived = tracking.arrived(order, shipment_id)
         await complete(change, arrived or await read_order(change.connection, order.id))
     return moved
@@ -165,8 +172,23 @@ _REFUND = text(
     WHERE l.kind = 'refund' AND l.provider_ref = :ref
     """
 )
-_SHIPMENT = text("SELECT order_id, id FROM shipments WHERE tracking = :ref")
-_RETURN = text("SELECT order_id, id FROM returns WHERE tracking = :ref")
+_SHIPMENT = text(
+    """
+    SELECT order_id, id, 1 AS package FROM shipments WHERE tracking = :ref
+    UNION ALL
+    SELECT s.order_id, s.id, k.number FROM packages k
+    JOIN shipments s ON s.id = k.shipment_id WHERE k.tracking = :ref
+    """
+)
+_RETURN_OR_SPOILT = text(
+    """
+    SELECT order_id FROM returns WHERE tracking = :ref
+    UNION ALL
+    SELECT order_id FROM shipments
+    WHERE spoilt_labels <> '[]'
+      AND spoilt_labels @> jsonb_build_array(jsonb_build_object('tracking', :ref))
+    """
+)
 
 
 def _told(event: InboxEvent) -> Tracking:

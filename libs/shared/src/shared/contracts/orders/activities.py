@@ -25,6 +25,7 @@ from shared.contracts.orders.models import (
     Reconciled,
     RefundRef,
     RefundState,
+    Relabel,
     ReleaseHold,
     RequestRefund,
     RequestReturn,
@@ -107,6 +108,10 @@ class ShipmentSteps(Steps):
     @activity.defn(name="ship")
     @abstractmethod
     async def ship(self, command: Ship) -> OrderState: ...
+
+    @activity.defn(name="relabel")
+    @abstractmethod
+    async def relabel(self, command: Relabel) -> OrderState: ...
 
     @activity.defn(name="deliver")
     @abstractmethod
@@ -213,8 +218,8 @@ class CarrierSteps(Steps):
     @activity.defn(name="buy_label")
     @abstractmethod
     async def buy_label(self, ref: ShipmentRef) -> OrderState:
-        """Buy the parcel's label, once; the shipment is `packed` with it. A carrier
-        that refuses the address opens an `address` hold."""
+        """Buy the label of each package, once; the shipment is `packed` with the last.
+        A carrier that refuses the address opens an `address` hold."""
 
     @activity.defn(name="void_label")
     @abstractmethod

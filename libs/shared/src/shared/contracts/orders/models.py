@@ -118,11 +118,14 @@ class Parcel(Payload):
 
 
 class Pack(Command):
-    """Pack what was picked: fewer units than planned are a short pick."""
+    """Pack what was picked: fewer units than planned are a short pick, but for those
+    that are packed `later`. `further` are the packages beside the first."""
 
     shipment_id: ShipmentId
     lines: tuple[LineQuantity, ...]
     parcel: Parcel
+    further: tuple[Parcel, ...] = ()
+    later: tuple[LineQuantity, ...] = ()
 
 
 class Ship(Command):
@@ -131,6 +134,17 @@ class Ship(Command):
     shipment_id: ShipmentId
     carrier: Annotated[str, Field(max_length=100)] | None = None
     tracking: Annotated[str, Field(max_length=100)] | None = None
+
+
+class Relabel(Command):
+    """Give up what a package's label says. With a carrier or a number it goes by hand
+    and with these; else all labels are bought anew, for `parcels` if there are some."""
+
+    shipment_id: ShipmentId
+    package: Annotated[int, Field(ge=1)] = 1
+    carrier: Annotated[str, Field(max_length=100)] | None = None
+    tracking: Annotated[str, Field(max_length=100)] | None = None
+    parcels: tuple[Parcel, ...] = ()
 
 
 class Deliver(Command):
@@ -187,10 +201,12 @@ class ReceivedLine(Payload):
 
 
 class ReceiveReturn(Command):
-    """The goods are here. A line that is not named did not arrive."""
+    """The goods are here. A line that is not named did not arrive. Without `location`
+    they are where they were sent from."""
 
     return_id: ReturnId
     lines: tuple[ReceivedLine, ...]
+    location: Annotated[str, Field(max_length=100)] | None = None
 
 
 # ── what the workflows know of an order: read from PostgreSQL, never kept ──────
@@ -220,7 +236,7 @@ class ParcelState(Payload):
     labellable: bool = False
     """Paid, and not on hold: the label can be bought."""
     to_void: bool = False
-    """Cancelled, and its label is still valid at the carrier."""
+    """A label that it needs no more is still valid at the carrier."""
     watch_until: datetime | None = None
     """When a missing scan becomes somebody's business."""
     cancel_wanted: bool = False

@@ -30,6 +30,7 @@ from shared.contracts.orders.models import (
     RefundEnd,
     RefundRef,
     RefundState,
+    Relabel,
     ReleaseHold,
     RequestRefund,
     RequestReturn,
@@ -84,6 +85,12 @@ class Order(ABC):
     @workflow.update
     @abstractmethod
     async def ship(self: Any, command: Ship) -> None: ...
+
+    @workflow.update
+    @abstractmethod
+    async def relabel(self: Any, command: Relabel) -> None:
+        """Refused with `wrong-state` once it has left with a label of the carrier's,
+        `not-found`, `duplicate-reference`."""
 
     @workflow.update
     @abstractmethod

@@ -7,8 +7,9 @@ from shared.contracts.errors import Refusal
 from shared.contracts.orders.states import HoldReason
 from shared.database.engine import Connection
 from shared.database.kernel.unit_of_work import UnitOfWork
+from shared.database.orders.labels import OF_CANCELLED
 
-WORK_LEFT = """(
+WORK_LEFT = f"""(
   o.status NOT IN ('completed', 'cancelled')
   OR EXISTS (SELECT FROM holds h WHERE h.root = o.id AND h.released_at IS NULL)
   OR EXISTS (SELECT FROM refunds r WHERE r.order_id = o.id AND r.status = 'pending')
@@ -18,8 +19,8 @@ WORK_LEFT = """(
              AND p.authorized > p.captured + p.released)
   OR EXISTS (SELECT FROM shipments s WHERE s.order_id = o.id
              AND (s.status = 'shipped'
-               OR s.status = 'cancelled' AND s.label_ref IS NOT NULL))
-)"""
+               OR {OF_CANCELLED}))
+)"""  # noqa: S608 - our own condition
 """Of an order `o`: somebody still has to reach the person, or their card."""
 
 _IS_NEEDED = text(f"SELECT {WORK_LEFT} FROM orders o WHERE o.id = :id")  # noqa: S608
@@ -59,6 +60,14 @@ _ERASE = (
     text(
         "UPDATE shipments SET label_ref = NULL, label_url = NULL"
         " WHERE order_id = :id AND label_ref IS NOT NULL"
+    ),
+    text(
+        "UPDATE shipments SET spoilt_labels = '[]'"
+        " WHERE order_id = :id AND spoilt_labels <> '[]'"
+    ),
+    text(
+        "UPDATE packages SET label_ref = NULL, label_url = NULL WHERE shipment_id IN"
+        " (SELECT id FROM shipments WHERE order_id = :id) AND label_ref IS NOT NULL"
     ),
     text(
         "UPDATE returns SET label_ref = NULL, label_url = NULL"

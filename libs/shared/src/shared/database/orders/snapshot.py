@@ -178,7 +178,28 @@ class ShipmentLine(Row):
     qty: int
 
 
+class Package(Row):
+    """A box of a shipment, with its label. Grams and millimetres."""
+
+    number: int
+    parcel: dict[str, int] | None
+    carrier: str | None
+    tracking: str | None
+    label_ref: str | None
+    tracking_status: str | None
+    tracking_at: datetime | None
+    eta: date | None
+
+
+class SpoiltLabel(Row):
+    ref: str
+    tracking: str | None
+    voided: bool
+
+
 class Shipment(Row):
+    """Its first package is told here; `packages` are all of them."""
+
     id: str
     status: ShipmentStatus
     location: str
@@ -198,6 +219,16 @@ class Shipment(Row):
     shipped_at: datetime | None
     delivered_at: datetime | None
     lines: tuple[ShipmentLine, ...] = ()
+    further: tuple[Package, ...] = ()
+    spoilt_labels: tuple[SpoiltLabel, ...] = ()
+
+    @property
+    def packages(self) -> tuple[Package, ...]:
+        first = {
+            name: getattr(self, name)
+            for name in Package.model_fields.keys() - {"number"}
+        }
+        return (Package(number=1, **first), *self.further)
 
     @property
     def in_house(self) -> bool:
@@ -273,9 +304,9 @@ class OrderSnapshot(Row):
     reason: str | None
     currency: str
     shipping_method: str
-    shipping_name: str | None = None
     shipping_carrier: str | None = None
     shipping_service: str | None = None
+    shipping_name: str | None = None
     shipping: int
     shipping_tax: int = 0
     shipping_tax_bp: int | None = None
@@ -333,6 +364,18 @@ class OrderSnapshot(Row):
             ),
             None,
         )
+
+    def in_returns(self) -> dict[int, int]:
+        """Units by line that have come back or may. What was received counts as far as
+        it was accepted: the rest may still come."""
+        units: dict[int, int] = {}
+        for return_ in self.returns:
+            if return_.status in (ReturnStatus.REJECTED, ReturnStatus.EXPIRED):
+                continue
+            for item in return_.lines:
+                taken = item.qty if item.accepted is None else item.accepted
+                units[item.line] = units.get(item.line, 0) + taken
+        return units
 
     @property
     def short(self) -> int:
@@ -462,7 +505,9 @@ SELECT row_to_json(whole)::text FROM (
        FROM payments p WHERE p.order_id = o.id) p) AS payments,
     (SELECT coalesce(json_agg(s ORDER BY s.id), '[]') FROM (
        SELECT s.*, (SELECT json_agg(i ORDER BY i.line)
-         FROM shipment_lines i WHERE i.shipment_id = s.id) AS lines
+         FROM shipment_lines i WHERE i.shipment_id = s.id) AS lines,
+         (SELECT coalesce(json_agg(k ORDER BY k.number), '[]')
+         FROM packages k WHERE k.shipment_id = s.id) AS further
        FROM shipments s WHERE s.order_id = o.id) s) AS shipments,
     (SELECT coalesce(json_agg(h ORDER BY h.placed_at), '[]') FROM holds h
      WHERE h.root = o.id AND h.released_at IS NULL) AS holds,

@@ -54,6 +54,9 @@ class Product(Base):
     backorder: Mapped[bool] = mapped_column(server_default="false")
     returnable: Mapped[bool] = mapped_column(server_default="true")
     active: Mapped[bool] = mapped_column(server_default="true")
+    # What customs ask: the tariff number, and the country it was made in.
+    hs_code: Mapped[str | None]
+    origin: Mapped[str | None] = mapped_column(CHAR(2))
     __table_args__ = (
         CheckConstraint("price >= 0", name="price"),
         CheckConstraint("tax_bp BETWEEN 0 AND 10000", name="tax"),
@@ -447,6 +450,8 @@ class Shipment(Base):
     label_url: Mapped[str | None]
     tracking_status: Mapped[str | None]
     tracking_at: Mapped[datetime | None]
+    # Labels that were given up before it left: `{"ref", "tracking", "voided"}`.
+    spoilt_labels: Mapped[list[Any]] = mapped_column(server_default="[]")
     eta: Mapped[date | None]
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     shipped_at: Mapped[datetime | None]
@@ -467,7 +472,32 @@ class Shipment(Base):
         ),
         Index("shipments_order", "order_id"),
         Index("shipments_queue", "status", "location", "created_at"),
+        Index(
+            "shipments_spoilt",
+            "spoilt_labels",
+            postgresql_using="gin",
+            postgresql_where="spoilt_labels <> '[]'",
+        ),
     )
+
+
+class Package(Base):
+    """A box of a shipment beside the first, which is kept with the shipment."""
+
+    __tablename__ = "packages"
+    shipment_id: Mapped[str] = mapped_column(
+        ForeignKey("shipments.id"), primary_key=True
+    )
+    number: Mapped[int] = mapped_column(primary_key=True)
+    parcel: Mapped[dict[str, Any]]
+    carrier: Mapped[str | None]
+    tracking: Mapped[str | None] = mapped_column(unique=True)
+    label_ref: Mapped[str | None]
+    label_url: Mapped[str | None]
+    tracking_status: Mapped[str | None]
+    tracking_at: Mapped[datetime | None]
+    eta: Mapped[date | None]
+    __table_args__ = (CheckConstraint("number > 1", name="number"),)
 
 
 class ShipmentLine(Base):

@@ -170,13 +170,16 @@ def _answer(product: Product) -> Response:
 _PUT = text(
     """
     INSERT INTO products
-      (sku, name, price, currency, tax_bp, backorder, returnable, active)
+      (sku, name, price, currency, tax_bp, backorder, returnable, active, hs_code,
+       origin)
     VALUES
-      (:sku, :name, :price, :currency, :tax_bp, :backorder, :returnable, :active)
+      (:sku, :name, :price, :currency, :tax_bp, :backorder, :returnable, :active,
+       :hs_code, :origin)
     ON CONFLICT (sku) DO UPDATE SET name = excluded.name, price = excluded.price,
       currency = excluded.currency, tax_bp = excluded.tax_bp,
       backorder = excluded.backorder, returnable = excluded.returnable,
-      active = excluded.active
+      active = excluded.active, hs_code = coalesce(excluded.hs_code, products.hs_code),
+      origin = coalesce(excluded.origin, products.origin)
     """
 )
 _FORGET_PRICES = text(

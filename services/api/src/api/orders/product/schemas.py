@@ -4,12 +4,16 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from api.http.schemas import Line, Money, Request, View
+from api.http.forms import written_as
+from api.http.schemas import Country, Line, Money, Request, View
 
 # So that the price of a line of a million units still fits its column.
 HIGHEST_PRICE = 10**10
 
 
+HsCode = Annotated[
+    str, written_as(r"^[0-9]{6,10}$", "a tariff number of 6 to 10 digits")
+]
 TaxRate = Annotated[int, Field(ge=0, le=10_000)]
 
 
@@ -22,7 +26,8 @@ class NewPrice(Request):
 
 class ProductBody(Request):
     """`price` includes the tax of `tax_bp` hundredths of a percent (1900 is 19 %).
-    `prices` are those in further currencies; left out, they stay as they are."""
+    `prices` are those in further currencies. Customs ask for `hs_code`, the tariff
+    number, and `origin`, the country of make. Left out, they stay as they are."""
 
     name: Line
     price: Money
@@ -31,6 +36,8 @@ class ProductBody(Request):
     backorder: bool = False
     returnable: bool = True
     active: bool = True
+    hs_code: HsCode | None = None
+    origin: Country | None = None
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -45,6 +52,8 @@ class ProductBody(Request):
                     "backorder": False,
                     "returnable": True,
                     "active": True,
+                    "hs_code": "090240",
+                    "origin": "IN",
                 }
             ]
         }
@@ -67,3 +76,5 @@ class Product(View):
     backorder: bool
     returnable: bool
     active: bool
+    hs_code: str | None
+    origin: str | None

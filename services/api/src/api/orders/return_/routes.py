@@ -214,6 +214,7 @@ async def receive_return(
                 key=command.key,
                 actor=caller.subject,
                 return_id=return_id,
+                location=wanted.location,
                 lines=tuple(
                     models.ReceivedLine(**item.model_dump()) for item in wanted.lines
                 ),

@@ -47,7 +47,7 @@ class ReturnDecision(Request):
 
 class ReturnReceiptLine(Request):
     """Of the units that came back, those `accepted` are paid back. `restock` puts
-    them where they were sent from, `quarantine` aside until they are checked, and
+    them to the stock, `quarantine` aside until they are checked, and
     `discard` away."""
 
     line: LineNumber
@@ -56,8 +56,10 @@ class ReturnReceiptLine(Request):
 
 
 class ReturnReceipt(Request):
-    """A line that is not named did not come back."""
+    """A line that is not named did not come back. `location` is where the goods are
+    now, if not where they were sent from."""
 
+    location: Word | None = None
     lines: Lines[ReturnReceiptLine]
 
     model_config = ConfigDict(

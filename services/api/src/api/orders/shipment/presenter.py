@@ -8,7 +8,7 @@ def show_shipment(shipment: Shipment) -> shown.Shipment:
     known = shipment.model_dump(
         exclude={
             *("number", "shipping_method", "lines", "label_ref", "label_url"),
-            "on_hold",
+            *("on_hold", "further"),
         }
     )
     lines = [
@@ -22,6 +22,13 @@ def show_shipment(shipment: Shipment) -> shown.Shipment:
         order_number=shipment.number,
         shipping=shown.ShipmentShipping(method=shipment.shipping_method),
         lines=lines,
+        packages=[
+            shown.Package(
+                **package.model_dump(exclude={"label_ref", "label_url"}),
+                label=package.label_ref is not None,
+            )
+            for package in shipment.packages
+        ],
         on_hold=shipment.on_hold or [],
         label=shipment.label_ref is not None,
     )

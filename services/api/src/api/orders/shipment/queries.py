@@ -19,6 +19,19 @@ class Line(BaseModel):
     qty: int
 
 
+class Package(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    number: int
+    parcel: dict[str, int]
+    carrier: str | None
+    tracking: str | None
+    label_ref: str | None
+    label_url: str | None
+    tracking_status: str | None
+    eta: date | None
+
+
 class Shipment(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
@@ -40,6 +53,23 @@ class Shipment(BaseModel):
     created_at: datetime
     shipped_at: datetime | None
     delivered_at: datetime | None
+    further: list[Package] | None
+
+    @property
+    def packages(self) -> list[Package]:
+        """None before it is picked."""
+        if self.parcel is None:
+            return []
+        names = Package.model_fields.keys() - {"number"}
+        first = {name: getattr(self, name) for name in names}
+        return [Package(number=1, **first), *(self.further or ())]
+
+    def package(self, number: int) -> Package:
+        """Raises `NotFound`."""
+        for package in self.packages:
+            if package.number == number:
+                return package
+        raise NotFound(f"package {number} of {self.id}")
 
 
 async def read_shipment(services: Services, shipment_id: str) -> Shipment:
@@ -104,6 +134,8 @@ SELECT row_to_json(whole)::text FROM (
        SELECT l.line, l.sku, l.name, i.qty
        FROM shipment_lines i JOIN order_lines l USING (order_id, line)
        WHERE i.shipment_id = s.id AND i.qty > 0) i) AS lines,
+    (SELECT json_agg(k ORDER BY k.number) FROM packages k
+     WHERE k.shipment_id = s.id) AS further,
     (SELECT json_agg(DISTINCT h.reason) FROM holds h
      WHERE h.root = s.order_id AND h.released_at IS NULL
        AND h.subject IN (s.id, s.order_id)) AS on_hold

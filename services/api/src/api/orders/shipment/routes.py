@@ -1,9 +1,11 @@
 """Packing and shipping."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
+from shared.contracts.base import LineQuantity
 from shared.contracts.errors import Refusal
 from shared.contracts.orders import models, workflows
 from shared.contracts.orders.states import HoldReason, ShipmentStatus
@@ -92,8 +94,10 @@ async def pack_shipment(
     idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
-    """Capture the payment, then buy the label. 202: one of them is still under way."""
+    """Capture the payment, then buy the label. 202: one of them is still under way, or
+    waits for somebody: `on_hold` says so."""
     shipment = await read_shipment(services, shipment_id)
+    parcels = _parcels(wanted)
 
     async def work(command: Command) -> StoredResponse:
         try:
@@ -106,7 +110,13 @@ async def pack_shipment(
                     actor=caller.subject,
                     shipment_id=shipment_id,
                     lines=of_command(wanted.lines),
-                    parcel=models.Parcel(**wanted.parcel.model_dump()),
+                    parcel=parcels[0],
+                    further=parcels[1:],
+                    later=tuple(
+                        LineQuantity(line=item.line, quantity=item.later)
+                        for item in wanted.lines
+                        if item.later
+                    ),
                 ),
                 _refuse(shipment),
             )
@@ -120,9 +130,20 @@ async def pack_shipment(
     return await idempotent.run(caller, wanted, work)
 
 
+def _parcels(wanted: shown.Pack) -> tuple[models.Parcel, ...]:
+    """Raises a `Problem` where it is said twice, or not at all."""
+    if (wanted.parcel is None) is (wanted.parcels is None):
+        raise invalid("#/parcel", "one-of", "Give either parcel or parcels.")
+    return _measures(wanted.parcels or [wanted.parcel])
+
+
+def _measures(parcels: Iterable[shown.Parcel | None]) -> tuple[models.Parcel, ...]:
+    return tuple(models.Parcel(**p.model_dump()) for p in parcels if p is not None)
+
+
 async def _packed(services: Services, shipment: Shipment) -> StoredResponse:
     """What became of a parcel that was picked, as soon as that is known. Raises
-    `Refusal` payment-failed, on-hold."""
+    `Refusal` payment-failed."""
     order = await queries.order_when(
         services,
         shipment.order_id,
@@ -130,11 +151,9 @@ async def _packed(services: Services, shipment: Shipment) -> StoredResponse:
         services.settings.api_command_timeout.total_seconds(),
     )
     ready = order.shipment(shipment.id).status is ShipmentStatus.READY
-    held = _holds(order, shipment.id)
-    if ready and HoldReason.PAYMENT in held:
+    if ready and HoldReason.PAYMENT in _holds(order, shipment.id):
         raise Refusal("payment-failed", "The payment for this parcel failed.")
-    if ready and held:
-        raise Refusal("on-hold", f"On hold: {', '.join(held)}.", holds=held)
+    # It is picked, whatever keeps it from being sent: that is no error.
     answer = await _answer(services, shipment.id)
     return StoredResponse(202, answer.body) if ready else answer
 
@@ -178,6 +197,49 @@ async def ship_shipment(
             _refuse(shipment),
         )
         return await _answer(services, shipment_id)
+
+    return await idempotent.run(caller, wanted, work)
+
+
+@router.post(
+    "/{shipment_id}/relabel",
+    response_model=shown.Shipment,
+    responses={
+        202: {"model": shown.Shipment, "description": "Begun; look again."},
+        **keyed("not-found", "wrong-state", "duplicate-reference"),
+    },
+)
+async def relabel_shipment(
+    caller: Annotated[Principal, allowed("fulfil")],
+    shipment_id: ShipmentPath,
+    wanted: shown.Relabel,
+    idempotent: Idempotent,
+    services: ApiServices,
+) -> Response:
+    """Give up a label that is wrong, before its parcel leaves: it is voided. A number
+    that was typed by hand can be corrected afterwards, too."""
+    by_hand = wanted.carrier is not None or wanted.tracking is not None
+    if by_hand and wanted.parcels is not None:
+        raise invalid("#/parcels", "one-of", "Measures are for labels that are bought.")
+    shipment = await read_shipment(services, shipment_id)
+
+    async def work(command: Command) -> StoredResponse:
+        await commands(services).parcel(
+            shipment_id,
+            workflows.Order.relabel,
+            models.Relabel(
+                order_id=shipment.order_id,
+                key=command.key,
+                actor=caller.subject,
+                shipment_id=shipment_id,
+                package=wanted.package,
+                carrier=wanted.carrier,
+                tracking=wanted.tracking,
+                parcels=_measures(wanted.parcels or ()),
+            ),
+            _refuse(shipment),
+        )
+        return await _packed(services, shipment)
 
     return await idempotent.run(caller, wanted, work)
 
@@ -276,10 +338,12 @@ async def get_shipment_label(
     caller: Annotated[Principal, allowed("fulfil")],
     shipment_id: ShipmentPath,
     services: ApiServices,
+    package: Annotated[int, Query(ge=1, le=50)] = 1,
 ) -> Response:
-    """Fetch the parcel's label from the carrier."""
+    """Fetch the label of one of the parcel's packages from the carrier."""
     shipment = await read_shipment(services, shipment_id)
-    label = await fetch_label(services.http, services.settings, shipment)
+    labelled = shipment if package == 1 else shipment.package(package)
+    label = await fetch_label(services.http, services.settings, labelled)
     return Response(label, media_type="application/pdf")
 
 

@@ -11,10 +11,12 @@ from api.http.schemas import Address, LineNumber, Lines, Request, View, Word
 
 
 class PickedLine(Request):
-    """Zero units: nothing of it was found."""
+    """Zero units: nothing of it was found. Those that are packed `later` are there, and
+    go into a parcel of their own."""
 
     line: LineNumber
     quantity: Annotated[int, Field(ge=0, le=1_000_000)]
+    later: Annotated[int, Field(ge=0, le=1_000_000)] = 0
 
 
 class Parcel(Request):
@@ -26,11 +28,16 @@ class Parcel(Request):
     height_mm: Annotated[int, Field(gt=0, le=3_000)]
 
 
+Parcels = Annotated[list[Parcel], Field(min_length=1, max_length=50)]
+
+
 class Pack(Request):
-    """The picked units. Fewer than planned are a short pick."""
+    """The picked units. Fewer than planned are a short pick, unless they are packed
+    `later`. One `parcel`, or as many as it took: `parcels`."""
 
     lines: Lines[PickedLine]
-    parcel: Parcel
+    parcel: Parcel | None = None
+    parcels: Parcels | None = None
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -50,12 +57,30 @@ class Pack(Request):
 
 
 class Ship(Request):
-    """Carrier and number only where no label was bought: the parcel goes by hand."""
+    """With a carrier or a number the parcel goes by hand: a label that was bought for
+    it is given back."""
 
     carrier: Word | None = None
     tracking: Word | None = None
 
     model_config = ConfigDict(json_schema_extra={"examples": [{}]})
+
+
+class Relabel(Request):
+    """With a carrier or a number, that `package` goes by hand, and the label that was
+    bought for it is given back. Without, all labels are bought anew, to the address of
+    now and for `parcels` if their measures were wrong."""
+
+    package: Annotated[int, Field(ge=1, le=50)] = 1
+    carrier: Word | None = None
+    tracking: Word | None = None
+    parcels: Parcels | None = None
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"carrier": "by bike", "tracking": "BIKE-2"}, {}]
+        }
+    )
 
 
 class Deliver(Request):
@@ -95,9 +120,20 @@ class Recipient(View):
     notes: list[str]
 
 
+class Package(View):
+    number: int
+    parcel: Parcel
+    label: bool
+    carrier: str | None
+    tracking: str | None
+    tracking_status: str | None
+    eta: date | None
+
+
 class Shipment(View):
     """`packed` means packed and paid, with a label. `on_hold` lists the reasons why the
-    warehouse must not pack it now."""
+    warehouse must not pack it now. Measures, label, carrier and tracking are those of
+    the first of its `packages`; there are none before it is picked."""
 
     id: str
     order_id: str
@@ -107,6 +143,7 @@ class Shipment(View):
     shipping: ShipmentShipping
     lines: list[ShipmentLine]
     parcel: Parcel | None
+    packages: list[Package]
     on_hold: list[str]
     label: bool
     carrier: str | None

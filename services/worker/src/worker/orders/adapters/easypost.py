@@ -7,12 +7,14 @@ that a request that was refused is made anew once they are corrected.
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from functools import partial
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from easypost.easypost_client import EasyPostClient
@@ -20,6 +22,7 @@ from easypost.errors.api.api_error import ApiError
 from easypost.errors.api.invalid_request_error import InvalidRequestError
 from easypost.errors.api.not_found_error import NotFoundError
 from easypost.errors.general.filtering_error import FilteringError
+from shared.contracts.money import decimals
 from shared.contracts.orders.models import Parcel
 
 from worker.orders.adapters.easypost_errors import ADDRESS, judge
@@ -27,6 +30,7 @@ from worker.orders.adapters.verdicts import Verdict
 from worker.orders.ports import (
     Address,
     AddressRefused,
+    Consignment,
     Label,
     Refused,
     Tracking,
@@ -42,8 +46,18 @@ GRAMS_PER_OUNCE = 28.349523125
 BOUGHT_BEFORE = "SHIPMENT.POSTAGE.EXISTS"
 
 
+@dataclass(frozen=True)
+class Sender:
+    """The id of an address at EasyPost, and the country that it is in, if known."""
+
+    id: str
+    country: str | None = None
+
+
 class EasyPostCarrier:
-    """`from_address` is the id of an address at EasyPost. Uses the cheapest rate.
+    """`senders` are those of locations; others send from `sender`. Uses the cheapest
+    rate of the carrier and service that were promised. `signer` certifies customs
+    declarations.
 
     At most `threads` requests at a time, in threads of its own: in those that all share
     names are looked up, and a dead carrier would keep everybody from their provider."""
@@ -54,29 +68,29 @@ class EasyPostCarrier:
     def __init__(
         self,
         api_key: str,
-        from_address: str,
+        sender: Sender,
         api_base: str | None = None,
         *,
+        senders: Mapping[str, Sender] = MappingProxyType({}),
+        signer: str | None = None,
         threads: int = 100,
     ) -> None:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="easypost")
         base = {"api_base": api_base} if api_base else {}
         self._client: Any = EasyPostClient(api_key, timeout=TIMEOUT_SECONDS, **base)
-        self._from = {"id": from_address}
+        self._sender = sender
+        self._senders = senders
+        self._signer = signer
 
     async def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._client._requests_session.close()
 
-    async def buy_label(self, to: Address, parcel: Parcel, reference: str) -> Label:
-        return await self._in_thread(self._buy, to, parcel, reference, is_return=False)
+    async def buy_label(self, wanted: Consignment) -> Label:
+        return await self._in_thread(self._buy, wanted, is_return=False)
 
-    async def buy_return_label(
-        self, sender: Address, parcel: Parcel, reference: str
-    ) -> Label | None:
-        return await self._in_thread(
-            self._buy, sender, parcel, reference, is_return=True
-        )
+    async def buy_return_label(self, wanted: Consignment) -> Label | None:
+        return await self._in_thread(self._buy, wanted, is_return=True)
 
     async def void_label(self, label_ref: str) -> None:
         await self._in_thread(self._refund, label_ref)
@@ -95,22 +109,38 @@ class EasyPostCarrier:
 
     # ── what runs in the thread ─────────────────────────────────────────────────
 
-    def _buy(
-        self, address: Address, parcel: Parcel, reference: str, *, is_return: bool
-    ) -> Label:
-        unique = f"{reference}:{_digest(address, parcel)}"
+    def _buy(self, wanted: Consignment, *, is_return: bool) -> Label:
+        sender = self._senders.get(wanted.location, self._sender)
+        unique = f"{wanted.reference}:{_digest(wanted.address, wanted.parcel)}"
         shipment = self._find(unique) or self._client.shipment.create(
             reference=unique,
             # EasyPost turns the two around for a return.
-            to_address=_address(address),
-            from_address=self._from,
-            parcel=_parcel(parcel),
+            to_address=_address(wanted.address),
+            from_address={"id": sender.id},
+            parcel=_parcel(wanted.parcel),
             is_return=is_return,
             options={"label_format": "PDF"},
+            **self._customs(wanted, sender),
         )
         if not shipment.get("postage_label"):
-            shipment = self._pay(shipment)
+            shipment = self._pay(shipment, wanted)
         return _label(shipment)
+
+    def _customs(self, wanted: Consignment, sender: Sender) -> dict[str, Any]:
+        """Wherever it may cross a border; where none is crossed, nobody reads it."""
+        if sender.country == wanted.address.country:
+            return {}
+        certified = self._signer is not None
+        return {
+            "customs_info": {
+                "contents_type": "merchandise",
+                "restriction_type": "none",
+                "non_delivery_option": "return",
+                "customs_certify": certified,
+                **({"customs_signer": self._signer} if certified else {}),
+                "customs_items": _items(wanted),
+            }
+        }
 
     def _find(self, reference: str) -> Any:
         try:
@@ -118,11 +148,16 @@ class EasyPostCarrier:
         except NotFoundError:
             return None
 
-    def _pay(self, shipment: Any) -> Any:
+    def _pay(self, shipment: Any, wanted: Consignment) -> Any:
+        if not shipment.rates:
+            raise AddressRefused("no-carrier-delivers")
         try:
-            rate = shipment.lowest_rate()
+            rate = shipment.lowest_rate(
+                [wanted.carrier] if wanted.carrier else None,
+                [wanted.service] if wanted.service else None,
+            )
         except FilteringError:
-            raise AddressRefused("no-carrier-delivers") from None
+            raise Refused("service-not-offered") from None
         try:
             return self._client.shipment.buy(shipment.id, rate={"id": rate.id})
         except InvalidRequestError as error:
@@ -191,11 +226,34 @@ def _address(address: Address) -> dict[str, str | None]:
 
 def _parcel(parcel: Parcel) -> dict[str, float]:
     return {
-        "weight": round(parcel.weight_g / GRAMS_PER_OUNCE, 1),
-        "length": round(parcel.length_mm / MM_PER_INCH, 1),
-        "width": round(parcel.width_mm / MM_PER_INCH, 1),
-        "height": round(parcel.height_mm / MM_PER_INCH, 1),
+        "weight": _tenths(parcel.weight_g / GRAMS_PER_OUNCE),
+        "length": _tenths(parcel.length_mm / MM_PER_INCH),
+        "width": _tenths(parcel.width_mm / MM_PER_INCH),
+        "height": _tenths(parcel.height_mm / MM_PER_INCH),
     }
+
+
+def _tenths(measure: float) -> float:
+    """As carriers round: up. Nothing weighs nothing."""
+    return math.ceil(round(measure * 10, 6)) / 10
+
+
+def _items(wanted: Consignment) -> list[dict[str, Any]]:
+    """Each kind of goods with its share of the parcel's weight."""
+    units = sum(content.units for content in wanted.contents)
+    ounces = wanted.parcel.weight_g / GRAMS_PER_OUNCE
+    return [
+        {
+            "description": content.name,
+            "quantity": content.units,
+            "value": content.value / 10 ** decimals(content.currency),
+            "currency": content.currency,
+            "weight": _tenths(ounces * content.units / units),
+            **({"hs_tariff_number": content.hs_code} if content.hs_code else {}),
+            **({"origin_country": content.origin} if content.origin else {}),
+        }
+        for content in wanted.contents
+    ]
 
 
 def _label(shipment: Any) -> Label:

@@ -1,8 +1,6 @@
 """The carrier of a shop that has none connected: people write labels by hand."""
 
-from shared.contracts.orders.models import Parcel
-
-from worker.orders.ports import Address, Label, Tracking
+from worker.orders.ports import Consignment, Label, Tracking
 
 
 class ManualCarrier:
@@ -11,12 +9,12 @@ class ManualCarrier:
     name = "manual"
     repeatable = True
 
-    async def buy_label(self, to: Address, parcel: Parcel, reference: str) -> Label:
-        return Label(ref=reference, carrier=self.name, tracking=None, tracked=False)
+    async def buy_label(self, wanted: Consignment) -> Label:
+        return Label(
+            ref=wanted.reference, carrier=self.name, tracking=None, tracked=False
+        )
 
-    async def buy_return_label(
-        self, sender: Address, parcel: Parcel, reference: str
-    ) -> Label | None:
+    async def buy_return_label(self, wanted: Consignment) -> Label | None:
         return None
 
     async def void_label(self, label_ref: str) -> None:

@@ -7,12 +7,11 @@ from datetime import date, datetime
 from typing import Any
 
 import httpx2
-from shared.contracts.orders.models import Parcel
 from shared.platform.telemetry import TracedTransport
 
 from worker.orders.ports import (
-    Address,
     AddressRefused,
+    Consignment,
     Label,
     Refused,
     Tracking,
@@ -32,12 +31,19 @@ class CarrierSimulator:
     async def close(self) -> None:
         await self._http.aclose()
 
-    async def buy_label(self, to: Address, parcel: Parcel, reference: str) -> Label:
+    async def buy_label(self, wanted: Consignment) -> Label:
         with _translated():
             answer = await self._http.post(
                 "/v1/labels",
-                json={"reference": reference, "to": asdict(to), **parcel.model_dump()},
-                headers={"Idempotency-Key": reference},
+                json={
+                    "reference": wanted.reference,
+                    "to": asdict(wanted.address),
+                    "sender": wanted.location,
+                    "service": wanted.service,
+                    "customs": [asdict(content) for content in wanted.contents],
+                    **wanted.parcel.model_dump(),
+                },
+                headers={"Idempotency-Key": wanted.reference},
             )
         if answer.status_code == httpx2.codes.UNPROCESSABLE_CONTENT:
             raise AddressRefused("carrier-refused")
@@ -49,11 +55,9 @@ class CarrierSimulator:
             eta=date.fromisoformat(body["eta"]) if body.get("eta") else None,
         )
 
-    async def buy_return_label(
-        self, sender: Address, parcel: Parcel, reference: str
-    ) -> Label | None:
+    async def buy_return_label(self, wanted: Consignment) -> Label | None:
         # It prints one address and knows no direction.
-        return await self.buy_label(sender, parcel, reference)
+        return await self.buy_label(wanted)
 
     async def void_label(self, label_ref: str) -> None:
         with _translated():
@@ -89,7 +93,7 @@ def _translated() -> Iterator[None]:
 
 def _body(answer: httpx2.Response) -> dict[str, Any]:
     if answer.is_client_error and answer.status_code not in _LATER:
-        raise Refused(f"status-{answer.status_code}")
+        raise Refused(answer.json().get("code") or f"status-{answer.status_code}")
     if not answer.is_success:
         raise Unavailable("carrier", f"status {answer.status_code}")
     body: dict[str, Any] = answer.json()

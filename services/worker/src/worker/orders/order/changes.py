@@ -43,7 +43,8 @@ async def reserve_and_authorize(
     if order.status is OrderStatus.PLACED and await note_allocated(change):
         reserved = await reserve_missing(change, order, f"{order.id}:reserve")
         missing = order.short - reserved
-        change.event("stock.reserved", units=reserved, missing=missing)
+        if reserved:
+            change.event("stock.reserved", units=reserved, missing=missing)
         if missing:
             await holds.miss_stock(change, order.id)
             order = await read_order(change.connection, order.id)

@@ -48,8 +48,8 @@ async def _cancel_what_is_refused(
     if parcel is None:
         await _cancel_all(change, order, hold)
         return
-    if not parcel.in_house:
-        # It was cancelled before: the carrier does not take its label back.
+    if not parcel.in_house or hold.detail.get("asked_for") == "void":
+        # It needs no label, or another one: the carrier does not take this one back.
         await give_label_up(change, order, parcel.id, str(hold.detail["cause"]))
         return
     await cancel_shipment(change, parcel)

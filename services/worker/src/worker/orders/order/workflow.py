@@ -32,6 +32,7 @@ from shared.contracts.orders.models import (
     PaymentRef,
     PlaceHold,
     RefundRef,
+    Relabel,
     ReleaseHold,
     Ship,
     ShipmentRef,
@@ -283,6 +284,10 @@ class OrderWorkflow(LevelTriggered[OrderState, OrderStep], Order):
     @workflow.update
     async def ship(self, command: Ship) -> None:
         await self._command(ShipmentSteps.ship, command)
+
+    @workflow.update
+    async def relabel(self, command: Relabel) -> None:
+        await self._command(ShipmentSteps.relabel, command)
 
     @workflow.update
     async def deliver(self, command: Deliver) -> None:

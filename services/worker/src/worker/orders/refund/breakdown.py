@@ -111,8 +111,8 @@ def shipping_owed(
 ) -> int:
     """What it cost to send goods is given back with the last of them: who keeps
     anything had the use of the parcel (as with a withdrawal from a whole contract,
-    directive 2011/83/EU, article 13). `accepted` came back just now, and `given_up` was
-    found to be lost."""
+    directive 2011/83/EU, article 13). `accepted` came back just now, and `given_up` is
+    not with the customer, whatever was said before."""
     kept = Counter[int]()
     for shipment in order.shipments:
         if _is_kept(order, shipment, given_up):
@@ -128,7 +128,7 @@ def _is_kept(
 ) -> bool:
     """By the customer, or nobody has decided yet that it is not."""
     if shipment.status is ShipmentStatus.DELIVERED:
-        return True
+        return shipment is not given_up
     asked = order.hold(HoldReason.DELIVERY, shipment.id) is not None
     on_its_way = shipment.status is ShipmentStatus.SHIPPED
     return (asked or on_its_way) and shipment is not given_up

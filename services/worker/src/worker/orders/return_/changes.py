@@ -4,7 +4,7 @@ Goods count from their delivery on. What the carrier never reports (a `manual` o
 to be reported as delivered first.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, TypeGuard
 
@@ -44,7 +44,7 @@ def returnable(order: OrderSnapshot, since: datetime | None = None) -> dict[int,
     that arrived after it: returns are taken to be of older parcels first."""
     delivered = _delivered(order, None)
     recent = _delivered(order, since)
-    taken = _in_returns(order.returns)
+    taken = order.in_returns()
     return {
         line: min(recent.get(line, 0), units - taken.get(line, 0))
         for line, units in delivered.items()
@@ -60,18 +60,6 @@ def _delivered(order: OrderSnapshot, since: datetime | None) -> dict[int, int]:
         if since is None or (at is not None and at >= since):
             for item in shipment.lines:
                 units[item.line] = units.get(item.line, 0) + item.qty
-    return units
-
-
-def _in_returns(returns: Iterable[Return]) -> dict[int, int]:
-    """What was received counts as far as it was accepted: the rest may still come."""
-    units: dict[int, int] = {}
-    for return_ in returns:
-        if return_.status in (ReturnStatus.REJECTED, ReturnStatus.EXPIRED):
-            continue
-        for item in return_.lines:
-            taken = item.qty if item.accepted is None else item.accepted
-            units[item.line] = units.get(item.line, 0) + taken
     return units
 
 

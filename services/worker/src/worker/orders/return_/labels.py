@@ -7,10 +7,18 @@ from shared.contracts.orders.models import Parcel, ReturnRef, ReturnState
 from shared.database.orders.snapshot import OrderSnapshot
 
 from worker.orders.payment.requests import PATIENCE, asked_at
-from worker.orders.ports import AddressRefused, Carrier, Label, Refused, Unavailable
+from worker.orders.ports import (
+    AddressRefused,
+    Carrier,
+    Consignment,
+    Label,
+    Refused,
+    Unavailable,
+)
 from worker.orders.return_ import changes
 from worker.orders.return_.state import return_state
 from worker.orders.shipment.address import ship_to
+from worker.orders.shipment.consignment import contents
 from worker.orders.store import Done, OrderStore, utc_now
 
 
@@ -37,13 +45,23 @@ class ReturnLabelActivities(ReturnLabelSteps):
         """Nobody knows what parcel the customer will make; the largest one they got is
         the guess. Without an address, or a carrier that sells one, they send it
         however they like."""
-        parcels = [Parcel(**s.parcel) for s in order.shipments if s.parcel]
-        largest = max(parcels, key=lambda parcel: parcel.weight_g, default=None)
-        if largest is None or order.return_(return_id).due_at is not None:
+        sent = [shipment for shipment in order.shipments if shipment.parcel]
+        largest = max(
+            sent, key=lambda s: s.parcel["weight_g"] if s.parcel else 0, default=None
+        )
+        return_ = order.return_(return_id)
+        if largest is None or return_.due_at is not None:
             return None
+        units = {item.line: item.qty for item in return_.lines}
         try:
-            sender = await ship_to(self._store, order.id)
-            return await self._carrier.buy_return_label(sender, largest, return_id)
+            wanted = Consignment(
+                reference=return_id,
+                address=await ship_to(self._store, order.id),
+                parcel=Parcel.model_validate(largest.parcel),
+                location=largest.location,
+                contents=await contents(self._store, order, units),
+            )
+            return await self._carrier.buy_return_label(wanted)
         except (AddressRefused, Refused):
             return None
         except Unavailable:

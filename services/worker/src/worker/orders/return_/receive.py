@@ -1,5 +1,6 @@
 """Goods that came back: what becomes of them, and what is owed for them."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from shared.contracts.errors import Refusal
@@ -8,10 +9,9 @@ from shared.contracts.orders.states import (
     Disposition,
     RefundReason,
     ReturnStatus,
-    ShipmentStatus,
 )
 from shared.database.kernel.unit_of_work import UnitOfWork
-from shared.database.orders.snapshot import OrderSnapshot, Return, Shipment
+from shared.database.orders.snapshot import OrderSnapshot, Return
 from shared.database.orders.tables import Return as ReturnTable
 from sqlalchemy import text
 
@@ -46,7 +46,7 @@ async def receive(
         for item in command.lines
         if item.disposition is Disposition.RESTOCK
     }
-    await _restock(change, order, return_.id, restocked)
+    await _restock(change, order, return_.id, restocked, command.location)
     await change.update(ReturnTable, return_.id, status=ReturnStatus.RECEIVED)
     change.event(
         "return.received",
@@ -111,21 +111,55 @@ _NOTE = text(
 
 
 async def _restock(
-    change: UnitOfWork, order: OrderSnapshot, return_id: str, units: Mapping[int, int]
+    change: UnitOfWork,
+    order: OrderSnapshot,
+    return_id: str,
+    units: Mapping[int, int],
+    location: str | None,
 ) -> None:
-    """Back to where the goods were sent from. In quarantine they are no stock yet:
-    whatever is on hand anywhere is promised to the next order, so they come back by
-    an adjustment once they are found to be good."""
-    moves = [
-        (order.line(number).sku, _sent_from(order, number).location, n, 0)
-        for number, n in units.items()
-    ]
+    """To `location`, or back to where the goods were sent from. In quarantine they are
+    no stock yet: whatever is on hand anywhere is promised to the next order, so they
+    come back by an adjustment once they are found to be good."""
+    skus: Counter[str] = Counter()
+    for number, n in units.items():
+        skus[order.line(number).sku] += n
+    moves = []
+    for sku, n in sorted(skus.items()):
+        places = {location: n} if location else await _sent_from(change, order, sku, n)
+        moves += [(sku, place, part, 0) for place, part in places.items()]
+    for sku, place, _, _ in moves:
+        await change.connection.execute(_ENSURE, {"sku": sku, "location": place})
     await move_stock(change, return_id, "return", moves)
 
 
-def _sent_from(order: OrderSnapshot, line: int) -> Shipment:
-    return next(
-        shipment
-        for shipment in order.shipments
-        if shipment.status is ShipmentStatus.DELIVERED and shipment.units(line)
-    )
+_ENSURE = text(
+    "INSERT INTO stock (sku, location) VALUES (:sku, :location) ON CONFLICT DO NOTHING"
+)
+
+
+async def _sent_from(
+    change: UnitOfWork, order: OrderSnapshot, sku: str, units: int
+) -> dict[str, int]:
+    """Places for so many units, none with more than left it and has not come back."""
+    lines = [line.line for line in order.lines if line.sku == sku]
+    out: Counter[str] = Counter()
+    for shipment in order.shipments:
+        if shipment.shipped_at is not None:
+            out[shipment.location] += sum(map(shipment.units, lines))
+    came_back = {"order_id": order.id, "sku": sku, "since": order.created_at}
+    for row in await change.connection.execute(_CAME_BACK, came_back):
+        out[row.location] -= row.units
+    places: dict[str, int] = {}
+    for place, left in out.items():
+        places[place] = min(units, left)
+        units -= places[place]
+    return {place: part for place, part in places.items() if part > 0}
+
+
+_CAME_BACK = text(
+    """
+    SELECT location, sum(on_hand)::int AS units FROM stock_movements
+    WHERE sku = :sku AND at >= :since AND ref = :order_id AND reason = 'return'
+    GROUP BY location
+    """
+)

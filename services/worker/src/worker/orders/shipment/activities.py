@@ -9,11 +9,12 @@ from shared.contracts.orders.models import (
     Deliver,
     OrderState,
     Pack,
+    Relabel,
     Ship,
     ShipmentRef,
 )
 
-from worker.orders.shipment import arrival, changes
+from worker.orders.shipment import arrival, changes, packages
 from worker.orders.store import Apply, OrderStore, Show
 
 
@@ -27,6 +28,9 @@ class ShipmentActivities(ShipmentSteps):
 
     async def ship(self, command: Ship) -> OrderState:
         return await self._command(command, partial(changes.ship, command=command))
+
+    async def relabel(self, command: Relabel) -> OrderState:
+        return await self._command(command, partial(packages.relabel, command=command))
 
     async def deliver(self, command: Deliver) -> OrderState:
         return await self._command(command, partial(arrival.deliver, command=command))

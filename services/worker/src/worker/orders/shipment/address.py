@@ -6,6 +6,7 @@ address is accepted, and holds the order before anything is promised or packed.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from shared.contracts.errors import Refusal
 from shared.contracts.orders.addresses import check_address
@@ -65,7 +66,9 @@ async def accept(change: UnitOfWork, order: OrderSnapshot, hold: Hold) -> None:
 
 # ── where it goes ───────────────────────────────────────────────────────────────
 
-SHIP_TO = text("SELECT ship_to, ship_to_accepted FROM contacts WHERE order_id = :id")
+SHIP_TO = text(
+    "SELECT ship_to, ship_to_accepted, phone FROM contacts WHERE order_id = :id"
+)
 
 
 def read_address(ship_to: Mapping[str, str]) -> Address:
@@ -93,4 +96,4 @@ async def ship_to(store: OrderStore, order_id: str) -> Address:
     wrong = () if row.ship_to_accepted else check_address(row.ship_to).wrong
     if wrong:
         raise AddressRefused("check-failed", wrong)
-    return read_address(row.ship_to)
+    return replace(read_address(row.ship_to), phone=row.phone)

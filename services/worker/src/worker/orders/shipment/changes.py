@@ -11,13 +11,17 @@ from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import OrderSnapshot, Shipment
 from shared.database.orders.tables import Shipment as ShipmentTable
 from shared.database.orders.tables import ShipmentLine
-from sqlalchemy import text
 
 from worker.orders.hold.changes import miss_stock
 from worker.orders.options import CLOCKS_APART
 from worker.orders.payment import capture
 from worker.orders.payment.amounts import paying
 from worker.orders.shipment import delivery_exceptions
+from worker.orders.shipment.packages import (
+    check_is_its_own,
+    label_by_hand,
+    measure,
+)
 from worker.orders.shipment.state import held_for, is_ready, watch_until
 from worker.orders.stock.changes import give_back, move_stock
 from worker.orders.store import Done, utc_now
@@ -36,21 +40,25 @@ async def pick(change: UnitOfWork, order: OrderSnapshot, *, command: Pack) -> Do
     if order.unscreened:
         raise Refusal("on-hold", "Its contact has changed: it is screened again.")
     picked = {item.line: item.quantity for item in command.lines}
-    missing = _missing(shipment, picked)
-    if missing and (shipment.captured_at or paying(order, shipment.id)):
+    later = {item.line: item.quantity for item in command.later}
+    missing = _missing(shipment, picked, later)
+    as_planned = not (missing or later)
+    if not as_planned and (shipment.captured_at or paying(order, shipment.id)):
         raise Refusal("wrong-state", "The parcel is paid for as it was planned.")
     if missing:
         await _pick_short(change, order, shipment, missing, command.key)
+    if later:
+        await _leave_for_later(change, shipment, later)
     if not picked:
         await cancel_shipment(change, shipment)
         return Done()
-    await change.update(ShipmentTable, shipment.id, parcel=command.parcel.model_dump())
+    await measure(change, shipment, (command.parcel, *command.further))
     change.event(
         "shipment.picked",
         shipment_id=shipment.id,
         lines=[item.model_dump() for item in command.lines],
     )
-    if not missing:
+    if as_planned:
         await capture.begin(
             *(change, order), shipment_id=shipment.id, now=utc_now(), sent=False
         )
@@ -71,20 +79,39 @@ def expect(shipment: Shipment, *statuses: ShipmentStatus) -> None:
         raise Refusal("wrong-state", f"The shipment is {shipment.status}.")
 
 
-def _missing(shipment: Shipment, picked: Mapping[int, int]) -> dict[int, int]:
+def _missing(
+    shipment: Shipment, picked: Mapping[int, int], later: Mapping[int, int]
+) -> dict[int, int]:
     """Units that were planned and not found, by line."""
     planned = {item.line: item.qty for item in shipment.lines if item.qty}
-    if any(units > planned.get(line, 0) for line, units in picked.items()):
+    told = {
+        line: picked.get(line, 0) + later.get(line, 0)
+        for line in picked.keys() | later.keys()
+    }
+    if any(units > planned.get(line, 0) for line, units in told.items()):
         raise Refusal(
             "quantity-exceeded",
             "More was picked than belongs in this parcel.",
             planned=[{"line": n, "quantity": units} for n, units in planned.items()],
         )
     return {
-        line: units - picked.get(line, 0)
+        line: units - told.get(line, 0)
         for line, units in planned.items()
-        if units > picked.get(line, 0)
+        if units > told.get(line, 0)
     }
+
+
+async def _leave_for_later(
+    change: UnitOfWork, shipment: Shipment, later: Mapping[int, int]
+) -> None:
+    """They are there and stay reserved: the next parcel is planned for them."""
+    for number, units in later.items():
+        await leave_out(change, shipment, number, units)
+    change.event(
+        "shipment.left_for_later",
+        shipment_id=shipment.id,
+        lines=[{"line": n, "quantity": units} for n, units in later.items()],
+    )
 
 
 async def _pick_short(
@@ -119,14 +146,20 @@ async def ship(change: UnitOfWork, order: OrderSnapshot, *, command: Ship) -> Do
     shipment = order.shipment(command.shipment_id)
     expect(shipment, ShipmentStatus.PACKED)
     _check_money_is_ours(order)
-    await _check_is_its_own(change, shipment, command.tracking)
-    await send_off(
-        change,
-        order,
-        shipment,
-        carrier=command.carrier or shipment.carrier,
-        tracking=command.tracking or shipment.tracking,
-    )
+    typed = command.carrier is not None or command.tracking is not None
+    carrier = command.carrier or shipment.carrier
+    tracking = command.tracking or shipment.tracking
+    if typed and (carrier, tracking) != (shipment.carrier, shipment.tracking):
+        await check_is_its_own(change, shipment, 1, command.tracking)
+        if shipment.tracked:
+            # It does not go with the label that was bought, so nor under its number.
+            tracking = command.tracking
+            await label_by_hand(
+                *(change, shipment, shipment.packages[0]),
+                carrier=carrier,
+                tracking=tracking,
+            )
+    await send_off(change, order, shipment, carrier=carrier, tracking=tracking)
     return Done()
 
 
@@ -138,25 +171,6 @@ def _check_money_is_ours(order: OrderSnapshot) -> None:
 
 
 _ABOUT_MONEY = (HoldReason.DISPUTE, HoldReason.DIFFERENCE)
-
-
-async def _check_is_its_own(
-    change: UnitOfWork, shipment: Shipment, tracking: str | None
-) -> None:
-    """A number that was typed by hand may be another parcel's."""
-    if tracking is None:
-        return
-    taken = await change.connection.scalar(
-        _TAKEN, {"tracking": tracking, "shipment": shipment.id}
-    )
-    if taken:
-        raise Refusal("duplicate-reference", "Another parcel has this number.")
-
-
-_TAKEN = text(
-    "SELECT EXISTS (SELECT FROM shipments"
-    " WHERE tracking = :tracking AND id <> :shipment)"
-)
 
 
 async def send_off(

@@ -5,6 +5,7 @@ that the order owes nothing for any more: they were paid back, or sent once more
 """
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from shared.contracts.errors import Refusal
 from shared.contracts.orders.holds import due_of
@@ -31,6 +32,8 @@ NO_SCAN = "no-scan"
 ATTEMPT_FAILED = "attempt-failed"
 BACK_TO_SENDER = "back-to-sender"
 LOST = "lost"
+NOT_ARRIVED = (ATTEMPT_FAILED, BACK_TO_SENDER, LOST)
+"""What a carrier says of a parcel that has not arrived, perhaps after it said so."""
 FOUND = "found"
 SCAN_AFTER_CANCEL = "scan-after-cancel"
 
@@ -54,13 +57,15 @@ async def ask(
     cause: str,
     *,
     settled: Units | None = None,
+    about: Mapping[str, int] = MappingProxyType({}),
 ) -> bool:
-    """Open a `delivery` hold; a new cause takes the place of an older one. Returns
-    whether there is something new to decide."""
+    """Open a `delivery` hold; a new cause takes the place of an older one. It is told
+    what it is `about`, such as the package. Returns whether there is something new to
+    decide."""
     hold = order.hold(HoldReason.DELIVERY, shipment.id)
     if hold is not None and hold.detail.get("cause") == cause:
         return False
-    detail: dict[str, object] = {"cause": cause, "shipment_id": shipment.id}
+    detail: dict[str, object] = {"cause": cause, "shipment_id": shipment.id, **about}
     if settled:
         detail["settled"] = as_lines(settled)
     elif hold is not None and "settled" in hold.detail:
@@ -126,9 +131,9 @@ async def reship(change: UnitOfWork, order: OrderSnapshot, hold: Hold) -> None:
     shipment = order.shipment(hold.subject)
     if order.status is not OrderStatus.CONFIRMED:
         raise Refusal("decision-not-allowed", f"The order is {order.status}.")
-    if shipment.status is ShipmentStatus.DELIVERED:
+    if _has_arrived(shipment, hold):
         raise Refusal("decision-not-allowed", "The parcel has arrived.")
-    units = _owed(shipment, hold)
+    units = _owed(order, shipment, hold)
     await _give_up(change, order, shipment, hold)
     for number, n in units.items():
         await add_to_line(change, order.id, number, shipped=-n)
@@ -136,7 +141,8 @@ async def reship(change: UnitOfWork, order: OrderSnapshot, hold: Hold) -> None:
     now = await read_order(change.connection, order.id)
     reserved = await reserve_missing(change, now, f"{order.id}:{hold.id}")
     missing = now.short - reserved
-    change.event("stock.reserved", units=reserved, missing=missing)
+    if reserved:
+        change.event("stock.reserved", units=reserved, missing=missing)
     if missing:
         await miss_stock(change, order.id)
 
@@ -145,14 +151,15 @@ async def reship(change: UnitOfWork, order: OrderSnapshot, hold: Hold) -> None:
 async def refund(change: UnitOfWork, order: OrderSnapshot, hold: Hold) -> None:
     """Pay the goods back, and the shipping too if nothing else is left of them."""
     shipment = order.shipment(hold.subject)
-    units = _owed(shipment, hold)
+    units = _owed(order, shipment, hold)
     back = hold.detail.get("cause") == BACK_TO_SENDER
+    given_up = None if _has_arrived(shipment, hold) else shipment
     await _give_up(change, order, shipment, hold)
     if back:
         for number, n in units.items():
             await add_to_line(change, order.id, number, returned=n)
     due = breakdown.owed(
-        order, units, shipping=breakdown.shipping_owed(order, given_up=shipment)
+        order, units, shipping=breakdown.shipping_owed(order, given_up=given_up)
     )
     await refunds.request(
         change,
@@ -162,10 +169,30 @@ async def refund(change: UnitOfWork, order: OrderSnapshot, hold: Hold) -> None:
     )
 
 
-def _owed(shipment: Shipment, hold: Hold) -> dict[int, int]:
+def _has_arrived(shipment: Shipment, hold: Hold) -> bool:
+    """And nobody has said since then that it has not."""
+    cause = hold.detail.get("cause")
+    return shipment.status is ShipmentStatus.DELIVERED and cause not in NOT_ARRIVED
+
+
+def _owed(order: OrderSnapshot, shipment: Shipment, hold: Hold) -> dict[int, int]:
     settled = as_units(hold.detail.get("settled"))
-    owed = {item.line: item.qty - settled.get(item.line, 0) for item in shipment.lines}
+    there = _units(order, shipment)
+    owed = {line: units - settled.get(line, 0) for line, units in there.items()}
     return {line: units for line, units in owed.items() if units > 0}
+
+
+def _units(order: OrderSnapshot, shipment: Shipment) -> dict[int, int]:
+    """What is in it. Of what the customer was said to have, and has sent back or is
+    about to, a return takes care."""
+    units = {item.line: item.qty for item in shipment.lines}
+    if shipment.status is not ShipmentStatus.DELIVERED:
+        return units
+    back = order.in_returns()
+    return {
+        line: max(0, min(n, order.line(line).shipped - back.get(line, 0)))
+        for line, n in units.items()
+    }
 
 
 async def _give_up(
@@ -180,11 +207,12 @@ async def _give_up(
             f"{shipment.id}:{hold.id}",
             "return",
             [
-                (order.line(item.line).sku, shipment.location, item.qty, 0)
-                for item in shipment.lines
+                (order.line(line).sku, shipment.location, units, 0)
+                for line, units in _units(order, shipment).items()
             ],
         )
-    if shipment.status is ShipmentStatus.SHIPPED:
+    away = shipment.status in (ShipmentStatus.SHIPPED, ShipmentStatus.DELIVERED)
+    if away and not _has_arrived(shipment, hold):
         end = ShipmentStatus.RETURNED if back else ShipmentStatus.LOST
         await change.update(ShipmentTable, shipment.id, status=end)
         change.event(f"shipment.{end}", shipment_id=shipment.id)

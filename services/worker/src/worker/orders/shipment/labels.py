@@ -1,13 +1,14 @@
 """Labels at the carrier."""
 
+from collections.abc import Collection, Sequence
 from functools import partial
 
 from shared.contracts.orders.activities import CarrierSteps
-from shared.contracts.orders.models import OrderState, Parcel, ShipmentRef
+from shared.contracts.orders.models import OrderState, ShipmentRef
 from shared.contracts.orders.states import ShipmentStatus
 from shared.database.kernel.discrepancies import Finding, report
 from shared.database.kernel.unit_of_work import UnitOfWork
-from shared.database.orders.snapshot import OrderSnapshot, Shipment
+from shared.database.orders.snapshot import OrderSnapshot, Package, Shipment
 from shared.database.orders.tables import Shipment as ShipmentTable
 
 from worker.orders.hold.changes import ask_about_provider, settle_provider_hold
@@ -23,6 +24,8 @@ from worker.orders.shipment.address import (
     ask_for_address,
     ship_to,
 )
+from worker.orders.shipment.consignment import consign
+from worker.orders.shipment.packages import note, valid_labels
 from worker.orders.store import Apply, Done, OrderStore, Show, utc_now
 
 LABEL_NOT_VOIDED = "label-not-voided"
@@ -43,20 +46,27 @@ class CarrierActivities(CarrierSteps):
         shipment = order.shipment(ref.shipment_id)
         wanted = shipment.status is ShipmentStatus.READY and shipment.parcel is not None
         if wanted and shipment.captured_at is not None:
-            bought = await self._buy(ref, shipment)
-            change = partial(bought, shipment_id=ref.shipment_id)
-            order = await self._store.change_and_read(ref.order_id, change)
+            for package in shipment.packages:
+                if package.label_ref is None:
+                    bought = await self._buy(ref, order, shipment, package)
+                    change = partial(bought, shipment_id=ref.shipment_id)
+                    order = await self._store.change_and_read(ref.order_id, change)
         return self._show(order)
 
-    async def _buy(self, ref: ShipmentRef, shipment: Shipment) -> Apply:
+    async def _buy(
+        self,
+        ref: ShipmentRef,
+        order: OrderSnapshot,
+        shipment: Shipment,
+        package: Package,
+    ) -> Apply:
         """Returns what the carrier's answer changes. Raises `Unavailable`."""
         try:
             to = await ship_to(self._store, ref.order_id)
+            wanted = await consign(self._store, order, shipment, package, to)
             # Not at a carrier that might sell a second one to the step that follows.
             async with self._tries.limit(allowed=self._carrier.repeatable):
-                label = await self._carrier.buy_label(
-                    to, Parcel.model_validate(shipment.parcel), ref.shipment_id
-                )
+                label = await self._carrier.buy_label(wanted)
         except AddressRefused as refused:
             return partial(_refuse, refused=refused)
         except Refused as no:
@@ -66,14 +76,14 @@ class CarrierActivities(CarrierSteps):
                 return partial(_tell, why=silence.why)
             await self._tell_of_silence(ref, silence, "label")
             raise
-        return partial(_pack, label=label)
+        return partial(_pack, number=package.number, label=label)
 
     async def void_label(self, ref: ShipmentRef) -> OrderState:
         order = await self._store.read(ref.order_id)
-        label_ref = order.shipment(ref.shipment_id).label_ref
-        if label_ref is not None:
+        for label_ref in valid_labels(order.shipment(ref.shipment_id)):
             refused = await self._void(ref, label_ref)
-            void = partial(_void, shipment_id=ref.shipment_id, refused=refused)
+            void = partial(_void, label_ref=label_ref, refused=refused)
+            void = partial(void, shipment_id=ref.shipment_id)
             order = await self._store.change_and_read(ref.order_id, void)
         return self._show(order)
 
@@ -106,24 +116,29 @@ class CarrierActivities(CarrierSteps):
 
 
 async def _pack(
-    change: UnitOfWork, order: OrderSnapshot, *, shipment_id: str, label: Label
+    change: UnitOfWork,
+    order: OrderSnapshot,
+    *,
+    shipment_id: str,
+    number: int,
+    label: Label,
 ) -> Done:
+    """Packed with the last of its labels."""
     shipment = order.shipment(shipment_id)
-    ready = shipment.status is ShipmentStatus.READY
     await settle_provider_hold(change, order, shipment_id)
     # Cancelled while the carrier was asked: the label is noted so that it is voided.
-    await change.update(
-        ShipmentTable,
-        shipment_id,
-        status=ShipmentStatus.PACKED if ready else shipment.status,
+    await note(
+        *(change, shipment, number),
         carrier=label.carrier,
         tracking=label.tracking,
         label_ref=label.ref,
         label_url=label.url,
-        tracked=label.tracked,
         eta=label.eta,
     )
-    if ready:
+    await change.update(ShipmentTable, shipment_id, tracked=label.tracked)
+    others = (p for p in shipment.packages if p.number != number)
+    if shipment.status is ShipmentStatus.READY and all(p.label_ref for p in others):
+        await change.update(ShipmentTable, shipment_id, status=ShipmentStatus.PACKED)
         change.event("shipment.packed", shipment_id=shipment_id, carrier=label.carrier)
     return Done()
 
@@ -153,13 +168,19 @@ async def _tell(
 
 
 async def _void(
-    change: UnitOfWork, order: OrderSnapshot, *, shipment_id: str, refused: str | None
+    change: UnitOfWork,
+    order: OrderSnapshot,
+    *,
+    shipment_id: str,
+    label_ref: str,
+    refused: str | None,
 ) -> Done:
     await settle_provider_hold(change, order, shipment_id)
+    shipment = order.shipment(shipment_id)
     if refused is not None:
-        await give_label_up(change, order, shipment_id, refused)
+        await _give_up(change, shipment, [label_ref], refused)
         return Done()
-    await change.update(ShipmentTable, shipment_id, label_ref=None)
+    await _forget(change, shipment, [label_ref])
     change.event("shipment.label_voided", shipment_id=shipment_id)
     return Done()
 
@@ -167,9 +188,36 @@ async def _void(
 async def give_label_up(
     change: UnitOfWork, order: OrderSnapshot, shipment_id: str, why: str
 ) -> None:
+    """Nobody asks the carrier to take back what this parcel needs no more."""
+    shipment = order.shipment(shipment_id)
+    await _give_up(change, shipment, valid_labels(shipment), why)
+
+
+async def _give_up(
+    change: UnitOfWork, shipment: Shipment, labels: Sequence[str], why: str
+) -> None:
     """One that the carrier does not take back is paid for: finance hears of it."""
-    label = order.shipment(shipment_id).label_ref
-    await change.update(ShipmentTable, shipment_id, label_ref=None)
-    detail = {"order_id": order.id, "label": label, "cause": why}
-    found = Finding(LABEL_NOT_VOIDED, shipment_id, detail)
-    await report(change.connection, "orders", [found])
+    await _forget(change, shipment, labels)
+    findings = [
+        Finding(
+            LABEL_NOT_VOIDED,
+            shipment.id,
+            {"order_id": change.subject, "label": label, "cause": why},
+        )
+        for label in labels
+    ]
+    await report(change.connection, "orders", findings)
+
+
+async def _forget(
+    change: UnitOfWork, shipment: Shipment, labels: Collection[str]
+) -> None:
+    for package in shipment.packages:
+        if package.label_ref in labels:
+            await note(change, shipment, package.number, label_ref=None)
+    if shipment.spoilt_labels:
+        spoilt = [
+            {**label.model_dump(), "voided": label.voided or label.ref in labels}
+            for label in shipment.spoilt_labels
+        ]
+        await change.update(ShipmentTable, shipment.id, spoilt_labels=spoilt)

@@ -6,6 +6,8 @@ SCAN_DUE = timedelta(hours=48)
 PARCEL_LOST_AFTER = timedelta(days=14)
 
 DELIVERED = "delivered"
+BACK = "return_to_sender"
+NOT_DELIVERED = ("failure", "lost", BACK)
 TRACKING_RANK = {
     "unknown": 0,
     "pre_transit": 1,
@@ -14,7 +16,7 @@ TRACKING_RANK = {
     "available_for_pickup": 3,
     "failure": 4,
     "lost": 5,
-    "return_to_sender": 6,
+    BACK: 6,
     DELIVERED: 7,
 }
 """How far along a parcel is, by a carrier's words (EasyPost's)."""
@@ -24,11 +26,14 @@ def is_news(
     status: str, at: datetime, seen: str | None, seen_at: datetime | None
 ) -> bool:
     """Whether a scan says more than what was seen before: it is later, or at the same
-    moment further along. Delivered is delivered, whatever the clocks say."""
+    moment further along. Delivered is believed whatever the clocks say, and taken back
+    only by a later word that the customer has not got it."""
     if seen is None or seen_at is None:
         return True
-    if DELIVERED in (seen, status):
-        return seen != DELIVERED
+    if seen == DELIVERED:
+        return status in NOT_DELIVERED and at > seen_at
+    if status == DELIVERED and seen != BACK:
+        return True
     return (at, _rank(status)) > (seen_at, _rank(seen))
 
 

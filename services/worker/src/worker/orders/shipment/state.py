@@ -8,7 +8,8 @@ from shared.contracts.orders.states import HoldReason, ShipmentStatus
 from shared.database.orders.snapshot import OrderSnapshot, Shipment
 
 from worker.orders.payment.amounts import able_to_pay, paying
-from worker.orders.shipment.policy import PARCEL_LOST_AFTER, SCAN_DUE
+from worker.orders.shipment.packages import valid_labels
+from worker.orders.shipment.policy import DELIVERED, PARCEL_LOST_AFTER, SCAN_DUE
 
 
 def parcel_states(order: OrderSnapshot, now: datetime) -> tuple[ParcelState, ...]:
@@ -18,7 +19,7 @@ def parcel_states(order: OrderSnapshot, now: datetime) -> tuple[ParcelState, ...
 
 def _states(order: OrderSnapshot, now: datetime) -> Iterator[ParcelState]:
     for shipment in order.shipments:
-        to_void = _to_void(shipment)
+        to_void = bool(valid_labels(shipment))
         if not to_void and shipment.status.final:
             continue
         ready = is_ready(order, shipment)
@@ -51,18 +52,18 @@ def held_for(order: OrderSnapshot, shipment: Shipment) -> list[HoldReason]:
     return [h.reason for h in order.holds if h.subject in (order.id, shipment.id)]
 
 
-def _to_void(shipment: Shipment) -> bool:
-    return (
-        shipment.status is ShipmentStatus.CANCELLED and shipment.label_ref is not None
-    )
-
-
 def watch_until(order: OrderSnapshot, shipment: Shipment) -> datetime | None:
     """When a parcel has not been seen for too long, by a carrier that would tell."""
     if shipment.status is not ShipmentStatus.SHIPPED or not shipment.tracked:
         return None
     if shipment.shipped_at is None:
         return None
-    last_seen = max(shipment.tracking_at or shipment.shipped_at, shipment.shipped_at)
+    missing = [p for p in shipment.packages if p.tracking_status != DELIVERED]
     asked = order.hold(HoldReason.DELIVERY, shipment.id) is not None
+    if asked and len(missing) < len(shipment.packages):
+        return None  # a part has arrived: the parcel as a whole is not lost
+    last_seen = min(
+        max(package.tracking_at or shipment.shipped_at, shipment.shipped_at)
+        for package in missing
+    )
     return last_seen + (PARCEL_LOST_AFTER if asked else SCAN_DUE)

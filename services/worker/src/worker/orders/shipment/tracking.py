@@ -1,6 +1,8 @@
 """Where a parcel is, by the carrier's word. Facts only move forward: a late or
 repeated scan moves nothing back."""
 
+from dataclasses import replace
+
 from shared.contracts.base import Payload
 from shared.contracts.orders.states import HoldReason, ShipmentStatus
 from shared.database.kernel.unit_of_work import UnitOfWork
@@ -11,8 +13,10 @@ from worker.orders.ports import Tracking
 from worker.orders.shipment import delivery_exceptions
 from worker.orders.shipment.arrival import AWAY, arrive
 from worker.orders.shipment.changes import send_off
-from worker.orders.shipment.policy import is_news, is_under_way
+from worker.orders.shipment.packages import note, package_of
+from worker.orders.shipment.policy import DELIVERED, is_news, is_under_way
 from worker.orders.shipment.shipped_after_cancel import leave_after_all
+from worker.orders.store import utc_now
 
 CAUSES = {
     "failure": delivery_exceptions.ATTEMPT_FAILED,
@@ -34,35 +38,49 @@ class Moved(Payload):
 
 
 async def move(
-    change: UnitOfWork, order: OrderSnapshot, *, shipment_id: str, now: Tracking
+    change: UnitOfWork,
+    order: OrderSnapshot,
+    *,
+    shipment_id: str,
+    package: int,
+    told: Tracking,
 ) -> Moved:
-    """Record the parcel's current state. Safe to repeat."""
+    """Record where one of a parcel's packages is. Safe to repeat."""
     shipment = order.shipment(shipment_id)
-    if not is_news(now.status, now.at, shipment.tracking_status, shipment.tracking_at):
+    seen = package_of(shipment, package)
+    # A time is the carrier's claim: one that is yet to come would hide what follows.
+    now = replace(told, at=min(told.at, utc_now()))
+    again = now.status == seen.tracking_status and (
+        now.at == seen.tracking_at or told.at > now.at
+    )
+    if again or not is_news(
+        *(now.status, now.at, seen.tracking_status, seen.tracking_at)
+    ):
         # Told again, perhaps because the first try broke off before the workflows heard
         # of it.
-        again = (now.status, now.at) == (shipment.tracking_status, shipment.tracking_at)
         over = order.status.final and not order.holds
         return Moved(wakes=again and not over, asks=again and not over)
-    await change.update(
-        ShipmentTable,
-        shipment.id,
+    await note(
+        *(change, shipment, package),
         tracking_status=now.status,
         tracking_at=now.at,
-        eta=now.eta or shipment.eta,
+        eta=now.eta or seen.eta,
     )
     asks = False
     if shipment.status in STILL_HERE and is_under_way(now.status):
         asks = await _leave(change, order, shipment, now)
         order = await read_order(change.connection, order.id)
         shipment = order.shipment(shipment_id)
-    if now.status == "delivered":
+    if now.status == DELIVERED and _all(shipment, DELIVERED, but=package):
         asks |= await _arrive(change, order, shipment, now)
         return Moved(wakes=True, asks=asks)
     change.event(
-        "shipment.tracked", shipment_id=shipment.id, tracking_status=now.status
+        "shipment.tracked",
+        shipment_id=shipment.id,
+        tracking_status=now.status,
+        **_which(shipment, package),
     )
-    asks |= await _ask(change, order, shipment, now)
+    asks |= await _ask(change, order, shipment, package, now)
     return Moved(wakes=asks, asks=asks)
 
 
@@ -70,11 +88,22 @@ def arrived(order: OrderSnapshot, shipment_id: str) -> OrderSnapshot | None:
     """The order after a parcel that was on its way has arrived, where that is known
     without reading it."""
     before = order.shipment(shipment_id)
-    if before.status is not ShipmentStatus.SHIPPED or order.holds:
+    alone = not (order.holds or before.further)
+    if before.status is not ShipmentStatus.SHIPPED or not alone:
         return None
     after = before.model_copy(update={"status": ShipmentStatus.DELIVERED})
     parcels = tuple(after if s is before else s for s in order.shipments)
     return order.model_copy(update={"shipments": parcels})
+
+
+def _all(shipment: Shipment, status: str, *, but: int) -> bool:
+    others = (p for p in shipment.packages if p.number != but)
+    return all(package.tracking_status == status for package in others)
+
+
+def _which(shipment: Shipment, package: int) -> dict[str, int]:
+    """The package that is spoken of, where there are several."""
+    return {"package": package} if shipment.further else {}
 
 
 async def _leave(
@@ -97,16 +126,28 @@ async def _leave(
 async def _arrive(
     change: UnitOfWork, order: OrderSnapshot, shipment: Shipment, now: Tracking
 ) -> bool:
-    if shipment.status in (ShipmentStatus.READY, ShipmentStatus.RETURNED):
+    if shipment.status in NOWHERE_ELSE:
         return False
     return await arrive(change, order, shipment, now.at)
 
 
+NOWHERE_ELSE = (
+    ShipmentStatus.READY,
+    ShipmentStatus.RETURNED,
+    ShipmentStatus.DELIVERED,
+)
+
+
 async def _ask(
-    change: UnitOfWork, order: OrderSnapshot, shipment: Shipment, now: Tracking
+    change: UnitOfWork,
+    order: OrderSnapshot,
+    shipment: Shipment,
+    package: int,
+    now: Tracking,
 ) -> bool:
+    """One that was said to be delivered may come back all the same."""
     cause = CAUSES.get(now.status)
-    if shipment.status not in AWAY:
+    if shipment.status not in (*AWAY, ShipmentStatus.DELIVERED):
         return False
     if cause is None:
         hold = order.hold(HoldReason.DELIVERY, shipment.id)
@@ -117,9 +158,12 @@ async def _ask(
             await delivery_exceptions.settle(change, shipment)
         return False
     settled = await delivery_exceptions.settled_units(change, shipment)
-    if cause == delivery_exceptions.LOST and shipment.status is ShipmentStatus.SHIPPED:
+    lost = cause == delivery_exceptions.LOST and _all(shipment, "lost", but=package)
+    if lost and shipment.status is ShipmentStatus.SHIPPED:
         await change.update(ShipmentTable, shipment.id, status=ShipmentStatus.LOST)
         change.event("shipment.lost", shipment_id=shipment.id)
     return await delivery_exceptions.ask(
-        change, order, shipment, cause, settled=settled
+        *(change, order, shipment, cause),
+        settled=settled,
+        about=_which(shipment, package),
     )

@@ -3,6 +3,7 @@ partial indexes over what is open, except the one about money still held."""
 
 from datetime import timedelta
 
+from shared.database.orders.labels import OF_CANCELLED, SPOILT
 from shared.database.orders.stock import WAITS_FOR_STOCK
 from sqlalchemy import text
 
@@ -13,14 +14,13 @@ GRACE = timedelta(minutes=1)
 
 # An order that was placed a moment ago is about to be started by the API itself.
 OPEN_ORDERS = text(
-    """
+    f"""
     SELECT o.id FROM orders o JOIN (
       SELECT id FROM orders WHERE status IN ('placed', 'confirmed')
       UNION
       SELECT order_id FROM payments WHERE authorized > captured + released
       UNION
-      SELECT order_id FROM shipments
-      WHERE status = 'shipped' OR status = 'cancelled' AND label_ref IS NOT NULL
+      SELECT order_id FROM shipments s WHERE status = 'shipped' OR {OF_CANCELLED}
       UNION
       SELECT root FROM holds WHERE released_at IS NULL AND subject !~ '^(ref|ret)_'
       UNION
@@ -32,7 +32,7 @@ OPEN_ORDERS = text(
       WHERE l.kind = 'authorize' AND l.status = 'pending'
     ) unfinished ON unfinished.id = o.id
     WHERE o.created_at < now() - cast(:grace AS interval)
-    """
+    """  # noqa: S608 - our own condition
 )
 """Orders with work left, also after their end: money to give back, or to hear whether
 it is held; a parcel that left all the same, a label to give back, a question to
@@ -152,12 +152,13 @@ UNHEARD_PARCELS = text(
     f"""
     SELECT o.id FROM shipments s JOIN orders o ON o.id = s.order_id
     WHERE (s.status = 'ready' AND s.parcel IS NOT NULL
-           OR s.status = 'cancelled' AND s.label_ref IS NOT NULL) AND {_ASKS_NOBODY}
+           OR s.status IN ('ready', 'packed', 'shipped') AND {SPOILT}
+           OR {OF_CANCELLED}) AND {_ASKS_NOBODY}
       AND NOT EXISTS (SELECT FROM holds h WHERE h.released_at IS NULL
                       AND h.subject IN (o.id, s.id))
     UNION
     SELECT s.order_id FROM shipments s
-    WHERE s.status = 'shipped'
+    WHERE s.status = 'shipped' AND s.tracked
       AND greatest(s.shipped_at, s.tracking_at)
         < now() - interval '{int(SCAN_DUE.total_seconds())} seconds'
       AND NOT EXISTS (SELECT FROM holds h WHERE h.subject = s.id
