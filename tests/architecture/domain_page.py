@@ -11,6 +11,7 @@ from pathlib import Path
 from shared.contracts.holds import HoldRule
 from shared.contracts.orders.holds import HOLDS
 from worker.orders.hold.policy import APPROVAL_BEFORE_CAPTURE
+from worker.orders.order.lost_starts import LOOK_EVERY_SECONDS
 from worker.orders.payment.policy import RENEW_BEFORE
 from worker.orders.return_.policy import (
     RETURN_DUE,
@@ -74,6 +75,10 @@ def _clocks() -> Iterable[str]:
         f" after {said(SCAN_DUE)} |"
     )
     yield f"| it counts as lost | after {said(PARCEL_LOST_AFTER)} |"
+    yield (
+        "| an order is started whose start was lost |"
+        f" looked for every {LOOK_EVERY_SECONDS:.0f} s; older ones by the sweep |"
+    )
     yield (
         "| the sweep: starts, wakes and audits what was missed |"
         f" every {said(SWEEP_EVERY)} |"
