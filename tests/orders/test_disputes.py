@@ -1,10 +1,20 @@
 """Disputes: heard of, held until the evidence is due, and their end in the books."""
 
+from functools import partial
 from typing import Any
 
 import pytest
-from shared.contracts.orders.states import HoldReason, OrderStatus, ShipmentStatus
+from shared.contracts.orders.states import (
+    DisputeStatus,
+    HoldReason,
+    OrderStatus,
+    ShipmentStatus,
+)
+from worker.orders.payment import disputes
+from worker.orders.ports import ProviderDispute
+from worker.orders.store import Done, OrderStore
 
+from tests.support.returns import FINANCE, arrived, give_back
 from tests.support.shop import Refused, Shop, has_hold, has_parcel
 
 DISPUTED = "pm_card_createDispute"
@@ -83,3 +93,40 @@ async def test_an_order_that_is_disputed_can_be_cancelled_and_lost(shop: Shop) -
     await shop.decide(order_id, HoldReason.DISPUTE, "cancel", by="finance")
     order = await shop.ended(order_id)
     assert (order.status, order.refunds) == (OrderStatus.CANCELLED, ())
+
+
+async def test_a_bank_that_takes_what_was_given_back_takes_it_twice(
+    shop: Shop,
+) -> None:
+    """Our books stay true to what the customer paid; the rest is finance's."""
+    order_id = await arrived(shop, TEA=1)
+    await give_back(shop, order_id, amount=500, by=FINANCE)
+    order = await shop.until(order_id, lambda order: order.refunded)
+    (payment,) = order.payments
+    await shop.payments.dispute(payment.provider_ref, amount=order.total)
+    hold = await shop.held(order_id, HoldReason.DISPUTE)
+    await shop.payments.decide_dispute(hold.detail["dispute"], won=False)
+    after = await shop.until(order_id, no_hold)
+    assert (after.refunded, after.refundable) == (after.total, 0)
+    (found,) = (await shop.get("/v1/discrepancies"))["data"]
+    assert found["kind"] == "dispute-exceeds-payment"
+    sums = (found["detail"]["amount"], found["detail"]["booked"])
+    assert sums == (order.total, order.total - 500)
+
+
+async def test_a_dispute_in_another_currency_is_one_of_all_that_was_paid(
+    shop: Shop,
+) -> None:
+    order_id = await arrived(shop, TEA=1)
+    order = await shop.order(order_id)
+    said = ProviderDispute(
+        *("du_1", order.payments[0].provider_ref or "", 99_999, "USD"),
+        status=DisputeStatus.LOST,
+        reason="general",
+        due_at=None,
+    )
+    record = partial(disputes.record, payment_id=order.payments[0].id, said=said)
+    for _ in range(2):
+        await OrderStore(shop.engine).change(order_id, record, Done)
+    after = await shop.order(order_id)
+    assert (after.refunded, after.refundable) == (after.total, 0)

@@ -15,10 +15,11 @@ from shared.contracts.orders.states import (
     MoneyKind,
     MoneyStatus,
 )
+from shared.database.kernel.discrepancies import Finding, report
 from shared.database.kernel.holds import place_hold, release_holds
 from shared.database.kernel.tables import Hold as HoldTable
 from shared.database.kernel.unit_of_work import UnitOfWork
-from shared.database.orders.snapshot import OrderSnapshot
+from shared.database.orders.snapshot import OrderSnapshot, Payment
 from shared.database.orders.tables import Dispute as DisputeTable
 from shared.database.orders.tables import Order
 from sqlalchemy import text
@@ -26,6 +27,9 @@ from sqlalchemy import text
 from worker.orders.payment import ledger
 from worker.orders.ports import ProviderDispute
 from worker.orders.store import Done
+
+EXCEEDS_PAYMENT = "dispute-exceeds-payment"
+"""The kind of a discrepancy: the bank has taken more than the customer had paid."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,9 @@ async def record(
     known = await _known(change, said.ref)
     if known.status is said.status or known.status.ended:
         return Done()
-    withdrawn = said.amount if said.status.withdrawn else 0
+    payment = order.payment(payment_id)
+    claimed = _claimed(payment, said, order.currency)
+    withdrawn = claimed if said.status.withdrawn else 0
     await _write(change, payment_id, said, withdrawn, known)
     await ledger.add(change, payment_id, disputed=withdrawn - known.withdrawn)
     event = "opened" if known is _NEW else "changed"
@@ -56,7 +62,7 @@ async def record(
         status=said.status,
     )
     if said.status is DisputeStatus.LOST:
-        await _lose(change, order, payment_id, said)
+        await _lose(change, order, payment, said, min(claimed, _left(payment)))
     await _hold(change, order, payment_id, said)
     return Done()
 
@@ -88,21 +94,47 @@ async def _write(
     )
 
 
+def _claimed(payment: Payment, said: ProviderDispute, currency: str) -> int:
+    """In the order's currency; of a dispute in another one all that was taken."""
+    same = said.currency.upper() == currency.upper()
+    return said.amount if same else payment.captured
+
+
+def _left(payment: Payment) -> int:
+    """What was taken and is not given back, nor about to be."""
+    return max(0, payment.captured - payment.refunded - payment.refunding)
+
+
 async def _lose(
-    change: UnitOfWork, order: OrderSnapshot, payment_id: str, said: ProviderDispute
+    change: UnitOfWork,
+    order: OrderSnapshot,
+    payment: Payment,
+    said: ProviderDispute,
+    lost: int,
 ) -> None:
-    """The bank has given it back: beyond the price of what came back (M1)."""
-    row = await ledger.begin(
-        change, payment_id, MoneyKind.REFUND, said.amount, said.ref
-    )
+    """The bank has given it back: beyond the price of what came back (M1). What it took
+    beyond `lost` was given back before, and twice now: that is finance's."""
+    if said.amount != lost or said.currency.upper() != order.currency:
+        detail = {
+            "order_id": order.id,
+            "dispute": said.ref,
+            "amount": said.amount,
+            "currency": said.currency,
+            "booked": lost,
+        }
+        found = Finding(EXCEEDS_PAYMENT, payment.id, detail)
+        await report(change.connection, "orders", [found])
+    if not lost:
+        return
+    row = await ledger.begin(change, payment.id, MoneyKind.REFUND, lost, said.ref)
     await ledger.settle(
         change,
         row,
         MoneyStatus.SUCCEEDED,
         provider_ref=f"{ledger.LOST_DISPUTE}{said.ref}",
     )
-    await ledger.add(change, payment_id, refunded=said.amount)
-    await change.update(Order, order.id, add={"goodwill": said.amount})
+    await ledger.add(change, payment.id, refunded=lost)
+    await change.update(Order, order.id, add={"goodwill": lost})
 
 
 async def _hold(

@@ -13,6 +13,7 @@ _KINDS = tuple((kind.value,) for kind in MoneyKind)
 _DISCREPANCIES = (
     *("payment-missing", "payment-unknown"),
     *("money-differs", "stock-promised-twice", "label-not-voided"),
+    "dispute-exceeds-payment",
 )
 
 GAUGES = (
