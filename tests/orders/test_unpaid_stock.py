@@ -8,7 +8,7 @@ from shared.contracts.orders.states import HoldReason, OrderStatus
 from worker.orders.stock.unpaid import UnpaidStock
 from worker.orders.store import OrderStore
 
-from tests.support.shop import Refused, Shop, has_status
+from tests.support.shop import ADDRESS, Refused, Shop, has_status
 
 HELD = timedelta(minutes=30)
 DECLINED = "pm_card_chargeDeclined"
@@ -69,6 +69,15 @@ async def test_what_is_paid_keeps_its_stock(shop: Shop) -> None:
     await run_the_clock(shop, minutes=300)
     assert await shop.stock_of("TEA") == (5, 5)
     assert await shop.stock_of("GONG") == (1, 1)
+
+
+async def test_what_costs_nothing_keeps_its_stock(shop: Shop) -> None:
+    await shop.stock(GIFT=2)
+    abroad = ADDRESS | {"country": "FR", "postal_code": "75001", "city": "Paris"}
+    waits = await shop.place(GIFT=2, shipping=0, bill_to=abroad)
+    await shop.held(waits, HoldReason.APPROVAL)
+    await run_the_clock(shop, minutes=300)
+    assert await shop.stock_of("GIFT") == (2, 2)
 
 
 async def test_a_receipt_is_not_taken_by_an_order_that_could_not_be_paid(

@@ -15,9 +15,10 @@ WAITS_FOR_STOCK = """
         AND h.released_at IS NULL))
 """
 COVERED = """
-    EXISTS (SELECT FROM payments p WHERE p.order_id = o.id
-            AND p.authorized > p.captured + p.released)
+    (o.total = 0 OR EXISTS (SELECT FROM payments p WHERE p.order_id = o.id
+                            AND p.authorized > p.captured + p.released))
 """
+"""Some of its money is held, or it costs nothing."""
 # It had its stock, and did not pay in time (`worker/orders/stock/unpaid.py`).
 _LAPSED = f"""
     o.status = 'placed' AND NOT {COVERED} AND EXISTS (

@@ -24,8 +24,8 @@ CLAIMED = text(stock.CLAIMED)
 
 
 def is_covered(order: OrderSnapshot) -> bool:
-    """Some of its money is held; an order without that may never be paid."""
-    return any(payment.held for payment in order.payments)
+    """Some of its money is held, or it costs nothing; any other may never be paid."""
+    return order.total == 0 or any(payment.held for payment in order.payments)
 
 
 async def is_lapsed(change: UnitOfWork, order: OrderSnapshot) -> bool:
