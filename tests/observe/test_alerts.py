@@ -31,6 +31,7 @@ WANTED = {
         "HoldsOverdue",
         "CardTesting",
         "MoneyInQuestion",
+        "DiscrepanciesOpen",
     ),
     *("AuditViewNotEmpty", "OrdersPlacedButNotStarted", "CaptureFailureRate"),
     *("AuthorizationsEnding", "LedgerPending", "InboxUnmatched", "FiguresUnreadable"),
