@@ -82,7 +82,10 @@ async def test_the_expected_total_protects_whoever_wants_it(shop: Shop) -> None:
     await shop.sell()
     answer = await place(shop, a_line(1, off(1)), expected_total=eur(PRICE + SHIPPING))
     assert (answer.status_code, code(answer)) == (409, "price-changed")
-    assert answer.json()["total"] == eur(PRICE + SHIPPING - 1)
+    problem = answer.json()
+    assert problem["total"] == eur(PRICE + SHIPPING - 1)
+    assert problem["lines"] == [{"line": 1, "sku": SKU, "total": eur(PRICE - 1)}]
+    assert problem["shipping"] == eur(SHIPPING)
 
 
 @pytest.mark.parametrize(

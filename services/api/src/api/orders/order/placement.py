@@ -142,7 +142,7 @@ def new_order(
     price = priced(
         wanted, known.products, rates(known.rates, in_settings), trusted=sets_prices
     )
-    check_expected(wanted, price.total)
+    check_expected(wanted, price)
     check_charge("#/expected_total/amount", wanted.currency, price.total)
     if wanted.payment is None and price.total:
         raise invalid("#/payment", "missing", "The order costs something")

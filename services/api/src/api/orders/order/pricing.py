@@ -319,11 +319,21 @@ def _rated(
     return price
 
 
-def check_expected(wanted: NewOrder, total: int) -> None:
-    """Raises `Problem` price-changed."""
-    if wanted.expected_total is not None and wanted.expected_total.amount != total:
-        raise Problem(
-            "price-changed",
-            "The total of the order is not the expected one.",
-            total={"amount": total, "currency": wanted.currency},
-        )
+def check_expected(wanted: NewOrder, price: PricedOrder) -> None:
+    """Raises `Problem` price-changed, which tells what each line costs."""
+
+    def money(amount: int) -> dict[str, object]:
+        return {"amount": amount, "currency": wanted.currency}
+
+    if wanted.expected_total is None or wanted.expected_total.amount == price.total:
+        return
+    raise Problem(
+        "price-changed",
+        "The total of the order is not the expected one.",
+        total=money(price.total),
+        shipping=money(price.shipping.taxed.total),
+        lines=[
+            {"line": line.line, "sku": line.sku, "total": money(line.total)}
+            for line in price.lines
+        ],
+    )
