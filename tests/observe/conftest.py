@@ -152,8 +152,8 @@ async def _load(shop: Shop, traces: Traces) -> tuple[str, str]:
     order_id = await shop.place(TEA=1)
     await shop.until(order_id, has_status(OrderStatus.CONFIRMED))
     trace_id = str(placed[0].headers["X-Request-Id"])
-    # The parcel is on its way to the warehouse, and not just about to be.
-    await _until(traces, trace_id, "StartChildWorkflow:Shipment")
+    # What was done for it has been told, and not just done.
+    await _until(traces, trace_id, "RunActivity:authorize")
     await shop.cancel(order_id)
     await shop.ended(order_id)
     missing = await shop.http.get(f"/v1/orders/{uuid.uuid4()}")

@@ -135,7 +135,7 @@ def test_a_page_counts_each_thing_once(seen: Seen) -> None:
 
 def test_waiting_times_have_buckets_that_tell_something(seen: Seen) -> None:
     page = seen.pages["temporal-worker"]
-    name = "temporal_activity_schedule_to_start_latency_seconds_bucket"
+    name = "temporal_workflow_task_schedule_to_start_latency_seconds_bucket"
     buckets = {float(le) for le in re.findall(rf'{name}{{[^}}]*le="([\d.]+)"', page)}
     assert {0.01, 0.1, 1, 10} <= buckets
 
