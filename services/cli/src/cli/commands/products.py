@@ -26,7 +26,7 @@ COLUMNS: tuple[Column, ...] = (
 
 
 def _more(product: Json) -> list[str]:
-    return [shown(more["price"]) for more in product["prices"]]
+    return [shown(more["price"]) for more in product.get("prices", [])]
 
 
 def _path(sku: str) -> str:
