@@ -317,6 +317,31 @@ async def test_news_of_an_event_that_is_gone_fails_alone(
     assert (row.status, row.error) == ("failed", "no event")
 
 
+async def test_what_was_sent_before_a_worker_stops_is_not_sent_again(
+    closed_shop: Shop, engine: Engine
+) -> None:
+    shop = closed_shop
+    first, second = await shop.place(TEA=1), await shop.place(TEA=1)
+    waits = asyncio.Event()
+
+    async def send(message: Message) -> bool:
+        if message.subject == second:
+            waits.set()
+            await asyncio.Event().wait()
+        return True
+
+    runner = OutboxRunner(engine, shop.listener, {"orders": {"order.placed": send}})
+    running = asyncio.create_task(runner.run())
+    await waits.wait()
+    running.cancel()
+    await asyncio.wait([running])
+    rows = await shop.fetch("SELECT subject, status FROM messages")
+    assert {row.subject: row.status for row in rows} == {
+        first: "sent",
+        second: "open",
+    }
+
+
 async def test_mails_leave_in_the_order_of_their_events(
     closed_shop: Shop, post: Post, engine: Engine
 ) -> None:
