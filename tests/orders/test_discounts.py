@@ -3,9 +3,14 @@ sold at."""
 
 from typing import Any
 
-from shared.contracts.orders.states import MoneyKind, OrderStatus, ReturnStatus
+from shared.contracts.orders.states import (
+    MoneyKind,
+    OrderStatus,
+    ReturnStatus,
+    ShipmentStatus,
+)
 
-from tests.support.shop import ADDRESS, PERSONAL, Shop, has_status
+from tests.support.shop import ADDRESS, PERSONAL, Shop, has_parcel, has_status
 
 
 async def place(
@@ -51,7 +56,7 @@ async def test_a_reduced_line_is_cancelled_sent_and_returned_to_the_cent(
     order_id = await place(shop, ("TEA", 3, 100), of_order=10)
     await shop.cancel(order_id, {1: 1})
     await shop.delivered(order_id)
-    sent = await shop.order(order_id)
+    sent = await shop.until(order_id, has_parcel(ShipmentStatus.DELIVERED))
     assert sent.captured == 3760 * 2 // 3 + 490
     back = {"lines": [{"line": 1, "quantity": 1, "reason": "does-not-fit"}]}
     return_ = await shop.post(f"/v1/orders/{order_id}/returns", back)
@@ -97,6 +102,7 @@ async def test_goods_that_cost_nothing_come_back_for_nothing(shop: Shop) -> None
     await shop.stock(TEA=1)
     order_id = await place(shop, ("TEA", 1, 1290), shipping=0, card=None)
     await shop.delivered(order_id)
+    await shop.until(order_id, has_parcel(ShipmentStatus.DELIVERED))
     back = {"lines": [{"line": 1, "quantity": 1, "reason": "does-not-fit"}]}
     return_ = await shop.post(f"/v1/orders/{order_id}/returns", back)
     await shop.until(
@@ -119,3 +125,42 @@ async def test_a_free_order_is_cancelled_without_a_refund(shop: Shop) -> None:
     assert answer["refund_id"] is None
     assert order.status is OrderStatus.CANCELLED
     assert await shop.stock_of("TEA") == (1, 0)
+
+
+async def test_taxes_that_came_on_top_are_given_back_by_name(shop: Shop) -> None:
+    await shop.stock(TEA=3)
+
+    def eur(amount: int) -> dict[str, Any]:
+        return {"amount": amount, "currency": "EUR"}
+
+    taxes = [{"name": "STATE", "amount": eur(100)}, {"name": "CITY", "amount": eur(51)}]
+    line = {"sku": "TEA", "quantity": 3, "unit_price": eur(1000), "taxes": taxes}
+    sent = {"name": "STATE", "amount": eur(20)}
+    order = {
+        "customer_id": "customer-8",
+        "currency": "EUR",
+        "tax_treatment": "added",
+        "lines": [line],
+        "shipping": {"method": "standard", "amount": eur(490), "taxes": [sent]},
+        "contact": {name: PERSONAL[name] for name in ("name", "email", "phone")},
+        "ship_to": ADDRESS,
+        "payment": {"method": "pm_card_visa"},
+    }
+    order_id = (await shop.post("/v1/orders", order))["id"]
+    await shop.until(order_id, has_status(OrderStatus.CONFIRMED))
+    await shop.pack(order_id)
+    assert (await shop.order(order_id)).captured == 3151 + 510
+    given_back = 0
+    for units, shipping, by_name in (
+        (1, False, {"STATE": 33, "CITY": 17}),
+        (2, True, {"STATE": 67 + 20, "CITY": 34}),
+    ):
+        body = {"reason": "lost", "note": "", "shipping": shipping}
+        lines = [{"line": 1, "quantity": units}]
+        body |= {"lines": lines, "note": PERSONAL["note"]}
+        refund = await shop.post(f"/v1/orders/{order_id}/refunds", body)
+        given_back += refund["amount"]["amount"]
+        named = {tax["name"]: tax["tax"]["amount"] for tax in refund["taxes"]}
+        assert named == by_name
+        assert refund["tax"]["amount"] == sum(by_name.values())
+    assert given_back == 3151 + 510

@@ -171,6 +171,7 @@ async def test_tax_is_told_by_line_rate_and_refund(shop: Shop) -> None:
     assert (refund["amount"], refund["tax"]) == (eur(990), eur(158))
     mug = {"line": 2, "quantity": 1, "amount": eur(990), "tax": eur(158)}
     assert (refund["lines"], refund["shipping_tax"]) == ([mug], eur(0))
+    assert refund["taxes"] == [of_rate(1900, 990, 158)]
     assert answer["order"]["refunds"][0]["tax"] == eur(158)
 
 

@@ -1,15 +1,15 @@
 """From an order as it is stored to an order as it is shown."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
 from shared.contracts.orders.states import HoldReason, MoneyKind, MoneyStatus
-from shared.contracts.orders.tax import Rate, by_rate
 from shared.database.orders import snapshot as stored
 
 from api.http.schemas import Money
 from api.orders.order import schemas as shown
 from api.orders.order import status
+from api.orders.order.tax_table import of_line, of_shipping, tax_table
 
 
 def show_order(order: stored.OrderSnapshot) -> shown.Order:
@@ -85,16 +85,7 @@ def _totals(order: stored.OrderSnapshot) -> shown.Totals:
         total=money(order.total),
         net=money(order.total - order.tax),
         tax=money(order.tax),
-        taxes=[
-            shown.TaxOfRate(
-                tax_bp=tax_bp,
-                name=name,
-                rate=rate,
-                amount=money(amount),
-                tax=money(tax),
-            )
-            for (name, rate, tax_bp), (amount, tax) in _by_rate(order).items()
-        ],
+        taxes=_tax_table(order),
         wanted=money(order.wanted),
         to_pay=money(order.to_capture),
         captured=money(order.captured),
@@ -103,30 +94,10 @@ def _totals(order: stored.OrderSnapshot) -> shown.Totals:
     )
 
 
-Named = tuple[str | None, str | None, Rate]
-"""A tax by the name and rate that it was given with, or by its rate alone."""
-
-
-def _by_rate(order: stored.OrderSnapshot) -> Mapping[Named, tuple[int, int]]:
-    goods = [(line.taxes, line.tax_bp, line.total, line.tax) for line in order.lines]
-    sent = (
-        *(order.shipping_taxes, order.shipping_tax_bp),
-        *(order.shipping, order.shipping_tax),
-    )
-    return by_rate(
-        part
-        for taxed in [*goods, *([sent] if order.shipping else [])]
-        for part in _named(*taxed)
-    )
-
-
-def _named(
-    taxes: Sequence[stored.Tax], tax_bp: Rate, amount: int, tax: int
-) -> Iterator[tuple[Named, int, int]]:
-    if not taxes:
-        yield (None, None, tax_bp), amount, tax
-    for given in taxes:
-        yield (given.name, given.rate, None), amount, given.amount
+def _tax_table(order: stored.OrderSnapshot) -> list[shown.TaxOfRate]:
+    goods = [of_line(line, line.total, line.tax) for line in order.lines]
+    sent = of_shipping(order, order.shipping, order.shipping_tax)
+    return tax_table([*goods, sent], order.currency)
 
 
 def _taxes(taxes: Sequence[stored.Tax], currency: str) -> list[shown.OrderTax]:

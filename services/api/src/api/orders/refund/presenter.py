@@ -1,10 +1,11 @@
 """From a refund as it is stored to a refund as it is shown."""
 
 from shared.contracts.orders.states import HoldReason
-from shared.database.orders.snapshot import Hold, OrderSnapshot
+from shared.database.orders.snapshot import Hold, OrderSnapshot, Refund
 
 from api.http.schemas import Money
-from api.orders.order.schemas import OrderHold
+from api.orders.order.schemas import OrderHold, TaxOfRate
+from api.orders.order.tax_table import of_line, of_shipping, tax_table
 from api.orders.refund import schemas as shown
 
 
@@ -25,6 +26,7 @@ def show_refund(order: OrderSnapshot, refund_id: str) -> shown.Refund:
         shipping=Money(amount=refund.shipping, currency=order.currency),
         shipping_tax=money(refund.shipping_tax),
         tax=money(refund.tax),
+        taxes=_taxes(order, refund),
         lines=[
             shown.RefundLine(
                 line=item["line"],
@@ -37,6 +39,18 @@ def show_refund(order: OrderSnapshot, refund_id: str) -> shown.Refund:
         hold=show_hold(order.hold(HoldReason.REFUND, refund_id)),
         created_at=refund.created_at,
     )
+
+
+def _taxes(order: OrderSnapshot, refund: Refund) -> list[TaxOfRate]:
+    """Those of its goods and shipping; older refunds do not tell."""
+    goods = [
+        of_line(order.line(item["line"]), item["amount"], item["tax"])
+        for item in refund.lines
+        if "amount" in item
+    ]
+    sent = of_shipping(order, refund.shipping, refund.shipping_tax or 0)
+    known = refund.shipping_tax is not None
+    return tax_table([*goods, *([sent] if known else [])], order.currency)
 
 
 def show_hold(hold: Hold | None) -> OrderHold | None:

@@ -7,7 +7,7 @@ from pydantic import ConfigDict, model_validator
 from shared.contracts.orders.states import MoneyStatus, RefundReason
 
 from api.http.schemas import LineQuantity, Lines, Money, Note, Request, View
-from api.orders.order.schemas import LineUnits, OrderHold
+from api.orders.order.schemas import LineUnits, OrderHold, TaxOfRate
 
 Asked = Literal["lost", "damaged", "goodwill", "price"]
 """Cancellations and returns are refunded automatically."""
@@ -52,8 +52,9 @@ class RefundLine(LineUnits):
 
 
 class Refund(View):
-    """`amount` includes `shipping`, and `tax`, which older refunds do not tell. `hold`:
-    a second person decides, because the refund is large or the provider refused it."""
+    """`amount` includes `shipping`, and `tax`, which older refunds do not tell; `taxes`
+    tells that of the goods and the shipping by rate. `hold`: a second person decides,
+    because the refund is large or the provider refused it."""
 
     id: str
     order_id: str
@@ -64,6 +65,7 @@ class Refund(View):
     shipping: Money
     shipping_tax: Money | None
     tax: Money | None
+    taxes: list[TaxOfRate]
     lines: list[RefundLine]
     hold: OrderHold | None
     created_at: datetime
