@@ -162,6 +162,48 @@ async def test_the_warehouse_sees_what_a_return_is_for(
     assert line.split() == ["1", "TEA", "2", "too-hot", "–", "–"]
 
 
+async def test_a_number_is_enough_for_a_return(shop: Shop, orders: Orders) -> None:
+    order_id = await arrived(shop, TEA=1)
+    number = str((await shop.order(order_id)).number)
+    await orders("return", number, "--line", "1=1", "--reason", "too-hot")
+    await shop.until(order_id, lambda o: o.returns[0].tracking)
+    shown = await orders("returns", "show", number)
+    assert str((await shop.order(order_id)).returns[0].tracking) in shown.out
+    assert "None" not in shown.out
+    listed = await orders(
+        *("returns", "list", number, "--status", "approved,received", "--since", "2h")
+    )
+    assert "ret_" in listed.out
+    for line, status in (("1=1:shelf", 2), ("1=1:restock", 0)):
+        said = await orders("returns", "receive", number, "--line", line)
+        assert said.status == status
+
+
+async def test_lists_take_the_same_words(shop: Shop, orders: Orders) -> None:
+    order_id = await shop.confirmed(TEA=1)
+    number = str((await shop.order(order_id)).number)
+    await shop.hold_up(order_id)
+    for wanted in (
+        ("list", "--status", "placed,confirmed", "--since", "1d"),
+        ("list", "--hold", "manual"),
+        ("shipments", "list", number, "--status", "ready,packed", "--since", "1d"),
+        ("shipments", "list", "--order", number),
+        ("holds", "list", number),
+        ("holds", "list", "--order", number, "--reason", "manual"),
+    ):
+        said = await orders(*wanted, "-o", "json")
+        assert len(said.json["data"]) == 1, wanted
+    for unknown in (
+        ("list", "--status", "confirm"),
+        ("holds", "list", "--reason", "x"),
+    ):
+        said = await orders(*unknown)
+        assert (said.status, "confirmed" in said.err or "manual" in said.err) == (
+            2,
+            True,
+        )
+
+
 async def test_a_hold_is_assigned_and_decided(shop: Shop, orders: Orders) -> None:
     await shop.stock(TEA=1)
     order_id = await shop.place(TEA=2)

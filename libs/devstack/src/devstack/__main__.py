@@ -97,7 +97,9 @@ def _story(demo: bool, story: str | None, only: str | None) -> str | None:
 def dev(
     story: Annotated[
         str | None,
-        typer.Argument(help="Which demo, with --demo.", show_default="short"),
+        typer.Argument(
+            help=f"Which demo, with --demo: {', '.join(STORIES)}.", show_default="short"
+        ),
     ] = None,
     demo: Annotated[
         bool, typer.Option("--demo", help="Place an order and follow it to its end.")

@@ -35,6 +35,10 @@ KeyOption = Annotated[
         show_default="a new one",
     ),
 ]
+SinceOption = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="Only since then: 2h, 3d, 2026-11-30."),
+]
 LimitOption = Annotated[
     int, typer.Option("--limit", min=1, help="How many rows to show at most.")
 ]
@@ -92,11 +96,16 @@ def units_of_sku(text: str) -> tuple[str, int]:
 
 
 def money(text: str, currency: str) -> Json:
-    """`money("12.90", "EUR")` is 1290 cents, and so is 12,90."""
+    """`money("12.90", "EUR")` is 1290 cents. So is all that a mail may show of it:
+    12,90, 12,90 € and EUR 12.90, also with points between the thousands."""
     digits = _DIGITS.get(currency, 2)
-    whole, _, rest = text.replace(",", ".").partition(".")
-    if not (whole + rest).isdecimal() or not (whole + rest).isascii():
+    number = re.sub(rf"{currency}|[\s€$£¥'’]", "", text)
+    found = re.fullmatch(r"(\d+|\d{1,3}(?:([.,])\d{3})+)(?:([.,])(\d+))?", number, re.A)
+    if found is None or (found[2] and found[2] == found[3]):
         raise typer.BadParameter(f"{text!r} is no amount such as 12.90")
+    whole, rest = re.sub(r"[.,]", "", found[1]), found[4] or ""
+    if found[2] and not rest:
+        raise typer.BadParameter(f"{text!r} may mean two amounts: write it as 1234.00")
     if len(rest) > digits:
         raise typer.BadParameter(f"{currency} has {digits} digits after the point")
     return {"amount": int(whole + rest.ljust(digits, "0")), "currency": currency}

@@ -5,7 +5,13 @@ from typing import Annotated
 
 import typer
 
-from cli.commands.orders import only, order_id
+from cli.commands.orders import (
+    ListedOrderArgument,
+    ListedOrderOption,
+    listed_order,
+    only,
+    order_id,
+)
 from cli.display import Column, brief, done, field, moment, show_list, show_one
 from cli.options import (
     KeyOption,
@@ -19,13 +25,14 @@ from cli.options import (
 )
 from cli.problems import Json
 from cli.session import session
+from cli.words import Decision, HoldReason
 
 app = typer.Typer(help="Holds: list, assign and decide.", no_args_is_help=True)
 
 COLUMNS: tuple[Column, ...] = (
     ("hold", field("id")),
-    ("reason", field("reason")),
     ("order", field("order_id")),
+    ("reason", field("reason")),
     ("since", moment("placed_at")),
     ("due", moment("due_at")),
     ("assignee", field("assignee")),
@@ -69,10 +76,11 @@ def hold_id(text: str) -> str:
 
 @app.command("list")
 def list_holds(
-    reason: Annotated[str | None, typer.Option(help="approval, stock, …")] = None,
+    of: ListedOrderArgument = None,
+    reason: Annotated[HoldReason | None, typer.Option()] = None,
     assignee: Annotated[str | None, typer.Option()] = None,
     overdue: Annotated[bool, typer.Option("--overdue")] = False,
-    order: Annotated[str | None, typer.Option(help="Only this order.")] = None,
+    order: ListedOrderOption = None,
     state: Annotated[State, typer.Option(help="The decided ones, latest first.")] = (
         State.open
     ),
@@ -81,7 +89,7 @@ def list_holds(
     output: OutputOption = Output.table,
 ) -> None:
     """List holds: the open ones, first due first."""
-    subject = order and order_id(order)
+    subject = listed_order(of, order)
     show_list(
         lambda: session().api.rows(
             "/v1/holds",
@@ -136,7 +144,9 @@ def assign_hold(
 @app.command("release")
 def release_hold(
     hold: HoldArgument,
-    decision: Annotated[str, typer.Argument(help="One of the hold's decisions.")],
+    decision: Annotated[
+        Decision, typer.Argument(help="One of those that the hold allows.")
+    ],
     note: Annotated[str, typer.Option(help="Why.")],
     line: LinesOption = None,
     key: KeyOption = None,

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from cli import words
 from cli.display import (
     Column,
     brief,
@@ -28,6 +29,7 @@ from cli.options import (
     OrderArgument,
     Output,
     OutputOption,
+    SinceOption,
     WatchOption,
     lines,
     money,
@@ -35,6 +37,7 @@ from cli.options import (
 )
 from cli.problems import CliError, Json, harmless
 from cli.session import session
+from cli.words import ORDER_STATUS, HoldReason, several, some_of
 
 app = typer.Typer()
 
@@ -153,6 +156,20 @@ def only(ids: list[str], what: str) -> str:
     )
 
 
+ListedOrderArgument = Annotated[
+    str | None, typer.Argument(metavar="[ORDER]", help="Only of this order.")
+]
+ListedOrderOption = Annotated[
+    str | None, typer.Option("--order", help="The same, as an option.")
+]
+
+
+def listed_order(argument: str | None, option: str | None) -> str | None:
+    """The id of the order that a list is of, whichever way it was named."""
+    order = argument or option
+    return order and order_id(order)
+
+
 class RefundReason(StrEnum):
     lost = "lost"
     damaged = "damaged"
@@ -162,10 +179,11 @@ class RefundReason(StrEnum):
 
 @app.command("list")
 def list_orders(
-    status: Annotated[str | None, typer.Option(help="placed, confirmed, …")] = None,
+    status: Annotated[str | None, typer.Option(help=several(ORDER_STATUS))] = None,
     hold: Annotated[
-        str | None, typer.Option(help="Only holds for this reason.")
+        HoldReason | None, typer.Option(help="Only with an open hold for this reason.")
     ] = None,
+    since: SinceOption = None,
     customer: Annotated[str | None, typer.Option()] = None,
     query: Annotated[
         str | None, typer.Option("-q", help="A number, reference or id, exactly.")
@@ -175,9 +193,16 @@ def list_orders(
     output: OutputOption = Output.table,
 ) -> None:
     """List orders, newest first."""
+    placed_since = words.since(since)
     show_list(
         lambda: session().api.rows(
-            "/v1/orders", limit, status=status, hold=hold, customer=customer, q=query
+            "/v1/orders",
+            limit,
+            status=some_of(status, ORDER_STATUS),
+            hold=hold,
+            created_from=placed_since,
+            customer=customer,
+            q=query,
         ),
         LIST,
         output,
@@ -430,6 +455,7 @@ PROCESS: tuple[Column, ...] = (
 )
 WAITING: tuple[Column, ...] = (
     ("what", field("what")),
+    ("reason", field("reason")),
     ("since", moment("since")),
     ("due", moment("due_at")),
     ("about", lambda w: w["hold_id"] or w["subject"]),

@@ -4,6 +4,14 @@ from typing import Annotated
 
 import typer
 
+from cli import words
+from cli.commands.orders import (
+    ListedOrderArgument,
+    ListedOrderOption,
+    listed_order,
+    only,
+    order_id,
+)
 from cli.display import (
     Column,
     done,
@@ -21,10 +29,12 @@ from cli.options import (
     NoteOption,
     Output,
     OutputOption,
+    SinceOption,
     WatchOption,
 )
 from cli.problems import Json
 from cli.session import session
+from cli.words import DISPOSITION, RETURN_STATUS, several, some_of
 
 app = typer.Typer(
     help="Returns: approve, reject and receive goods.", no_args_is_help=True
@@ -38,6 +48,12 @@ COLUMNS: tuple[Column, ...] = (
     ("due", moment("due_at")),
     ("asked for", moment("created_at")),
 )
+FACTS: tuple[Column, ...] = (
+    *COLUMNS,
+    ("label", field("label")),
+    ("refund", field("refund_id")),
+    ("waits for", lambda r: r["hold"] and r["hold"]["reason"]),
+)
 LINES: tuple[Column, ...] = (
     ("line", field("line")),
     ("sku", field("sku")),
@@ -46,19 +62,45 @@ LINES: tuple[Column, ...] = (
     ("accepted", field("accepted")),
     ("disposition", field("disposition")),
 )
-ReturnArgument = Annotated[str, typer.Argument(metavar="RETURN", help="ret_…")]
+ReturnArgument = Annotated[
+    str,
+    typer.Argument(metavar="RETURN", help="ret_…, or an order with one such return"),
+]
+
+
+def return_id(text: str, *statuses: str) -> str:
+    """People know the order's number; only its returns in one of `statuses` are meant.
+    Raises `CliError`."""
+    if text.startswith("ret_"):
+        return text
+    found = session().api.get(
+        "/v1/returns", order=order_id(text), status=list(statuses) or None
+    )
+    what = " or ".join(statuses) or "known"
+    return only([one["id"] for one in found["data"]], f"{what} return of order {text}")
 
 
 @app.command("list")
 def list_returns(
-    status: Annotated[str | None, typer.Option(help="requested, approved, …")] = None,
+    of: ListedOrderArgument = None,
+    status: Annotated[str | None, typer.Option(help=several(RETURN_STATUS))] = None,
+    order: ListedOrderOption = None,
+    since: SinceOption = None,
     limit: LimitOption = 50,
     watch: WatchOption = False,
     output: OutputOption = Output.table,
 ) -> None:
-    """List returns."""
+    """List returns, newest first."""
+    of_order = listed_order(of, order)
+    created_from = words.since(since)
     show_list(
-        lambda: session().api.rows("/v1/returns", limit, status=status),
+        lambda: session().api.rows(
+            "/v1/returns",
+            limit,
+            status=some_of(status, RETURN_STATUS),
+            order=of_order,
+            created_from=created_from,
+        ),
         COLUMNS,
         output,
         watch=watch,
@@ -66,47 +108,47 @@ def list_returns(
 
 
 @app.command("show")
-def show_return(return_id: ReturnArgument, output: OutputOption = Output.table) -> None:
+def show_return(returned: ReturnArgument, output: OutputOption = Output.table) -> None:
     """Show a return with its lines."""
-    answer = session().api.get(f"/v1/returns/{return_id}")
-    show_one(answer, COLUMNS, output)
+    answer = session().api.get(f"/v1/returns/{return_id(returned)}")
+    show_one(answer, FACTS, output)
     if output is Output.table:
         show_table("lines", answer["lines"], LINES)
 
 
 @app.command("approve")
 def approve_return(
-    return_id: ReturnArgument,
+    returned: ReturnArgument,
     note: NoteOption = None,
     key: KeyOption = None,
     output: OutputOption = Output.table,
 ) -> None:
     """Approve a return: the customer sends the goods."""
-    _decide(return_id, "approve", note, key, output)
+    _decide(return_id(returned, "requested"), "approve", note, key, output)
 
 
 @app.command("reject")
 def reject_return(
-    return_id: ReturnArgument,
+    returned: ReturnArgument,
     note: NoteOption = None,
     key: KeyOption = None,
     output: OutputOption = Output.table,
 ) -> None:
     """Reject a return: the customer keeps the goods."""
-    _decide(return_id, "reject", note, key, output)
+    _decide(return_id(returned, "requested"), "reject", note, key, output)
 
 
 def _decide(
-    return_id: str, verb: str, note: str | None, key: str | None, output: Output
+    asked: str, verb: str, note: str | None, key: str | None, output: Output
 ) -> None:
     body: Json = {} if note is None else {"note": note}
-    answer = session().api.command(f"/v1/returns/{return_id}/{verb}", body, key)
-    done(answer, output, f"{return_id} is {answer['status']}.")
+    answer = session().api.command(f"/v1/returns/{asked}/{verb}", body, key)
+    done(answer, output, f"{asked} is {answer['status']}.")
 
 
 @app.command("receive")
 def receive_return(
-    return_id: ReturnArgument,
+    returned: ReturnArgument,
     line: Annotated[
         list[str],
         typer.Option(
@@ -128,15 +170,17 @@ def receive_return(
     body: Json = {"lines": [_received(text) for text in line]}
     if at is not None:
         body["location"] = at
-    answer = session().api.command(f"/v1/returns/{return_id}/receive", body, key)
+    expected = return_id(returned, "approved", "expired")
+    answer = session().api.command(f"/v1/returns/{expected}/receive", body, key)
     refund = f", refund {answer['refund_id']}" if answer.get("refund_id") else ""
-    done(answer, output, f"{return_id} is {answer['status']}{refund}.")
+    done(answer, output, f"{expected} is {answer['status']}{refund}.")
 
 
 def _received(text: str) -> Json:
     try:
         number, rest = text.split("=")
         accepted, disposition = rest.split(":")
+        some_of(disposition, DISPOSITION)
         return {
             "line": int(number),
             "accepted": int(accepted),
@@ -147,7 +191,8 @@ def _received(text: str) -> Json:
 
 
 @app.command("label")
-def save_label(return_id: ReturnArgument, file: FileOption = None) -> None:
+def save_label(returned: ReturnArgument, file: FileOption = None) -> None:
     """Save the label for the way back, as PDF."""
-    label = session().api.download(f"/v1/returns/{return_id}/label")
-    save(label, f"{return_id}.pdf", file)
+    approved = return_id(returned, "approved")
+    label = session().api.download(f"/v1/returns/{approved}/label")
+    save(label, f"{approved}.pdf", file)

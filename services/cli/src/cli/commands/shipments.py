@@ -4,8 +4,15 @@ from typing import Annotated
 
 import typer
 
+from cli import words
 from cli.commands.contact import address
-from cli.commands.orders import only, order_id
+from cli.commands.orders import (
+    ListedOrderArgument,
+    ListedOrderOption,
+    listed_order,
+    only,
+    order_id,
+)
 from cli.display import Column, done, field, moment, save, show_list, show_one
 from cli.options import (
     FileOption,
@@ -14,11 +21,13 @@ from cli.options import (
     LinesOption,
     Output,
     OutputOption,
+    SinceOption,
     WatchOption,
     lines,
 )
 from cli.problems import Json
 from cli.session import session
+from cli.words import SHIPMENT_STATUS, several, some_of
 
 app = typer.Typer(help="Parcels: pack and ship.", no_args_is_help=True)
 
@@ -72,18 +81,26 @@ def _sentence(shipment: Json) -> str:
 
 @app.command("list")
 def list_shipments(
-    status: Annotated[str | None, typer.Option(help="ready, packed, …")] = None,
+    of: ListedOrderArgument = None,
+    status: Annotated[str | None, typer.Option(help=several(SHIPMENT_STATUS))] = None,
     location: Annotated[str | None, typer.Option()] = None,
-    order: Annotated[str | None, typer.Option(help="Only this order.")] = None,
+    order: ListedOrderOption = None,
+    since: SinceOption = None,
     limit: LimitOption = 50,
     watch: WatchOption = False,
     output: OutputOption = Output.table,
 ) -> None:
     """List shipments, oldest first."""
-    of_order = order and order_id(order)
+    of_order = listed_order(of, order)
+    created_from = words.since(since)
     show_list(
         lambda: session().api.rows(
-            "/v1/shipments", limit, status=status, location=location, order=of_order
+            "/v1/shipments",
+            limit,
+            status=some_of(status, SHIPMENT_STATUS),
+            location=location,
+            order=of_order,
+            created_from=created_from,
         ),
         COLUMNS,
         output,
@@ -258,16 +275,17 @@ def deliver_shipment(
     shipment: ShipmentsArgument,
     at: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="2026-03-02T14:30:00Z; now if not set."),
+        typer.Option(metavar="TIME", help="2h (ago), 2026-11-30T14:30. Default: now."),
     ] = None,
     key: KeyOption = None,
     output: OutputOption = Output.table,
 ) -> None:
     """Record that parcels have arrived, where no carrier tells."""
     _several(shipment, key)
+    body = {} if at is None else {"at": words.since(at)}
     for one in shipment:
         path = f"/v1/shipments/{shipment_id(one, 'shipped', 'lost')}/deliver"
-        answer = session().api.command(path, {} if at is None else {"at": at}, key)
+        answer = session().api.command(path, body, key)
         done(answer, output, _sentence(answer))
 
 
@@ -278,23 +296,46 @@ def _several(shipments: list[str], *for_one: str | None) -> None:
 
 @app.command("cancel")
 def cancel_shipment(
-    shipment: ShipmentArgument,
+    shipment: ShipmentsArgument,
     key: KeyOption = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """Cancel a parcel: its units go into a new one."""
-    shipment = shipment_id(shipment, "ready", "packed")
-    answer = session().api.command(f"/v1/shipments/{shipment}/cancel", None, key)
-    done(answer, output, f"{shipment} is {answer['status']}.")
+    """Cancel parcels: their units go into new ones."""
+    _several(shipment, key)
+    for one in shipment:
+        path = f"/v1/shipments/{shipment_id(one, 'ready', 'packed')}/cancel"
+        answer = session().api.command(path, None, key)
+        done(answer, output, f"{answer['id']} is {answer['status']}.")
 
 
 @app.command("label")
-def save_label(
-    shipment: ShipmentArgument, package: PackageOption = 1, file: FileOption = None
+def save_labels(
+    shipment: ShipmentsArgument,
+    package: Annotated[
+        int | None, typer.Option(min=1, help="Only of this box. Default: of each.")
+    ] = None,
+    file: FileOption = None,
 ) -> None:
-    """Save a label of a parcel, as PDF."""
-    shipment = shipment_id(shipment, "packed", "shipped")
-    box = "" if package == 1 else f"-{package}"
-    query = "" if package == 1 else f"?package={package}"
-    label = session().api.download(f"/v1/shipments/{shipment}/label{query}")
-    save(label, f"{shipment}{box}.pdf", file)
+    """Save the labels of parcels, as PDF: one file for each box."""
+    api = session().api
+    parcels = [api.get(f"/v1/shipments/{_labelled_id(one)}") for one in shipment]
+    wanted = [
+        (parcel["id"], number)
+        for parcel in parcels
+        for number in ([package] if package else _boxes(parcel))
+    ]
+    if file and len(wanted) > 1:
+        raise typer.BadParameter("--file is for one label: name its --package")
+    for parcel_id, number in wanted:
+        label = api.download(f"/v1/shipments/{parcel_id}/label?package={number}")
+        box = "" if number == 1 else f"-{number}"
+        save(label, f"{parcel_id}{box}.pdf", file)
+
+
+def _labelled_id(text: str) -> str:
+    return shipment_id(text, "packed", "shipped")
+
+
+def _boxes(parcel: Json) -> list[int]:
+    """Of one that has none the API says why."""
+    return [box["number"] for box in parcel["packages"]] or [1]

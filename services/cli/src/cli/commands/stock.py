@@ -16,6 +16,7 @@ from cli.options import (
 )
 from cli.problems import Json
 from cli.session import session
+from cli.words import StockReason
 
 app = typer.Typer(help="Stock: levels, receipts, adjustments.", no_args_is_help=True)
 
@@ -88,7 +89,7 @@ def adjust_stock(
     units: UnitsArgument,
     at: AtOption,
     ref: RefOption,
-    reason: Annotated[str, typer.Option(help="adjust or write_off")] = "adjust",
+    reason: Annotated[StockReason, typer.Option()] = StockReason.adjust,
     key: KeyOption = None,
     output: OutputOption = Output.table,
 ) -> None:

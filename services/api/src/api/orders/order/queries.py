@@ -81,8 +81,8 @@ async def page_of_orders(
         where("o.customer = :own", own=customer)
     if query.customer is not None:
         where("o.customer = :customer", customer=query.customer)
-    if query.status is not None:
-        where("o.status = :status", status=query.status.value)
+    if query.status:
+        where("o.status = ANY(:status)", status=[s.value for s in query.status])
     if query.hold is not None:
         where(
             "o.id IN (SELECT h.root FROM holds h"

@@ -257,9 +257,10 @@ class Cancellation(Request):
 
 
 class OrderQuery(ListQuery):
-    """`q` finds a number, an external reference or an id, exactly."""
+    """`q` finds a number, an external reference or an id, exactly. `status` may be
+    repeated."""
 
-    status: OrderStatus | None = None
+    status: Annotated[list[OrderStatus], Field(default_factory=list, max_length=10)]
     hold: HoldReason | None = None
     customer: Subject | None = None
     q: Word | None = None

@@ -54,9 +54,12 @@ async def page_of_returns(
     if customer is not None:
         conditions.append("o.customer = :customer")
         parameters["customer"] = customer
-    if query.status is not None:
-        conditions.append("t.status = :status")
-        parameters["status"] = query.status.value
+    if query.status:
+        conditions.append("t.status = ANY(:status)")
+        parameters["status"] = [status.value for status in query.status]
+    if query.created_from is not None:
+        conditions.append("t.created_at >= :created_from")
+        parameters["created_from"] = query.created_from
     if query.order is not None:
         conditions.append("t.order_id = :order")
         parameters["order"] = query.order

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 from shared.contracts.orders.states import Disposition, ReturnStatus
 
-from api.http.paging import ListQuery
+from api.http.paging import ListQuery, Moment
 from api.http.schemas import (
     Category,
     LineNumber,
@@ -72,8 +72,11 @@ class ReturnReceipt(Request):
 
 
 class ReturnQuery(ListQuery):
-    status: ReturnStatus | None = None
+    """`status` may be repeated."""
+
+    status: Annotated[list[ReturnStatus], Field(default_factory=list, max_length=10)]
     order: Word | None = None
+    created_from: Moment | None = None
 
 
 class ReturnLine(View):
@@ -89,13 +92,15 @@ class ReturnLine(View):
 
 
 class Return(View):
-    """The goods must arrive by `due_at`. `hold`: a clerk has yet to approve it."""
+    """The goods must arrive by `due_at`. `hold`: a clerk has yet to approve it.
+    `label`: there is one for the way back."""
 
     id: str
     order_id: str
     status: ReturnStatus
     lines: list[ReturnLine]
     hold: OrderHold | None
+    label: bool
     tracking: str | None
     due_at: datetime | None
     refund_id: str | None

@@ -97,6 +97,15 @@ _RECIPIENT = text(
 )
 
 
+_WHERE = {
+    "status": "s.status = ANY(:status)",
+    "location": "s.location = :location",
+    "carrier": "s.carrier = :carrier",
+    "order": "s.order_id = :order",
+    "created_from": "s.created_at >= :created_from",
+}
+
+
 async def page_of_shipments(
     services: Services,
     query: shown.ShipmentQuery,
@@ -104,11 +113,11 @@ async def page_of_shipments(
 ) -> list[Shipment]:
     """One more than the page holds, oldest first: what waits longest comes first."""
     conditions, parameters = ["true"], dict[str, object]()
-    wanted = query.model_dump(exclude={"limit", "cursor"}, exclude_none=True)
+    wanted = query.model_dump(include={*_WHERE}, exclude_none=True)
     for name, value in wanted.items():
-        column = "order_id" if name == "order" else name
-        conditions.append(f"s.{column} = :{name}")
-        parameters[name] = value
+        if value != []:
+            conditions.append(_WHERE[name])
+            parameters[name] = value
     if position is not None:
         conditions.append("(s.created_at, s.id) > (:at, :id)")
         parameters |= {"at": position[0], "id": position[1]}

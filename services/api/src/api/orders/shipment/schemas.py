@@ -94,10 +94,13 @@ class Deliver(Request):
 
 
 class ShipmentQuery(ListQuery):
-    status: ShipmentStatus | None = None
+    """`status` may be repeated."""
+
+    status: Annotated[list[ShipmentStatus], Field(default_factory=list, max_length=10)]
     location: Word | None = None
     carrier: Word | None = None
     order: Word | None = None
+    created_from: Moment | None = None
 
 
 class ShipmentLine(View):
