@@ -60,7 +60,7 @@ class Shop:
             body = {"name": name, "price": _eur(PRICE), "returnable": True}
             _checked(await self.api.put(f"/v1/products/{name}", json=body))
         lines = [{"sku": name, "quantity": _PLENTY} for name in skus]
-        receipt = {"location": at, "ref": "benchmark", "lines": lines}
+        receipt = {"location": at, "ref": "benchmark", "lines": lines, "again": True}
         await self.post("stock", "/v1/stock/receipts", receipt)
 
     # ── customers ───────────────────────────────────────────────────────────────

@@ -65,7 +65,7 @@ class Shop:
     async def receive(self, quantity: int, sku: str = SKU) -> Json:
         body = {
             "location": "berlin",
-            "ref": "delivery",
+            "ref": str(uuid.uuid4()),
             "lines": [{"sku": sku, "quantity": quantity}],
         }
         return await self.post("/v1/stock/receipts", body)

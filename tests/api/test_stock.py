@@ -1,6 +1,7 @@
 """Products and stock: what is on hand is the sum of what happened to it."""
 
 import asyncio
+import uuid
 
 from shared.database.engine import Engine
 from sqlalchemy import text
@@ -109,13 +110,32 @@ async def test_a_receipt_counts_once_also_when_its_key_was_forgotten(
     assert done(again)["data"][0]["on_hand"] == 5
 
 
+async def test_a_delivery_note_is_booked_once(shop: Shop) -> None:
+    """Unless it is said that as much came once more; the rest of it may follow."""
+    for sku in (SKU, "MUG"):
+        await shop.sell(sku)
+    await shop.post("/v1/stock/receipts", receipt(5))
+    twice = receipt(5) | {"lines": [{"sku": s, "quantity": 5} for s in (SKU, "MUG")]}
+    answer = await shop.client.post("/v1/stock/receipts", json=twice, headers=key())
+    assert (answer.status_code, code(answer)) == (409, "duplicate-reference")
+    assert answer.json()["skus"] == [SKU]
+    assert await on_hand(shop) == {SKU: 5}
+    for more in (
+        receipt(5, "MUG"),
+        receipt(5) | {"again": True},
+        receipt(5) | {"ref": "d-2"},
+    ):
+        await shop.post("/v1/stock/receipts", more)
+    assert await on_hand(shop) == {"MUG": 5, SKU: 15}
+
+
 async def test_receipts_at_once_lock_in_one_order(shop: Shop) -> None:
     for sku in ("A", "B"):
         await shop.sell(sku)
 
     def both(*skus: str) -> Json:
         lines = [{"sku": sku, "quantity": 1} for sku in skus]
-        return {"location": "berlin", "ref": "d", "lines": lines}
+        return {"location": "berlin", "ref": str(uuid.uuid4()), "lines": lines}
 
     answers = await asyncio.gather(
         *(

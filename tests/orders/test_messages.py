@@ -24,6 +24,7 @@ from worker.runtime.outbox import OutboxRunner
 from worker.runtime.registry import Message, Undeliverable
 
 from tests.conftest import MakeWorkerSettings, Work
+from tests.support.returns import arrived, send_back
 from tests.support.shop import PERSONAL, Shop, has_hold, has_status
 
 PAGE = "https://shop.example.com/orders/{order_id}"
@@ -134,6 +135,19 @@ async def test_of_what_is_to_be_paid_still_the_customer_is_asked(
         mails = await postbox.until(3)
     (mail,) = (mail for mail in mails if "The payment" in mail.subject)
     assert "payment of €25.80 for your order" in mail.text
+
+
+async def test_the_label_for_the_way_back_is_in_the_mail(
+    closed_shop: Shop, post: Post, postbox: Postbox
+) -> None:
+    shop = closed_shop
+    page = "https://shop.example.com/back/{return_id}"
+    async with post(shop_return_url=page):
+        order_id = await arrived(shop, TEA=1)
+        asked = await send_back(shop, order_id, {1: 1})
+        mails = await postbox.until(5)
+    (told,) = (mail for mail in mails if "Your return" in mail.subject)
+    assert f"Print your label: {page.format(return_id=asked['id'])}" in told.text
 
 
 async def test_a_declined_card_is_told_with_the_way_to_pay(

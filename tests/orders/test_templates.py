@@ -217,6 +217,8 @@ def a_context() -> dict[str, Any]:
     return {
         "name": "Ada",
         "link": "https://shop.example.com/orders/1",
+        "label_link": "https://shop.example.com/returns/1",
+        "numbers": "SIM1, SIM2",
         "order": order,
         "shipment": order.shipments[0],
         "return_": order.returns[0],

@@ -91,7 +91,7 @@ class Shop:
             await self._know(sku, backorder)
         lines = [{"sku": sku, "quantity": n} for sku, n in units.items() if n]
         if lines:
-            body = {"location": at, "ref": "delivery", "lines": lines}
+            body = {"location": at, "ref": str(uuid.uuid4()), "lines": lines}
             await self.post("/v1/stock/receipts", body)
 
     async def _know(self, sku: str, backorder: bool) -> None:

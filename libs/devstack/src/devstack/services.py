@@ -117,6 +117,7 @@ def settings(at: Addresses) -> dict[str, str]:
         "SMTP_TLS": "false",
         "MAIL_FROM": "orders@example.com",
         "SHOP_ORDER_URL": f"{at.api}/v1/orders/{{order_id}}",
+        "SHOP_RETURN_URL": f"{at.api}/v1/returns/{{return_id}}/label",
         "SHOP_ORIGINS": SHOP_ORIGINS,
         "SHIPPING_TARIFFS": "standard/*/EUR=490 express/*/EUR=990",
         "API_AUTH": "disabled-loopback-only",

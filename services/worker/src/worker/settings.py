@@ -89,7 +89,10 @@ class WorkerSettings(
     for whatever is not in it: ours."""
     shop_order_url: str | None = None
     """The shop's page for an order, such as `https://shop.example.com/orders/{order_id}`:
-    the only link in mails. `SMTP_HOST` needs it."""
+    the link in mails. `SMTP_HOST` needs it."""
+    shop_return_url: str | None = None
+    """The shop's page with the label of a return, such as
+    `https://shop.example.com/returns/{return_id}`. Unset: no mail leads to a label."""
     approval_limit: Limit = AmountLimit(100_000)
     """Orders above this total, in minor units, wait for approval; by currency:
     `100000 HUF=40000000`. One that is not listed has the first number, in its own minor
@@ -177,6 +180,13 @@ class WorkerSettings(
             raise ValueError("SMTP_HOST needs SHOP_ORDER_URL")
         if page is not None and "{order_id}" not in page:
             raise ValueError("must have {order_id} in it")
+        return page if page is None else customers_page(page)
+
+    @field_validator("shop_return_url")
+    @classmethod
+    def _label_is_at_the_shop(cls, page: str | None) -> str | None:
+        if page is not None and "{return_id}" not in page:
+            raise ValueError("must have {return_id} in it")
         return page if page is None else customers_page(page)
 
     @property

@@ -75,12 +75,17 @@ def receive_stock(
     units: UnitsArgument,
     at: AtOption,
     ref: RefOption,
+    again: Annotated[
+        bool, typer.Option("--again", help="As much came once more on this note.")
+    ] = False,
     key: KeyOption = None,
     output: OutputOption = Output.table,
 ) -> None:
     """Record goods that arrived. Waiting orders get them, the oldest first."""
     lines = [{"sku": sku, "quantity": n} for sku, n in map(units_of_sku, units)]
-    body = {"location": at, "ref": ref, "lines": lines}
+    body: Json = {"location": at, "ref": ref, "lines": lines}
+    if again:
+        body["again"] = True
     _done(session().api.command("/v1/stock/receipts", body, key), output)
 
 

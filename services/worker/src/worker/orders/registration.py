@@ -214,6 +214,7 @@ def _messages(
         mailer,
         renderer,
         settings.shop_order_url,
+        settings.shop_return_url,
         settings.stock_held,
         MailLimit(store.engine, settings.mails_per_hour),
     )

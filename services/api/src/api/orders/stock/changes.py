@@ -18,7 +18,8 @@ _MOST_UNITS = 2_000_000_000
 
 @dataclass(frozen=True)
 class StockChange:
-    """`deltas` are units by SKU. `key` is unique to the command."""
+    """`deltas` are units by SKU. `key` is unique to the command. `once`: of this `ref`
+    the goods are booked at the location once."""
 
     key: str
     location: str
@@ -26,6 +27,7 @@ class StockChange:
     reason: str
     ref: str
     actor: str
+    once: bool = False
 
 
 def summed(lines: Iterable[tuple[str, int]]) -> Mapping[str, int]:
@@ -37,7 +39,8 @@ def summed(lines: Iterable[tuple[str, int]]) -> Mapping[str, int]:
 
 
 async def change_stock(connection: Connection, wanted: StockChange) -> list[Stock]:
-    """Raises `Refusal`: unknown-sku, would-go-negative, quantity-exceeded."""
+    """Raises `Refusal`: unknown-sku, would-go-negative, quantity-exceeded,
+    duplicate-reference."""
     skus = list(wanted.deltas)
     await _check_known(connection, skus)
     parameters = {"skus": skus, "location": wanted.location}
@@ -46,8 +49,35 @@ async def change_stock(connection: Connection, wanted: StockChange) -> list[Stoc
     if not await connection.scalar(_DONE, {"key": _movement_key(wanted, skus[0])}):
         for row in rows:
             _check(row.sku, row.on_hand + wanted.deltas[row.sku], row.reserved)
+        if wanted.once:
+            await _take_note(connection, wanted)
         rows = await connection.execute(_MOVE, _moves(wanted))
     return sorted((_stock(row) for row in rows), key=lambda stock: stock.sku)
+
+
+async def _take_note(connection: Connection, wanted: StockChange) -> None:
+    """Raises `Problem`; it names what was booked before."""
+    note = {"location": wanted.location, "ref": wanted.ref, "skus": [*wanted.deltas]}
+    new = set(await connection.scalars(_NOTE, note))
+    known = [sku for sku in wanted.deltas if sku not in new]
+    if known:
+        raise Problem(
+            "duplicate-reference",
+            "This delivery note was booked here before. If as much came once more,"
+            " say `again`.",
+            skus=known[:50],
+        )
+
+
+_NOTE = text(
+    """
+    INSERT INTO applied (key, subject, result)
+    SELECT 'receipt:' || json_build_array(cast(:location AS text),
+      cast(:ref AS text), sku)::text, 'stock', to_jsonb(sku)
+    FROM unnest(cast(:skus AS text[])) AS noted (sku) ORDER BY sku
+    ON CONFLICT DO NOTHING RETURNING result #>> '{}'
+    """
+)
 
 
 def _check(sku: str, on_hand: int, reserved: int) -> None:

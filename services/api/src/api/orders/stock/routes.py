@@ -82,7 +82,7 @@ async def list_stock_movements(
     "/receipts",
     status_code=201,
     response_model=shown.StockChanged,
-    responses=keyed("unknown-sku", "quantity-exceeded"),
+    responses=keyed("unknown-sku", "quantity-exceeded", "duplicate-reference"),
 )
 async def receive_stock(
     caller: Annotated[Principal, allowed("stock:write")],
@@ -127,6 +127,7 @@ async def _move(
             reason=wanted.reason,
             ref=wanted.ref,
             actor=caller.subject,
+            once=isinstance(wanted, shown.Receipt) and not wanted.again,
         )
         data = await change_stock(connection, change)
         return StoredResponse(201, shown.StockChanged(ref=wanted.ref, data=data))

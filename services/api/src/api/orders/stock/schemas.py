@@ -15,12 +15,14 @@ class ReceivedLine(Request):
 
 
 class Receipt(Request):
-    """A delivery; `ref` is the number of its note."""
+    """A delivery; `ref` is the number of its note. The same goods on the same note are
+    booked at a place once, unless they came `again`."""
 
     location: Word
     lines: Many[ReceivedLine]
     reason: Literal["receipt"] = "receipt"
     ref: Word
+    again: bool = False
 
     model_config = ConfigDict(
         json_schema_extra={

@@ -38,8 +38,9 @@ LONGEST_GREETING = 60
 
 
 class Customers:
-    """`order_url` is the shop's page of an order, with `{order_id}` in it: the only
-    link in a mail, whatever a customer has sent. `stock_held` is how long an order
+    """`order_url` is the shop's page of an order, with `{order_id}` in it, and
+    `return_url` that of a return's label, with `{return_id}`: the only links in a mail,
+    whatever a customer has sent. `stock_held` is how long an order
     keeps its stock without money; `limit` is on mails to one address."""
 
     def __init__(
@@ -48,6 +49,7 @@ class Customers:
         mailer: Mailer,
         renderer: Renderer,
         order_url: str,
+        return_url: str | None,
         stock_held: timedelta,
         limit: MailLimit,
     ) -> None:
@@ -56,6 +58,7 @@ class Customers:
         self._mailer = mailer
         self._renderer = renderer
         self._order_url = order_url
+        self._return_url = return_url
         self._minutes = math.ceil(stock_held.total_seconds() / 60)
 
     def handlers(self) -> Mapping[str, MessageHandler]:
@@ -75,6 +78,7 @@ class Customers:
             _context(message, order)
             | {
                 "name": name,
+                "label_link": self._label_link(message, order),
                 "link": self._order_url.replace("{order_id}", order.id),
                 "minutes": self._minutes,
             },
@@ -93,6 +97,13 @@ class Customers:
         async with self._limit.counting(mail.address):
             await self._mailer.send(mail)
         return True
+
+    def _label_link(self, message: Message, order: OrderSnapshot) -> str | None:
+        """Where the label for the way back is printed, if one was bought."""
+        return_ = _by_id(order.returns, message.data.get("return_id"))
+        if return_ is None or return_.label_ref is None or self._return_url is None:
+            return None
+        return self._return_url.replace("{return_id}", return_.id)
 
     async def _known(self, order_id: str) -> Row:
         """The order and whom to tell, in one round trip."""
@@ -147,12 +158,18 @@ def _context(message: Message, order: OrderSnapshot) -> dict[str, object]:
     return {
         "order": order,
         "shipment": shipment,
+        "numbers": shipment and _numbers(shipment),
         "return_": return_,
         "refund": _by_id(order.refunds, data.get("refund_id")),
         "hold": _by_id(order.holds, data.get("hold_id")),
         "lines": _lines(order, shipment or return_, message),
         "reminder": message.type == "hold.reminded",
     }
+
+
+def _numbers(shipment: Shipment) -> str:
+    """Of all its boxes."""
+    return ", ".join(box.tracking for box in shipment.packages if box.tracking)
 
 
 def _by_id(rows: Iterable[R], row_id: str | None) -> R | None:
