@@ -62,8 +62,8 @@ async def _receive(
     client: httpx2.AsyncClient, location: str, quantities: dict[str, int]
 ) -> None:
     lines = [{"sku": sku, "quantity": n} for sku, n in quantities.items()]
-    body = {"location": location, "lines": lines, "ref": f"first-delivery-{location}"}
-    body["again"] = True
+    ref = f"first-delivery-{location}"
+    body = {"location": location, "lines": lines, "ref": ref, "again": True}
     # Other quantities, in a later version of this file, are another delivery.
     digest = hashlib.sha256(json.dumps(body).encode()).hexdigest()[:12]
     headers = {"Idempotency-Key": f"first-delivery-{digest}"}

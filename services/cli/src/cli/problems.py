@@ -92,6 +92,7 @@ HINTS = {
     "unauthenticated": "Put a valid access token into ORDERS_TOKEN; on a development"
     " stack ORDERS_USER and ORDERS_SCOPES say who you are.",
     "insufficient-scope": "Somebody with that scope has to do it, or ask for it.",
+    "duplicate-reference": "Is it the same? Goods that came once more: --again.",
     "no-label": "Write it by hand: `orders shipments relabel` notes its number.",
     "four-eyes": "Leave it to a colleague: `orders holds assign HOLD THEIR-NAME`.",
     "not-found": "Look it up: `orders list -q NUMBER`, `orders holds list`.",

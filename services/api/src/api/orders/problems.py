@@ -8,7 +8,7 @@ declare_problems(
         "already-on-hold": (409, "A hold for this reason is open already"),
         "already-packed": (409, "Already packed"),
         "already-shipped": (409, "Already shipped"),
-        "duplicate-reference": (409, "Another order has this reference"),
+        "duplicate-reference": (409, "This reference is taken"),
         "exceeds-refundable": (409, "More than can be refunded"),
         "no-label": (409, "There is no label"),
         "not-payable": (409, "The order has nothing left to pay"),

@@ -8,9 +8,7 @@ from cli import words
 from cli.commands.orders import (
     ListedOrderArgument,
     ListedOrderOption,
-    listed_order,
     only,
-    order_id,
 )
 from cli.display import (
     Column,
@@ -73,9 +71,7 @@ def return_id(text: str, *statuses: str) -> str:
     Raises `CliError`."""
     if text.startswith("ret_"):
         return text
-    found = session().api.get(
-        "/v1/returns", order=order_id(text), status=list(statuses) or None
-    )
+    found = session().api.get("/v1/returns", order=text, status=list(statuses) or None)
     what = " or ".join(statuses) or "known"
     return only([one["id"] for one in found["data"]], f"{what} return of order {text}")
 
@@ -91,7 +87,7 @@ def list_returns(
     output: OutputOption = Output.table,
 ) -> None:
     """List returns, newest first."""
-    of_order = listed_order(of, order)
+    of_order = of or order
     created_from = words.since(since)
     show_list(
         lambda: session().api.rows(

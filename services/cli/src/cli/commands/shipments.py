@@ -9,9 +9,7 @@ from cli.commands.contact import address
 from cli.commands.orders import (
     ListedOrderArgument,
     ListedOrderOption,
-    listed_order,
     only,
-    order_id,
 )
 from cli.display import Column, done, field, moment, save, show_list, show_one
 from cli.options import (
@@ -66,7 +64,7 @@ def shipment_id(text: str, *statuses: str) -> str:
     Raises `CliError`."""
     if text.startswith("shp_"):
         return text
-    found = session().api.get("/v1/shipments", order=order_id(text))["data"]
+    found = session().api.get("/v1/shipments", order=text)["data"]
     ids = [s["id"] for s in found if not statuses or s["status"] in statuses]
     what = " or ".join((*statuses,)) or "known"
     return only(ids, f"{what} parcel of order {text}")
@@ -91,7 +89,7 @@ def list_shipments(
     output: OutputOption = Output.table,
 ) -> None:
     """List shipments, oldest first."""
-    of_order = listed_order(of, order)
+    of_order = of or order
     created_from = words.since(since)
     show_list(
         lambda: session().api.rows(

@@ -48,6 +48,18 @@ async def require_sight(
 _CUSTOMER = text("SELECT customer FROM orders WHERE id = :id")
 
 
+async def orders_named(services: Services, name: str) -> list[str]:
+    """Ids of the orders with this id, number or reference: of one, as a rule."""
+    named = {"q": name, "number": _number(name)}
+    async with services.engine.connect() as connection:
+        return list(await connection.scalars(_NAMED, named))
+
+
+_NAMED = text(
+    "SELECT id FROM orders WHERE id = :q OR external_ref = :q OR number = :number"
+)
+
+
 async def order_when(
     services: Services,
     order_id: str,

@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from api.http.auth import Principal
 from api.http.services import Services
+from api.orders.order.queries import orders_named
 from api.orders.order.schemas import OrderHold
 from api.orders.return_ import schemas as shown
 
@@ -61,8 +62,8 @@ async def page_of_returns(
         conditions.append("t.created_at >= :created_from")
         parameters["created_from"] = query.created_from
     if query.order is not None:
-        conditions.append("t.order_id = :order")
-        parameters["order"] = query.order
+        conditions.append("t.order_id = ANY(:order)")
+        parameters["order"] = await orders_named(services, query.order)
     if position is not None:
         conditions.append("(t.created_at, t.id) < (:at, :id)")
         parameters |= {"at": position[0], "id": position[1]}

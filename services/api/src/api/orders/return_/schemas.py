@@ -72,7 +72,7 @@ class ReturnReceipt(Request):
 
 
 class ReturnQuery(ListQuery):
-    """`status` may be repeated."""
+    """`status` may be repeated; an `order` goes by its id, number or reference."""
 
     status: Annotated[list[ReturnStatus], Field(default_factory=list, max_length=10)]
     order: Word | None = None

@@ -9,6 +9,7 @@ from shared.contracts.orders.states import ShipmentStatus
 from sqlalchemy import text
 
 from api.http.services import Services
+from api.orders.order.queries import orders_named
 from api.orders.shipment import schemas as shown
 
 
@@ -101,7 +102,7 @@ _WHERE = {
     "status": "s.status = ANY(:status)",
     "location": "s.location = :location",
     "carrier": "s.carrier = :carrier",
-    "order": "s.order_id = :order",
+    "order": "s.order_id = ANY(:order)",
     "created_from": "s.created_at >= :created_from",
 }
 
@@ -114,8 +115,10 @@ async def page_of_shipments(
     """One more than the page holds, oldest first: what waits longest comes first."""
     conditions, parameters = ["true"], dict[str, object]()
     wanted = query.model_dump(include={*_WHERE}, exclude_none=True)
+    if query.order is not None:
+        wanted["order"] = await orders_named(services, query.order)
     for name, value in wanted.items():
-        if value != []:
+        if value != [] or name == "order":
             conditions.append(_WHERE[name])
             parameters[name] = value
     if position is not None:

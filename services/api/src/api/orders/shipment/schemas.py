@@ -94,7 +94,7 @@ class Deliver(Request):
 
 
 class ShipmentQuery(ListQuery):
-    """`status` may be repeated."""
+    """`status` may be repeated; an `order` goes by its id, number or reference."""
 
     status: Annotated[list[ShipmentStatus], Field(default_factory=list, max_length=10)]
     location: Word | None = None
