@@ -33,6 +33,19 @@ async def test_an_everyday_order_is_cheap(shop: Shop) -> None:
     assert cost.events - again * NUDGE_EVENTS - cost.activities * QUEUE_EVENTS <= 26
 
 
+async def test_a_second_parcel_costs_two_commands(shop: Shop) -> None:
+    await shop.stock(TEA=1)
+    await shop.stock(at="leipzig", MUG=1)
+    order_id = await shop.place("pm_card_visa_multicapture", TEA=1, MUG=1)
+    for place in ("berlin", "leipzig"):
+        await shop.delivered(order_id, at=place)
+    await shop.ended(order_id)
+    cost = await histories_of(shop.client, order_workflow_id(order_id), Histories())
+    again = cost.nudges - 1
+    assert cost.workflow_tasks - again - cost.activities <= 6
+    assert cost.events - again * NUDGE_EVENTS - cost.activities * QUEUE_EVENTS <= 40
+
+
 STATEMENTS = {
     "place": 2,
     "authorize": 5,

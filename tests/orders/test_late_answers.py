@@ -26,6 +26,8 @@ async def confirmed(shop: Shop, orders: int) -> list[str]:
     return placed
 
 
+# The SDK's word for a try that ended while its worker was cut off.
+@pytest.mark.filterwarnings("ignore:Cannot find activity to cancel")
 @pytest.mark.parametrize(
     "orders",
     [3, pytest.param(500, marks=(pytest.mark.slow, pytest.mark.timeout(1_800)))],

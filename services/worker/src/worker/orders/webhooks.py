@@ -23,6 +23,8 @@ from sqlalchemy import TextClause, text
 from worker.orders.nudger import Nudger
 from worker.orders.order.changes import complete
 from worker.orders.order.payments import PaymentActivities
+from worker.orders.order.policy import is_completable
+from worker.orders.order.state import order_state
 from worker.orders.payment.amounts import unsettled
 from worker.orders.ports import Carrier, Tracking
 from worker.orders.refund.payments import RefundPaymentActivities
@@ -30,7 +32,7 @@ from worker.orders.refund.state import refund_state
 from worker.orders.shipment import tracking
 from worker.orders.shipment.policy import DELIVERED
 from worker.orders.shipment.tracking import Moved
-from worker.orders.store import OrderStore
+from worker.orders.store import OrderStore, utc_now
 from worker.runtime.registry import InboxEvent
 
 
@@ -154,7 +156,11 @@ async def _move(
     )
     if moved.wakes and told.status == DELIVERED:
         arrived = tracking.arrived(order, shipment_id)
-        await complete(change, arrived or await read_order(change.connection, order.id))
+        after = arrived or await read_order(change.connection, order.id)
+        await complete(change, after)
+        if arrived is not None and not is_completable(order_state(after, utc_now())):
+            # Other parcels are on their way, and this one asks for nothing.
+            return Moved()
     return moved
 
 
