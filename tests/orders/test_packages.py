@@ -9,7 +9,9 @@ from shared.database.orders.snapshot import OrderSnapshot
 from tests.api.shop import eventually
 from tests.conftest import Work
 from tests.support.shop import (
+    ADDRESS,
     PARCEL,
+    PRICES,
     Json,
     Refused,
     Shop,
@@ -244,3 +246,24 @@ async def test_a_label_that_has_left_is_no_longer_corrected(shop: Shop) -> None:
         assert refused.value.code in ("wrong-state", "not-found")
     order = await shop.until(order_id, has_no_hold)
     assert has_status(OrderStatus.CONFIRMED)(order)
+
+
+# ── over a border ───────────────────────────────────────────────────────────────────
+
+
+async def test_what_crosses_a_border_is_declared(shop: Shop) -> None:
+    await shop.stock(TEA=1)
+    order_id = await shop.place(ship_to=BERN, TEA=1)
+    await shop.pack(order_id)
+    hold = await shop.held(order_id, HoldReason.PROVIDER)
+    assert hold.detail["cause"] == "customs_incomplete"
+    price = {"amount": PRICES["TEA"], "currency": "EUR"}
+    known = {"name": "Tea", "price": price, "hs_code": "090240", "origin": "IN"}
+    (await shop.http.put("/v1/products/TEA", json=known)).raise_for_status()
+    await shop.decide(order_id, HoldReason.PROVIDER, "retry")
+    await shop.until(order_id, has_parcel(ShipmentStatus.PACKED))
+    (label,) = await shop.carrier.books()
+    assert label["sender"] == "berlin"
+
+
+BERN = ADDRESS | {"city": "Bern", "postal_code": "3001", "country": "CH"}

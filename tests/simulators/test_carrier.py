@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import re
 from datetime import UTC, date, datetime
+from typing import Any
 
 import httpx2
 import pytest
@@ -55,6 +56,45 @@ async def test_a_refused_address_can_be_corrected_under_the_same_key(
 async def test_a_request_that_makes_no_sense_is_refused(parcels: Parcels) -> None:
     refused = await parcels.request_label(weight_g=-1)
     assert (refused.status_code, refused.json()["code"]) == (422, "invalid")
+
+
+GOODS = {"name": "Tea", "units": 1, "value": 1290, "currency": "EUR"}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "code"),
+    [
+        ({"service": "withdrawn"}, "service_unknown"),
+        ({"to": an_address() | {"country": "CH"}}, "phone_missing"),
+        (
+            {"to": an_address() | {"country": "CH", "phone": "+41"}},
+            "customs_incomplete",
+        ),
+        (
+            {
+                "to": an_address() | {"country": "CH", "phone": "+41"},
+                "customs": [GOODS],
+            },
+            "customs_incomplete",
+        ),
+    ],
+    ids=["service", "phone", "nothing declared", "no tariff number"],
+)
+async def test_what_cannot_be_carried_is_refused(
+    parcels: Parcels, wanted: dict[str, Any], code: str
+) -> None:
+    refused = await parcels.request_label(**wanted)
+    assert (refused.status_code, refused.json()["code"]) == (400, code)
+
+
+async def test_a_label_knows_who_sends_it_and_how(parcels: Parcels) -> None:
+    label = await parcels.label(
+        to=an_address() | {"country": "CH", "phone": "+41"},
+        customs=[GOODS | {"hs_code": "090240"}],
+        sender="berlin",
+        service="express",
+    )
+    assert (label["sender"], label["service"]) == ("berlin", "express")
 
 
 async def test_the_label_can_be_printed(parcels: Parcels) -> None:

@@ -33,7 +33,7 @@ SELECT += " USING (tracking)"
 
 DELIVERY_TIME = timedelta(days=3)
 REFUSED_POSTAL_CODE = "99999"
-SERVICES = ("standard", "express")
+REFUSED_SERVICE = "withdrawn"
 CUSTOMS_UNION = {
     *(
         "AT",
@@ -114,8 +114,8 @@ class Label(BaseModel):
 
 
 def _check_service(request: LabelRequest) -> None:
-    if request.service not in (None, *SERVICES):
-        raise CarrierError(400, "service_unknown", "We have no such service.")
+    if request.service == REFUSED_SERVICE:
+        raise CarrierError(400, "service_unknown", "We have no such service any more.")
 
 
 def _check_customs(request: LabelRequest) -> None:

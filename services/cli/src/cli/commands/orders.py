@@ -157,7 +157,7 @@ def only(ids: list[str], what: str) -> str:
 
 
 ListedOrderArgument = Annotated[
-    str | None, typer.Argument(metavar="[ORDER]", help="Only of this order.")
+    str | None, typer.Argument(metavar="ORDER", help="Only of this order.")
 ]
 ListedOrderOption = Annotated[
     str | None, typer.Option("--order", help="The same, as an option.")
