@@ -21,7 +21,7 @@ COLUMNS: tuple[Column, ...] = (
     ("back-order", field("backorder")),
     ("returnable", field("returnable")),
     ("active", field("active")),
-    ("customs", lambda p: [p[name] for name in ("hs_code", "origin") if p[name]]),
+    ("customs", lambda p: [p[n] for n in ("hs_code", "origin") if p.get(n)]),
 )
 
 
