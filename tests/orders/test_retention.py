@@ -75,7 +75,10 @@ async def test_steps_of_live_orders_are_remembered_however_old(
     for order_id in (over, live):
         await days_ago(shop, order_id, 91)
     await ActivityEnvironment().run(retention.forget_steps)
-    rows = await shop.fetch("SELECT DISTINCT subject FROM applied")
+    # Of the stock: a delivery note is booked once, however old it is.
+    rows = await shop.fetch(
+        "SELECT DISTINCT subject FROM applied WHERE subject <> 'stock'"
+    )
     assert [row.subject for row in rows] == [live]
 
 
