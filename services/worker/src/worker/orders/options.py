@@ -60,8 +60,9 @@ COMMAND = LocalOptions(
 TRY_FOR = timedelta(seconds=1.5)
 # What is left of it is not worth a try when it is less than this.
 SHORTEST_TRY = timedelta(seconds=0.3)
-# For the step's own transactions, on top of the provider's time.
-TRY_MARGIN = timedelta(seconds=15)
+# For the step's own transactions, on top of the provider's time. All of it ends before
+# the workflow task (10 s, the server's default), with which its result would be lost.
+TRY_MARGIN = timedelta(seconds=5)
 
 
 def local_try(patience: timedelta) -> LocalOptions:
