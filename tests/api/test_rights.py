@@ -63,6 +63,7 @@ RIGHTS: dict[str, set[str]] = {
     "list_shipments": {"fulfil"} | READERS,
     "get_shipment": {"fulfil"} | READERS,
     "pack_shipment": {"fulfil"},
+    "move_shipment": {"fulfil"},
     "ship_shipment": {"fulfil"},
     "relabel_shipment": {"fulfil"},
     "deliver_shipment": {"fulfil", STAFF},

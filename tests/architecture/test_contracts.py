@@ -95,7 +95,7 @@ def test_a_message_of_another_name_is_another_message() -> None:
         set(),
         {
             *("cancel", "pay", "place_hold", "release_hold"),
-            *("pack", "ship", "relabel", "deliver", "cancel_shipment"),
+            *("pack", "move", "ship", "relabel", "deliver", "cancel_shipment"),
         },
     ]
 

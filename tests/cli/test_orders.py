@@ -127,6 +127,19 @@ async def test_the_warehouse_packs_and_ships_what_is_ready(
     assert (await shop.ended(order_id)).status is OrderStatus.COMPLETED
 
 
+async def test_a_parcel_is_moved_to_another_warehouse(
+    shop: Shop, orders: Orders
+) -> None:
+    order_id = await shop.confirmed(TEA=2)
+    number = str((await shop.order(order_id)).number)
+    refused = await orders("shipments", "move", number, "--to", "hamburg")
+    assert (refused.status, "2 × TEA missing" in refused.err) == (1, True)
+    await shop.stock(at="hamburg", TEA=2)
+    why = ("--note", "Berlin's ceiling leaks.")
+    said = await orders("shipments", "move", number, "--to", "hamburg", *why)
+    assert said.out.endswith("is at hamburg.\n")
+
+
 async def test_boxes_are_packed_relabelled_and_left_for_later(
     shop: Shop, orders: Orders, tmp_path: Path
 ) -> None:

@@ -130,8 +130,12 @@ async def stopped(shop: Shop) -> str:
 async def repacked(shop: Shop) -> str:
     order_id = await shop.confirmed(TEA=2)
     shipment_id = await shop.pack(order_id)
+    await shop.stock(at="hamburg", TEA=2)
     await shop.post(f"/v1/shipments/{shipment_id}/cancel", {})
-    again = await shop.pack(order_id)
+    order = await shop.until(order_id, has_parcel(ShipmentStatus.READY))
+    (next_one,) = (s.id for s in order.shipments if s.status is ShipmentStatus.READY)
+    await shop.post(f"/v1/shipments/{next_one}/move", {"location": "hamburg"})
+    again = await shop.pack(order_id, at="hamburg")
     await shop.post(f"/v1/shipments/{again}/relabel", {})
     await shop.until(order_id, has_parcel(ShipmentStatus.PACKED))
     await shop.ship(again)

@@ -147,6 +147,12 @@ class Orders(RuleBasedStateMachine):
                 self.run(self.actors.deliver(parcel))
         self.work(n, then)
 
+    @rule(n=which, to=st.sampled_from("xy"), then=lag)
+    def move(self, n: int, to: str, then: int) -> None:
+        for parcel in self.parcels(n, ShipmentStatus.READY):
+            self.run(self.actors.move(self.order(n), parcel, to))
+        self.work(n, then)
+
     @rule(n=which, then=lag)
     def take_apart(self, n: int, then: int) -> None:
         for parcel in self.parcels(n, ShipmentStatus.READY, ShipmentStatus.PACKED)[:1]:
@@ -180,6 +186,7 @@ class Orders(RuleBasedStateMachine):
             lambda: self.pick(n, int(dice.random() < 0.1), True, 8),
             lambda: self.pick(n, 0, dice.random() < 0.5, then),
             lambda: self.ship(n, dice.random() < 0.5, then),
+            lambda: self.move(n, dice.choice("xy"), then),
             lambda: self.take_apart(n, then),
             lambda: self.work(n, then),
         ]

@@ -172,6 +172,16 @@ class Actors:
         )
         await self.act("ship", command)
 
+    async def move(self, order_id: str, parcel: Shipment, to: str) -> None:
+        command = models.Move(
+            order_id=order_id,
+            key=new_id("cmd"),
+            actor="warehouse",
+            shipment_id=parcel.id,
+            location=to,
+        )
+        await self.act("move", command)
+
     async def take_apart(self, order_id: str, parcel: Shipment) -> None:
         command = models.CancelShipment(
             order_id=order_id,

@@ -17,6 +17,7 @@ from cli.options import (
     KeyOption,
     LimitOption,
     LinesOption,
+    NoteOption,
     Output,
     OutputOption,
     SinceOption,
@@ -243,6 +244,23 @@ def relabel_shipment(
         body["parcels"] = _parcels(weight or [], size or [])
     path = f"/v1/shipments/{shipment_id(shipment, 'packed', 'shipped')}/relabel"
     _labelled(session().api.command(path, body, key), output)
+
+
+@app.command("move")
+def move_shipment(
+    shipment: ShipmentsArgument,
+    to: Annotated[str, typer.Option(help="The location it is sent from instead.")],
+    note: NoteOption = None,
+    key: KeyOption = None,
+    output: OutputOption = Output.table,
+) -> None:
+    """Send parcels that are not picked yet from another location."""
+    _several(shipment, key)
+    body = {"location": to} | ({} if note is None else {"note": note})
+    for one in shipment:
+        path = f"/v1/shipments/{shipment_id(one, 'ready')}/move"
+        answer = session().api.command(path, body, key)
+        done(answer, output, f"{answer['id']} is at {answer['location']}.")
 
 
 @app.command("ship")

@@ -15,6 +15,7 @@ from shared.contracts.orders.models import (
     DecideReturn,
     Deliver,
     HoldRef,
+    Move,
     OrderRef,
     OrderState,
     Pack,
@@ -104,6 +105,10 @@ class ShipmentSteps(Steps):
     async def pick(self, command: Pack) -> OrderState:
         """Record what was picked and the parcel, and open its capture where nothing
         else of the order is being paid for. Short picks open a `stock` hold."""
+
+    @activity.defn(name="move")
+    @abstractmethod
+    async def move(self, command: Move) -> OrderState: ...
 
     @activity.defn(name="ship")
     @abstractmethod

@@ -136,6 +136,13 @@ class Ship(Command):
     tracking: Annotated[str, Field(max_length=100)] | None = None
 
 
+class Move(Command):
+    """Send it from another location: what is in it is reserved there instead."""
+
+    shipment_id: ShipmentId
+    location: Annotated[str, Field(max_length=100)]
+
+
 class Relabel(Command):
     """Give up what a package's label says. With a carrier or a number it goes by hand
     and with these; else all labels are bought anew, for `parcels` if there are some."""

@@ -20,6 +20,7 @@ from shared.contracts.orders.models import (
     DecideReturn,
     Deliver,
     LookAgain,
+    Move,
     OrderEnd,
     OrderRef,
     Pack,
@@ -81,6 +82,12 @@ class Order(ABC):
     async def pack(self: Any, command: Pack) -> None:
         """Picked: the parcel is paid for and labelled next. Refused with `on-hold`,
         `wrong-state`, `quantity-exceeded`."""
+
+    @workflow.update
+    @abstractmethod
+    async def move(self: Any, command: Move) -> None:
+        """Refused with `wrong-state` once it is picked and where it is there already,
+        `quantity-exceeded`."""
 
     @workflow.update
     @abstractmethod

@@ -24,8 +24,8 @@ class Kept(View):
 
 
 class Note(View):
-    """`about`: a hold, a return or a refund by its id, `cancellation`, or the order.
-    Who wrote the older ones is not known."""
+    """`about`: a hold, a parcel, a return or a refund by its id, `cancellation`, or the
+    order. Who wrote the older ones is not known."""
 
     text: str
     at: datetime

@@ -22,6 +22,7 @@ from api.http.services import ApiServices, Services
 from api.kernel.personal_data import log_read
 from api.orders.commands import Ended, NoAnswer, commands
 from api.orders.lines import of_command
+from api.orders.notes import keep_note
 from api.orders.order import queries
 from api.orders.paths import ShipmentPath
 from api.orders.shipment import schemas as shown
@@ -165,6 +166,45 @@ def _is_decided(order: OrderSnapshot, shipment_id: str) -> bool:
 
 def _holds(order: OrderSnapshot, shipment_id: str) -> list[HoldReason]:
     return [h.reason for h in order.holds if h.subject in (order.id, shipment_id)]
+
+
+@router.post(
+    "/{shipment_id}/move",
+    response_model=shown.Shipment,
+    responses=keyed("not-found", "wrong-state", "quantity-exceeded"),
+)
+async def move_shipment(
+    caller: Annotated[Principal, allowed("fulfil")],
+    shipment_id: ShipmentPath,
+    wanted: shown.Move,
+    idempotent: Idempotent,
+    services: ApiServices,
+) -> Response:
+    """Send a parcel that is not picked yet from another location, as a whole: its units
+    are reserved there instead."""
+    shipment = await read_shipment(services, shipment_id)
+
+    async def work(command: Command) -> StoredResponse:
+        await keep_note(
+            *(services.engine, command.key, shipment.order_id, wanted.note),
+            actor=caller.subject,
+            about=shipment_id,
+        )
+        await commands(services).parcel(
+            shipment_id,
+            workflows.Order.move,
+            models.Move(
+                order_id=shipment.order_id,
+                key=command.key,
+                actor=caller.subject,
+                shipment_id=shipment_id,
+                location=wanted.location,
+            ),
+            _refuse(shipment),
+        )
+        return await _answer(services, shipment_id)
+
+    return await idempotent.run(caller, wanted, work)
 
 
 @router.post(

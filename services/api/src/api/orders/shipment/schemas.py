@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field
 from shared.contracts.orders.states import ShipmentStatus
 
 from api.http.paging import ListQuery, Moment
-from api.http.schemas import Address, LineNumber, Lines, Request, View, Word
+from api.http.schemas import Address, LineNumber, Lines, Note, Request, View, Word
 
 
 class PickedLine(Request):
@@ -54,6 +54,15 @@ class Pack(Request):
             ]
         }
     )
+
+
+class Move(Request):
+    """Where it is sent from instead, with all that is in it."""
+
+    location: Word
+    note: Note | None = None
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"location": "hamburg"}]})
 
 
 class Ship(Request):

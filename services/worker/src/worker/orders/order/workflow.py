@@ -24,6 +24,7 @@ from shared.contracts.orders.models import (
     CancelShipment,
     Deliver,
     HoldRef,
+    Move,
     OrderEnd,
     OrderRef,
     OrderState,
@@ -280,6 +281,10 @@ class OrderWorkflow(LevelTriggered[OrderState, OrderStep], Order):
     @workflow.update
     async def pack(self, command: Pack) -> None:
         await self._command(ShipmentSteps.pick, command)
+
+    @workflow.update
+    async def move(self, command: Move) -> None:
+        await self._command(ShipmentSteps.move, command)
 
     @workflow.update
     async def ship(self, command: Ship) -> None:

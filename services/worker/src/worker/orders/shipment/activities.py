@@ -7,6 +7,7 @@ from shared.contracts.orders.models import (
     CancelShipment,
     Command,
     Deliver,
+    Move,
     OrderState,
     Pack,
     Relabel,
@@ -25,6 +26,9 @@ class ShipmentActivities(ShipmentSteps):
 
     async def pick(self, command: Pack) -> OrderState:
         return await self._command(command, partial(changes.pick, command=command))
+
+    async def move(self, command: Move) -> OrderState:
+        return await self._command(command, partial(changes.move, command=command))
 
     async def ship(self, command: Ship) -> OrderState:
         return await self._command(command, partial(changes.ship, command=command))

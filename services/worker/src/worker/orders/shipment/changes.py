@@ -1,10 +1,10 @@
-"""The transactions of a parcel: picked, shipped, cancelled, missed."""
+"""The transactions of a parcel: picked, moved, shipped, cancelled, missed."""
 
 from collections.abc import Mapping
 from datetime import datetime
 
 from shared.contracts.errors import Refusal
-from shared.contracts.orders.models import CancelShipment, Pack, Ship
+from shared.contracts.orders.models import CancelShipment, Move, Pack, Ship
 from shared.contracts.orders.states import Decision, HoldReason, ShipmentStatus
 from shared.database.kernel.holds import release_holds
 from shared.database.kernel.unit_of_work import UnitOfWork
@@ -23,7 +23,7 @@ from worker.orders.shipment.packages import (
     measure,
 )
 from worker.orders.shipment.state import held_for, is_ready, watch_until
-from worker.orders.stock.changes import give_back, move_stock
+from worker.orders.stock.changes import give_back, move_stock, reserve_elsewhere
 from worker.orders.store import Done, utc_now
 
 # ── packing ─────────────────────────────────────────────────────────────────────
@@ -136,6 +136,32 @@ async def _pick_short(
         lines=[{"line": n, "quantity": units} for n, units in missing.items()],
     )
     await miss_stock(change, order.id)
+
+
+# ── moving ──────────────────────────────────────────────────────────────────────
+
+
+async def move(change: UnitOfWork, order: OrderSnapshot, *, command: Move) -> Done:
+    """It goes from another location, with all that is in it. Raises `Refusal`
+    wrong-state, quantity-exceeded."""
+    shipment = order.shipment(command.shipment_id)
+    expect(shipment, ShipmentStatus.READY)
+    if shipment.parcel is not None:
+        raise Refusal("wrong-state", "It is picked: cancel it, and move the next one.")
+    here, there = shipment.location, command.location
+    if here == there:
+        raise Refusal("wrong-state", f"It is at {there} already.")
+    units = [(order.line(item.line), item.qty) for item in shipment.lines if item.qty]
+    key = f"{order.id}:{command.key}"
+    await reserve_elsewhere(change, key, order.id, units, here, there)
+    await change.update(ShipmentTable, shipment.id, location=there)
+    change.event(
+        "shipment.moved",
+        shipment_id=shipment.id,
+        lines=[{"line": line.line, "quantity": n} for line, n in units],
+        **{"from": here, "to": there},
+    )
+    return Done()
 
 
 # ── shipping ────────────────────────────────────────────────────────────────────

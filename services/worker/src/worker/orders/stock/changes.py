@@ -5,8 +5,9 @@ summed up first, so that two orders never wait for each other in a circle (S1).
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
+from shared.contracts.errors import Refusal
 from shared.contracts.orders.states import OrderStatus
 from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders import stock
@@ -151,6 +152,37 @@ _TAKE_OUT = text(
       AND line = :line AND location = :location AND qty > :units
     """
 )
+
+
+async def reserve_elsewhere(
+    change: UnitOfWork,
+    key: str,
+    order_id: str,
+    units: Sequence[tuple[Line, int]],
+    here: str,
+    there: str,
+) -> None:
+    """Reserve units of lines at another location instead: nobody who waits for stock
+    has more of it or less. Raises `Refusal` quantity-exceeded."""
+    wanted: Counter[str] = Counter()
+    for line, n in units:
+        wanted[line.sku] += n
+    free = await _lock_free_stock(change, {*wanted})
+    missing = {sku: n - free.get((sku, there), 0) for sku, n in wanted.items()}
+    lacking = [(sku, n) for sku, n in sorted(missing.items()) if n > 0]
+    if lacking:
+        named = ", ".join(f"{n} × {sku}" for sku, n in lacking)
+        raise Refusal(
+            "quantity-exceeded",
+            f"Too few units are free at {there}: {named} missing.",
+            missing=[{"sku": sku, "quantity": n} for sku, n in lacking],
+        )
+    for line, n in units:
+        await give_back(change, order_id, line, here, n)
+        await _take(change, order_id, line, there, n)
+    for place, reason, sign in ((here, "release", -1), (there, "reserve", 1)):
+        moves = [(sku, place, 0, sign * n) for sku, n in wanted.items()]
+        await move_stock(change, key, reason, moves)
 
 
 async def add_to_line(
