@@ -332,7 +332,7 @@ async def stock_up(town: Town) -> None:
     """Plenty of everything but kettles, which run out some day."""
     lines = [{"sku": sku, "quantity": 50_000} for sku in PRICES if sku != "KETTLE"]
     for location in ("berlin", "leipzig"):
-        body = {"location": location, "lines": lines, "ref": "plenty"}
+        body = {"location": location, "lines": lines, "ref": "plenty", "again": True}
         key = {"Idempotency-Key": f"{town.seed}-{location}"}
         answer = await town.ask("POST", "/v1/stock/receipts", body, **key)
         answer.raise_for_status()
