@@ -176,6 +176,8 @@ async def _started(
     process = await asyncio.create_subprocess_exec(
         *(oms, part),
         env=environment,
+        # Some of its versions keep their store where they are started.
+        cwd=environment["DATA_DIR"],
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
