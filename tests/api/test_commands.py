@@ -351,6 +351,10 @@ async def test_the_address_may_change_until_it_is_packed(stocked: Shop) -> None:
         moved = {"ship_to": ADDRESS | {"city": city}}
         return await stocked.client.patch(path, json=moved, headers=headers)
 
+    async def screened_again() -> bool:
+        events = await stocked.get(f"/v1/orders/{order['id']}/events")
+        return any(event["type"] == "order.screened" for event in events["data"])
+
     blind = await change(None)
     assert (blind.status_code, code(blind)) == (428, "precondition-required")
     stale = await change('"1"')
@@ -360,6 +364,7 @@ async def test_the_address_may_change_until_it_is_packed(stocked: Shop) -> None:
     assert changed.headers["etag"] == f'"{done(changed)["version"]}"'
     again = await change(seen)
     assert again.headers["etag"] == changed.headers["etag"], "a repeat is no conflict"
+    await eventually(screened_again)
     await stocked.pack(await stocked.shipment(order))
     late = await change("*", city="Dresden")
     assert (late.status_code, code(late)) == (409, "already-packed")

@@ -3,10 +3,10 @@ for what. docs/adr/0009."""
 
 import asyncio
 
-from shared.contracts.orders.states import OrderStatus, ShipmentStatus
+from shared.contracts.orders.states import HoldReason, OrderStatus, ShipmentStatus
 
 from tests.conftest import Work
-from tests.support.shop import Shop, has_parcel, has_status
+from tests.support.shop import Shop, has_hold, has_parcel, has_status
 
 LABEL = "POST /v1/labels$"
 CAPTURE = "POST .*/capture$"
@@ -32,6 +32,21 @@ async def test_providers_that_answer_at_once_need_no_step_in_a_queue(
         if not queued:
             break
     assert queued == []
+
+
+async def test_a_parcel_that_is_paid_for_is_not_refused_for_the_rest(
+    shop: Shop,
+) -> None:
+    """The card is declined for what is not there yet, while the label is bought."""
+    await shop.stock(TEA=1, backorder=True)
+    order_id = await shop.place("pm_card_declineOffSession", TEA=3)
+    await shop.until(order_id, has_parcel(ShipmentStatus.READY))
+    with shop.carrier.gate(LABEL) as carrier:
+        packing = asyncio.create_task(shop.pack(order_id))
+        await carrier.reached.wait()
+        await shop.until(order_id, has_hold(HoldReason.PAYMENT))
+    await packing
+    await shop.until(order_id, has_parcel(ShipmentStatus.PACKED))
 
 
 async def test_a_slow_carrier_is_waited_for_in_its_queue(

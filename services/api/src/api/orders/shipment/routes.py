@@ -10,6 +10,7 @@ from shared.contracts.errors import Refusal
 from shared.contracts.orders import models, workflows
 from shared.contracts.orders.states import HoldReason, ShipmentStatus
 from shared.database.orders.snapshot import OrderSnapshot
+from shared.database.orders.snapshot import Shipment as ShipmentRow
 
 from api.http.auth import Principal, allowed
 from api.http.idempotency import Command, Idempotent, StoredResponse
@@ -151,8 +152,9 @@ async def _packed(services: Services, shipment: Shipment) -> StoredResponse:
         lambda order: _is_decided(order, shipment.id),
         services.settings.api_command_timeout.total_seconds(),
     )
-    ready = order.shipment(shipment.id).status is ShipmentStatus.READY
-    if ready and HoldReason.PAYMENT in _holds(order, shipment.id):
+    now = order.shipment(shipment.id)
+    ready = now.status is ShipmentStatus.READY
+    if ready and HoldReason.PAYMENT in _holds(order, now):
         raise Refusal("payment-failed", "The payment for this parcel failed.")
     # It is picked, whatever keeps it from being sent: that is no error.
     answer = await _answer(services, shipment.id)
@@ -160,12 +162,16 @@ async def _packed(services: Services, shipment: Shipment) -> StoredResponse:
 
 
 def _is_decided(order: OrderSnapshot, shipment_id: str) -> bool:
-    over = order.shipment(shipment_id).status is not ShipmentStatus.READY
-    return over or bool(_holds(order, shipment_id))
+    now = order.shipment(shipment_id)
+    return now.status is not ShipmentStatus.READY or bool(_holds(order, now))
 
 
-def _holds(order: OrderSnapshot, shipment_id: str) -> list[HoldReason]:
-    return [h.reason for h in order.holds if h.subject in (order.id, shipment_id)]
+def _holds(order: OrderSnapshot, shipment: ShipmentRow) -> list[HoldReason]:
+    """What keeps a parcel: once it is paid for, its own holds alone. The order may have
+    another one by then, for the money of the rest."""
+    paid = shipment.captured_at is not None
+    subjects = (shipment.id,) if paid else (order.id, shipment.id)
+    return [hold.reason for hold in order.holds if hold.subject in subjects]
 
 
 @router.post(
