@@ -1,4 +1,4 @@
-"""What a business process declares about its holds."""
+"""The rules of holds, which each business process declares for its own."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class HoldRule:
     customer_may: bool = False
     """Whether the customer can end it, and is therefore notified."""
     also: str = ""
-    """What the page says beside `due` and `silence`."""
+    """A remark for docs/domain.md, beside `due` and `silence`."""
 
 
 def decision_not_allowed(reason: str, allowed: Iterable[str], detail: str) -> Refusal:

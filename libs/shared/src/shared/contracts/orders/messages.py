@@ -1,4 +1,4 @@
-"""What customers and staff hear about an order, by the type of the event."""
+"""The events of an order that are mailed to its customer, or to staff."""
 
 NOTIFIED_EVENTS = frozenset(
     {
@@ -22,4 +22,4 @@ NOTIFIED_EVENTS = frozenset(
 """Each has a pair of templates in the worker; `hold.*` one for each reason."""
 
 STAFF_EVENTS = frozenset({"dispute.opened"})
-"""What the shop's own people hear, with templates of the same kind."""
+"""Mailed to the shop's own people, with templates of the same kind."""

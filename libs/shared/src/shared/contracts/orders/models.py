@@ -288,7 +288,7 @@ class OrderState(Payload):
 
 
 class CancelledOrder(Payload):
-    """What a cancellation changed, and the order as it is then."""
+    """The units that a cancellation took, and the order after it."""
 
     cancelled: Cancelled
     state: OrderState

@@ -15,7 +15,7 @@ WORKER = "worker"
 
 
 class SubjectKind(StrEnum):
-    """What an id names, by its prefix."""
+    """The kinds of subjects; an id says its own by its prefix."""
 
     ORDER = "ord"
     SHIPMENT = "shp"
