@@ -74,6 +74,26 @@ async def test_a_hold_says_what_may_be_decided(shop: Shop, engine: Engine) -> No
     assert order["holds"] == [{"id": hold["id"], "reason": "approval", "due_at": None}]
 
 
+async def test_a_hold_tells_who_decides_and_what_silence_means(
+    shop: Shop, engine: Engine
+) -> None:
+    hold = await held(shop, engine, "approval", due=timedelta(hours=1))
+    assert (hold["decider"], hold["silence"]) == ("approvals", "reject")
+    late = await held(shop, engine, "provider", due=timedelta(hours=1))
+    assert (late["decider"], late["silence"]) == ("orders:operate", None)
+
+
+async def test_a_hold_names_those_who_must_not_decide(
+    shop: Shop, engine: Engine
+) -> None:
+    """As the workflow does when they decide all the same."""
+    for reason, hands in (("approval", {"dev"}), ("stock", set())):
+        hold = await held(shop, engine, reason)
+        order = await shop.get(f"/v1/orders/{hold['order_id']}")
+        barred = set((await shop.get(f"/v1/holds/{hold['id']}"))["barred"])
+        assert barred == {"system", order["customer_id"]} | hands
+
+
 async def test_a_hold_is_assigned_and_its_order_tells_of_it(
     shop: Shop, engine: Engine
 ) -> None:

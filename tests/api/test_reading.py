@@ -196,3 +196,18 @@ async def test_times_are_in_utc_wherever_the_database_is(
         [event] = (await shop.get(f"/v1/orders/{placed['id']}/events"))["data"]
     moments = (placed["created_at"], read["created_at"], event["at"])
     assert [moment[-1] for moment in moments] == ["Z", "Z", "Z"]
+
+
+async def test_several_orders_are_read_at_once(shop: Shop) -> None:
+    await shop.sell()
+    one, _, three = [(await shop.order())["id"] for _ in range(3)]
+    found = await shop.get("/v1/orders", id=[one, three])
+    assert [order["id"] for order in found["data"]] == [three, one]
+
+
+async def test_a_caller_is_told_who_they_are(shop: Shop) -> None:
+    answer = await shop.client.get("/v1/me", headers=as_user("grace", "stock:write"))
+    assert answer.json() == {
+        "subject": "grace",
+        "scopes": ["stock:read", "stock:write"],
+    }

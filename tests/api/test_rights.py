@@ -43,6 +43,7 @@ RIGHTS: dict[str, set[str]] = {
     "get_process": {STAFF},
     "resume_order": set(),
     "list_events": {"events:read"},
+    "get_me": EVERYBODY,
     # returns and refunds
     "return_order": {"orders:own", STAFF},
     "list_returns": {"orders:own", "fulfil"} | READERS,

@@ -43,11 +43,13 @@ def test_every_threat_has_an_answer_and_a_test() -> None:
 def test_scopes_and_roles_are_those_that_are_granted() -> None:
     table = PAGE.partition("## Who may do what")[2].partition("## Threats")[0]
     listed = {row[0]: row[1:] for row in rows_of(table) if row[0].startswith("`")}
-    roles = {scope: role for role, scopes in granted().items() for scope in scopes}
-    roles["orders:own"] = "who has no other"
+    known = scopes(PROCESSES)
+    roles = {
+        scope: ", ".join(role for role, held in granted().items() if scope in held)
+        for scope in known
+    } | {"orders:own": "who has no other"}
     assert listed == {
-        f"`{scope}`": [meaning, roles.get(scope, "")]
-        for scope, meaning in scopes(PROCESSES).items()
+        f"`{scope}`": [meaning, roles[scope]] for scope, meaning in known.items()
     }
 
 

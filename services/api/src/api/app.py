@@ -31,7 +31,7 @@ from api.http.rate_limits import RateLimiter
 from api.http.request_limits import MAX_BODY_BYTES, RequestLimits
 from api.http.services import Services
 from api.http.sign_in import describe_issuer
-from api.kernel import health, problem_types
+from api.kernel import health, me, problem_types
 from api.kernel.discrepancy import routes as discrepancies
 from api.kernel.feed import routes as feed
 from api.kernel.hold.openapi import describe_holds
@@ -107,7 +107,7 @@ def _routes(processes: Sequence[Process]) -> APIRouter:
     once = Depends(_each_member_once)
     for subject in (
         *(router for process in processes for router in process.routers),
-        *(feed.router, hold_routes(processes), discrepancies.router),
+        *(me.router, feed.router, hold_routes(processes), discrepancies.router),
     ):
         router.include_router(subject, dependencies=[Depends(_only_json), once])
     for process in processes:

@@ -10,9 +10,9 @@ from devstack.issuer.signer import Signer
 ROLES = {
     "storefront": "orders:write orders:read",
     "warehouse": "fulfil stock:write",
-    "support": "orders:operate refunds:write",
-    "finance": "refunds:any money:read",
-    "approver": "approvals",
+    "support": "orders:operate refunds:write events:read",
+    "finance": "refunds:any money:read events:read",
+    "approver": "approvals events:read",
     "integration": "events:read",
     "admin": "admin",
     "anna": "orders:own",

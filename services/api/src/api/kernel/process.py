@@ -23,6 +23,11 @@ class Decided:
     lines: tuple[LineQuantity, ...] = ()
 
 
+Silence = Callable[[str, str], str | None]
+"""What a hold of this reason about this subject is decided as when nobody does in time;
+`None`: it is escalated and stays."""
+Barred = Callable[[Services, Hold], Awaitable[set[str]]]
+"""Who must not decide about a hold, because they caused it."""
 Release = Callable[[Services, Hold, Decided], Awaitable[None]]
 """Carries a decision out; safe to repeat under `Decided.key`. Raises `Refusal`."""
 
@@ -38,6 +43,10 @@ class Process:
     """The scope that sees its holds."""
     holds: Mapping[str, HoldRule]
     release: Release
+    silence: Silence | None = None
+    """`None`: as the rule says, whatever the subject."""
+    barred: Barred | None = None
+    """`None`: whoever placed the hold, and nobody else."""
     decision_scopes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Decisions that need one of these scopes beside the decider's."""
     routers: Sequence[APIRouter] = ()

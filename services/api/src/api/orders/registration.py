@@ -1,7 +1,7 @@
 """Order fulfilment as the API sees it."""
 
-from shared.contracts.orders.holds import HOLDS
-from shared.contracts.orders.states import Decision
+from shared.contracts.orders.holds import HOLDS, silence_of
+from shared.contracts.orders.states import Decision, HoldReason
 from shared.database.orders.tables import Order
 
 from api.kernel.process import Process
@@ -9,7 +9,7 @@ from api.orders import commands
 from api.orders.contact import routes as contact
 from api.orders.erasure import routes as erasure
 from api.orders.hold import routes as hold
-from api.orders.hold.release import release
+from api.orders.hold.release import barred, release
 from api.orders.message import routes as message
 from api.orders.note import routes as note
 from api.orders.order import routes as order
@@ -31,6 +31,8 @@ ORDERS = Process(
     operators="orders:operate",
     holds={str(reason): rule for reason, rule in HOLDS.items()},
     release=release,
+    silence=lambda reason, subject: silence_of(HoldReason(reason), subject),
+    barred=barred,
     decision_scopes={Decision.REFUND: ("refunds:write", "refunds:any")},
     routers=tuple(
         subject.router

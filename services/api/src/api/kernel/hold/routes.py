@@ -20,7 +20,7 @@ from api.http.problems import Problem, invalid
 from api.http.schemas import Page
 from api.http.services import ApiServices, Services
 from api.kernel.hold import schemas as shown
-from api.kernel.hold.presenter import show_hold
+from api.kernel.hold.presenter import show_hold, show_hold_to_decide
 from api.kernel.hold.queries import LAST, Hold, page_of_holds, read_hold
 from api.kernel.paths import HoldPath
 from api.kernel.process import Decided, Process
@@ -48,22 +48,25 @@ def hold_routes(processes: Sequence[Process]) -> APIRouter:
             request,
             holds,
             query.limit,
-            lambda hold: show_hold(hold, queue.rule(hold)),
+            queue.show,
             lambda hold: (hold.released_at or hold.due_at or LAST, hold.id),
         )
 
     @router.get(
-        "/holds/{hold_id}", response_model=shown.Hold, responses=problems("not-found")
+        "/holds/{hold_id}",
+        response_model=shown.HoldToDecide,
+        responses=problems("not-found"),
     )
     async def get_hold(
         caller: Annotated[Principal, may_decide],
         hold_id: HoldPath,
         services: ApiServices,
     ) -> Response:
-        """Show a hold as it is now, open or decided."""
+        """Show a hold as it is now, open or decided, and who must not decide on it."""
         hold = await read_hold(services, hold_id)
         caller.require(*queue.readers(hold))
-        return (await queue.stored(services, hold_id)).response()
+        view = await queue.to_decide(services, hold)
+        return Response(view.model_dump_json(), media_type="application/json")
 
     @router.post(
         "/holds/{hold_id}/assign",
@@ -126,6 +129,16 @@ class HoldQueue:
 
     def rule(self, hold: Hold) -> HoldRule:
         return self._owner(hold).holds[hold.reason]
+
+    def show(self, hold: Hold) -> shown.Hold:
+        return show_hold(hold, self.rule(hold), self._owner(hold).silence)
+
+    async def to_decide(self, services: Services, hold: Hold) -> shown.HoldToDecide:
+        owner = self._owner(hold)
+        barred = {hold.placed_by}
+        if owner.barred is not None:
+            barred = await owner.barred(services, hold)
+        return show_hold_to_decide(hold, self.rule(hold), owner.silence, barred)
 
     def readers(self, hold: Hold) -> tuple[str, str]:
         """The scopes that see a hold."""
@@ -215,7 +228,7 @@ class HoldQueue:
 
     async def stored(self, services: Services, hold_id: str) -> StoredResponse:
         hold = await read_hold(services, hold_id)
-        return StoredResponse(200, show_hold(hold, self.rule(hold)))
+        return StoredResponse(200, self.show(hold))
 
 
 def _check_decision(

@@ -54,7 +54,8 @@ class HoldQuery(ListQuery):
 
 class Hold(View):
     """`root` is the subject of `process` whose timeline names the hold; `order_id` is
-    the same under its older name."""
+    the same under its older name. `decider` is the scope that decides. At `due_at` the
+    hold is decided as `silence`, or escalated where that is null."""
 
     id: str
     process: str
@@ -63,6 +64,8 @@ class Hold(View):
     order_id: str
     reason: str
     decisions: list[str]
+    decider: str
+    silence: str | None
     detail: dict[str, Any]
     placed_by: str
     placed_at: datetime
@@ -74,3 +77,9 @@ class Hold(View):
     decision: str | None
     decided_by: str | None
     note: str | None
+
+
+class HoldToDecide(Hold):
+    """`barred` caused it: whoever is among them cannot decide (`four-eyes`)."""
+
+    barred: list[str]

@@ -3,6 +3,7 @@
 from shared.contracts.orders import models, workflows
 from shared.contracts.orders.names import SubjectKind, kind_of
 from shared.contracts.orders.states import Decision
+from shared.database.orders.four_eyes import barred_from
 
 from api.http.services import Services
 from api.kernel.hold.queries import Hold
@@ -11,6 +12,11 @@ from api.orders.commands import commands
 from api.orders.hold.routes import is_over
 from api.orders.notes import keep_note
 from api.orders.order import queries
+
+
+async def barred(services: Services, hold: Hold) -> set[str]:
+    async with services.engine.connect() as connection:
+        return await barred_from(connection, hold.root, hold.reason, hold.placed_by)
 
 
 async def release(services: Services, hold: Hold, decided: Decided) -> None:

@@ -91,6 +91,8 @@ async def page_of_orders(
 
     if customer is not None:
         where("o.customer = :own", own=customer)
+    if query.id:
+        where("o.id = ANY(:ids)", ids=query.id)
     if query.customer is not None:
         where("o.customer = :customer", customer=query.customer)
     if query.status:

@@ -258,8 +258,9 @@ class Cancellation(Request):
 
 class OrderQuery(ListQuery):
     """`q` finds a number, an external reference or an id, exactly. `status` may be
-    repeated."""
+    repeated, and so may `id`: several orders at once."""
 
+    id: Annotated[list[Word], Field(default_factory=list, max_length=200)]
     status: Annotated[list[OrderStatus], Field(default_factory=list, max_length=10)]
     hold: HoldReason | None = None
     customer: Subject | None = None

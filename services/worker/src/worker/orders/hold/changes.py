@@ -10,6 +10,7 @@ from shared.contracts.orders.states import Decision, HoldReason, OrderStatus
 from shared.database.kernel.holds import place_hold, release_holds
 from shared.database.kernel.tables import Hold as HoldRow
 from shared.database.kernel.unit_of_work import UnitOfWork
+from shared.database.orders.four_eyes import barred_from
 from shared.database.orders.snapshot import Hold, OrderSnapshot
 from shared.database.orders.tables import Order
 from sqlalchemy import text
@@ -137,7 +138,9 @@ async def release(
     hold = _find(order, command.hold_id)
     if hold is None:
         raise await _why_not_open(change, command.hold_id)
-    if command.actor in await _caused_by(change, order, hold):
+    if command.actor in await barred_from(
+        change.connection, order.id, hold.reason, hold.placed_by
+    ):
         raise Refusal("four-eyes", "Somebody else has to decide about this.")
     allowed = HOLDS[hold.reason].decisions
     if command.decision not in allowed:
@@ -166,18 +169,3 @@ async def _why_not_open(change: UnitOfWork, hold_id: str) -> Refusal:
 
 
 _DECISION = text("SELECT decision FROM holds WHERE id = :id AND root = :root")
-
-
-async def _caused_by(change: UnitOfWork, order: OrderSnapshot, hold: Hold) -> set[str]:
-    """The people who must not decide about a hold. Whoever had a hand in what is to be
-    approved is one of them, though it is in somebody else's name."""
-    caused = {hold.placed_by, order.customer}
-    if hold.reason is HoldReason.APPROVAL:
-        caused.update(await change.connection.scalars(_HANDS, {"id": order.id}))
-    return caused
-
-
-_HANDS = text(
-    "SELECT DISTINCT actor FROM events"
-    " WHERE subject = :id AND type IN ('order.placed', 'contact.changed')"
-)
