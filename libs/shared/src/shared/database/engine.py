@@ -12,7 +12,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from typing import Any, TypeVar
 
@@ -38,6 +38,7 @@ DATABASE_FAILURES = (
     TimeoutError,
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
 )
 """Whatever a statement raises while PostgreSQL is not there, or says no."""
 LAST_WORDS_SECONDS = 2.0
@@ -127,8 +128,11 @@ class Engine:
         try:
             yield Connection(driver)
         finally:
-            # Whoever is cancelled here would keep it for ever.
-            await asyncio.shield(pool.release(driver))
+            # The work is done or has failed by now. What is lost on its way back is
+            # closed by the pool, and another is opened for whoever comes next.
+            with suppress(*DATABASE_FAILURES):
+                # Whoever is cancelled here would keep it for ever.
+                await asyncio.shield(pool.release(driver))
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator["Connection"]:
@@ -220,7 +224,7 @@ class Connection:
             return
         try:
             await self._script("ROLLBACK")
-        except (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresError):
+        except DATABASE_FAILURES:
             # In no known state: whoever gets it next would be inside the transaction.
             self.driver.terminate()
 

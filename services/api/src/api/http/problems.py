@@ -11,12 +11,13 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
-from asyncpg import InterfaceError, PostgresError
+from asyncpg import PostgresError
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from pydantic_core import to_json
 from shared.contracts.errors import Refusal, refusal_extra
+from shared.database.engine import DATABASE_FAILURES
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from temporalio.exceptions import ApplicationError
@@ -171,7 +172,7 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http_exception)
     app.add_exception_handler(Refusal, _refusal)
     app.add_exception_handler(RequestValidationError, _validation)
-    for lost in (PostgresError, InterfaceError, OSError, TimeoutError):
+    for lost in DATABASE_FAILURES:
         app.add_exception_handler(lost, _database)
 
 
