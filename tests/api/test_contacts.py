@@ -83,6 +83,23 @@ async def test_a_few_fields_correct_theirs(shop: Shop) -> None:
     assert contact["bill_to"] == _shown(ADDRESS | {"street2": "Rear house"})
 
 
+async def test_the_bill_follows_the_correction_of_what_cannot_be_right(
+    shop: Shop,
+) -> None:
+    await shop.sell()
+    wrong = ADDRESS | {"postal_code": "00000"}
+    order = await shop.order(ship_to=wrong)
+    done(await corrected(shop, order, "*", ship_to={"postal_code": "10117"}))
+    contact = await shop.get(f"/v1/orders/{order['id']}/contact")
+    assert contact["bill_to"] is None
+
+    order = await shop.order(ship_to=wrong)
+    abroad = ADDRESS | {"country": "AT", "postal_code": "1010", "city": "Wien"}
+    done(await corrected(shop, order, "*", ship_to=abroad))
+    contact = await shop.get(f"/v1/orders/{order['id']}/contact")
+    assert contact["bill_to"] == _shown(wrong)
+
+
 async def test_a_whole_address_leaves_nothing_of_the_old_one(shop: Shop) -> None:
     await shop.sell()
     order = await shop.order(ship_to=ADDRESS | {"street2": "Rear house"})

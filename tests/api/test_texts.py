@@ -72,6 +72,16 @@ async def test_nobody_has_to_read_a_pattern(
     assert error["detail"].startswith(says)
 
 
+async def test_a_check_of_our_own_speaks_for_itself(shop: Shop) -> None:
+    contact = {"name": "=?utf-8?q?Ada?=", "email": "ada@example.com"}
+    answer = await shop.client.post(
+        "/v1/orders", json=an_order(contact=contact), headers=key()
+    )
+    (error,) = answer.json()["errors"]
+    assert "Value error" not in error["detail"]
+    assert error["detail"][0].isupper()
+
+
 def test_every_pattern_of_the_contract_is_told_in_words() -> None:
     assert set(_patterns(json.loads(openapi_document()))) <= FORMS.keys()
 

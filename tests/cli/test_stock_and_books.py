@@ -92,7 +92,7 @@ async def test_a_wrong_environment_is_told_before_anything_else(
     orders: Orders,
 ) -> None:
     said = await orders("list", ORDERS_API_URL="nowhere")
-    assert "ORDERS_API_URL: Value error, must begin with https://" in said.err
+    assert "ORDERS_API_URL: must begin with https://" in said.err
 
 
 @pytest.mark.parametrize(

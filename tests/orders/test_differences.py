@@ -31,6 +31,18 @@ async def by_hand(provider: StripePayments, shop: Shop, captured: int) -> str:
     return order_id
 
 
+async def owed_and_refunded_by_hand(shop: Shop, provider: StripePayments) -> str:
+    """A cancelled order whose money somebody has sent back in the dashboard."""
+    order_id = await shop.confirmed(TEA=1)
+    await shop.pack(order_id)
+    order = await shop.order(order_id)
+    ref = order.payments[0].provider_ref or ""
+    await provider.refund(ref, order.total, refund_id="", key="by-hand")
+    await shop.cancel(order_id)
+    await shop.held(order_id, HoldReason.REFUND)
+    return order_id
+
+
 async def test_what_was_captured_by_hand_stops_the_parcel(
     shop: Shop, provider: StripePayments
 ) -> None:
@@ -69,13 +81,7 @@ async def test_a_refund_by_hand_settles_the_refund_that_is_owed(
     provider: StripePayments,
     books: ReconcileActivities,  # noqa: F811
 ) -> None:
-    order_id = await shop.confirmed(TEA=1)
-    await shop.pack(order_id)
-    order = await shop.order(order_id)
-    ref = order.payments[0].provider_ref or ""
-    await provider.refund(ref, order.total, refund_id="", key="by-hand")
-    await shop.cancel(order_id)
-    await shop.held(order_id, HoldReason.REFUND)
+    order_id = await owed_and_refunded_by_hand(shop, provider)
     await shop.decide(order_id, HoldReason.REFUND, "book", by="finance")
     after = await shop.ended(order_id)
     assert [refund.status for refund in after.refunds] == ["succeeded"]
@@ -163,13 +169,7 @@ async def test_booking_ends_the_hold_of_the_refund_that_it_settles(
     provider: StripePayments,
     books: ReconcileActivities,  # noqa: F811
 ) -> None:
-    order_id = await shop.confirmed(TEA=1)
-    await shop.pack(order_id)
-    order = await shop.order(order_id)
-    ref = order.payments[0].provider_ref or ""
-    await provider.refund(ref, order.total, refund_id="", key="by-hand")
-    await shop.cancel(order_id)
-    await shop.held(order_id, HoldReason.REFUND)
+    order_id = await owed_and_refunded_by_hand(shop, provider)
     (found,) = (await shop.get("/v1/discrepancies"))["data"]
     path = f"/v1/discrepancies/{found['id']}/book"
     await shop.post(path, {"note": "by hand"}, **{"X-Dev-User": "finance"})

@@ -45,4 +45,3 @@ def _after(turns: int, lose: Callable[[], None]) -> None:
         lose()
     else:
         asyncio.get_running_loop().call_soon(_after, turns - 1, lose)
-

@@ -11,7 +11,7 @@ import limits
 from fastapi import APIRouter, Depends, FastAPI, Header, Request
 from fastapi.routing import APIRoute
 from opentelemetry.metrics import MeterProvider
-from shared.database.engine import connector, create_engine
+from shared.database.engine import DATABASE_FAILURES, connector, create_engine
 from shared.database.kernel.unit_of_work import CHANNEL
 from shared.database.listen import Listener
 from shared.platform.connection import Connection
@@ -88,7 +88,7 @@ def create_app(
     )
     app.state.settings = settings
     _add_layers(app, settings, processes)
-    install_error_handlers(app)
+    install_error_handlers(app, DATABASE_FAILURES)
     app.routes.extend(_routes(tuple(processes)).routes)
     _describe(app, settings, processes)
     return app

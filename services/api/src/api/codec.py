@@ -74,7 +74,7 @@ def create_codec(settings: CodecSettings) -> FastAPI:
             allow_headers=["authorization", "content-type", "x-namespace"],
         )
     app.add_middleware(AccessLog)
-    install_error_handlers(app)
+    install_error_handlers(app, (OSError, TimeoutError))
 
     @app.get("/health")
     async def health() -> dict[str, str]:

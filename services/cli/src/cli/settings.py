@@ -1,5 +1,8 @@
 """What the command line reads from the environment."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import httpx2
 from pydantic import (
     Field,
@@ -74,7 +77,10 @@ def load() -> CliSettings:
     try:
         return CliSettings()
     except ValidationError as error:
-        mistakes = "; ".join(
-            f"ORDERS_{str(m['loc'][0]).upper()}: {m['msg']}" for m in error.errors()
-        )
+        mistakes = "; ".join(_said(mistake) for mistake in error.errors())
         raise CliError(f"The environment needs correcting. {mistakes}") from None
+
+
+def _said(mistake: Mapping[str, Any]) -> str:
+    variable = f"ORDERS_{str(mistake['loc'][0]).upper()}"
+    return f"{variable}: {mistake['msg'].removeprefix('Value error, ')}"

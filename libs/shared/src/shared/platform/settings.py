@@ -59,13 +59,18 @@ def load_settings(cls: type[S]) -> S:
         settings = cls()
     except ValidationError as error:
         for mistake in error.errors(include_input=False, include_url=False):
-            mistakes[_place(cls, mistake["loc"])] = mistake["msg"]
+            mistakes[_place(cls, mistake["loc"])] = without_prefix(mistake["msg"])
     if not mistakes:
         return settings
     raise SettingsError(
         "Settings that must be corrected:\n"
         + "\n".join(f"  {place}: {what}" for place, what in mistakes.items())
     )
+
+
+def without_prefix(message: str) -> str:
+    """Pydantic puts its own words before those of our checks."""
+    return message.removeprefix("Value error, ")
 
 
 def _missing_files(cls: type[Settings]) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,7 @@ anything else           a 500 that shows a trace id and nothing more
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -17,7 +17,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from pydantic_core import to_json
 from shared.contracts.errors import Refusal, refusal_extra
-from shared.database.engine import DATABASE_FAILURES
+from shared.platform.settings import without_prefix
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from temporalio.exceptions import ApplicationError
@@ -168,12 +168,15 @@ def problem_document(base: str, problem: Problem, *, instance: str) -> bytes:
     return to_json(problem.extra | document, inf_nan_mode="null")
 
 
-def install_error_handlers(app: FastAPI) -> None:
+def install_error_handlers(
+    app: FastAPI, unavailable: Iterable[type[Exception]]
+) -> None:
+    """`unavailable` are answered 503, unless PostgreSQL says no to a statement."""
     app.add_exception_handler(HTTPException, _http_exception)
     app.add_exception_handler(Refusal, _refusal)
     app.add_exception_handler(RequestValidationError, _validation)
-    for lost in DATABASE_FAILURES:
-        app.add_exception_handler(lost, _database)
+    for failure in unavailable:
+        app.add_exception_handler(failure, _database)
 
 
 async def _http_exception(request: Request, error: Exception) -> Response:
@@ -230,7 +233,8 @@ def _field_error(mistake: Mapping[str, Any]) -> FieldError:
 
 def _said(mistake: Mapping[str, Any]) -> str:
     if mistake["type"] != "string_pattern_mismatch":
-        return str(mistake["msg"])
+        said = without_prefix(mistake["msg"])
+        return said[:1].upper() + said[1:]
     meaning = FORMS.get(mistake["ctx"]["pattern"], "of another form")
     return f"Value must be {meaning}"
 

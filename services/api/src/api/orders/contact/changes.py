@@ -76,10 +76,17 @@ def _merged(before: Stored, wanted: ContactPatch) -> dict[str, Any]:
         for name in wanted.model_fields_set & {*ADDRESSES}
     }
     after = {**before, **named, **addresses}
-    if after["ship_to"] != before["ship_to"] and "bill_to" not in addresses:
+    if "bill_to" not in addresses and _moves(before["ship_to"], after["ship_to"]):
         # The bill stays where it was: goods that go abroad are looked at again.
         after["bill_to"] = before["bill_to"] or before["ship_to"]
     return after
+
+
+def _moves(before: Stored, after: Stored) -> bool:
+    """What cannot be right is corrected, also for the bill, and not left behind."""
+    at_home = before["country"] == after["country"]
+    corrects = at_home and bool(check_address(before).wrong)
+    return before != after and not corrects
 
 
 def _merged_address(before: Stored | None, wanted: AddressPatch | None) -> Any:
