@@ -18,6 +18,8 @@ from devstack.lock import AlreadyRunning, SomebodyElses
 from devstack.observability.order_trace import trace_of_an_order
 from devstack.observability.prometheus import NoPrometheus
 from devstack.ports import Ports, PortTaken, free_ports
+from devstack.seed.seeding import seed_shop
+from devstack.seed.shop import SeedFailed
 from devstack.services import Addresses, settings
 from devstack.stack import EXTRAS, PARTS, Options, Stack, with_errands
 from devstack.subprocess import PartFailed
@@ -29,6 +31,8 @@ uv run dev: start everything and keep it running until Ctrl-C.
 uv run dev --demo: watch an order go from placement to delivery.
 
 uv run dev --demo --exit: stop after it; the exit status says how it went.
+
+uv run dev --seed-shop: a shop to look around in, with orders in every state.
 
 uv run dev --only temporal,postgres: to run worker and API by hand.
 
@@ -93,6 +97,12 @@ def _story(demo: bool, story: str | None, only: str | None) -> str | None:
     return name
 
 
+def _seeded(seeded: bool, only: str | None) -> bool:
+    if seeded and only is not None:
+        raise typer.BadParameter("--seed-shop needs every part, so it excludes --only")
+    return seeded
+
+
 @app.command(epilog=_EXAMPLES)
 def dev(
     story: Annotated[
@@ -154,6 +164,14 @@ def dev(
             help="Encrypt payloads, and run a codec server that the UI asks.",
         ),
     ] = False,
+    seeded: Annotated[
+        bool,
+        typer.Option(
+            "--seed-shop",
+            help="Fill it with 200 products in three locations, and 500 orders in"
+            " every state. Takes about a minute, once.",
+        ),
+    ] = False,
     carrier_step_seconds: Annotated[
         float, typer.Option(min=0.01, help="How long each scan of a parcel takes.")
     ] = 0.5,
@@ -177,6 +195,7 @@ def dev(
     session = Session(
         options,
         story=_story(demo, story, only),
+        seeded=_seeded(seeded, only),
         exit_after=exit_after,
         as_json=as_json,
     )
@@ -187,10 +206,17 @@ class Session:
     """One run of `dev`, from the first line it prints to its exit status."""
 
     def __init__(
-        self, options: Options, *, story: str | None, exit_after: bool, as_json: bool
+        self,
+        options: Options,
+        *,
+        story: str | None,
+        seeded: bool,
+        exit_after: bool,
+        as_json: bool,
     ) -> None:
         self._options = options
         self._story = story
+        self._seeded = seeded
         self._exit_after = exit_after
         self._as_json = as_json
         self._display = Display(
@@ -231,12 +257,21 @@ class Session:
     async def _work(self) -> int:
         async with self._stack:
             self._is_up = True
+            if self._seeded:
+                await self._seed()
             self._announce()
             if self._story is not None:
                 await self._play(self._story)
             if not self._exit_after:
                 await asyncio.Event().wait()
         return self._outcome
+
+    async def _seed(self) -> None:
+        try:
+            await seed_shop(self._stack.at, self._display.say, self._auth_headers)
+        except SeedFailed as problem:
+            self._display.say(f"{problem}\nOnce more, it goes on where it is.")
+            self._outcome = 1
 
     async def _play(self, story: str) -> None:
         logs = str(self._options.data / "logs")
