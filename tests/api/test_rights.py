@@ -25,6 +25,7 @@ FINANCE = "refunds:any"
 APPROVER = "approvals"
 READERS = {"orders:read", STAFF, FINANCE, APPROVER}
 CONTACTS = {"contacts:read", STAFF, APPROVER}
+WEBHOOKS = {"webhooks:read", "webhooks:write"}
 EVERYBODY = set(SCOPES)
 RIGHTS: dict[str, set[str]] = {
     # orders
@@ -44,6 +45,21 @@ RIGHTS: dict[str, set[str]] = {
     "resume_order": set(),
     "list_events": {"events:read"},
     "get_me": EVERYBODY,
+    # what others are told
+    "list_webhook_endpoints": WEBHOOKS,
+    "get_webhook_endpoint": WEBHOOKS,
+    "list_deliveries": WEBHOOKS,
+    "get_delivery": WEBHOOKS,
+    "create_webhook_endpoint": {"webhooks:write"},
+    "change_webhook_endpoint": {"webhooks:write"},
+    "delete_webhook_endpoint": {"webhooks:write"},
+    "disable_webhook_endpoint": {"webhooks:write"},
+    "enable_webhook_endpoint": {"webhooks:write"},
+    "get_webhook_secret": {"webhooks:write"},
+    "rotate_webhook_secret": {"webhooks:write"},
+    "test_webhook_endpoint": {"webhooks:write"},
+    "redeliver_events": {"webhooks:write"},
+    "redeliver": {"webhooks:write"},
     # returns and refunds
     "return_order": {"orders:own", STAFF},
     "list_returns": {"orders:own", "fulfil"} | READERS,
@@ -111,6 +127,7 @@ IDS = {
     "hold_id": "hld_",
     "shipment_id": "shp_",
     "discrepancy_id": "dis_",
+    "endpoint_id": "whe_",
 }
 
 

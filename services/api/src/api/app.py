@@ -32,12 +32,15 @@ from api.http.request_limits import MAX_BODY_BYTES, RequestLimits
 from api.http.services import Services
 from api.http.sign_in import describe_issuer
 from api.kernel import health, me, problem_types
+from api.kernel.delivery import routes as deliveries
 from api.kernel.discrepancy import routes as discrepancies
 from api.kernel.feed import routes as feed
 from api.kernel.hold.openapi import describe_holds
 from api.kernel.hold.routes import hold_routes
 from api.kernel.process import Process
-from api.processes import PROCESSES, included_scopes
+from api.kernel.webhook_endpoint import routes as webhook_endpoints
+from api.kernel.webhook_endpoint.openapi import describe_webhooks
+from api.processes import PROCESSES, event_types, hrefs, included_scopes
 from api.settings import ApiSettings
 
 DESCRIPTION = """
@@ -108,6 +111,7 @@ def _routes(processes: Sequence[Process]) -> APIRouter:
     for subject in (
         *(router for process in processes for router in process.routers),
         *(me.router, feed.router, hold_routes(processes), discrepancies.router),
+        *(webhook_endpoints.router, deliveries.router),
     ):
         router.include_router(subject, dependencies=[Depends(_only_json), once])
     for process in processes:
@@ -134,7 +138,7 @@ def _add_layers(
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.api_cors_origins,
-            allow_methods=("GET", "HEAD", "POST", "PUT", "PATCH"),
+            allow_methods=("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"),
             allow_headers=_ASKED_WITH,
             expose_headers=_ANSWERED_WITH,
             max_age=3600,
@@ -177,7 +181,8 @@ async def build_services(
             limits.parse(settings.api_stranger_limit), "address"
         ),
     )
-    services.hrefs = {k: v for one in processes for k, v in one.hrefs.items()}
+    services.hrefs = hrefs(processes)
+    services.event_types = event_types(processes)
     services.gateways += [
         process.gateway(services) for process in processes if process.gateway
     ]
@@ -240,6 +245,7 @@ def _describe(
         parts = {**schema.pop("$defs", {}), "ProblemDocument": schema}
         document.setdefault("components", {}).setdefault("schemas", {}).update(parts)
         describe_holds(document, processes)
+        describe_webhooks(document, event_types(processes))
         describe_issuer(document, settings)
         return document
 

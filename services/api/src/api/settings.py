@@ -17,6 +17,7 @@ from pydantic import (
     field_validator,
 )
 from pydantic_settings import NoDecode
+from shared.platform.addresses import Network, networks
 from shared.platform.pages import customers_page
 from shared.platform.settings import (
     DatabaseSettings,
@@ -124,8 +125,24 @@ class AccessSettings(Settings):
         return self.api_host if self.api_auth == "oidc" else LOOPBACK
 
 
+def _networks(value: object) -> object:
+    return networks(value) if isinstance(value, str) else value
+
+
+class WebhookSettings(Settings):
+    webhook_networks: Annotated[
+        tuple[Network, ...], NoDecode, BeforeValidator(_networks)
+    ] = ()
+    """Networks that webhooks may be sent to beside public addresses, and by http too,
+    such as `127.0.0.0/8` on a machine of one's own. Unset, as in production: none."""
+
+
 class ApiSettings(
-    DatabaseSettings, TemporalSettings, AccessSettings, ObservabilitySettings
+    DatabaseSettings,
+    TemporalSettings,
+    AccessSettings,
+    WebhookSettings,
+    ObservabilitySettings,
 ):
     oidc_docs_client_id: str | None = None
     """The issuer's public client, with which people sign in on the page /docs."""

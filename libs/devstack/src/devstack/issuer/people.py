@@ -13,7 +13,7 @@ ROLES = {
     "support": "orders:operate refunds:write events:read",
     "finance": "refunds:any money:read events:read",
     "approver": "approvals events:read",
-    "integration": "events:read",
+    "integration": "events:read webhooks:write",
     "admin": "admin",
     "anna": "orders:own",
 }

@@ -43,6 +43,8 @@ class Services:
     """What each process commands its workflows with."""
     hrefs: Mapping[str, str] = field(default_factory=dict)
     """Where a subject is found, by the prefix of its id."""
+    event_types: Mapping[str, str] = field(default_factory=dict)
+    """Every type of event, with what has happened then."""
     streams: Counter[str] = field(default_factory=Counter)
     """Those that are open, by the customer who listens."""
     _background: set[asyncio.Task[Any]] = field(default_factory=set)

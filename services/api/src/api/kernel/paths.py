@@ -24,5 +24,12 @@ async def _discrepancy(
     return known_id("such discrepancy", "dis", discrepancy_id)
 
 
+async def _endpoint(
+    endpoint_id: Annotated[str, Path(examples=[f"whe_{'0' * 26}"])],
+) -> str:
+    return known_id("such webhook endpoint", "whe", endpoint_id)
+
+
 HoldPath = Annotated[str, Depends(_hold)]
 DiscrepancyPath = Annotated[str, Depends(_discrepancy)]
+EndpointPath = Annotated[str, Depends(_endpoint)]

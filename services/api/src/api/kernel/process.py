@@ -55,6 +55,9 @@ class Process:
     """For senders who are known by their signatures."""
     hrefs: Mapping[str, str] = field(default_factory=dict)
     """Where its subjects are found, by the prefix of their ids."""
+    events: Mapping[str, str] = field(default_factory=dict)
+    """The types of its events, with what has happened then: what others may subscribe
+    to. Events of one that declares none flow all the same, to whoever wants `*`."""
     large_bodies: Sequence[str] = ()
     """The paths that take more than a small body."""
     scopes: Mapping[str, str] = field(default_factory=dict)

@@ -1,5 +1,6 @@
 """Order fulfilment as the API sees it."""
 
+from shared.contracts.orders.events import ORDER_EVENTS
 from shared.contracts.orders.holds import HOLDS, silence_of
 from shared.contracts.orders.states import Decision, HoldReason
 from shared.database.orders.tables import Order
@@ -43,6 +44,7 @@ ORDERS = Process(
         )
     ),
     hrefs={"ord": "/v1/orders/{}"},
+    events=ORDER_EVENTS,
     signed_routers=(webhook.router,),
     large_bodies=("/v1/orders", *(f"/v1/webhooks/{one}" for one in webhook.SOURCES)),
     scopes=SCOPES,

@@ -237,3 +237,69 @@ class Discrepancy(Base):
             postgresql_where="resolved_at IS NULL",
         ),
     )
+
+
+class WebhookEndpoint(Base):
+    """Where another system hears of events. (`transaction_id`, `event_id`) is how far
+    in the feed it has been told: what comes after has no row yet. Only the deliverer
+    that has the lease moves it."""
+
+    owner = "webhooks"
+    notified_events = frozenset(
+        {"webhook_endpoint.failed", "webhook_delivery.failed", "webhook_endpoint.gone"}
+    )
+
+    __tablename__ = "webhook_endpoints"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(server_default="1")
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    updated_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    url: Mapped[str]
+    description: Mapped[str | None]
+    owner_email: Mapped[str]
+    types: Mapped[list[Any]]
+    status: Mapped[str] = mapped_column(server_default="enabled")
+    secret: Mapped[str]
+    previous_secret: Mapped[str | None]
+    previous_secret_until: Mapped[datetime | None]
+    transaction_id: Mapped[int] = mapped_column(BigInteger)
+    event_id: Mapped[int] = mapped_column(BigInteger)
+    failures: Mapped[int] = mapped_column(server_default="0")
+    """Attempts in a row without success."""
+    failing_since: Mapped[datetime | None]
+    rests_until: Mapped[datetime | None]
+    leased_by: Mapped[str | None]
+    leased_until: Mapped[datetime | None]
+    __table_args__ = (
+        CheckConstraint("status IN ('enabled', 'disabled', 'failed')", name="status"),
+    )
+
+
+class WebhookDelivery(Base):
+    """What became of one event at one endpoint; `event_id` 0 is a test. A `pending` one
+    has failed, waits behind one of its subject that has, or was asked for again."""
+
+    __tablename__ = "webhook_deliveries"
+    endpoint: Mapped[str] = mapped_column(primary_key=True)
+    transaction_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    event_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    subject: Mapped[str]
+    type: Mapped[str]
+    status: Mapped[str]
+    attempts: Mapped[int] = mapped_column(server_default="0")
+    due_at: Mapped[datetime | None]
+    first_attempt_at: Mapped[datetime | None]
+    """The first since it was last asked for: its three days begin here."""
+    last_attempt_at: Mapped[datetime | None]
+    response_status: Mapped[int | None] = mapped_column(SmallInteger)
+    response_head: Mapped[str | None]
+    latency_ms: Mapped[int | None]
+    error: Mapped[str | None]
+    __table_args__ = (
+        CheckConstraint("status IN ('pending', 'succeeded', 'failed')", name="status"),
+        Index(
+            "webhook_deliveries_unfinished",
+            *("endpoint", "transaction_id", "event_id"),
+            postgresql_where="status <> 'succeeded'",
+        ),
+    )

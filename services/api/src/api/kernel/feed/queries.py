@@ -72,7 +72,7 @@ async def read_page(
                 {
                     "transaction_id": after.transaction_id,
                     "id": after.id,
-                    "types": [_like(type) for type in types],
+                    "types": [like(type) for type in types],
                     "limit": limit,
                     "scanned": MOST_SCANNED if types else limit,
                 },
@@ -91,7 +91,8 @@ async def read_page(
     )
 
 
-def _like(type: str) -> str:
+def like(type: str) -> str:
+    """What LIKE takes for `order.placed`, `order.*` or `*`."""
     escaped = type.replace("\\", r"\\").replace("_", r"\_").replace("%", r"\%")
     return escaped.removesuffix("*") + "%" if escaped.endswith("*") else escaped
 

@@ -71,14 +71,20 @@ class Feed:
         self._services = services
         self._types = () if "*" in types else tuple(types)
 
-    async def page(self, after: str, limit: int) -> FeedPage:
+    async def position(self, after: str, pointer: str) -> Position:
+        """Of `latest`, or as it is written. Raises a `Problem` that points there."""
+        return (await self.page(after, 1, pointer)).after
+
+    async def page(
+        self, after: str, limit: int, pointer: str = "query:after"
+    ) -> FeedPage:
         """Raises a `Problem` for what is no position, or one that is yet to come."""
         if after == LATEST:
             after = str((await self._read(Position(), 1)).newest)
         try:
             position = Position.parse(after)
         except ValueError as error:
-            raise invalid("query:after", "cursor", "Not from this feed") from error
+            raise invalid(pointer, "cursor", "Not from this feed") from error
         page = await self._read(position, limit)
         if position > page.newest:
             raise Problem(

@@ -1,0 +1,69 @@
+"""Which addresses of the network we call because somebody outside has named them.
+
+A name is no protection: it may lead anywhere, and elsewhere a moment later. So whoever
+connects asks once, checks every address of the answer, and connects to one of these.
+"""
+
+import asyncio
+import socket
+from collections.abc import Sequence
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
+
+Network = IPv4Network | IPv6Network
+Address = IPv4Address | IPv6Address
+
+_NAT64 = IPv6Network("64:ff9b::/96")
+"""RFC 6052: the last four bytes are the IPv4 address that is really called."""
+
+
+class PrivateAddress(Exception):
+    """A host that leads to us, to a neighbour or to a cloud's metadata."""
+
+
+def networks(written: str) -> tuple[Network, ...]:
+    """Of `127.0.0.0/8 ::1/128`. Raises `ValueError`."""
+    return tuple(ip_network(word) for word in written.replace(",", " ").split())
+
+
+async def resolve(host: str, port: int, allowed: Sequence[Network]) -> Sequence[str]:
+    """All addresses of a host, each of which may be called. Raises `PrivateAddress`
+    where one may not, and `OSError` for a name that nobody knows."""
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = list(dict.fromkeys(str(answer[4][0]) for answer in found))
+    if not all(may_be_called(address, allowed) for address in addresses):
+        raise PrivateAddress("the address is not public")
+    return addresses
+
+
+def may_be_called(written: str, allowed: Sequence[Network]) -> bool:
+    """A public address, or one of the networks that are allowed beside them."""
+    called = _really_called(ip_address(written.partition("%")[0]))
+    return is_within(called, allowed) or _is_public(called)
+
+
+def is_within(address: Address, those: Sequence[Network]) -> bool:
+    return any(address.version == n.version and address in n for n in those)
+
+
+def _is_public(address: Address) -> bool:
+    special = address.is_multicast or address.is_reserved or address.is_unspecified
+    local = isinstance(address, IPv6Address) and address.is_site_local
+    return address.is_global and not special and not local
+
+
+def _really_called(address: Address) -> Address:
+    """IPv6 has several ways of writing an IPv4 address."""
+    if isinstance(address, IPv4Address):
+        return address
+    if address in _NAT64:
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    teredo = address.teredo[1] if address.teredo else None
+    return address.ipv4_mapped or address.sixtofour or teredo or address

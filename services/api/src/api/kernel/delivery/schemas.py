@@ -1,0 +1,39 @@
+"""Deliveries over HTTP."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from api.http.paging import ListQuery
+from api.http.schemas import View
+from api.kernel.feed.schemas import EventPattern
+
+DeliveryStatus = Literal["pending", "succeeded", "failed"]
+
+
+class DeliveryQuery(ListQuery):
+    status: DeliveryStatus | None = None
+    type: EventPattern | None = None
+    subject: Annotated[str, Field(max_length=50)] | None = None
+
+
+class Delivery(View):
+    """What became of one event at one endpoint, by the last attempt. `id` is the
+    event's, and the `webhook-id` that the receiver sees. `pending`: it is tried again
+    at `next_attempt_at`, or waits for an earlier event of its subject. `failed`: it was
+    given up after three days. `error` says why there was no answer; `response_head` is
+    how the answer's body begins."""
+
+    id: str
+    type: str
+    subject: str
+    status: DeliveryStatus
+    attempts: int
+    first_attempt_at: datetime | None
+    last_attempt_at: datetime | None
+    next_attempt_at: datetime | None
+    response_status: int | None
+    response_head: str | None
+    latency_ms: int | None
+    error: str | None

@@ -1,0 +1,259 @@
+"""Where other systems hear of events, and the secret by which they know us."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from shared.database.engine import Connection
+from shared.database.ids import new_id
+
+from api.http.auth import Principal, allowed
+from api.http.idempotency import Command, Idempotent, StoredResponse
+from api.http.openapi import keyed, problems, problems_of_bodies, response_headers
+from api.http.paging import ListQuery, page_response
+from api.http.paging import text as text_of
+from api.http.problems import invalid
+from api.http.schemas import Nothing, Page
+from api.http.services import ApiServices
+from api.kernel.delivery import queries as deliveries
+from api.kernel.delivery.schemas import Delivery
+from api.kernel.feed.routes import Feed
+from api.kernel.paths import EndpointPath
+from api.kernel.personal_data import log_read
+from api.kernel.webhook_endpoint import changes, queries
+from api.kernel.webhook_endpoint import schemas as shown
+from api.kernel.webhook_endpoint.checks import check_secret, check_types, check_url
+
+router = APIRouter(prefix="/v1/webhook-endpoints", tags=["webhook endpoints"])
+
+LONGEST_BACK = timedelta(days=30)
+
+Reader = Annotated[Principal, allowed("webhooks:read", "webhooks:write")]
+Writer = Annotated[Principal, allowed("webhooks:write")]
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=shown.WebhookEndpoint,
+    responses=keyed(
+        *("insecure-endpoint", "private-address", "unknown-event-type"),
+        *("weak-secret", "cursor-ahead", "too-many-endpoints"),
+    )
+    | {201: response_headers("Location")},
+)
+async def create_webhook_endpoint(
+    caller: Writer,
+    wanted: shown.NewWebhookEndpoint,
+    idempotent: Idempotent,
+    services: ApiServices,
+) -> Response:
+    """Have events sent to an address. Its secret is read at `…/secret`."""
+    await check_url(wanted.url, services.settings.webhook_networks)
+    check_types(wanted.types, services.event_types)
+    check_secret(wanted.secret)
+    position = await Feed(services, ()).position(wanted.after, "#/after")
+
+    async def work(connection: Connection, command: Command) -> StoredResponse:
+        id = new_id("whe")
+        await changes.create_endpoint(connection, id, wanted, position, caller.subject)
+        endpoint = await queries.read_endpoint_by(connection, id)
+        where = {"Location": f"/v1/webhook-endpoints/{id}"}
+        return StoredResponse(201, endpoint, where)
+
+    return await idempotent.transaction(caller, wanted, work)
+
+
+@router.get("", response_model=Page[shown.WebhookEndpoint], responses=problems())
+async def list_webhook_endpoints(
+    request: Request,
+    caller: Reader,
+    query: Annotated[ListQuery, Query()],
+    services: ApiServices,
+) -> Response:
+    """List all endpoints, oldest first."""
+    (after,) = query.position(request, text_of) or [None]
+    async with services.engine.connect() as connection:
+        rows = await connection.execute(
+            queries.PAGE, {"after": after, "rows": query.limit + 1}
+        )
+    return page_response(
+        request, rows, query.limit, queries.show_endpoint, lambda row: (row.id,)
+    )
+
+
+@router.get("/{endpoint_id}", responses=problems("not-found"))
+async def get_webhook_endpoint(
+    caller: Reader, endpoint_id: EndpointPath, services: ApiServices
+) -> shown.WebhookEndpoint:
+    """Show an endpoint: how far it has been told, and since when it fails."""
+    return await queries.read_endpoint(services, endpoint_id)
+
+
+@router.patch(
+    "/{endpoint_id}",
+    responses=problems_of_bodies(
+        *("not-found", "insecure-endpoint", "private-address", "unknown-event-type")
+    ),
+)
+async def change_webhook_endpoint(
+    caller: Writer,
+    endpoint_id: EndpointPath,
+    wanted: shown.WebhookEndpointPatch,
+    services: ApiServices,
+) -> shown.WebhookEndpoint:
+    """Change what is given. It is told on from where it was."""
+    await queries.read_endpoint(services, endpoint_id)
+    if wanted.url is not None:
+        await check_url(wanted.url, services.settings.webhook_networks)
+    check_types(wanted.types or (), services.event_types)
+    given = wanted.model_dump(exclude_unset=True)
+    for name, value in given.items():
+        if value is None and name != "description":
+            raise invalid(f"#/{name}", "missing", "Cannot be taken away")
+    if given:
+        await changes.change_endpoint(
+            services.engine, endpoint_id, given, caller.subject
+        )
+    return await queries.read_endpoint(services, endpoint_id)
+
+
+@router.delete("/{endpoint_id}", status_code=204, responses=problems("not-found"))
+async def delete_webhook_endpoint(
+    caller: Writer, endpoint_id: EndpointPath, services: ApiServices
+) -> None:
+    """Forget an endpoint and its deliveries. To stop for a while: disable it."""
+    await changes.delete_endpoint(services.engine, endpoint_id, caller.subject)
+
+
+@router.post(
+    "/{endpoint_id}/disable",
+    response_model=shown.WebhookEndpoint,
+    responses=keyed("not-found"),
+)
+async def disable_webhook_endpoint(
+    caller: Writer,
+    endpoint_id: EndpointPath,
+    wanted: Nothing,
+    idempotent: Idempotent,
+    services: ApiServices,
+) -> Response:
+    """Send nothing any more. Once enabled again, it is told all that it has missed."""
+
+    async def work(command: Command) -> StoredResponse:
+        await changes.disable_endpoint(
+            services.engine, endpoint_id, command.key, caller.subject
+        )
+        return StoredResponse(200, await queries.read_endpoint(services, endpoint_id))
+
+    return await idempotent.run(caller, wanted, work)
+
+
+@router.post(
+    "/{endpoint_id}/enable",
+    response_model=shown.WebhookEndpoint,
+    responses=keyed("not-found"),
+)
+async def enable_webhook_endpoint(
+    caller: Writer,
+    endpoint_id: EndpointPath,
+    wanted: Nothing,
+    idempotent: Idempotent,
+    services: ApiServices,
+) -> Response:
+    """Go on where it was left, and try at once what has failed."""
+
+    async def work(command: Command) -> StoredResponse:
+        await changes.enable_endpoint(
+            services.engine, endpoint_id, command.key, caller.subject
+        )
+        return StoredResponse(200, await queries.read_endpoint(services, endpoint_id))
+
+    return await idempotent.run(caller, wanted, work)
+
+
+@router.get("/{endpoint_id}/secret", responses=problems("not-found"))
+async def get_webhook_secret(
+    caller: Writer, endpoint_id: EndpointPath, services: ApiServices
+) -> shown.WebhookSecret:
+    """Show what deliveries are signed with. Who has read it is logged."""
+    secret = await queries.read_secret(services, endpoint_id)
+    log_read(caller, "webhook secret", endpoint_id)
+    return secret
+
+
+@router.post(
+    "/{endpoint_id}/rotate-secret",
+    response_model=shown.WebhookEndpoint,
+    responses=keyed("not-found", "weak-secret"),
+)
+async def rotate_webhook_secret(
+    caller: Writer,
+    endpoint_id: EndpointPath,
+    wanted: shown.Rotation,
+    idempotent: Idempotent,
+    services: ApiServices,
+) -> Response:
+    """Sign with a new secret, and with the present one beside it for a while, so that
+    the receiver can be changed in peace."""
+    check_secret(wanted.secret)
+
+    async def work(command: Command) -> StoredResponse:
+        await changes.rotate_secret(
+            services.engine, endpoint_id, wanted, command.key, caller.subject
+        )
+        return StoredResponse(200, await queries.read_endpoint(services, endpoint_id))
+
+    return await idempotent.run(caller, wanted, work)
+
+
+@router.post(
+    "/{endpoint_id}/test",
+    status_code=202,
+    response_model=Delivery,
+    responses=keyed("not-found", "wrong-state"),
+)
+async def test_webhook_endpoint(
+    caller: Writer,
+    endpoint_id: EndpointPath,
+    wanted: Nothing,
+    idempotent: Idempotent,
+    services: ApiServices,
+) -> Response:
+    """Send `webhook_endpoint.test`. The delivery shows soon what was answered."""
+
+    async def work(connection: Connection, command: Command) -> StoredResponse:
+        await queries.read_endpoint_by(connection, endpoint_id)
+        id = await changes.send_test(connection, endpoint_id)
+        delivery = await deliveries.read_delivery(connection, endpoint_id, id)
+        return StoredResponse(202, delivery)
+
+    return await idempotent.transaction(caller, wanted, work)
+
+
+@router.post(
+    "/{endpoint_id}/redeliver",
+    status_code=202,
+    response_model=shown.WebhookEndpoint,
+    responses=keyed("not-found", "wrong-state"),
+)
+async def redeliver_events(
+    caller: Writer,
+    endpoint_id: EndpointPath,
+    wanted: shown.Redelivery,
+    idempotent: Idempotent,
+    services: ApiServices,
+) -> Response:
+    """Send all events since a time once more, also those that were received. Receivers
+    know repeats by their `webhook-id`."""
+    age = datetime.now(UTC) - wanted.since
+    if not timedelta() <= age <= LONGEST_BACK:
+        raise invalid("#/since", "since", "Must lie within the last 30 days")
+
+    async def work(connection: Connection, command: Command) -> StoredResponse:
+        await queries.read_endpoint_by(connection, endpoint_id)
+        await changes.redeliver_since(connection, endpoint_id, wanted.since)
+        endpoint = await queries.read_endpoint_by(connection, endpoint_id)
+        return StoredResponse(202, endpoint)
+
+    return await idempotent.transaction(caller, wanted, work)
