@@ -60,6 +60,8 @@ class Shop:
             body = {"name": name, "price": _eur(PRICE), "returnable": True}
             _checked(await self.api.put(f"/v1/products/{name}", json=body))
         lines = [{"sku": name, "quantity": _PLENTY} for name in skus]
+        known = {"name": at.title()}
+        _checked(await self.api.put(f"/v1/locations/{at}", json=known))
         receipt = {"location": at, "ref": "benchmark", "lines": lines, "again": True}
         await self.post("stock", "/v1/stock/receipts", receipt)
 

@@ -57,10 +57,19 @@ class Shop:
 
     def __init__(self, client: httpx2.AsyncClient) -> None:
         self.client = client
+        self._places: set[str] = set()
 
     async def sell(self, sku: str = SKU, price: int = PRICE, **changed: Any) -> None:
+        """A product, and a place for it."""
+        if "berlin" not in self._places:
+            await self.open_location()
         body = {"name": f"Product {sku}", "price": eur(price)} | changed
         done(await self.client.put(f"/v1/products/{sku}", json=body))
+
+    async def open_location(self, code: str = "berlin", **known: Any) -> Json:
+        self._places.add(code)
+        body = {"name": code.title()} | known
+        return done(await self.client.put(f"/v1/locations/{code}", json=body))
 
     async def receive(self, quantity: int, sku: str = SKU) -> Json:
         body = {

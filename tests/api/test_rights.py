@@ -86,10 +86,16 @@ RIGHTS: dict[str, set[str]] = {
     "deliver_shipment": {"fulfil", STAFF},
     "cancel_shipment": {"fulfil", STAFF},
     "get_shipment_label": {"fulfil"},
+    "get_pick_list": {"fulfil"},
     "list_stock": {"fulfil", "stock:read", "stock:write"},
     "list_stock_movements": {"fulfil", "stock:read", "stock:write"},
     "receive_stock": {"stock:write"},
     "adjust_stock": {"stock:write"},
+    "list_locations": {"fulfil", "stock:read", "stock:write", "locations:write"}
+    | READERS,
+    "get_location": {"fulfil", "stock:read", "stock:write", "locations:write"}
+    | READERS,
+    "put_location": {"locations:write"},
     # products
     "put_product": {"catalogue:write"},
     "get_product": EVERYBODY,

@@ -193,6 +193,7 @@ async def test_there_is_a_most_that_can_be_counted(shop: Shop, engine: Engine) -
 
 
 async def test_only_products_are_received(shop: Shop) -> None:
+    await shop.open_location()
     answer = await shop.client.post(
         "/v1/stock/receipts", json=receipt(1, "NOTHING"), headers=key()
     )
@@ -214,6 +215,7 @@ async def test_stock_is_found_by_what_runs_low(shop: Shop) -> None:
 async def test_a_page_may_end_anywhere(shop: Shop) -> None:
     await shop.sell()
     for location in ("Halle\u00a0A", "Z"):
+        await shop.open_location(location)
         await shop.post("/v1/stock/receipts", receipt(1) | {"location": location})
     first = await shop.get("/v1/stock", limit=1)
     rest = await shop.get("/v1/stock", limit=1, cursor=first["next_cursor"])

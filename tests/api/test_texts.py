@@ -23,6 +23,7 @@ def _path(sku: str) -> str:
 
 @pytest.mark.parametrize("sku", ["TEA/ASSAM 250 g", "Tüte-1", "A/movements", "茶_1"])
 async def test_a_sku_is_what_the_shop_calls_it(shop: Shop, sku: str) -> None:
+    await shop.open_location()
     done(await shop.client.put(_path(sku), json=PRODUCT))
     assert done(await shop.client.get(_path(sku)))["sku"] == sku
     received = {

@@ -132,6 +132,10 @@ async def test_a_parcel_is_moved_to_another_warehouse(
 ) -> None:
     order_id = await shop.confirmed(TEA=2)
     number = str((await shop.order(order_id)).number)
+    unknown = await orders("shipments", "move", number, "--to", "hamburg")
+    assert (unknown.status, "Use one of: berlin." in unknown.err) == (1, True)
+    put = await orders("locations", "put", "hamburg", "--priority", "7")
+    assert "hamburg is active, priority 7" in put.out
     refused = await orders("shipments", "move", number, "--to", "hamburg")
     assert (refused.status, "2 × TEA missing" in refused.err) == (1, True)
     await shop.stock(at="hamburg", TEA=2)

@@ -11,6 +11,7 @@ async def test_stock_is_received_corrected_and_explained(
     shop: Shop, orders: Orders
 ) -> None:
     await orders("products", "put", "TEA", "--name", "Tea", "--price", "12.90")
+    await orders("locations", "put", "berlin")
     await orders("stock", "receive", "TEA=20", "--at", "berlin", "--ref", "d-1")
     await orders("stock", "adjust", "TEA=-2", "--at", "berlin", "--ref", "count")
     (stock,) = (await orders("stock", "show", "TEA", "-o", "json")).json["data"]

@@ -332,6 +332,9 @@ async def stock_up(town: Town) -> None:
     """Plenty of everything but kettles, which run out some day."""
     lines = [{"sku": sku, "quantity": 50_000} for sku in PRICES if sku != "KETTLE"]
     for location in ("berlin", "leipzig"):
+        path = f"/v1/locations/{location}"
+        known = await town.ask("PUT", path, {"name": location.title()})
+        known.raise_for_status()
         body = {"location": location, "lines": lines, "ref": "plenty", "again": True}
         key = {"Idempotency-Key": f"{town.seed}-{location}"}
         answer = await town.ask("POST", "/v1/stock/receipts", body, **key)

@@ -42,10 +42,10 @@ async def test_a_parcel_is_sent_from_another_warehouse(shop: Shop) -> None:
     assert await levels(shop, "TEA") == {"berlin": (3, 1), "hamburg": (2, 2)}
     assert await levels(shop, "MUG") == {"berlin": (1, 0), "hamburg": (4, 1)}
     assert sorted(await movements(shop, order_id)) == [
-        ("MUG", "berlin", -1, "release"),
-        ("MUG", "hamburg", 1, "reserve"),
-        ("TEA", "berlin", -2, "release"),
-        ("TEA", "hamburg", 2, "reserve"),
+        ("MUG", "berlin", -1, "move"),
+        ("MUG", "hamburg", 1, "move"),
+        ("TEA", "berlin", -2, "move"),
+        ("TEA", "hamburg", 2, "move"),
     ]
     (event,) = await shop.fetch(MOVED, id=order_id)
     assert (event.actor, event.data) == (
@@ -101,8 +101,11 @@ async def test_a_parcel_stays_where_it_cannot_leave(shop: Shop) -> None:
         {"sku": "MUG", "quantity": 1},
         {"sku": "TEA", "quantity": 2},
     ]
-    nowhere = await refusal(move(shop, parcel, "atlantis"))
-    assert nowhere["code"] == "quantity-exceeded"
+    await shop.open_location("paris", active=False)
+    for place, why in (("atlantis", "unknown"), ("paris", "inactive")):
+        refused = await refusal(move(shop, parcel, place))
+        assert refused["code"] == f"{why}-location"
+        assert refused["locations"] == ["berlin", "hamburg"]
     there = await refusal(move(shop, parcel, "berlin"))
     assert (there["code"], there["detail"]) == (
         "wrong-state",

@@ -104,7 +104,7 @@ def placed(order: Json) -> OrderSnapshot:
         taken_by=None,
         products=products,
         rates=(),
-        free={},
+        supply=[],
         claimed={},
         unpaid=0,
         tried=False,

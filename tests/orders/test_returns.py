@@ -332,6 +332,10 @@ async def test_no_place_gets_back_more_than_it_sent(shop: Shop) -> None:
 async def test_goods_may_come_back_elsewhere(shop: Shop) -> None:
     order_id = await sent_from_two_places(shop)
     asked = await send_back(shop, order_id, {1: 4})
+    with pytest.raises(Refused) as nowhere:
+        await receive(shop, asked["id"], {1: 4}, at="paris")
+    assert nowhere.value.code == "unknown-location"
+    await shop.open_location("paris")
     await receive(shop, asked["id"], {1: 4}, at="paris")
     assert await stock_by_place(shop) == {"berlin": 0, "munich": 0, "paris": 4}
 

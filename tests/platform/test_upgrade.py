@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from importlib import import_module
 
 from pydantic import SecretStr
 from shared.database.engine import Engine
@@ -23,3 +24,28 @@ async def test_an_upgrade_waits_for_another_one_beyond_the_statement_timeout(
         ended, _ = await asyncio.wait({upgrading}, timeout=1)
         assert not ended
     await upgrading
+
+
+async def test_the_places_of_before_become_locations(engine: Engine) -> None:
+    """Whatever they are called; and so do those that an older build still makes up."""
+    migration = import_module("shared.database.migrations.versions.0020_locations")
+    async with engine.begin() as before:
+        await before.execute(text("DROP FUNCTION know_location CASCADE"))
+        await before.execute(text("DROP TABLE locations"))
+        await before.execute(text(_STOCKED))
+        for statement in migration.STATEMENTS:
+            await before.execute(text(statement))
+        found = await before.execute(text("SELECT * FROM locations ORDER BY code"))
+        assert {row.code for row in found} == {"Berlin", "berlin", "Halle 1/b"}
+        assert {(row.code == row.name, row.active) for row in found} == {(True, True)}
+        await before.execute(text("INSERT INTO stock VALUES ('TEA', 'kiel', 0, 0)"))
+        made = "SELECT active FROM locations WHERE code = 'kiel'"
+        assert await before.scalar(text(made)) is True
+
+
+_STOCKED = """
+    WITH sold AS (INSERT INTO products (sku, name, price, currency)
+                  VALUES ('TEA', 'Tea', 1, 'EUR') RETURNING sku)
+    INSERT INTO stock (sku, location)
+    SELECT sku, unnest(ARRAY['Berlin', 'berlin', 'Halle 1/b']) FROM sold
+"""

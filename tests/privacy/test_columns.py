@@ -37,6 +37,7 @@ shipping_methods.name shipping_methods.service
 reservations.location reservations.sku returns.tracking shipments.carrier
 shipments.location shipments.tracking packages.carrier packages.tracking
 products.hs_code stock.location stock.sku
+locations.address locations.code locations.name
 stock_movements.location stock_movements.ref stock_movements.sku
 """
 """The shop's names of goods, places, parcels and discounts: books, which stay."""

@@ -80,6 +80,7 @@ class Shop:
     payments: Peer
     carrier: Peer
     _known: set[str] = field(default_factory=set)
+    _places: set[str] = field(default_factory=set)
 
     # ── goods ───────────────────────────────────────────────────────────────────
 
@@ -91,8 +92,16 @@ class Shop:
             await self._know(sku, backorder)
         lines = [{"sku": sku, "quantity": n} for sku, n in units.items() if n]
         if lines:
+            await self.open_location(at)
             body = {"location": at, "ref": str(uuid.uuid4()), "lines": lines}
             await self.post("/v1/stock/receipts", body)
+
+    async def open_location(self, code: str, **known: Any) -> None:
+        """Have a location, unless there is one and nothing else is said of it."""
+        if known or code not in self._places:
+            self._places.add(code)
+            body = {"name": code.title()} | known
+            _done(await self.http.put(f"/v1/locations/{code}", json=body))
 
     async def _know(self, sku: str, backorder: bool) -> None:
         if sku not in self._known:

@@ -137,7 +137,7 @@ def issuer_options(folder: Path) -> Options:
 
 def product_options(folder: Path, issuer: Stack, given: dict[str, str]) -> Options:
     """Worker and API as one client of the issuer, and those who play with them."""
-    scopes = "catalogue:write stock:write orders:read"
+    scopes = "catalogue:write locations:write stock:write orders:read"
     player = signer_of(issuer).token("dev-stack", "orders", scope=scopes)
     client = {
         "TEMPORAL_NAMESPACE": NAMESPACE,

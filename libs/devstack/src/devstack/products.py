@@ -15,11 +15,15 @@ import typer
 from devstack.auth_headers import by_header
 
 TOKEN_VARIABLE = "DEV_TOKEN"  # noqa: S105
-STOREKEEPER = ("dev-stack", "catalogue:write", "stock:write")
+STOREKEEPER = ("dev-stack", "catalogue:write", "locations:write", "stock:write")
 """Who loads them, and what that takes."""
 
 LOCATION = "berlin"
 SECOND_LOCATION = "leipzig"
+LOCATIONS: dict[str, dict[str, Any]] = {
+    LOCATION: {"name": "Berlin", "priority": 10},
+    SECOND_LOCATION: {"name": "Leipzig", "priority": 20},
+}
 CURRENCY = "EUR"
 
 PRODUCTS: dict[str, dict[str, Any]] = {
@@ -33,7 +37,8 @@ PRODUCTS: dict[str, dict[str, Any]] = {
 
 STOCK = {
     LOCATION: {"TEA-ASSAM": 500, "TEA-SENCHA": 500, "MUG-BLUE": 500, "KETTLE": 100},
-    # The gift box lies elsewhere: an order with one is shipped in two parcels.
+    # The gift box lies elsewhere: with tea it is shipped in two parcels, and with a mug
+    # in one.
     SECOND_LOCATION: {"MUG-BLUE": 50, "GIFT-CARD-BOX": 500},
 }
 
@@ -45,6 +50,8 @@ async def load_products(api: str, headers: dict[str, str]) -> None:
     ) as client:
         for sku, product in PRODUCTS.items():
             await _put_product(client, sku, product)
+        for code, known in LOCATIONS.items():
+            await _put_location(client, code, known)
         for location, quantities in STOCK.items():
             await _receive(client, location, quantities)
 
@@ -56,6 +63,21 @@ async def _put_product(
     rest = {"backorder": False, "returnable": True, "active": True}
     body = product | {"price": price} | rest
     _checked(await client.put(f"/v1/products/{sku}", json=body))
+
+
+async def _put_location(
+    client: httpx2.AsyncClient, code: str, known: dict[str, Any]
+) -> None:
+    address = {
+        "name": "Example Shop",
+        "street": "Example Street 1",
+        "city": known["name"],
+        "postal_code": "10115" if code == LOCATION else "04109",
+        "country": "DE",
+    }
+    _checked(
+        await client.put(f"/v1/locations/{code}", json=known | {"address": address})
+    )
 
 
 async def _receive(

@@ -12,6 +12,7 @@ from cli.commands import (
     discrepancies,
     disputes,
     holds,
+    locations,
     orders,
     products,
     returns,
@@ -47,6 +48,7 @@ app.add_typer(holds.app, name="holds")
 app.add_typer(shipments.app, name="shipments")
 app.add_typer(returns.app, name="returns")
 app.add_typer(stock.app, name="stock")
+app.add_typer(locations.app, name="locations")
 app.add_typer(products.app, name="products")
 app.add_typer(shipping.app, name="shipping")
 app.add_typer(discrepancies.app, name="discrepancies")

@@ -13,7 +13,7 @@ from typing import TypeVar
 import httpx2
 
 from devstack.auth_headers import AuthHeaders, by_header
-from devstack.seed.catalogue import PRODUCTS, deliveries
+from devstack.seed.catalogue import LOCATIONS, PRODUCTS, deliveries
 from devstack.seed.courses import PAST, TODAY, Basket, Course
 from devstack.seed.customers import a_customer
 from devstack.seed.past import date_back
@@ -79,6 +79,9 @@ async def _fill(shop: Shop, planned: Sequence[Planned], say: Say) -> None:
         PRODUCTS,
         lambda p: shop.put(STOREKEEPER, f"/v1/products/{p.sku}", p.body),
     )
+    for rank, location in enumerate(LOCATIONS, 1):
+        known = {"name": location.title(), "priority": 10 * rank}
+        await shop.put(STOREKEEPER, f"/v1/locations/{location}", known)
     for location, units in deliveries().items():
         lines = [{"sku": sku, "quantity": n} for sku, n in units.items()]
         delivery = {"location": location, "lines": lines, "ref": f"seed-{location}"}

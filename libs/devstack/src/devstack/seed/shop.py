@@ -80,7 +80,7 @@ WEB = ("web-shop", "orders:write", "orders:read")
 CLERK = ("grace", "orders:operate", "refunds:write")
 APPROVER = ("ines", "approvals")
 WAREHOUSE = ("walt", "fulfil", "stock:write")
-STOREKEEPER = ("stella", "catalogue:write", "stock:write")
+STOREKEEPER = ("stella", "catalogue:write", "locations:write", "stock:write")
 
 
 @dataclass

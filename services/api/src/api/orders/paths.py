@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Path
 
-from api.http.schemas import Sku
+from api.http.schemas import Sku, Word
 from api.kernel.paths import known_id
 
 
@@ -31,8 +31,13 @@ async def _sku(sku: Annotated[Sku, Path(examples=["TEA-ASSAM"])]) -> str:
     return sku
 
 
+async def _location(code: Annotated[Word, Path(examples=["berlin"])]) -> str:
+    return code
+
+
 OrderPath = Annotated[str, Depends(_order)]
 ShipmentPath = Annotated[str, Depends(_shipment)]
 ReturnPath = Annotated[str, Depends(_return)]
 RefundPath = Annotated[str, Depends(_refund)]
 SkuPath = Annotated[str, Depends(_sku)]
+LocationPath = Annotated[str, Depends(_location)]

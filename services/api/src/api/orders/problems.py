@@ -8,11 +8,14 @@ declare_problems(
         "already-on-hold": (409, "A hold for this reason is open already"),
         "already-packed": (409, "Already packed"),
         "already-shipped": (409, "Already shipped"),
+        "duplicate-location": (409, "There is such a location"),
         "duplicate-reference": (409, "This reference is taken"),
         "exceeds-refundable": (409, "More than can be refunded"),
+        "inactive-location": (409, "The location is not active"),
         "no-label": (409, "There is no label"),
         "not-payable": (409, "The order has nothing left to pay"),
         "not-returnable": (409, "The product cannot be returned"),
+        "nothing-to-pick": (409, "Nothing waits to be picked"),
         "on-hold": (409, "An open hold stops this"),
         "payment-failed": (409, "The payment failed"),
         "price-changed": (409, "The price has changed"),
@@ -22,6 +25,7 @@ declare_problems(
         "too-many-attempts": (409, "Too many attempts to pay have failed"),
         "window-closed": (409, "The return window has closed"),
         "would-go-negative": (409, "The stock would go negative"),
+        "unknown-location": (422, "There is no such location"),
         "unknown-sku": (422, "The shop sells no such product"),
     }
 )

@@ -11,9 +11,11 @@ from api.orders.contact import routes as contact
 from api.orders.erasure import routes as erasure
 from api.orders.hold import routes as hold
 from api.orders.hold.release import barred, release
+from api.orders.location import routes as location
 from api.orders.message import routes as message
 from api.orders.note import routes as note
 from api.orders.order import routes as order
+from api.orders.paper import routes as paper
 from api.orders.payment import routes as payment
 from api.orders.product import routes as product
 from api.orders.refund import routes as refund
@@ -39,8 +41,10 @@ ORDERS = Process(
         subject.router
         for subject in (
             *(order, timeline, contact, message, note, workflow),
+            # Its addresses look like those of a parcel, or a location.
+            paper,
             *(return_, refund, payment, hold, shipment),
-            *(stock, product, shipping_method, erasure),
+            *(stock, location, product, shipping_method, erasure),
         )
     ),
     hrefs={"ord": "/v1/orders/{}"},

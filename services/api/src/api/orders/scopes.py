@@ -10,6 +10,7 @@ SCOPES = {
     "fulfil": "Pack and ship",
     "stock:read": "See the stock",
     "stock:write": "Receive and correct stock; includes stock:read",
+    "locations:write": "Change locations: where goods lie and are sent from",
     "catalogue:write": "Change products and shipping methods",
     "refunds:write": "Refund up to a limit",
     "refunds:any": "Decide on refunds of any amount; includes orders:read",

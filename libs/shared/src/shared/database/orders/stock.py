@@ -1,12 +1,25 @@
-"""Who gets stock, and how much of it: what placing and the worker both go by."""
+"""Who gets stock, how much of it and from where: what placing and the worker go by."""
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
+from shared.contracts.orders.sourcing import Supply, source
 from shared.database.orders.snapshot import Line
 
-Free = dict[tuple[str, str], int]
-"""Units that nobody has reserved, by SKU and location."""
+SUPPLY = """
+    SELECT s.sku, s.location, s.on_hand - s.reserved - p.safety_stock AS units,
+      p.priority, p.address->>'country' IS DISTINCT FROM {country} AS abroad
+    FROM {stock} s JOIN locations p ON p.code = s.location
+    WHERE p.active AND s.on_hand - s.reserved > p.safety_stock
+"""
+"""What active locations may give, as `Supply` has it, to an order for `country`."""
+IS_SUPPLIED = """
+    EXISTS (SELECT FROM stock s JOIN locations p ON p.code = s.location
+            WHERE s.sku = {sku} AND p.active
+              AND s.on_hand - s.reserved > p.safety_stock)
+"""
+"""Whether any location may give a unit of a SKU."""
 
 # An order that waits for stock has a hold, or may be sent in parts.
 WAITS_FOR_STOCK = """
@@ -48,21 +61,40 @@ class Taken(NamedTuple):
 
 
 def allocate(
-    lines: Iterable[Line], free: Free, claimed: Mapping[str, int]
-) -> Iterable[Taken]:
-    """What the lines are short of, as far as there is and nobody else comes first.
-    Fullest location first, so that an order splits as little as it must."""
-    free = dict(free)
+    lines: Sequence[Line],
+    supply: Sequence[Supply],
+    claimed: Mapping[str, int],
+    begun: Collection[str] = (),
+) -> list[Taken]:
+    """What the lines are short of, as far as there is and nobody else comes first, from
+    where `shared.contracts.orders.sourcing` says. `begun` are locations that send a
+    parcel of the order anyway."""
+    short, there = Counter[str](), Counter[str]()
     for line in lines:
-        there = sum(units for (sku, _), units in free.items() if sku == line.sku)
-        missing = min(line.short, there - claimed.get(line.sku, 0))
-        places = sorted(
-            (place for place in free if place[0] == line.sku),
-            key=lambda place: (-free[place], place[1]),
-        )
-        for place in places:
-            units = min(missing, free[place])
-            if units > 0:
-                free[place] -= units
-                missing -= units
-                yield Taken(line, place[1], units)
+        short[line.sku] += line.short
+    for offer in supply:
+        there[offer.sku] += offer.units
+    demand = {
+        sku: min(units, there[sku] - claimed.get(sku, 0))
+        for sku, units in short.items()
+    }
+    given: dict[str, dict[str, int]] = {}
+    for sku, location, units in source(demand, supply, begun):
+        given.setdefault(sku, {})[location] = units
+    return [
+        Taken(line, location, units)
+        for line in lines
+        for location, units in _shared_out(given.get(line.sku, {}), line.short)
+    ]
+
+
+def _shared_out(given: dict[str, int], units: int) -> list[tuple[str, int]]:
+    """Up to `units` of what locations give, and no longer there for the next line."""
+    taken = []
+    for location, there in given.items():
+        part = min(units, there)
+        if part:
+            taken.append((location, part))
+            given[location] -= part
+            units -= part
+    return taken

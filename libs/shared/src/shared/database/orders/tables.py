@@ -44,6 +44,26 @@ def _one_of(column: str, values: str, name: str) -> CheckConstraint:
 # ── stock ───────────────────────────────────────────────────────────────────────
 
 
+class Location(Base):
+    """Where goods lie and are sent from. The lower its `priority`, the sooner it is
+    chosen; of each SKU that leaves `safety_stock` units there. Nothing new is sent from
+    one that is not `active`.
+
+    Until no build books stock at whatever it is told, a trigger on `stock` makes a row
+    of a location that has none."""
+
+    __tablename__ = "locations"
+    code: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    address: Mapped[dict[str, Any] | None]
+    active: Mapped[bool] = mapped_column(server_default="true")
+    priority: Mapped[int] = mapped_column(server_default="100")
+    safety_stock: Mapped[int] = _counter()
+    __table_args__ = (
+        CheckConstraint("priority >= 0 AND safety_stock >= 0", name="numbers"),
+    )
+
+
 class Product(Base):
     __tablename__ = "products"
     sku: Mapped[str] = mapped_column(primary_key=True)
@@ -105,7 +125,10 @@ class StockMovement(Base):
     at: Mapped[datetime] = mapped_column(server_default=NOW)
     __table_args__ = (
         _one_of(
-            "reason", "receipt reserve release ship return adjust write_off", "reason"
+            "reason",
+            "receipt reserve release move ship return adjust count short_pick"
+            " write_off",
+            "reason",
         ),
         Index("stock_movements_sku", "sku", "location", "at"),
     )

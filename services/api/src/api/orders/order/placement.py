@@ -17,6 +17,7 @@ from asyncpg import CheckViolationError, UniqueViolationError
 from pydantic import BaseModel
 from shared.contracts.errors import Refusal
 from shared.contracts.orders.names import WORKER
+from shared.contracts.orders.sourcing import Supply
 from shared.contracts.orders.states import MoneyKind, MoneyStatus, OrderStatus
 from shared.database.engine import Connection
 from shared.database.ids import new_id
@@ -27,7 +28,7 @@ from shared.database.orders.snapshot import (
     Payment,
     Reservation,
 )
-from shared.database.orders.stock import CLAIMED, Free, allocate
+from shared.database.orders.stock import CLAIMED, SUPPLY, allocate
 from sqlalchemy import text
 
 from api.http.idempotency import CLAIMED as CLAIMED_KEY
@@ -54,7 +55,7 @@ class Known:
     products: dict[str, Product]
     rates: Sequence[Mapping[str, Any]]
     """How it may be sent by the method that is wanted."""
-    free: Free
+    supply: list[Supply]
     claimed: dict[str, int]
     unpaid: int
     tried: bool
@@ -69,6 +70,7 @@ async def read_known(
     parameters = {
         "skus": sorted({line.sku for line in wanted.lines}),
         "currency": wanted.currency,
+        "country": wanted.ship_to.country,
         "method": wanted.shipping.method,
         "external_ref": wanted.external_ref,
         "actor": actor,
@@ -86,7 +88,7 @@ async def read_known(
         taken_by=row.taken_by,
         products={product["sku"]: Product(**product) for product in row.products},
         rates=row.rates,
-        free={(s["sku"], s["location"]): s["units"] for s in row.free},
+        supply=[Supply(**offer) for offer in row.supply],
         claimed={c["sku"]: c["units"] for c in row.claimed},
         unpaid=row.unpaid,
         tried=row.tried,
@@ -183,7 +185,7 @@ def new_order(
 def _reserved(order: OrderSnapshot, known: Known) -> OrderSnapshot | None:
     """The order with its stock and the authorisation to ask for; nothing where stock is
     missing. A customer whose cards were tried before is looked at first."""
-    taken = list(allocate(order.lines, known.free, known.claimed))
+    taken = allocate(order.lines, known.supply, known.claimed)
     units = Counter[int]()
     for line, _, n in taken:
         units[line.line] += n
@@ -268,9 +270,9 @@ _KNOWN = text(
            AND (p.currency = :currency OR c.sku IS NOT NULL)) p) AS products,
       (SELECT coalesce(json_agg(m), '[]') FROM shipping_methods m
        WHERE m.code = :method) AS rates,
-      (SELECT coalesce(json_agg(s), '[]') FROM (
-         SELECT sku, location, on_hand - reserved AS units FROM stock
-         WHERE sku = ANY(:skus)) s) AS free,
+      (SELECT coalesce(json_agg(s), '[]') FROM ({
+        SUPPLY.format(stock="stock", country=":country")
+    } AND s.sku = ANY(:skus)) s) AS supply,
       (SELECT coalesce(json_agg(c), '[]') FROM ({CLAIMED}) c) AS claimed,
       ({UNPAID}) AS unpaid,
       EXISTS (SELECT FROM orders o JOIN payments p ON p.order_id = o.id
@@ -334,12 +336,16 @@ _PLACE = text(
       FROM claimed, jsonb_to_recordset(cast(:moves AS jsonb)) AS m (key text, sku text,
         location text, units int)
     ), locked AS (
-      SELECT s.sku, s.location, m.units
+      SELECT s.sku, s.location, m.units, p.safety_stock
       FROM claimed, jsonb_to_recordset(cast(:moves AS jsonb)) AS m (sku text,
         location text, units int) JOIN stock s USING (sku, location)
+        JOIN locations p ON p.code = s.location
       ORDER BY s.sku, s.location FOR UPDATE OF s
     ), stocked AS (
-      UPDATE stock s SET reserved = s.reserved + l.units
+      -- What is left of less than the safety stock counts as not there: the sum is made
+      -- more than is on hand, which the table's own check refuses.
+      UPDATE stock s SET reserved = s.reserved + l.units + CASE
+        WHEN s.on_hand - s.reserved - l.units < l.safety_stock THEN s.on_hand ELSE 0 END
       FROM locked l WHERE s.sku = l.sku AND s.location = l.location
     ), told AS (
       INSERT INTO events (subject, seq, type, actor, data)

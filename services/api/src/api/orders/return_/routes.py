@@ -193,7 +193,10 @@ async def _decide(
 @router.post(
     "/returns/{return_id}/receive",
     response_model=shown.Return,
-    responses=keyed("not-found", "wrong-state", "quantity-exceeded"),
+    responses=keyed(
+        *("not-found", "wrong-state", "quantity-exceeded"),
+        *("unknown-location", "inactive-location"),
+    ),
 )
 async def receive_return(
     caller: Annotated[Principal, allowed("fulfil")],

@@ -129,6 +129,22 @@ async def page_of_shipments(
     return await _read(services, which, parameters)
 
 
+async def shipments_to_pick(
+    services: Services, location: str, rows: int
+) -> list[Shipment]:
+    """Those that may be packed there now and are not picked yet, oldest first."""
+    return await _read(services, _TO_PICK, {"location": location, "rows": rows})
+
+
+_TO_PICK = """
+    s.location = :location AND s.status = 'ready' AND s.parcel IS NULL
+    AND s.cancel_wanted IS NULL AND NOT o.unscreened
+    AND NOT EXISTS (SELECT FROM holds h WHERE h.root = s.order_id
+      AND h.released_at IS NULL AND h.subject IN (s.id, s.order_id))
+    ORDER BY s.created_at, s.id LIMIT :rows
+"""
+
+
 async def _read(
     services: Services, which: str, parameters: Mapping[str, object]
 ) -> list[Shipment]:

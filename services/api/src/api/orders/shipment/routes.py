@@ -177,7 +177,10 @@ def _holds(order: OrderSnapshot, shipment: ShipmentRow) -> list[HoldReason]:
 @router.post(
     "/{shipment_id}/move",
     response_model=shown.Shipment,
-    responses=keyed("not-found", "wrong-state", "quantity-exceeded"),
+    responses=keyed(
+        *("not-found", "wrong-state", "quantity-exceeded"),
+        *("unknown-location", "inactive-location"),
+    ),
 )
 async def move_shipment(
     caller: Annotated[Principal, allowed("fulfil")],

@@ -8,6 +8,7 @@ from typing import Any
 
 from shared.contracts.errors import Refusal
 from shared.database.engine import Connection
+from shared.database.orders.locations import check_location
 from sqlalchemy import text
 
 from api.http.problems import Problem
@@ -39,8 +40,9 @@ def summed(lines: Iterable[tuple[str, int]]) -> Mapping[str, int]:
 
 
 async def change_stock(connection: Connection, wanted: StockChange) -> list[Stock]:
-    """Raises `Refusal`: unknown-sku, would-go-negative, quantity-exceeded,
-    duplicate-reference."""
+    """Raises `Refusal`: unknown-location, inactive-location, unknown-sku,
+    would-go-negative, quantity-exceeded, duplicate-reference."""
+    await check_location(connection, wanted.location)
     skus = list(wanted.deltas)
     await _check_known(connection, skus)
     parameters = {"skus": skus, "location": wanted.location}

@@ -82,7 +82,10 @@ async def list_stock_movements(
     "/receipts",
     status_code=201,
     response_model=shown.StockChanged,
-    responses=keyed("unknown-sku", "quantity-exceeded", "duplicate-reference"),
+    responses=keyed(
+        *("unknown-sku", "quantity-exceeded", "duplicate-reference"),
+        *("unknown-location", "inactive-location"),
+    ),
 )
 async def receive_stock(
     caller: Annotated[Principal, allowed("stock:write")],
@@ -99,7 +102,10 @@ async def receive_stock(
     "/adjustments",
     status_code=201,
     response_model=shown.StockChanged,
-    responses=keyed("unknown-sku", "would-go-negative", "quantity-exceeded"),
+    responses=keyed(
+        *("unknown-sku", "would-go-negative", "quantity-exceeded"),
+        *("unknown-location", "inactive-location"),
+    ),
 )
 async def adjust_stock(
     caller: Annotated[Principal, allowed("stock:write")],

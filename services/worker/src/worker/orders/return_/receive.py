@@ -11,6 +11,7 @@ from shared.contracts.orders.states import (
     ReturnStatus,
 )
 from shared.database.kernel.unit_of_work import UnitOfWork
+from shared.database.orders.locations import check_location
 from shared.database.orders.snapshot import OrderSnapshot, Return
 from shared.database.orders.tables import Return as ReturnTable
 from sqlalchemy import text
@@ -28,7 +29,8 @@ async def receive(
     """Facts win: goods that come after the return expired are in the warehouse all the
     same, and are taken in unless another return has counted them meanwhile.
 
-    Raises `Refusal` wrong-state, quantity-exceeded."""
+    Raises `Refusal` wrong-state, quantity-exceeded, unknown-location,
+    inactive-location."""
     if change.actor == order.customer:
         raise Refusal("four-eyes", "It is your own order: somebody else takes it in.")
     return_ = order.return_(command.return_id)
@@ -127,6 +129,8 @@ async def _restock(
     for sku, n in sorted(skus.items()):
         places = {location: n} if location else await _sent_from(change, order, sku, n)
         moves += [(sku, place, part, 0) for place, part in places.items()]
+    for place in sorted({place for _, place, _, _ in moves}):
+        await check_location(change.connection, place)
     for sku, place, _, _ in moves:
         await change.connection.execute(_ENSURE, {"sku": sku, "location": place})
     await move_stock(change, return_id, "return", moves)

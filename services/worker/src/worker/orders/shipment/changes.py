@@ -8,6 +8,7 @@ from shared.contracts.orders.models import CancelShipment, Move, Pack, Ship
 from shared.contracts.orders.states import Decision, HoldReason, ShipmentStatus
 from shared.database.kernel.holds import release_holds
 from shared.database.kernel.unit_of_work import UnitOfWork
+from shared.database.orders.locations import check_location
 from shared.database.orders.snapshot import OrderSnapshot, Shipment
 from shared.database.orders.tables import Shipment as ShipmentTable
 from shared.database.orders.tables import ShipmentLine
@@ -129,7 +130,7 @@ async def _pick_short(
         await give_back(change, order.id, line, shipment.location, units)
         await leave_out(change, shipment, number, units)
         moves.append((line.sku, shipment.location, -units, -units))
-    await move_stock(change, f"{order.id}:{key}", "adjust", moves)
+    await move_stock(change, f"{order.id}:{key}", "short_pick", moves)
     change.event(
         "shipment.short_pick",
         shipment_id=shipment.id,
@@ -143,7 +144,7 @@ async def _pick_short(
 
 async def move(change: UnitOfWork, order: OrderSnapshot, *, command: Move) -> Done:
     """It goes from another location, with all that is in it. Raises `Refusal`
-    wrong-state, quantity-exceeded."""
+    wrong-state, unknown-location, inactive-location, quantity-exceeded."""
     shipment = order.shipment(command.shipment_id)
     expect(shipment, ShipmentStatus.READY)
     if shipment.parcel is not None:
@@ -151,6 +152,7 @@ async def move(change: UnitOfWork, order: OrderSnapshot, *, command: Move) -> Do
     here, there = shipment.location, command.location
     if here == there:
         raise Refusal("wrong-state", f"It is at {there} already.")
+    await check_location(change.connection, there)
     units = [(order.line(item.line), item.qty) for item in shipment.lines if item.qty]
     key = f"{order.id}:{command.key}"
     await reserve_elsewhere(change, key, order.id, units, here, there)

@@ -7,7 +7,7 @@ from shared.contracts.orders.states import Decision, HoldReason
 from shared.database.kernel.holds import release_holds
 from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import OrderSnapshot
-from shared.database.orders.stock import COVERED, WAITS_FOR_STOCK
+from shared.database.orders.stock import COVERED, IS_SUPPLIED, WAITS_FOR_STOCK
 from sqlalchemy import text
 from temporalio import activity
 
@@ -24,7 +24,7 @@ WAITING = text(
     WHERE {WAITS_FOR_STOCK} AND o.id IN (
       SELECT order_id FROM order_lines
       WHERE sku = :sku AND cancelled + reserved + shipped < qty)
-      AND EXISTS (SELECT FROM stock WHERE sku = :sku AND on_hand > reserved)
+      AND {IS_SUPPLIED.format(sku=":sku")}
     ORDER BY {COVERED} DESC, o.created_at, o.id LIMIT :batch
     """  # noqa: S608 - our own condition
 )

@@ -8,11 +8,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from shared.contracts.errors import Refusal
+from shared.contracts.orders.sourcing import Supply
 from shared.contracts.orders.states import OrderStatus
 from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders import stock
 from shared.database.orders.snapshot import Line, OrderSnapshot
-from shared.database.orders.stock import Free, allocate
+from shared.database.orders.stock import SUPPLY, allocate
 from shared.database.orders.tables import (
     OrderLine,
     Reservation,
@@ -63,9 +64,10 @@ async def reserve_missing(change: UnitOfWork, order: OrderSnapshot, key: str) ->
     if not wanted:
         return 0
     skus = {line.sku for line in wanted}
-    free = await _lock_free_stock(change, skus)
+    supply = await _lock_supply(change, order.id, skus)
     claimed = await _claimed_before(change, order, skus)
-    taken = list(allocate(wanted, free, claimed))
+    begun = {reservation.location for reservation, _ in order.unplanned()}
+    taken = allocate(wanted, supply, claimed, begun)
     reserved = sum(units for _, _, units in taken)
     if reserved < order.short and await is_lapsed(change, order):
         return 0  # all or nothing: it would hold a part of it again, and not pay
@@ -80,7 +82,33 @@ async def reserve_missing(change: UnitOfWork, order: OrderSnapshot, key: str) ->
     return reserved
 
 
-async def _lock_free_stock(change: UnitOfWork, skus: set[str]) -> Free:
+async def _lock_supply(
+    change: UnitOfWork, order_id: str, skus: set[str]
+) -> list[Supply]:
+    """Locks all rows of these SKUs, also those that have nothing to give: what follows
+    locks some of them again."""
+    values = {"order_id": order_id, "skus": sorted(skus)}
+    return [
+        Supply(**dict(row))
+        for row in await change.connection.execute(_LOCK_SUPPLY, values)
+    ]
+
+
+_TO = "(SELECT ship_to->>'country' FROM contacts WHERE order_id = :order_id)"
+_LOCK_SUPPLY = text(
+    f"""
+    WITH locked AS (
+      SELECT sku, location, on_hand, reserved FROM stock
+      WHERE sku = ANY(:skus) ORDER BY sku, location FOR UPDATE)
+    {SUPPLY.format(stock="locked", country=_TO)}
+    """  # noqa: S608 - our own words
+)
+
+
+async def _lock_free_stock(
+    change: UnitOfWork, skus: set[str]
+) -> dict[tuple[str, str], int]:
+    """Units that nobody has reserved, by SKU and location."""
     rows = await change.connection.execute(_LOCK_STOCK, {"skus": sorted(skus)})
     return {(row.sku, row.location): row.units for row in rows}
 
@@ -180,9 +208,12 @@ async def reserve_elsewhere(
     for line, n in units:
         await give_back(change, order_id, line, here, n)
         await _take(change, order_id, line, there, n)
-    for place, reason, sign in ((here, "release", -1), (there, "reserve", 1)):
-        moves = [(sku, place, 0, sign * n) for sku, n in wanted.items()]
-        await move_stock(change, key, reason, moves)
+    moves = [
+        (sku, place, 0, sign * n)
+        for place, sign in ((here, -1), (there, 1))
+        for sku, n in wanted.items()
+    ]
+    await move_stock(change, key, "move", moves)
 
 
 async def add_to_line(

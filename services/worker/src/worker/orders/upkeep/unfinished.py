@@ -4,7 +4,7 @@ partial indexes over what is open, except the one about money still held."""
 from datetime import timedelta
 
 from shared.database.orders.labels import OF_CANCELLED, SPOILT
-from shared.database.orders.stock import WAITS_FOR_STOCK
+from shared.database.orders.stock import IS_SUPPLIED, WAITS_FOR_STOCK
 from sqlalchemy import text
 
 from worker.orders.order.lost_starts import NOT_BEGUN
@@ -196,6 +196,6 @@ ALLOCATABLE = text(
     f"""
     SELECT DISTINCT l.sku FROM order_lines l JOIN orders o ON o.id = l.order_id
     WHERE l.cancelled + l.reserved + l.shipped < l.qty AND {WAITS_FOR_STOCK}
-      AND EXISTS (SELECT FROM stock s WHERE s.sku = l.sku AND s.on_hand > s.reserved)
+      AND {IS_SUPPLIED.format(sku="l.sku")}
     """  # noqa: S608 - our own condition
 )

@@ -1,0 +1,48 @@
+"""The warehouse's paper over HTTP."""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.http.schemas import View
+from api.orders.shipment.schemas import ShipmentLine, ShipmentShipping
+
+MOST_PARCELS = 50
+"""Of one document: some seconds of work, a few hundred pages."""
+
+
+class PickListQuery(BaseModel):
+    """`limit`: parcels on the list."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    limit: Annotated[int, Field(ge=1, le=MOST_PARCELS)] = 20
+
+
+class PickItem(View):
+    """What is to be fetched of a SKU, for all parcels of the list."""
+
+    sku: str
+    name: str
+    quantity: int
+
+
+class PickParcel(View):
+    id: str
+    order_id: str
+    order_number: int
+    shipping: ShipmentShipping
+    lines: list[ShipmentLine]
+    created_at: datetime
+
+
+class PickList(View):
+    """The parcels that wait longest and may be packed: their orders are confirmed, and
+    nothing holds them. `more`: others wait, too."""
+
+    location: str
+    name: str
+    items: list[PickItem]
+    shipments: list[PickParcel]
+    more: bool
