@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmarks import api_alone, growth, load, open_load, peer, startup
+from benchmarks import api_alone, growth, hostile, load, open_load, peer, startup
 from benchmarks import cost as costs
 from benchmarks import limit as limits
 from benchmarks import throughput as throughputs
@@ -95,6 +95,12 @@ def api(quick: Quick = False, out: Out = RESULTS) -> None:
     """The API alone, against bare calls; server-sent events to many listeners."""
     requests, listeners = (150, 200) if quick else (1_000, 1_000)
     _run("api", api_alone.measure(requests, listeners), out)
+
+
+@app.command(name="hostile")
+def hostile_command(quick: Quick = False, out: Out = RESULTS) -> None:
+    """How long the largest body of each route, in costly shapes, holds up others."""
+    _run("hostile", hostile.measure(3 if quick else 30), out)
 
 
 @app.command(name="startup")

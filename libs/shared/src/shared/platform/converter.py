@@ -29,14 +29,17 @@ class _FieldErrors(PydanticJSONPlainPayloadConverter):
             ) from error
 
 
+# Shared: the SDK makes a payload converter for each workflow task, and pydantic's keeps
+# what it has built to read a type.
+_CONVERTERS = tuple(
+    _FieldErrors() if isinstance(converter, JSONPlainPayloadConverter) else converter
+    for converter in DefaultPayloadConverter.default_encoding_payload_converters
+)
+
+
 class PayloadConverter(CompositePayloadConverter):
     def __init__(self) -> None:
-        super().__init__(
-            *(
-                _FieldErrors() if isinstance(c, JSONPlainPayloadConverter) else c
-                for c in DefaultPayloadConverter.default_encoding_payload_converters
-            )
-        )
+        super().__init__(*_CONVERTERS)
 
 
 DATA_CONVERTER = DataConverter(payload_converter_class=PayloadConverter)

@@ -49,7 +49,13 @@ class _Sandbox(SandboxedWorkflowRunner):
             return asked(command) if elsewhere else own
 
         instance.get_serialization_context = context_of  # type: ignore[method-assign,assignment]
+        # Asked for as often: where to keep large payloads, which we keep nowhere else.
+        instance.get_external_store_context = _no_store  # type: ignore[method-assign,assignment]
         return instance
+
+
+def _no_store(_command: object) -> None:
+    """Nothing is asked of what it returns where the converter has no such store."""
 
 
 _ELSEWHERE = {
