@@ -22,6 +22,7 @@ OUR_NAMESPACES = {
     "monitoring",
     "logging",
     "security",
+    "kyverno",
 }
 
 
@@ -51,6 +52,7 @@ _OPERATOR = {"app": "kube-prometheus-stack-operator"}
 _WEBHOOK_JOBS = [
     {"app": f"kube-prometheus-stack-admission-{job}"} for job in ("create", "patch")
 ]
+_KYVERNO = {"app.kubernetes.io/part-of": "kyverno"}
 _SOLVER = {"acme.cert-manager.io/http01-solver": "true"}
 
 OTHERS = [
@@ -77,6 +79,7 @@ OTHERS = [
     _foreign("security/external-secrets", 8080),
     _foreign("security/external-secrets-webhook", 8080, 10250),
     _foreign("security/external-secrets-cert-controller", 8080),
+    End("kyverno/kyverno", "kyverno", _KYVERNO, frozenset({8000, 9443})),
     End("temporal-product/acme-solver", "temporal-product", _SOLVER, frozenset({8089})),
     End("temporal-backend/acme-solver", "temporal-backend", _SOLVER, frozenset({8089})),
     # One public and one private address stand for all.

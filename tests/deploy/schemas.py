@@ -15,6 +15,10 @@ KUBERNETES = "1.36"
 
 WITHOUT_SCHEMA = {
     ("barmancloud.cnpg.io/v1", "ObjectStore"): "the plugin's CRD is not collected",
+    (
+        "policies.kyverno.io/v1",
+        "NamespacedImageValidatingPolicy",
+    ): "Kyverno's CRDs are not collected",
 }
 
 
