@@ -32,6 +32,8 @@ RIGHTS: dict[str, set[str]] = {
     "place_order": {"orders:own", "orders:write"},
     "list_orders": {"orders:own"} | READERS,
     "get_order": {"orders:own"} | READERS,
+    # Of somebody's orders by their name: whoever may read both.
+    "search_orders": {STAFF, APPROVER},
     "list_order_events": {"orders:own"} | READERS,
     "pay_order": {"orders:own", "orders:write"},
     "cancel_order": {"orders:own", STAFF},

@@ -1,11 +1,12 @@
 """The shop that `dev --seed-shop` fills, on the whole system."""
 
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
+import httpx2
 import pytest
 from devstack.ports import free_ports
 from devstack.seed.seeding import plan, seed_shop
@@ -15,6 +16,9 @@ from tests.e2e.test_newcomer import audit_rows
 
 # A machine that is busy with everything else that the tests start.
 pytestmark = pytest.mark.timeout(300)
+
+Json = dict[str, Any]
+Http = Callable[..., Awaitable[list[Json]]]
 
 HOLDS = {"stock", "payment", "address", "approval", "manual", "delivery"} | {
     *("refund", "dispute")
@@ -35,6 +39,23 @@ async def seeded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stac
         yield stack
 
 
+@pytest.fixture
+def shop(seeded: Stack) -> Http:
+    """All pages of a list."""
+
+    async def get(path: str, **params: Any) -> list[Json]:
+        rows: list[Json] = []
+        async with httpx2.AsyncClient(base_url=seeded.at.api) as http:
+            while True:
+                page = (await http.get(path, params=params)).raise_for_status().json()
+                rows += page["data"]
+                if page["next_cursor"] is None:
+                    return rows
+                params["cursor"] = page["next_cursor"]
+
+    return get
+
+
 async def test_a_seeded_shop_has_orders_in_every_state(seeded: Stack) -> None:
     for table, states in STATES.items():
         there = await column(seeded, f"SELECT DISTINCT status FROM {table}")
@@ -49,6 +70,39 @@ async def test_what_is_over_in_a_seeded_shop_lies_in_the_past(seeded: Stack) -> 
     today = datetime.now(UTC) - timedelta(days=1)
     query = "SELECT external_ref FROM orders WHERE created_at < $1"
     assert set(await column(seeded, query, today)) == past
+
+
+FILTERS: dict[str, Callable[[Json], list[str]]] = {
+    "status": lambda o: [o["status"]],
+    "payment_status": lambda o: [o["payment_status"]],
+    "fulfillment_status": lambda o: [o["fulfillment_status"]],
+    "hold": lambda o: [hold["reason"] for hold in o["holds"]],
+    "sku": lambda o: [line["sku"] for line in o["lines"]],
+    "tracking": lambda o: [s["tracking"] for s in o["shipments"] if s["tracking"]],
+    "location": lambda o: [
+        s["location"] for s in o["shipments"] if s["status"] != "cancelled"
+    ],
+}
+
+
+@pytest.mark.parametrize("name", FILTERS)
+async def test_a_filter_finds_the_orders_that_show_its_value(
+    shop: Http, name: str
+) -> None:
+    shown = FILTERS[name]
+    orders = await shop("/v1/orders", limit=200)
+    values = sorted({value for order in orders for value in shown(order)})
+    assert len(values) > 1
+    for wanted in ([values[0]], values[:3]):
+        found = await shop("/v1/orders", limit=200, **{name: wanted})
+        assert found == [o for o in orders if set(shown(o)) & set(wanted)]
+
+
+@pytest.mark.parametrize("sort", ["created_at", "updated_at", "number"])
+async def test_pages_of_a_sorted_list_follow_one_another(shop: Http, sort: str) -> None:
+    up = await shop("/v1/orders", limit=7, sort=sort)
+    assert [o[sort] for o in up] == sorted(o[sort] for o in up)
+    assert up[::-1] == await shop("/v1/orders", limit=200, sort=f"-{sort}")
 
 
 async def test_a_shop_is_seeded_once(seeded: Stack) -> None:

@@ -15,7 +15,7 @@ inbox.event_id inbox.type inbox.error ledger.failure ledger.id ledger.kind
 ledger.payment_id ledger.provider_ref ledger.ref ledger.status messages.error
 messages.process
 messages.status messages.subject messages.type notes.about notes.key notes.subject
-orders.cancel_wanted orders.id
+orders.cancel_wanted orders.fulfillment_status orders.id orders.payment_status
 orders.status order_lines.order_id contacts.order_id payments.id payments.order_id
 payments.provider payments.provider_ref refunds.id refunds.lines refunds.order_id
 refunds.reason refunds.return_id refunds.status reservations.order_id

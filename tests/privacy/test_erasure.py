@@ -90,6 +90,13 @@ async def erase(shop: Shop, key: str | None = None) -> Json:
     return await shop.post("/v1/erasures", {"customer_id": CUSTOMER}, **headers)
 
 
+async def searched(shop: Shop) -> list[list[str]]:
+    """The orders that are found by name, mail and reference."""
+    known = (PERSONAL["name"], PERSONAL["email"], REFERENCE)
+    answers = [await shop.post("/v1/orders/search", {"q": q}) for q in known]
+    return [[order["id"] for order in answer["data"]] for answer in answers]
+
+
 @pytest.fixture
 async def at_provider(shop: Shop) -> AsyncIterator[ErasureActivities]:
     provider = StripePayments("sk_test_core", shop.payments.url)
@@ -111,8 +118,10 @@ async def test_nothing_of_a_customer_is_left_in_the_database(
     assert {"events", "returns", "idempotency_keys"} <= before.keys()
     assert "stock_movements" in before
     money = await books(shop, order_id)
+    assert await searched(shop) == [[order_id]] * 3
 
     erased = await erase(shop)
+    assert await searched(shop) == [[]] * 3
     assert await books(shop, order_id) == money
     assert await erased_at_provider(shop, at_provider) == 1
 

@@ -100,7 +100,7 @@ class Suppliers(View):
     names: list[str]
 
 
-@router.get("", dependencies=[allowed("purchasing:operate")])  # type: ignore[list-item]
+@router.get("", dependencies=[allowed("purchasing:operate")])
 async def list_suppliers() -> Suppliers:
     """List those who sell to us."""
     return Suppliers(names=["Assam Estates"])

@@ -17,9 +17,20 @@ from tests.support.shop import PERSONAL
 AUDIT_VIEWS = ("audit_money", "audit_stock", "audit_ledger")
 
 
+_STALE = """
+SELECT id, payment_status, payment_status(o), fulfillment_status, fulfillment_status(o)
+FROM orders o
+WHERE (payment_status, fulfillment_status)
+  IS DISTINCT FROM (payment_status(o), fulfillment_status(o))
+"""
+
+
 async def assert_books_balance(database_url: str) -> None:
+    """Nor does any order stand otherwise than its stored statuses say."""
     connection = await asyncpg.connect(database_url)
     try:
+        stale = await connection.fetch(_STALE)
+        assert not stale, [dict(row) for row in stale]
         for view in AUDIT_VIEWS:
             wrong = await connection.fetch(f"SELECT * FROM {view}")
             assert not wrong, f"{view}: {[dict(row) for row in wrong]}"

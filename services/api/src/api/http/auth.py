@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Annotated, Protocol
+from typing import Annotated, Any, Protocol
 
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBearer, SecurityScopes
@@ -117,7 +117,7 @@ async def _authorize(
     return caller
 
 
-def allowed(*scopes: str) -> object:
+def allowed(*scopes: str) -> Any:
     """The dependency that lets in whoever holds one of `scopes`; none: anybody known.
 
     `caller: Annotated[Principal, allowed("fulfil", "orders:read")]`

@@ -16,7 +16,10 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    ValidationInfo,
+    field_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from api.http.forms import written_as
 from api.http.problems import invalid
@@ -51,6 +54,15 @@ _Opaque = Annotated[
 ]
 
 
+def end_after(end: datetime | None, others: ValidationInfo) -> datetime | None:
+    """Of a field `…_to`: that it lies after `…_from`, which stands before it."""
+    begins = f"{(others.field_name or '').removesuffix('_to')}_from"
+    begin = others.data.get(begins)
+    if begin is not None and end is not None and end <= begin:
+        raise PydanticCustomError("empty-range", f"must be after {begins}")
+    return end
+
+
 class ListQuery(BaseModel):
     """Query parameters that every list takes. Unknown ones are refused: otherwise a
     misspelt filter would list everything."""
@@ -60,8 +72,18 @@ class ListQuery(BaseModel):
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     cursor: _Opaque | None = None
 
+    @field_validator("created_to", "updated_to", check_fields=False)
+    @classmethod
+    def _ends_after_it_begins(
+        cls, end: datetime | None, others: ValidationInfo
+    ) -> datetime | None:
+        return end_after(end, others)
+
     def position(
-        self, request: Request, *kinds: Callable[[Any], object]
+        self,
+        request: Request,
+        *kinds: Callable[[Any], object],
+        at: str = "query:cursor",
     ) -> list[Any] | None:
         """The row that the page begins after, as values of these kinds."""
         if self.cursor is None:
@@ -73,12 +95,14 @@ class ListQuery(BaseModel):
                 raise ValueError("of another list")
             return [kind(value) for kind, value in zip(kinds, values, strict=True)]
         except (ValueError, TypeError, OverflowError, RecursionError) as error:
-            raise invalid("query:cursor", "cursor", "Not from this list") from error
+            raise invalid(at, "cursor", "Not from this list") from error
 
 
 def _list(request: Request) -> int:
-    """Which list a cursor is from: two of the same kinds would take each other's."""
-    return crc32(request.scope["path"].encode())
+    """Which list a cursor is from, and how it is sorted: two of the same kinds would
+    take each other's."""
+    sort = request.query_params.get("sort", "")
+    return crc32(f"{request.scope['path']} {sort}".rstrip().encode())
 
 
 def moment(value: object) -> datetime:
@@ -121,7 +145,7 @@ def page_response(
 def page_of(request: Request, shown: Sequence[View], following: str | None) -> Response:
     """What is shown of a list, with the way to what follows."""
     headers = {}
-    if following is not None:
+    if following is not None and request.method == "GET":
         url = request.url.include_query_params(cursor=following)
         headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
     # One by one: nothing else of the process runs while one of them is written.

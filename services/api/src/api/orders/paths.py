@@ -4,13 +4,38 @@ one of the caller's own that cannot be is refused."""
 from typing import Annotated
 
 from fastapi import Depends, Path
+from shared.contracts.errors import NotFound
+from sqlalchemy import text
 
 from api.http.schemas import Sku, Word
+from api.http.services import ApiServices
 from api.kernel.paths import known_id
 
 
-async def _order(order_id: Annotated[str, Path(examples=[f"ord_{'0' * 26}"])]) -> str:
-    return known_id("such order", "ord", order_id)
+async def _order(
+    order_id: Annotated[
+        str, Path(description="Its id, or number.", examples=[f"ord_{'0' * 26}"])
+    ],
+    services: ApiServices,
+) -> str:
+    number = number_in(order_id)
+    if number is None:
+        return known_id("such order", "ord", order_id)
+    async with services.engine.connect() as connection:
+        known: str | None = await connection.scalar(_NUMBERED, {"number": number})
+    if known is None:
+        raise NotFound("such order")
+    return known
+
+
+def number_in(name: str) -> int | None:
+    """`1001`, or `#1001` as shops print it."""
+    digits = name.strip().removeprefix("#")
+    known = digits.isascii() and digits.isdecimal() and len(digits) <= 18
+    return int(digits) if known else None
+
+
+_NUMBERED = text("SELECT id FROM orders WHERE number = :number")
 
 
 async def _shipment(

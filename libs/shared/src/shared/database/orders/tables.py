@@ -179,6 +179,9 @@ class Order(Base):
     placed_by: Mapped[str | None]
     customer: Mapped[str]
     status: Mapped[str]
+    # PostgreSQL's own words: what the counters of payments and lines amount to.
+    payment_status: Mapped[str | None]
+    fulfillment_status: Mapped[str | None]
     reason: Mapped[str | None]
     currency: Mapped[str] = mapped_column(CHAR(3))
     shipping_method: Mapped[str]
@@ -224,8 +227,12 @@ class Order(Base):
             unique=True,
             postgresql_where="status <> 'cancelled'",
         ),
+        Index("orders_reference", "external_ref"),
         Index("orders_newest", "created_at", "id"),
         Index("orders_customer", "customer", "created_at", "id"),
+        Index("orders_payment_status", "payment_status", "created_at", "id"),
+        Index("orders_fulfillment_status", "fulfillment_status", "created_at", "id"),
+        Index("orders_updated", "updated_at", "id"),
         Index(
             "orders_live",
             "created_at",
@@ -251,6 +258,14 @@ class Contact(Base):
     bill_to: Mapped[dict[str, Any] | None]
     ship_to_accepted: Mapped[bool] = mapped_column(server_default="false")
     erased_at: Mapped[datetime | None]
+    __table_args__ = (
+        Index("contacts_email", text("lower(email)")),
+        Index(
+            "contacts_name",
+            text("name_words(name, ship_to, bill_to)"),
+            postgresql_using="gin",
+        ),
+    )
 
 
 class OrderLine(Base):
@@ -297,6 +312,7 @@ class OrderLine(Base):
         CheckConstraint("voided <= cancelled", name="voided"),
         CheckConstraint("returned <= shipped", name="returned"),
         CheckConstraint("credited <= captured", name="credited"),
+        Index("order_lines_sku", "sku", "order_id"),
         Index(
             "order_lines_short",
             "sku",
@@ -558,6 +574,7 @@ class Return(Base):
         ),
         Index("returns_order", "order_id"),
         Index("returns_queue", "status", "created_at"),
+        Index("returns_tracking", "tracking"),
     )
 
 

@@ -172,6 +172,8 @@ def new_order(
         cancel_wanted=None,
         ship_partial=False,
         metadata=wanted.metadata,
+        payment_status="unpaid" if price.total else "captured",
+        fulfillment_status="unfulfilled",
         version=1,
         created_at=known.now,
         updated_at=known.now,

@@ -8,7 +8,6 @@ from shared.database.orders import snapshot as stored
 
 from api.http.schemas import Money
 from api.orders.order import schemas as shown
-from api.orders.order import status
 from api.orders.order.tax_table import of_line, of_shipping, tax_table
 
 
@@ -21,8 +20,8 @@ def show_order(order: stored.OrderSnapshot) -> shown.Order:
         customer_id=order.customer,
         status=order.status,
         reason=order.reason,
-        payment_status=status.payment_status(order),
-        fulfillment_status=status.fulfillment_status(order),
+        payment_status=order.payment_status,
+        fulfillment_status=order.fulfillment_status,
         version=order.version,
         currency=order.currency,
         tax_treatment=order.tax_treatment,

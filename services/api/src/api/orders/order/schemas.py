@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -256,21 +256,6 @@ class Cancellation(Request):
     )
 
 
-class OrderQuery(ListQuery):
-    """`q` finds a number, an external reference or an id, exactly. `status` may be
-    repeated, and so may `id`: several orders at once."""
-
-    id: Annotated[list[Word], Field(default_factory=list, max_length=200)]
-    status: Annotated[list[OrderStatus], Field(default_factory=list, max_length=10)]
-    hold: HoldReason | None = None
-    customer: Subject | None = None
-    q: Word | None = None
-    created_from: Moment | None = None
-    created_to: Moment | None = None
-
-
-# ── answers ─────────────────────────────────────────────────────────────────────
-
 PaymentStatus = Literal[
     "unpaid",
     "authorized",
@@ -288,6 +273,50 @@ FulfillmentStatus = Literal[
     "partially_returned",
     "returned",
 ]
+
+OrderSort = Literal[
+    "created_at", "-created_at", "updated_at", "-updated_at", "number", "-number"
+]
+T = TypeVar("T")
+Several = Annotated[list[T], Field(default_factory=list, max_length=20)]
+
+
+class OrderQuery(ListQuery):
+    """`q` finds a number (with or without `#`), an external reference or an id.
+    Whatever takes several values is repeated: `status=placed&status=confirmed` is
+    either; different filters are all to hold. A `location` is one that goods of the
+    order are sent from; `tracking` is that of a parcel, out or back. Ranges begin with
+    their `from` and end before their `to`. `sort` with a minus is the other way
+    round."""
+
+    id: Annotated[list[Word], Field(default_factory=list, max_length=200)]
+    status: Several[OrderStatus]
+    payment_status: Several[PaymentStatus]
+    fulfillment_status: Several[FulfillmentStatus]
+    hold: Several[HoldReason]
+    sku: Several[Sku]
+    tracking: Several[Word]
+    location: Several[Word]
+    customer: Subject | None = None
+    q: Word | None = None
+    created_from: Moment | None = None
+    created_to: Moment | None = None
+    updated_from: Moment | None = None
+    updated_to: Moment | None = None
+    sort: OrderSort = "-created_at"
+
+
+class OrderSearch(ListQuery):
+    """`q` is what people have of an order: its number (with or without `#`), reference
+    or id, the tracking number of a parcel, a mail address; or a name, of which each
+    word may be cut short (`muller ad` finds Ada Müller)."""
+
+    q: Line
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"q": "ada example"}]})
+
+
+# ── answers ─────────────────────────────────────────────────────────────────────
 
 
 class OrderTax(View):
