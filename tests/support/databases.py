@@ -21,14 +21,21 @@ _SCHEMA = """
 """
 _EMPTY = """
     DO $$
-    DECLARE filled text;
+    DECLARE filled record;
     BEGIN
-      SELECT string_agg(oid::regclass::text, ', ') INTO filled FROM pg_class
-      WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
-        AND relname <> 'alembic_version' AND pg_relation_size(oid) > 0;
-      IF filled IS NOT NULL THEN
-        EXECUTE 'TRUNCATE ' || filled || ' RESTART IDENTITY CASCADE';
-      END IF;
+      SET LOCAL session_replication_role = replica;
+      FOR filled IN
+        SELECT oid::regclass AS name, pg_relation_size(oid) > 1e6 AS is_large
+        FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
+          AND relname <> 'alembic_version' AND pg_relation_size(oid) > 0
+      LOOP
+        -- A hundred times as fast, where rows are few.
+        EXECUTE CASE WHEN filled.is_large
+          THEN format('TRUNCATE %s CASCADE', filled.name)
+          ELSE format('DELETE FROM %s', filled.name) END;
+      END LOOP;
+      PERFORM setval(oid::regclass, 1, false) FROM pg_class
+      WHERE relnamespace = 'public'::regnamespace AND relkind = 'S';
     END $$
 """
 _ALONE = """
