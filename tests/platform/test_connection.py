@@ -25,7 +25,7 @@ from worker.settings import WorkerSettings
 
 from tests.conftest import NOWHERE, MakeWorkerSettings
 from tests.platform.test_worker_service import free_port, running
-from tests.releases.commands import worker
+from tests.releases.commands import worker_process
 from tests.support.certificates import Authority
 from tests.support.infrastructure import Services
 from tests.support.keys import K1
@@ -155,7 +155,7 @@ async def test_a_command_of_the_worker_proves_who_it_is(
     access: dict[str, Any],
 ) -> None:
     environment = {name.upper(): str(value) for name, value in access.items()}
-    ended = await worker("replay", "--live", **environment)
+    ended = await worker_process("replay", "--live", **environment)
     assert ended.status == 0, ended.said
 
 

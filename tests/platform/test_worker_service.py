@@ -4,7 +4,8 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 import httpx2
@@ -12,7 +13,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from shared.contracts.orders.states import MoneyKind, OrderStatus
 from temporalio.client import Client
-from worker.orders.registration import REGISTRATION
+from worker.orders.registration import REGISTRATION, orders_process
+from worker.runtime import service
+from worker.runtime.registry import Process, Registration
 from worker.runtime.service import WorkerService
 from worker.settings import WorkerSettings
 
@@ -63,10 +66,11 @@ class Running:
 
 
 @asynccontextmanager
-async def running(settings: WorkerSettings) -> AsyncIterator[Running]:
+async def running(
+    settings: WorkerSettings, process: Registration = REGISTRATION
+) -> AsyncIterator[Running]:
     stop = asyncio.Event()
-    service = WorkerService(settings, [REGISTRATION])
-    ended = asyncio.create_task(service.run(stop))
+    ended = asyncio.create_task(WorkerService(settings, [process]).run(stop))
     base_url = f"http://127.0.0.1:{settings.metrics_port}"
     async with httpx2.AsyncClient(base_url=base_url, trust_env=False) as http:
         try:
@@ -154,6 +158,25 @@ async def test_what_runs_is_finished_before_the_end(
         assert await worker.end() == 0
     order = await shop.order(order_id)
     assert order.payments[0].authorized == order.total
+
+
+async def test_a_provider_that_does_not_let_go_does_not_keep_it(
+    settings: WorkerSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never() -> None:
+        await asyncio.Event().wait()
+
+    def build(*known: Any) -> Process:
+        return replace(orders_process(*known), close=never)
+
+    monkeypatch.setattr(service, "LAST_WORDS", timedelta(milliseconds=100))
+    lost = settings.model_copy(
+        update={"temporal_host": NOWHERE, "graceful_shutdown_seconds": 0}
+    )
+    held = Registration(build, workflows=(), search_attributes=(), gauges=())
+    async with running(lost, held) as worker:
+        await worker.ready()
+        assert await worker.end() == 0
 
 
 async def test_a_step_that_fails_for_ever_does_not_keep_it(

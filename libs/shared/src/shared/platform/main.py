@@ -14,17 +14,21 @@ from shared.platform.settings import SettingsError
 MISCONFIGURED = 2
 LOADED_AFTER_SECONDS = 10.0
 """By then a service has imported and built what it works with."""
+LAST_WORDS_SECONDS = 2.0
+"""How long tasks that nobody waits for may take to end with the process."""
 
 
 def run_main(main: Coroutine[Any, Any, int]) -> NoReturn:
-    """Run `main` and end the process with the status that it returns.
+    """Run `main` and end the process with the status that it returns, whatever is
+    still at work: `asyncio.run` would wait for ever for a task that ignores that it is
+    cancelled, and for a thread that is stuck.
 
     Ends by `os._exit`: CPython 3.11 and 3.12 sometimes abort with status 134 while
     the Temporal SDK's threads are torn down, after all work is done (sdk-python #300).
     """
     status = 1
     try:
-        status = asyncio.run(_run(main))
+        status = asyncio.Runner().run(_run(main))
     except SettingsError as error:
         print(error, file=sys.stderr)
         status = MISCONFIGURED
@@ -40,7 +44,19 @@ def run_main(main: Coroutine[Any, Any, int]) -> NoReturn:
 
 async def _run(main: Coroutine[Any, Any, int]) -> int:
     asyncio.get_running_loop().call_later(LOADED_AFTER_SECONDS, freeze_heap)
-    return await main
+    try:
+        return await main
+    finally:
+        await _end_the_rest()
+
+
+async def _end_the_rest() -> None:
+    """What `main` has left behind may tidy up, and not hold up the end."""
+    rest = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in rest:
+        task.cancel()
+    if rest:
+        await asyncio.wait(rest, timeout=LAST_WORDS_SECONDS)
 
 
 def freeze_heap() -> None:

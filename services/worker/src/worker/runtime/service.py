@@ -85,8 +85,12 @@ class WorkerService:
     async def _finish(self, working: "asyncio.Task[None]") -> None:
         if not self._readiness.workers:
             working.cancel()  # still waiting for Temporal: nothing to drain
-        with suppress(asyncio.CancelledError):
-            await working
+        patience = self._settings.graceful_shutdown + 2 * LAST_WORDS
+        await asyncio.wait({working}, timeout=patience.total_seconds())
+        if not working.done():
+            log.error("not closed within %s", patience)
+        elif not working.cancelled():
+            working.result()
 
     async def _work(self, stop: asyncio.Event) -> None:
         async with AsyncExitStack() as stack:
@@ -160,7 +164,7 @@ class WorkerService:
         running = [asyncio.create_task(worker.run()) for worker in workers]
         self._readiness.workers = workers
         log.info("working", extra={"task_queues": [queue.name for queue in queues]})
-        if _deployment(self._settings) is not None:
+        if _deployment(self._settings).use_worker_versioning:
             # Otherwise the first versioned rollout would wait silently.
             log.info(
                 "versioned: new orders begin on this build once it is current"
