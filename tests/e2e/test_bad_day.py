@@ -7,7 +7,7 @@ import pytest
 from tests.e2e.walking import running_system, walk
 
 # A machine that is busy with everything else that the tests start.
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 
 def test_a_shop_gets_through_a_bad_day(tmp_path: Path) -> None:

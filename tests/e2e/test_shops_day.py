@@ -9,7 +9,7 @@ from tests.e2e.test_newcomer import audit_rows
 from tests.e2e.walking import running_system, walk
 
 # A machine that is busy with everything else that the tests start.
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 
 def test_a_shop_gets_through_its_day(tmp_path: Path) -> None:

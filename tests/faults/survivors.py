@@ -37,8 +37,7 @@ MAY_WAIT_LONGER_SECONDS = 15.0
 class Report:
     placed: int = 0
     completed: int = 0
-    # The longest that anybody waited from placing an order to having it, by round. 0 if
-    # nothing is compared.
+    # The longest that anybody waited from placing an order to having it, by round.
     undisturbed_seconds: float = 0.0
     disturbed_seconds: list[float] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
@@ -63,15 +62,12 @@ async def play(
     rounds: int,
     each: int,
     say: Callable[[str], None],
-    *,
-    compared: bool = True,
 ) -> Report:
-    """A worker dies in each of the `rounds`. `compared` to one in which none does."""
+    """A worker dies in each of the `rounds`, which are compared to one without."""
     report, numbers = Report(), itertools.count(1)
     await stock_up(town)
-    if compared:
-        report.undisturbed_seconds = await _round(town, each, numbers)
-        say(f"undisturbed: {report.undisturbed_seconds:.1f} s")
+    report.undisturbed_seconds = await _round(town, each, numbers)
+    say(f"undisturbed: {report.undisturbed_seconds:.1f} s")
     for _ in range(rounds):
         dying = asyncio.create_task(_die_once(system.stack["worker"]))
         report.disturbed_seconds.append(await _round(town, each, numbers))

@@ -60,7 +60,7 @@ async def restart(process: Process, how: Literal["stops", "dies"]) -> None:
         await process.until_ready()
 
 
-@pytest.mark.parametrize("how", ["stops", "dies"])
+@pytest.mark.parametrize("how", [pytest.param("stops", marks=pytest.mark.slow), "dies"])
 async def test_a_restart_of_the_api_neither_loses_nor_repeats_an_event(
     system: System, town: Town, how: Literal["stops", "dies"]
 ) -> None:

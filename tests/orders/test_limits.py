@@ -29,8 +29,8 @@ LINES = 500
 """The most that an order may have."""
 
 CLOSE = WorkflowHistoryEventFilterType.CLOSE_EVENT
-NUDGES = 4_200
-"""The server asks for a new run after 4,096 events, and each nudge is one."""
+NUDGES = 600
+"""The tests' server asks for a new run after 500 events, and each nudge is one."""
 AT_ONCE = 50
 
 

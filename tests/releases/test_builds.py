@@ -8,7 +8,7 @@ from shared.contracts.orders.states import OrderStatus
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 
-from tests.releases.commands import Ended, at, worker
+from tests.releases.commands import Ended, at, worker, worker_process
 from tests.releases.conftest import DEPLOYMENT, OTHER, Start
 from tests.support.shop import Shop, has_status
 
@@ -75,7 +75,9 @@ async def test_without_builds_the_same_change_is_stopped_before_its_release(
         order_id = await place_confirmed(shop)
     same = await worker("replay", "--live", "--open", **at(temporal))
     assert same.status == 0, same.said
-    other = await worker("replay", "--live", "--open", module=OTHER, **at(temporal))
+    other = await worker_process(
+        "replay", "--live", "--open", module=OTHER, **at(temporal)
+    )
     assert other.status == 1
     assert f"Order {order_workflow_id(order_id)}" in other.said
     assert "Nondeterminism" in other.said

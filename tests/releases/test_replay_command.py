@@ -9,7 +9,7 @@ from worker.orders.registration import WORKFLOWS
 from worker.releasing.builds import Builds
 from worker.releasing.replaying import Replayed, newest, replay
 
-from tests.releases.commands import at, worker
+from tests.releases.commands import at, worker, worker_process
 from tests.releases.waiting import (
     DEPLOYMENT,
     QUEUE,
@@ -96,7 +96,7 @@ async def test_the_histories_of_a_shop_replay(shop: Shop, temporal: Client) -> N
     await shop.ended(order_id)
     await shop.confirmed(MUG=1)
     await listed(temporal, 2)
-    ended = await worker("replay", "--live", **at(temporal))
+    ended = await worker_process("replay", "--live", **at(temporal))
     assert ended.status == 0, ended.said
     assert "2 replayed (2 Order), 0 broke" in ended.said
 

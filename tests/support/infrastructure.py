@@ -52,6 +52,8 @@ _PROMPTLY = {
     # A task that failed, or whose worker is gone, is handed out again: by default after
     # 10.
     "history.defaultWorkflowTaskTimeout": '"4s"',
+    # A long history is cut: by default after 4,096 events.
+    "limit.historyCount.suggestContinueAsNew": "500",
 }
 """What the tests would only wait for."""
 

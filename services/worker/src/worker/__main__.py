@@ -1,6 +1,8 @@
 """`worker`, or `python -m worker`: the Temporal worker, and what a release needs."""
 
 import argparse
+from collections.abc import Coroutine
+from typing import Any
 
 from shared.platform.logging import configure_logging
 from shared.platform.main import run_main, stop_event
@@ -30,15 +32,19 @@ async def work() -> int:
 
 
 def main() -> None:
-    arguments = parser().parse_args()
+    run_main(command(parser().parse_args()))
+
+
+def command(arguments: argparse.Namespace) -> Coroutine[Any, Any, int]:
+    """What was asked for; it returns the exit status."""
     match arguments.command:
         case "replay":
             workflows = [one for process in PROCESSES for one in process.workflows]
-            run_main(replay_command.run(arguments, workflows))
+            return replay_command.run(arguments, workflows)
         case "release":
-            run_main(release_command.run(arguments))
+            return release_command.run(arguments)
         case _:
-            run_main(work())
+            return work()
 
 
 def parser() -> argparse.ArgumentParser:
