@@ -59,6 +59,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="write the histories in tests/histories anew, by the code as it is",
     )
+    parser.addoption(
+        "--pictures",
+        action="store_true",
+        help="write the pictures in docs/pictures anew, of the console as it is",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from api.settings import ApiSettings, CodecSettings
+from console.settings import ConsoleSettings
 from shared.platform.settings import Settings
 from shared.platform.settings_help import variables
 from worker.settings import WorkerSettings
@@ -11,9 +12,10 @@ PAGE = Path(__file__).parents[2] / "docs/how-to/settings.md"
 INTRODUCTION = """\
 # Configure a service
 
-Both services read their settings from the environment, check all of them first,
-and name every mistake in one message. `uv run worker --help` and `uv run api --help`
-show the same as this page. Durations are in seconds (`2.5`) or ISO 8601 (`PT2.5S`).
+All services read their settings from the environment, check all of them first,
+and name every mistake in one message. `uv run worker --help`, `uv run api --help` and
+`uv run console --help` show the same as this page. Durations are in seconds (`2.5`)
+or ISO 8601 (`PT2.5S`).
 
 This page is written by `uv run python -m tests.architecture.settings_page`.
 """
@@ -24,6 +26,7 @@ def page() -> str:
         INTRODUCTION
         + _table("The worker: `python -m worker`", WorkerSettings)
         + _table("The API: `python -m api`", ApiSettings)
+        + _table("The console: `python -m console`", ConsoleSettings)
         + _table("The codec server: `python -m api codec`", CodecSettings)
     )
 

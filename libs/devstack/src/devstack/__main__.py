@@ -349,6 +349,7 @@ def _links(at: Addresses) -> dict[str, str]:
         "codec": at.codec,
         "worker": f"{at.worker}/metrics",
         "api": at.api,
+        "console": at.console,
     }
 
 
@@ -362,6 +363,7 @@ def _overview(at: Addresses, options: Options) -> str:
     return "\n".join(
         (
             "Everything is ready:",
+            f"  console      {at.console}",
             f"  API          {at.api}",
             f"  OpenAPI docs {at.api}/docs",
             f"  Temporal UI  {at.temporal_ui}",

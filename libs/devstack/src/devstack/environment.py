@@ -9,6 +9,7 @@ from devstack.products import TOKEN_VARIABLE
 # WEB_CONCURRENCY.
 _FOREIGN = (
     *("TEMPORAL_", "STRIPE_", "DATABASE_", "CARRIER", "SMTP_", "OIDC_", "API_"),
+    "CONSOLE_",
     *("PG", "WEB_CONCURRENCY"),
     TOKEN_VARIABLE,
 )

@@ -33,6 +33,8 @@ class Ports:
     worker: int = 8080
     api: int = 8000
     api_metrics: int = 8001
+    console: int = 8088
+    console_metrics: int = 8089
     issuer: int = 9000
     codec: int = 8081
     codec_metrics: int = 8082

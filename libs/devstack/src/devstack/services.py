@@ -12,6 +12,7 @@ from shared.contracts.orders.webhooks import SUBSCRIBED_EVENTS
 
 from devstack.auth_headers import AUDIENCE
 from devstack.environment import without_foreign_settings
+from devstack.issuer.people import ROLES
 from devstack.issuer.signer import Signer
 from devstack.ports import HOST, Ports
 from devstack.postgres import database_url
@@ -23,6 +24,7 @@ from devstack.temporal import NAMESPACE
 # Secrets in form only: everything listens on loopback and forgets no customer's money.
 STRIPE_API_KEY = "sk_test_dev"
 STRIPE_WEBHOOK_SECRET = "whsec_dev"  # noqa: S105
+CONSOLE_SESSION_KEY = base64.urlsafe_b64encode(bytes(32)).decode()
 PAYLOAD_KEY = "dev:" + base64.b64encode(b"known to all, of the dev stack..").decode()
 CARRIER_WEBHOOK_SECRET = "whsec_" + base64.b64encode(b"dev stack, on loopback").decode()
 
@@ -31,6 +33,7 @@ SHOP_ORIGINS = "https://shop.example.com http://localhost:3000"
 
 # Everything together has 15 s to stop, one stage after the other: 4 + 5 + 2.5 + 3.
 _DRAIN_SECONDS = 3
+_CONSOLE_STOP_SECONDS = 2.0
 _API_STOP_SECONDS = 4.0
 _WORKER_STOP_SECONDS = 5.0
 _SIMULATOR_STOP_SECONDS = 2.5
@@ -77,6 +80,10 @@ class Addresses:
     @property
     def mail(self) -> str:
         return _http(self.ports.mail)
+
+    @property
+    def console(self) -> str:
+        return _http(self.ports.console)
 
     @property
     def issuer(self) -> str:
@@ -126,6 +133,24 @@ def settings(at: Addresses) -> dict[str, str]:
         "PUBLIC_URL": at.api,
         "TEMPORAL_UI_URL": at.temporal_ui,
         "METRICS_HOST": HOST,
+    }
+
+
+def console_settings(at: Addresses, *, known: bool) -> dict[str, str]:
+    """Where the console is, and who its people are; `known` by our issuer, or not."""
+    if known:
+        access = {"CONSOLE_AUTH": "oidc", "OIDC_CLIENT_ID": "console"}
+    else:
+        people = {"dev": "admin", **ROLES}
+        listed = ";".join(f"{name}={scopes}" for name, scopes in people.items())
+        access = {"CONSOLE_AUTH": "disabled-loopback-only", "CONSOLE_PEOPLE": listed}
+    return {
+        **access,
+        "CONSOLE_HOST": HOST,
+        "CONSOLE_PORT": str(at.ports.console),
+        "CONSOLE_URL": at.console,
+        "CONSOLE_API_URL": at.api,
+        "CONSOLE_SESSION_KEYS": CONSOLE_SESSION_KEY,
     }
 
 
@@ -193,6 +218,18 @@ class Services:
             metrics_port=self._at.ports.api_metrics,
             stop_seconds=_API_STOP_SECONDS,
         )
+
+    def console(self) -> Command:
+        """Without an issuer one is whoever one likes to be."""
+        command = self._python(
+            "console",
+            "console",
+            health=f"{self._at.console}/health",
+            metrics_port=self._at.ports.console_metrics,
+            stop_seconds=_CONSOLE_STOP_SECONDS,
+        )
+        ours = console_settings(self._at, known=self._signer is not None)
+        return replace(command, environment={**command.environment, **ours})
 
     def issuer(self) -> Command:
         key = self._data / "issuer-key.pem"

@@ -28,7 +28,16 @@ from devstack.services import (
 from devstack.subprocess import Command, Process
 from devstack.temporal import search_attributes, temporal
 
-PARTS = ("postgres", "temporal", "payments", "carrier", "mail", "worker", "api")
+PARTS = (
+    "postgres",
+    "temporal",
+    "payments",
+    "carrier",
+    "mail",
+    "worker",
+    "api",
+    "console",
+)
 """What runs until it is stopped."""
 
 EXTRAS = ("traces", "prometheus", "issuer", "codec")
@@ -48,7 +57,7 @@ _AFTER = {
 
 # First nothing new comes in, then what runs is finished, then what that needed goes.
 _STOP_ORDER = (
-    ("api",),
+    ("console", "api"),
     ("worker",),
     ("payments", "carrier", "mail"),
     ("temporal", "postgres"),
@@ -161,6 +170,7 @@ class Stack:
         """The addresses and pids of what runs, for programs."""
         at = self.at
         addresses: dict[str, dict[str, str]] = {
+            "console": {"console": at.console},
             "api": {"api": at.api, "api_metrics": f"{at.api_metrics}/metrics"},
             "worker": {"worker_metrics": f"{at.worker}/metrics"},
             "temporal": {"temporal": at.temporal, "temporal_ui": at.temporal_ui},
@@ -219,6 +229,7 @@ class Stack:
             "migrations": services.migrations,
             "worker": services.worker,
             "api": services.api,
+            "console": services.console,
             "products": services.products,
             "traces": services.traces,
             "issuer": services.issuer,

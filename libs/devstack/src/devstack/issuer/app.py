@@ -35,9 +35,14 @@ class Issuer:
     accounts: dict[str, Account]
     lives: timedelta
     codes: dict[str, tuple[str, Form]] = field(default_factory=dict)
+    refreshing: dict[str, str] = field(default_factory=dict)
+    """Who holds a refresh token, by it."""
 
-    def grant(self, name: str) -> dict[str, Any]:
+    def grant(self, name: str, *, signed_in: bool = False) -> dict[str, Any]:
+        """Who has signed in gets a refresh token as well: good once, for the next."""
         account = self.accounts[name]
+        again = {"refresh_token": secrets.token_urlsafe(32)} if signed_in else {}
+        self.refreshing |= dict.fromkeys(again.values(), name)
         token = self.signer.token(
             name, account.audience, lives=self.lives, **account.claims
         )
@@ -45,6 +50,7 @@ class Issuer:
             "access_token": token,
             "token_type": "Bearer",
             "expires_in": int(self.lives.total_seconds()),
+            **again,
         }
 
 
@@ -67,7 +73,9 @@ def issuer_app(issuer: Issuer) -> FastAPI:
     async def token(request: Request) -> Response:
         form = dict(parse_qsl((await request.body()).decode()))
         try:
-            return JSONResponse(issuer.grant(_who(issuer, form)))
+            name = _who(issuer, form)
+            signed_in = form.get("grant_type") != "client_credentials"
+            return JSONResponse(issuer.grant(name, signed_in=signed_in))
         except _Refused as refused:
             status = 401 if str(refused) == "invalid_client" else 400
             return JSONResponse({"error": str(refused)}, status)
@@ -90,6 +98,12 @@ def issuer_app(issuer: Issuer) -> FastAPI:
         answer = urlencode({"code": code, "state": state})
         return RedirectResponse(f"{redirect_uri}?{answer}", 303)
 
+    @app.get("/sign-out")
+    async def sign_out(post_logout_redirect_uri: str) -> Response:
+        """Nobody is signed in here for longer than a click."""
+        _only_loopback(post_logout_redirect_uri)
+        return RedirectResponse(post_logout_redirect_uri, 303)
+
     @app.exception_handler(_Refused)
     async def refuse(_: Request, refused: Exception) -> Response:
         return JSONResponse({"error": str(refused)}, 400)
@@ -111,10 +125,15 @@ def _description(signer: Signer) -> dict[str, Any]:
         "jwks_uri": f"{base}/keys",
         "token_endpoint": f"{base}/token",
         "authorization_endpoint": f"{base}/authorize",
+        "end_session_endpoint": f"{base}/sign-out",
         "response_types_supported": ["code"],
         # Unsaid, it is HTTP Basic. The docs page has no secret.
         "token_endpoint_auth_methods_supported": ["client_secret_post", "none"],
-        "grant_types_supported": ["authorization_code", "client_credentials"],
+        "grant_types_supported": [
+            "authorization_code",
+            "client_credentials",
+            "refresh_token",
+        ],
         "code_challenge_methods_supported": ["S256"],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": [ALGORITHM],
@@ -128,6 +147,8 @@ def _who(issuer: Issuer, form: Form) -> str:
             return _client(issuer.accounts, form)
         case "authorization_code":
             return _signed_in(issuer, form)
+        case "refresh_token":
+            return _still_here(issuer, form)
     raise _Refused("unsupported_grant_type")
 
 
@@ -148,6 +169,13 @@ def _signed_in(issuer: Issuer, form: Form) -> str:
     digest = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
     challenge = urlsafe_b64encode(digest).rstrip(b"=").decode()
     if name not in issuer.accounts or asked.get("code_challenge") != challenge:
+        raise _Refused("invalid_grant")
+    return name
+
+
+def _still_here(issuer: Issuer, form: Form) -> str:
+    name = issuer.refreshing.pop(form.get("refresh_token", ""), "")
+    if name not in issuer.accounts:
         raise _Refused("invalid_grant")
     return name
 

@@ -1,0 +1,125 @@
+"""What a person sees when something cannot be done."""
+
+import logging
+from urllib.parse import urlencode
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import RedirectResponse
+from starlette.exceptions import HTTPException
+
+from console.api import FORBIDDEN, NOT_FOUND, UNAUTHENTICATED, ApiProblem, Unreachable
+from console.person import SignInNeeded
+from console.session import TooLarge
+from console.sign_in import SignInFailed
+from console.templating import page
+from console.words import NEXT_STEPS
+
+log = logging.getLogger(__name__)
+
+
+def install_error_pages(app: FastAPI) -> None:
+    app.add_exception_handler(SignInNeeded, _sign_in)
+    app.add_exception_handler(ApiProblem, _problem)
+    app.add_exception_handler(Unreachable, _unreachable)
+    app.add_exception_handler(SignInFailed, _no_sign_in)
+    app.add_exception_handler(TooLarge, _too_large)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+async def _sign_in(request: Request, _: Exception) -> Response:
+    """A page leads to the issuer and back. A script is told so, and asks: what somebody
+    has typed is not thrown away."""
+    if (
+        "hx-request" in request.headers
+        or request.headers.get("sec-fetch-dest") == "empty"
+    ):
+        return Response(status_code=401, headers={"HX-Trigger": "signed-out"})
+    where = request.url.path if request.method == "GET" else "/"
+    if request.url.query and request.method == "GET":
+        where += f"?{request.url.query}"
+    return RedirectResponse(f"/sign-in?{urlencode({'next': where})}", 303)
+
+
+async def _problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiProblem)  # noqa: S101 - registered for nothing else
+    if error.status == UNAUTHENTICATED:
+        return await _sign_in(request, error)
+    if error.status == NOT_FOUND:
+        return _shown(request, 404, "There is no such thing here", error.detail)
+    if error.status == FORBIDDEN:
+        wanted = " or ".join(error.document.get("scopes", []))
+        return _shown(
+            request,
+            403,
+            "This is not yours to see",
+            f"It needs {wanted}. Who gives out rights can grant it." if wanted else "",
+        )
+    return _shown(
+        request,
+        error.status,
+        error.title,
+        error.detail,
+        NEXT_STEPS.get(error.code, ""),
+    )
+
+
+async def _unreachable(request: Request, _: Exception) -> Response:
+    return _shown(
+        request,
+        503,
+        "The order service does not answer",
+        "Nothing was lost. Try again in a moment.",
+    )
+
+
+async def _no_sign_in(request: Request, error: Exception) -> Response:
+    log.warning("somebody could not sign in: %s", error)
+    return _shown(request, 502, "Signing in did not work", f"{error}.", again=True)
+
+
+async def _too_large(request: Request, error: Exception) -> Response:
+    log.error("the issuer's tokens do not fit into a cookie: %s", error)
+    return _shown(
+        request,
+        502,
+        "Signing in did not work",
+        "The issuer's tokens are too large for a browser's cookie.",
+    )
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else
+    title = "There is no such page" if error.status_code == 404 else str(error.detail)
+    return _shown(request, error.status_code, title, "")
+
+
+async def _unexpected(request: Request, _: Exception) -> Response:
+    """Who runs this finds the traceback in the log."""
+    return _shown(request, 500, "This page failed", "It is our fault, and logged.")
+
+
+async def _invalid(request: Request, _: Exception) -> Response:
+    return _shown(request, 422, "This form is not complete", "Go back and fill it in.")
+
+
+def _shown(
+    request: Request,
+    status: int,
+    title: str,
+    detail: str,
+    next_step: str = "",
+    *,
+    again: bool = False,
+) -> Response:
+    return page(
+        request,
+        "error.html",
+        status_code=status,
+        title=title,
+        detail=detail,
+        next_step=next_step,
+        again=again,
+    )

@@ -1,0 +1,93 @@
+"""What happens, as it happens: the API's events, for the page somebody looks at.
+
+A page hears only *that* something has changed, and asks for its part again: what it
+shows is rendered in one place, and nobody is sent what they may not see.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import httpx2
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
+from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
+
+from console.person import SignedIn
+
+router = APIRouter(prefix="/live")
+
+RETRY_MS = 3000
+QUEUE = ("hold.*", "order.placed", "shipment.planned", "refund.*", "return.*")
+
+
+@router.get("/queue")
+async def follow_queue(request: Request, person: SignedIn) -> Response:
+    """Whatever changes what waits for somebody."""
+    if not person.may("events:read"):
+        # A browser that gets no stream comes again for ever; after 204 it does not.
+        return Response(status_code=204)
+    after = request.headers.get("last-event-id")
+    stream = _events(request, person, "/v1/events", after or "latest", types=QUEUE)
+    return _streamed(stream)
+
+
+@router.get("/orders/{order_id}")
+async def follow_order(request: Request, order_id: str, person: SignedIn) -> Response:
+    if not person.may("orders:read"):
+        return Response(status_code=204)
+    after = request.headers.get("last-event-id") or request.query_params.get("after")
+    path = f"/v1/orders/{order_id}/events"
+    return _streamed(_events(request, person, path, after or "0"))
+
+
+def _streamed(frames: AsyncIterator[bytes]) -> Response:
+    return StreamingResponse(
+        frames,
+        media_type="text/event-stream",
+        # No proxy may keep what should be seen at once.
+        headers={"X-Accel-Buffering": "no"},
+    )
+
+
+async def _events(
+    request: Request, person: SignedIn, path: str, after: str, **params: object
+) -> AsyncIterator[bytes]:
+    """Ends with the API's stream, and with this process: the browser comes again."""
+    yield format_sse_event(retry=RETRY_MS)
+    ending = asyncio.create_task(request.app.state.draining.wait())
+    reading: asyncio.Task[str] | None = None
+    try:
+        async with person.api.stream(path, after, **params) as upstream:
+            if upstream.status_code != httpx2.codes.OK:
+                yield format_sse_event(event="ended", data_str="1")
+                return
+            lines = aiter(upstream.aiter_lines())
+            position = ""
+            while not ending.done():
+                reading = asyncio.create_task(_next(lines))
+                await asyncio.wait({reading, ending}, return_when="FIRST_COMPLETED")
+                line = reading.result() if reading.done() else ""
+                name, _, value = line.partition(":")
+                if name == "id":
+                    position = value.strip()
+                elif name == "data":
+                    yield format_sse_event(
+                        event="changed", data_str="1", id=position or None
+                    )
+                elif line.startswith(":"):
+                    yield KEEPALIVE_COMMENT
+    except (httpx2.TransportError, EOFError):
+        return
+    finally:
+        # Whoever looked at the page is gone, or this process ends.
+        for task in (ending, reading):
+            if task is not None:
+                task.cancel()
+                await asyncio.wait({task})
+
+
+async def _next(lines: AsyncIterator[str]) -> str:
+    """Raises `EOFError`: a task cannot raise `StopAsyncIteration`."""
+    async for line in lines:
+        return line
+    raise EOFError

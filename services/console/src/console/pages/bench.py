@@ -1,0 +1,144 @@
+"""The packing bench: scan, pack, label, next. A scanner is a keyboard."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import RedirectResponse
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import JSONResponse
+
+from console.api import ApiProblem, Json, Unreachable
+from console.person import Person, SignedIn
+from console.templating import page, tell
+from console.words import NEXT_STEPS
+
+router = APIRouter(prefix="/bench")
+
+WAITING = 100
+PRESETS = (
+    ("S", 250, (200, 150, 100)),
+    ("M", 900, (300, 200, 150)),
+    ("L", 2500, (400, 300, 200)),
+    ("XL", 8000, (600, 400, 300)),
+)
+"""Grams and millimetres."""
+
+
+@router.get("")
+async def bench(request: Request, person: SignedIn, location: str = "") -> Response:
+    parcels = await person.api.rows(
+        "/v1/shipments", status=["ready", "packed"], location=location, limit=WAITING
+    )
+    oldest_first = sorted(parcels, key=lambda p: str(p["created_at"]))
+    return page(
+        request,
+        "bench.html",
+        ready=[p for p in oldest_first if p["status"] == "ready" and not p["on_hold"]],
+        packed=[p for p in oldest_first if p["status"] == "packed"],
+        held=[p for p in oldest_first if p["status"] == "ready" and p["on_hold"]],
+        location=location,
+        locations=sorted({p["location"] for p in parcels} | {location} - {""}),
+    )
+
+
+@router.post("/find")
+async def find(
+    request: Request,
+    person: SignedIn,
+    code: Annotated[str, Form()],
+    location: Annotated[str, Form()] = "",
+) -> Response:
+    """Whatever was scanned: a parcel, or an order with one parcel to pack."""
+    code = code.strip().removeprefix("#")
+    if code.startswith("shp_"):
+        return RedirectResponse(f"/bench/{code}", 303)
+    parcels = await person.api.rows(
+        "/v1/shipments", order=code, status=["ready", "packed"], location=location
+    )
+    if parcels:
+        return RedirectResponse(f"/bench/{parcels[0]['id']}", 303)
+    answer = RedirectResponse(
+        f"/bench?location={location}" if location else "/bench", 303
+    )
+    return tell(request, answer, f"Nothing to pack is called {code}.", "bad")
+
+
+@router.get("/{shipment_id}")
+async def parcel(request: Request, shipment_id: str, person: SignedIn) -> Response:
+    found = await person.api.get(f"/v1/shipments/{shipment_id}")
+    return page(
+        request,
+        "parcel.html",
+        parcel=found,
+        presets=PRESETS,
+        following=await _following(person, found),
+    )
+
+
+async def _following(person: Person, parcel: Json) -> Json | None:
+    """The next one to pack at the same place, the oldest first."""
+    rows = await person.api.rows(
+        "/v1/shipments", status=["ready"], location=parcel["location"], limit=WAITING
+    )
+    waiting = [p for p in rows if not p["on_hold"] and p["id"] != parcel["id"]]
+    return min(waiting, key=lambda p: str(p["created_at"]), default=None)
+
+
+class Packed(BaseModel):
+    """What the bench has scanned. Sent again under the same key after a connection was
+    lost, it packs once."""
+
+    model_config = ConfigDict(extra="forbid")
+    key: Annotated[str, Field(min_length=1, max_length=100)]
+    lines: list[dict[str, int]]
+    parcels: Annotated[list[dict[str, int]], Field(min_length=1, max_length=50)]
+
+
+@router.post("/{shipment_id}/pack")
+async def pack(shipment_id: str, person: SignedIn, packed: Packed) -> Response:
+    body = {"lines": packed.lines, "parcels": packed.parcels}
+    try:
+        shipment = await person.api.post(
+            f"/v1/shipments/{shipment_id}/pack", body, packed.key
+        )
+    except ApiProblem as problem:
+        # What passes is sent again by the page; anything else is told.
+        told = "; ".join(problem.errors.values()) or problem.detail
+        step = NEXT_STEPS.get(problem.code, "")
+        said = f"{problem.title}. {told} {step}".strip()
+        return JSONResponse({"told": said, "code": problem.code}, problem.status)
+    except Unreachable:
+        return JSONResponse({"told": "No answer yet."}, 503)
+    return JSONResponse({"status": shipment["status"], "label": shipment["label"]})
+
+
+@router.post("/{shipment_id}/ship")
+async def ship(
+    request: Request,
+    shipment_id: str,
+    person: SignedIn,
+    key: Annotated[str, Form()],
+    carrier: Annotated[str, Form()] = "",
+    tracking: Annotated[str, Form()] = "",
+) -> Response:
+    body = {
+        n: v for n, v in (("carrier", carrier), ("tracking", tracking)) if v.strip()
+    }
+    answer = RedirectResponse(f"/bench/{shipment_id}", 303)
+    try:
+        await person.api.post(f"/v1/shipments/{shipment_id}/ship", body, key)
+    except ApiProblem as problem:
+        step = NEXT_STEPS.get(problem.code, "")
+        return tell(request, answer, f"{problem.title}. {problem.detail} {step}", "bad")
+    return tell(request, answer, "Handed over.")
+
+
+@router.get("/{shipment_id}/label")
+async def label(
+    request: Request, shipment_id: str, person: SignedIn, package: int = 1
+) -> Response:
+    """From our own origin, so that the page's policy lets it be printed."""
+    content, kind = await person.api.download(
+        f"/v1/shipments/{shipment_id}/label", package=package
+    )
+    return Response(content, media_type=kind)

@@ -1,0 +1,53 @@
+"""Books: where ours and the provider's differ, and whether they balance."""
+
+import asyncio
+
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import RedirectResponse
+
+from console.api import ApiProblem
+from console.pages.forms import Key
+from console.person import SignedIn
+from console.templating import page, tell
+
+router = APIRouter(prefix="/books")
+
+
+@router.get("")
+async def books(request: Request, person: SignedIn, closed: str = "") -> Response:
+    api = person.api
+    found, audit, disputes = await asyncio.gather(
+        api.rows("/v1/discrepancies", open="false" if closed else "true", limit=100),
+        api.rows("/v1/audit"),
+        api.rows("/v1/disputes", limit=100),
+    )
+    return page(
+        request,
+        "books.html",
+        discrepancies=found,
+        audit=audit,
+        disputes=disputes,
+        closed=closed,
+    )
+
+
+@router.post("/{discrepancy_id}/{what}")
+async def settle(
+    request: Request,
+    discrepancy_id: str,
+    what: str,
+    person: SignedIn,
+    key: Key,
+    note: str = Form(""),
+) -> Response:
+    """`book` takes the provider's sums over, `resolve` notes why they may differ."""
+    answer = RedirectResponse("/books", 303)
+    if what not in ("book", "resolve"):
+        return answer
+    path = f"/v1/discrepancies/{discrepancy_id}/{what}"
+    try:
+        await person.api.post(path, {"note": note}, key)
+    except ApiProblem as problem:
+        told = "; ".join(problem.errors.values()) or problem.detail
+        return tell(request, answer, f"{problem.title}. {told}", "bad")
+    return tell(request, answer, "Booked." if what == "book" else "Noted.")

@@ -1,0 +1,118 @@
+"""Stock: what is where, how it got there, and changing it."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import RedirectResponse
+
+from console.api import ApiProblem, Json, part
+from console.pages.forms import Key
+from console.person import SignedIn
+from console.picture import movements_chart
+from console.templating import page, tell
+from console.words import NEXT_STEPS
+
+router = APIRouter(prefix="/stock")
+
+PAGE = 100
+MOVEMENTS = 200
+LOW = 10
+
+
+@router.get("")
+async def levels(
+    request: Request,
+    person: SignedIn,
+    sku: str = "",
+    location: str = "",
+    low: str = "",
+    cursor: str = "",
+) -> Response:
+    found = await person.api.get(
+        "/v1/stock",
+        sku=sku.strip(),
+        location=location.strip(),
+        below=LOW if low else None,
+        limit=PAGE,
+        cursor=cursor,
+    )
+    return page(
+        request,
+        "stock.html",
+        rows=found["data"],
+        next_cursor=found["next_cursor"],
+        sku=sku,
+        location=location,
+        low=low,
+        least=LOW,
+        most=max([row["on_hand"] for row in found["data"]], default=1) or 1,
+    )
+
+
+@router.get("/{sku:path}")
+async def product(request: Request, sku: str, person: SignedIn) -> Response:
+    known = f"/v1/stock/{part(sku)}/movements"
+    rows = await person.api.rows("/v1/stock", sku=sku)
+    movements = await person.api.rows(known, limit=MOVEMENTS)
+    return page(
+        request,
+        "product.html",
+        sku=sku,
+        rows=rows,
+        movements=movements,
+        points=movements_chart(movements),
+    )
+
+
+@router.post("/receive")
+async def receive(
+    request: Request,
+    person: SignedIn,
+    key: Key,
+    sku: Annotated[str, Form()],
+    location: Annotated[str, Form()],
+    ref: Annotated[str, Form()],
+    quantity: Annotated[int, Form()],
+    again: Annotated[str, Form()] = "",
+) -> Response:
+    lines = [{"sku": sku, "quantity": quantity}]
+    body: Json = {
+        "location": location,
+        "ref": ref,
+        "lines": lines,
+        "again": bool(again),
+    }
+    return await _booked(request, person, "/v1/stock/receipts", body, key, sku)
+
+
+@router.post("/adjust")
+async def adjust(
+    request: Request,
+    person: SignedIn,
+    key: Key,
+    sku: Annotated[str, Form()],
+    location: Annotated[str, Form()],
+    ref: Annotated[str, Form()],
+    delta: Annotated[int, Form()],
+    reason: Annotated[str, Form()] = "adjust",
+) -> Response:
+    lines = [{"sku": sku, "delta": delta}]
+    body = {"location": location, "ref": ref, "lines": lines, "reason": reason}
+    return await _booked(request, person, "/v1/stock/adjustments", body, key, sku)
+
+
+async def _booked(
+    request: Request, person: SignedIn, path: str, body: Json, key: str, sku: str
+) -> Response:
+    answer = RedirectResponse(f"/stock/{part(sku)}", 303)
+    try:
+        changed = await person.api.post(path, body, key)
+    except ApiProblem as problem:
+        told = "; ".join(problem.errors.values()) or problem.detail
+        step = NEXT_STEPS.get(problem.code, "")
+        return tell(request, answer, f"{problem.title}. {told} {step}", "bad")
+    there = ", ".join(
+        f"{row['available']} free of {row['on_hand']} at {row['location']}"
+        for row in changed["data"]
+    )
+    return tell(request, answer, f"Booked: {there}.")

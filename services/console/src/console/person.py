@@ -1,0 +1,73 @@
+"""The person behind a request: what they may do, and the API as they see it."""
+
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from console.api import Api
+from console.session import Session
+
+KNOWN_SECONDS = 60.0
+"""How long what the API says about somebody is believed; the API itself checks every
+request."""
+_REMEMBERED = 2000
+
+
+class SignInNeeded(Exception):
+    """Nobody is signed in, or not any more."""
+
+
+@dataclass(frozen=True)
+class Person:
+    name: str
+    scopes: frozenset[str]
+    api: Api
+
+    def may(self, *scopes: str) -> bool:
+        """Only for what a page offers: the API decides."""
+        return "admin" in self.scopes or not self.scopes.isdisjoint(scopes)
+
+
+class Known:
+    """What the API has said about people, for a while."""
+
+    def __init__(self) -> None:
+        self._told: OrderedDict[str, tuple[float, str, frozenset[str]]] = OrderedDict()
+
+    async def about(self, session: Session, api: Api) -> tuple[str, frozenset[str]]:
+        known_as = session.access or f"{session.user} {session.scopes}"
+        told = self._told.get(known_as)
+        if told is None or time.monotonic() - told[0] > KNOWN_SECONDS:
+            me = await api.get("/v1/me")
+            told = (time.monotonic(), me["subject"], frozenset(me["scopes"]))
+            self._told[known_as] = told
+            while len(self._told) > _REMEMBERED:
+                self._told.popitem(last=False)
+        return told[1], told[2]
+
+
+async def _person(request: Request) -> Person:
+    """Raises `SignInNeeded`."""
+    state = request.app.state
+    session: Session | None = state.cookies.session(request)
+    if session is None and state.issuer is None:
+        user, scopes = next(iter(state.settings.console_people.items()))
+        session = Session(user, scopes, time.time())
+    if session is None:
+        raise SignInNeeded
+    if session.is_stale:
+        session = await state.issuer.renew(session)
+        if session is None:
+            raise SignInNeeded
+        # The door puts it into the answer, whatever that is.
+        request.state.renewed = session
+    api = Api(state.http, session.headers)
+    name, scopes = await state.known.about(session, api)
+    found = request.state.person = Person(name, scopes, api)
+    return found
+
+
+SignedIn = Annotated[Person, Depends(_person)]
