@@ -5,7 +5,9 @@ import json
 
 import pytest
 from api.app import create_app
+from api.http import services
 from api.http.idempotency import fingerprint
+from api.orders.commands import Commands
 from api.orders.order.schemas import NewOrder
 from shared.database.engine import Engine
 from sqlalchemy import text
@@ -38,6 +40,46 @@ async def test_an_order_is_accepted_while_temporal_is_down(shop: Shop) -> None:
     assert order["fulfillment_status"] == "unfulfilled"
     assert order["totals"]["total"] == eur(2 * PRICE + SHIPPING)
     assert order["totals"]["tax"] == eur(169 + 32)
+
+
+@pytest.fixture
+def starting(monkeypatch: pytest.MonkeyPatch) -> tuple[asyncio.Event, asyncio.Event]:
+    """Set when the API begins to start a workflow; and it goes on when this is set."""
+    begun, may_go_on = asyncio.Event(), asyncio.Event()
+    start = Commands.start
+
+    async def slowly(self: Commands, order_id: str) -> bool:
+        begun.set()
+        await may_go_on.wait()
+        return await start(self, order_id)
+
+    monkeypatch.setattr(Commands, "start", slowly)
+    return begun, may_go_on
+
+
+async def test_no_answer_waits_for_the_start_of_its_workflow(
+    shop: Shop, starting: tuple[asyncio.Event, asyncio.Event]
+) -> None:
+    begun, may_go_on = starting
+    await shop.sell()
+    assert (await shop.order())["status"] == "placed"
+    await begun.wait()
+    may_go_on.set()
+
+
+async def test_whoever_is_slow_behind_the_api_slows_its_callers(
+    shop: Shop,
+    starting: tuple[asyncio.Event, asyncio.Event],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun, may_go_on = starting
+    monkeypatch.setattr(services, "MOST_IN_BACKGROUND", 0)
+    await shop.sell()
+    placing = asyncio.create_task(shop.order())
+    await begun.wait()
+    assert not placing.done()
+    may_go_on.set()
+    assert (await placing)["status"] == "placed"
 
 
 async def test_the_answer_is_what_is_read_afterwards(shop: Shop) -> None:

@@ -15,7 +15,7 @@ async def test_an_order_that_was_placed_and_not_started_is_started(
     """With stock, its authorisation is open; nobody sends it."""
     await closed_shop.stock(TEA=in_stock)
     order_id = await closed_shop.place(TEA=1)
-    await closed_shop.workflow(order_id).terminate()
+    await (await closed_shop.started(order_id)).terminate()
     runner = LostStarts(closed_shop.engine, Nudger(lambda: temporal))
     assert await runner.start_lost() == 0, "the API is about to start it"
     await closed_shop.fetch(

@@ -144,7 +144,7 @@ async def test_an_authorisation_that_nobody_sent_is_sent(shop: Shop) -> None:
     await shop.stock(TEA=1)
     with shop.payments.gate("POST /v1/payment_intents$", after_effect=False):
         order_id = await shop.place(TEA=1)
-        await shop.workflow(order_id).terminate()
+        await (await shop.started(order_id)).terminate()
     await shop.fetch("UPDATE orders SET created_at = created_at - interval '1 hour'")
     await sweep_later(shop)
     await shop.until(order_id, has_status(OrderStatus.CONFIRMED))

@@ -31,6 +31,7 @@ from temporalio.client import (
     WorkflowUpdateHandle,
     WorkflowUpdateStage,
 )
+from temporalio.service import RPCError, RPCStatusCode
 
 from tests.support.peers import Peer
 
@@ -304,6 +305,14 @@ class Shop:
             Order.run, order_workflow_id(order_id)
         )
 
+    async def started(self, order_id: str) -> WorkflowHandle[Order, Any]:
+        """The same once it is there: no answer of the API waits for its start, and
+        Temporal tells nobody."""
+        workflow = self.workflow(order_id)
+        while not await _exists(workflow):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+        return workflow
+
     def refund(self, refund_id: str) -> WorkflowHandle[Refund, Any]:
         return self.client.get_workflow_handle_for(
             Refund.run, refund_workflow_id(refund_id)
@@ -354,6 +363,16 @@ def has_parcel_here(
     shipment: Any, at: str, status: ShipmentStatus = ShipmentStatus.READY
 ) -> bool:
     return shipment.status is status and at in ("", shipment.location)
+
+
+async def _exists(workflow: WorkflowHandle[Any, Any]) -> bool:
+    try:
+        await workflow.describe()
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        return False
+    return True
 
 
 def _lines(units: Mapping[int, int]) -> list[Json]:

@@ -188,8 +188,8 @@ class ApiSettings(
     """How long a caller waits for a worker; then the answer is 503, or 202 for a parcel
     whose packing has begun."""
     api_start_timeout: Duration = timedelta(seconds=1.5)
-    """How long placing an order waits for Temporal to start its workflow; the sweep
-    starts those that are left."""
+    """How long Temporal may take to start the workflow of an order that was placed. A
+    worker starts those that are left, within seconds."""
     api_fail_fast_after: Duration = Field(
         timedelta(seconds=1.25),
         validation_alias=AliasChoices("api_fail_fast_after", "api_patience"),

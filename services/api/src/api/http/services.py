@@ -19,6 +19,8 @@ from api.settings import ApiSettings
 
 G = TypeVar("G")
 
+MOST_IN_BACKGROUND = 64
+"""Beyond this many, callers wait again: whoever is slow behind the API slows them."""
 LAST_WORDS_SECONDS = 2.0
 """What is done in the background may end; what takes longer is found by the sweep."""
 
@@ -60,11 +62,18 @@ class Services:
         self.draining = True
         self.listener.wake_all()
 
-    def in_background(self, work: Coroutine[Any, Any, None]) -> None:
+    def in_background(self, work: Coroutine[Any, Any, Any]) -> None:
         """Do something that nobody has to wait for, and that may be lost."""
         task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+
+    async def unless_busy_in_background(self, work: Coroutine[Any, Any, Any]) -> None:
+        """The same while little is under way; else it is waited for."""
+        if len(self._background) < MOST_IN_BACKGROUND:
+            self.in_background(work)
+        else:
+            await work
 
     def abandon(self, task: asyncio.Task[Any]) -> None:
         """Have it end without anybody waiting; nobody hears how."""

@@ -97,8 +97,10 @@ async def place_order(
     order_id = location.rpartition("/")[2]
     if "idempotency-replayed" not in placed.headers:
         PLACED.inc()
-    # A repeat comes when the first request broke off, maybe before this.
-    await commands(services).start(order_id)
+    # A repeat comes when the first request broke off, maybe before this. Nobody waits
+    # for it: the order is stored, and a start that is lost is made up for in seconds.
+    starting = commands(services).start(order_id)
+    await services.unless_busy_in_background(starting)
     if not seconds:
         return placed
     return await _decided(services, order_id, seconds, placed)
