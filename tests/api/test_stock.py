@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 
+import pytest
 from shared.database.engine import Engine
 from sqlalchemy import text
 
@@ -156,6 +157,53 @@ async def test_stock_is_corrected_in_both_directions(shop: Shop) -> None:
     movements = (await shop.get(f"/v1/stock/{SKU}/movements"))["data"]
     told = [(movement["reason"], movement["on_hand"]) for movement in movements]
     assert told == [("adjust", 1), ("write_off", -3), ("receipt", 5)]
+
+
+async def test_what_was_counted_is_there(shop: Shop) -> None:
+    """Whether it was more or fewer, and noted as a count also where nothing differs."""
+    for sku in (SKU, "MUG", "PIN"):
+        await shop.sell(sku)
+        await shop.receive(5, sku)
+    counted = [
+        {"sku": SKU, "counted": 3},
+        {"sku": "MUG", "counted": 5},
+        {"sku": "PIN", "delta": 1},
+    ]
+    body = adjustment(0) | {"lines": counted}
+    for _ in range(2):
+        await shop.post("/v1/stock/adjustments", body, **key("count-7"))
+    assert await on_hand(shop) == {SKU: 3, "MUG": 5, "PIN": 6}
+    told = {
+        sku: (await shop.get(f"/v1/stock/{sku}/movements"))["data"][0]
+        for sku in (SKU, "MUG", "PIN")
+    }
+    assert {
+        sku: (moved["reason"], moved["on_hand"], moved["actor"])
+        for sku, moved in told.items()
+    } == {
+        SKU: ("count", -2, "dev"),
+        "MUG": ("count", 0, "dev"),
+        "PIN": ("adjust", 1, "dev"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason", "pointer"),
+    [
+        ([{"sku": SKU}], "adjust", "#/lines/0"),
+        ([{"sku": SKU, "delta": 1, "counted": 1}], "adjust", "#/lines/0"),
+        ([{"sku": SKU, "counted": 1}] * 2, "adjust", "#/lines/1/sku"),
+        ([{"sku": SKU, "counted": 1}], "write_off", "#/reason"),
+    ],
+)
+async def test_a_count_that_says_two_things_is_refused(
+    shop: Shop, lines: list[Json], reason: str, pointer: str
+) -> None:
+    await shop.sell()
+    body = adjustment(0, reason=reason) | {"lines": lines}
+    answer = await shop.client.post("/v1/stock/adjustments", json=body, headers=key())
+    assert (answer.status_code, code(answer)) == (422, "validation")
+    assert answer.json()["errors"][0]["pointer"] == pointer
 
 
 async def test_what_is_reserved_cannot_be_taken_away(

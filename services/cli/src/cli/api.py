@@ -56,10 +56,10 @@ class Api:
     def get(self, path: str, **params: object) -> Json:
         return self._answer("GET", path, params=_given(params))
 
-    def download(self, path: str) -> bytes:
+    def download(self, path: str, accept: str = "*/*") -> bytes:
         """A file, such as a label."""
         with self._reached():
-            answer = self._http.get(path)
+            answer = self._http.get(path, headers={"Accept": accept})
         if answer.is_error:
             raise _problem(answer)
         return answer.content

@@ -14,6 +14,7 @@ from cli.commands import (
     holds,
     locations,
     orders,
+    paper,
     products,
     returns,
     shipments,
@@ -45,6 +46,7 @@ app = typer.Typer(
 app.add_typer(orders.app)
 app.add_typer(contact.app)
 app.add_typer(holds.app, name="holds")
+shipments.app.add_typer(paper.app)
 app.add_typer(shipments.app, name="shipments")
 app.add_typer(returns.app, name="returns")
 app.add_typer(stock.app, name="stock")

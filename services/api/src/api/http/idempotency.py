@@ -33,11 +33,14 @@ class KeyReused(Problem):
 
 @dataclass(frozen=True)
 class StoredResponse:
-    """What a caller is told, in a form that can be stored and told again."""
+    """What a caller is told, in a form that can be stored and told again. One that is
+    not `final` is not stored: the same may be sent again, and a part of it is tried
+    once more."""
 
     status: int
     body: BaseModel
     headers: Mapping[str, str] = field(default_factory=dict)
+    final: bool = True
 
     def response(self) -> Response:
         return _response(self.status, self.body.model_dump_json(), self.headers)
@@ -96,8 +99,9 @@ class IdempotentRequest:
             answer = await work(Command(keyed.command_key, claim.memo))
         except (Problem, ApplicationError) as error:
             return await keyed.store_refusal(error)
-        async with self._engine.connect() as connection:
-            await keyed.store(connection, answer)
+        if answer.final:
+            async with self._engine.connect() as connection:
+                await keyed.store(connection, answer)
         return answer.response()
 
     async def transaction(

@@ -8,6 +8,7 @@ declare_problems(
         "already-on-hold": (409, "A hold for this reason is open already"),
         "already-packed": (409, "Already packed"),
         "already-shipped": (409, "Already shipped"),
+        "document-too-large": (422, "The document would be too large"),
         "duplicate-location": (409, "There is such a location"),
         "duplicate-reference": (409, "This reference is taken"),
         "exceeds-refundable": (409, "More than can be refunded"),

@@ -21,6 +21,7 @@ from api.orders.product import routes as product
 from api.orders.refund import routes as refund
 from api.orders.return_ import routes as return_
 from api.orders.scopes import INCLUDED, SCOPES
+from api.orders.shipment import packing
 from api.orders.shipment import routes as shipment
 from api.orders.shipping_method import routes as shipping_method
 from api.orders.stock import routes as stock
@@ -42,7 +43,7 @@ ORDERS = Process(
         for subject in (
             *(order, timeline, contact, message, note, workflow),
             # Its addresses look like those of a parcel, or a location.
-            paper,
+            *(paper, packing),
             *(return_, refund, payment, hold, shipment),
             *(stock, location, product, shipping_method, erasure),
         )

@@ -324,6 +324,32 @@ def cancel_shipment(
         done(answer, output, f"{answer['id']} is {answer['status']}.")
 
 
+@app.command("pack-many")
+def pack_shipments(
+    shipment: ShipmentsArgument,
+    weight: Annotated[int, typer.Option(min=1, help="Grams, of each.")],
+    size: Annotated[str, typer.Option(metavar="LxWxH", help="Millimetres, of each.")],
+    key: KeyOption = None,
+    output: OutputOption = Output.table,
+) -> None:
+    """Pack parcels as they were planned, each into one box of this size.
+
+    Each is packed by itself: what one of them waits for is said of it alone."""
+    box = _parcel(weight, size)
+    ids = [shipment_id(one, "ready") for one in shipment]
+    body = {"shipments": [{"shipment_id": one, "parcel": box} for one in ids]}
+    answer = session().api.command("/v1/shipments/pack", body, key)
+    done(answer, output, "\n".join(map(_became, answer["data"])))
+    if any(one["problem"] for one in answer["data"]):
+        raise typer.Exit(1)
+
+
+def _became(one: Json) -> str:
+    if one["problem"]:
+        return f"{one['shipment_id']}: {one['problem']['detail']}"
+    return _sentence(one["shipment"])
+
+
 @app.command("label")
 def save_labels(
     shipment: ShipmentsArgument,

@@ -104,6 +104,20 @@ def adjust_stock(
     _done(session().api.command("/v1/stock/adjustments", body, key), output)
 
 
+@app.command("count")
+def count_stock(
+    units: UnitsArgument,
+    at: AtOption,
+    ref: RefOption,
+    key: KeyOption = None,
+    output: OutputOption = Output.table,
+) -> None:
+    """Correct the stock to what was counted, reserved units included: MUG-BLUE=41."""
+    lines = [{"sku": sku, "counted": n} for sku, n in map(units_of_sku, units)]
+    body = {"location": at, "ref": ref, "lines": lines}
+    _done(session().api.command("/v1/stock/adjustments", body, key), output)
+
+
 def _done(answer: Json, output: Output) -> None:
     now = "; ".join(
         f"{row['sku']} at {row['location']}: {row['on_hand']} on hand,"

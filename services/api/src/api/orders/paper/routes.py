@@ -1,30 +1,112 @@
-"""The warehouse's paper: what to fetch."""
+"""The warehouse's paper: what to fetch, what is in a parcel, where it goes."""
 
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Header, Query, Response
 
 from api.http.auth import Principal, allowed
 from api.http.openapi import problems
 from api.http.services import ApiServices
+from api.kernel.personal_data import log_read
 from api.orders.paper import schemas as shown
+from api.orders.paper.labels import merged, read_labels
+from api.orders.paper.packing_slips import read_slips
 from api.orders.paper.pick_list import read_pick_list
 from api.orders.paths import LocationPath
 
 router = APIRouter(prefix="/v1", tags=["shipments"])
 
+_PDF = "application/pdf"
+_AT_ONCE = asyncio.Semaphore(2)
+"""Documents that are made in this process: each takes memory, and its turn with the
+interpreter."""
+
 
 @router.get(
     "/locations/{code:path}/pick-list",
     response_model=shown.PickList,
-    responses=problems("not-found", "nothing-to-pick"),
+    responses={
+        200: {
+            "description": f"The list, or the same to print with `Accept: {_PDF}`",
+            "content": {_PDF: {}},
+        },
+        **problems("not-found", "nothing-to-pick"),
+    },
 )
 async def get_pick_list(
     caller: Annotated[Principal, allowed("fulfil")],
     code: LocationPath,
     query: Annotated[shown.PickListQuery, Query()],
     services: ApiServices,
+    accept: Annotated[str, Header(include_in_schema=False)] = "*/*",
 ) -> Response:
-    """What is to be fetched at a location for the parcels that wait longest there."""
+    """What is to be fetched at a location for the parcels that wait longest there. The
+    printed list has bar codes of SKUs and parcels."""
     found = await read_pick_list(services, code, query.limit)
-    return Response(found.model_dump_json(), media_type="application/json")
+    if _PDF not in accept:
+        return Response(found.model_dump_json(), media_type="application/json")
+
+    def draw() -> bytes:
+        from api.orders.paper.pick_sheet import pick_sheet  # as `sheet.py` says
+
+        return pick_sheet(found, datetime.now(UTC))
+
+    return await _document(draw, "pick-list")
+
+
+@router.get(
+    "/shipments/packing-slips",
+    response_class=Response,
+    responses={
+        200: {"content": {_PDF: {}}, "description": "One PDF; each parcel on its own."},
+        **problems("not-found", "wrong-state", "document-too-large"),
+    },
+)
+async def get_packing_slips(
+    caller: Annotated[Principal, allowed("fulfil")],
+    query: Annotated[shown.ParcelsQuery, Query()],
+    services: ApiServices,
+) -> Response:
+    """Print what is in parcels, for whoever opens them: no prices and no notes. That
+    their recipients were read is logged."""
+    slips = await read_slips(services, query.ids)
+    log_read(caller, "recipient", *(slip.shipment.order_id for slip in slips))
+
+    def draw() -> bytes:
+        from api.orders.paper.slip_sheet import slip_sheet  # as `sheet.py` says
+
+        return slip_sheet(slips)
+
+    return await _document(draw, "packing-slips")
+
+
+@router.get(
+    "/shipments/labels",
+    response_class=Response,
+    responses={
+        200: {
+            "content": {_PDF: {}},
+            "description": "One PDF, of all boxes.",
+        },
+        **problems("not-found", "no-label", "document-too-large"),
+    },
+)
+async def get_labels(
+    caller: Annotated[Principal, allowed("fulfil")],
+    query: Annotated[shown.ParcelsQuery, Query()],
+    services: ApiServices,
+) -> Response:
+    """Print the labels of parcels, of each of their boxes, in the order asked for."""
+    labels = await read_labels(services, query.ids)
+    return await _document(lambda: merged(labels), "labels")
+
+
+async def _document(draw: Callable[[], bytes], name: str) -> Response:
+    """In a thread: nothing else waits for it."""
+    async with _AT_ONCE:
+        content = await asyncio.to_thread(draw)
+    headers = {"Content-Disposition": f'inline; filename="{name}.pdf"'}
+    return Response(content, media_type=_PDF, headers=headers)

@@ -6,10 +6,22 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.http.schemas import View
-from api.orders.shipment.schemas import ShipmentLine, ShipmentShipping
+from api.orders.shipment.schemas import ShipmentId, ShipmentLine, ShipmentShipping
 
 MOST_PARCELS = 50
 """Of one document: some seconds of work, a few hundred pages."""
+
+
+class ParcelsQuery(BaseModel):
+    """`shipment` is repeated; one that is named twice is meant once."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    shipment: Annotated[list[ShipmentId], Field(min_length=1, max_length=MOST_PARCELS)]
+
+    @property
+    def ids(self) -> list[str]:
+        return list(dict.fromkeys(self.shipment))
 
 
 class PickListQuery(BaseModel):

@@ -1,6 +1,6 @@
 """Reads of shipments."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 
 from pydantic import BaseModel, ConfigDict
@@ -79,6 +79,15 @@ async def read_shipment(services: Services, shipment_id: str) -> Shipment:
     if not found:
         raise NotFound(f"shipment {shipment_id}")
     return found[0]
+
+
+async def read_shipments(services: Services, ids: Sequence[str]) -> list[Shipment]:
+    """In this order. Raises `NotFound`; it names those that there are not."""
+    found = {s.id: s for s in await _read(services, "s.id = ANY(:ids)", {"ids": ids})}
+    missing = [shipment_id for shipment_id in ids if shipment_id not in found]
+    if missing:
+        raise NotFound(f"shipment {', '.join(missing)}")
+    return [found[shipment_id] for shipment_id in ids]
 
 
 async def read_recipient(services: Services, shipment: Shipment) -> shown.Recipient:

@@ -1,16 +1,10 @@
-"""Packing and shipping."""
+"""Parcels: listed, moved, shipped, relabelled, cancelled."""
 
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from shared.contracts.base import LineQuantity
-from shared.contracts.errors import Refusal
 from shared.contracts.orders import models, workflows
-from shared.contracts.orders.states import HoldReason, ShipmentStatus
-from shared.database.orders.snapshot import OrderSnapshot
-from shared.database.orders.snapshot import Shipment as ShipmentRow
 
 from api.http.auth import Principal, allowed
 from api.http.idempotency import Command, Idempotent, StoredResponse
@@ -19,18 +13,17 @@ from api.http.paging import moment, page_response
 from api.http.paging import text as text_of
 from api.http.problems import invalid
 from api.http.schemas import Nothing, Page
-from api.http.services import ApiServices, Services
+from api.http.services import ApiServices
 from api.kernel.personal_data import log_read
-from api.orders.commands import Ended, NoAnswer, commands
-from api.orders.lines import of_command
+from api.orders.commands import commands
 from api.orders.notes import keep_note
 from api.orders.order import queries
 from api.orders.paths import ShipmentPath
 from api.orders.shipment import schemas as shown
 from api.orders.shipment.labels import fetch_label
 from api.orders.shipment.presenter import show_shipment
+from api.orders.shipment.progress import answer, measures, packed, refuse
 from api.orders.shipment.queries import (
-    Shipment,
     page_of_shipments,
     read_recipient,
     read_shipment,
@@ -79,102 +72,6 @@ async def get_shipment(
 
 
 @router.post(
-    "/{shipment_id}/pack",
-    response_model=shown.Shipment,
-    responses={
-        202: {"model": shown.Shipment, "description": "Begun; look again."},
-        **keyed(
-            *("not-found", "on-hold", "payment-failed", "quantity-exceeded"),
-            "wrong-state",
-        ),
-    },
-)
-async def pack_shipment(
-    caller: Annotated[Principal, allowed("fulfil")],
-    shipment_id: ShipmentPath,
-    wanted: shown.Pack,
-    idempotent: Idempotent,
-    services: ApiServices,
-) -> Response:
-    """Capture the payment, then buy the label. 202: one of them is still under way, or
-    waits for somebody: `on_hold` says so."""
-    shipment = await read_shipment(services, shipment_id)
-    parcels = _parcels(wanted)
-
-    async def work(command: Command) -> StoredResponse:
-        try:
-            await commands(services).parcel(
-                shipment_id,
-                workflows.Order.pack,
-                models.Pack(
-                    order_id=shipment.order_id,
-                    key=command.key,
-                    actor=caller.subject,
-                    shipment_id=shipment_id,
-                    lines=of_command(wanted.lines),
-                    parcel=parcels[0],
-                    further=parcels[1:],
-                    later=tuple(
-                        LineQuantity(line=item.line, quantity=item.later)
-                        for item in wanted.lines
-                        if item.later
-                    ),
-                ),
-                _refuse(shipment),
-            )
-        except NoAnswer:
-            begun = await read_shipment(services, shipment_id)
-            if begun.parcel is None:
-                raise
-            return StoredResponse(202, show_shipment(begun))
-        return await _packed(services, shipment)
-
-    return await idempotent.run(caller, wanted, work)
-
-
-def _parcels(wanted: shown.Pack) -> tuple[models.Parcel, ...]:
-    """Raises a `Problem` where it is said twice, or not at all."""
-    if (wanted.parcel is None) is (wanted.parcels is None):
-        raise invalid("#/parcel", "one-of", "Give either parcel or parcels.")
-    return _measures(wanted.parcels or [wanted.parcel])
-
-
-def _measures(parcels: Iterable[shown.Parcel | None]) -> tuple[models.Parcel, ...]:
-    return tuple(models.Parcel(**p.model_dump()) for p in parcels if p is not None)
-
-
-async def _packed(services: Services, shipment: Shipment) -> StoredResponse:
-    """What became of a parcel that was picked, as soon as that is known. Raises
-    `Refusal` payment-failed."""
-    order = await queries.order_when(
-        services,
-        shipment.order_id,
-        lambda order: _is_decided(order, shipment.id),
-        services.settings.api_command_timeout.total_seconds(),
-    )
-    now = order.shipment(shipment.id)
-    ready = now.status is ShipmentStatus.READY
-    if ready and HoldReason.PAYMENT in _holds(order, now):
-        raise Refusal("payment-failed", "The payment for this parcel failed.")
-    # It is picked, whatever keeps it from being sent: that is no error.
-    answer = await _answer(services, shipment.id)
-    return StoredResponse(202, answer.body) if ready else answer
-
-
-def _is_decided(order: OrderSnapshot, shipment_id: str) -> bool:
-    now = order.shipment(shipment_id)
-    return now.status is not ShipmentStatus.READY or bool(_holds(order, now))
-
-
-def _holds(order: OrderSnapshot, shipment: ShipmentRow) -> list[HoldReason]:
-    """What keeps a parcel: once it is paid for, its own holds alone. The order may have
-    another one by then, for the money of the rest."""
-    paid = shipment.captured_at is not None
-    subjects = (shipment.id,) if paid else (order.id, shipment.id)
-    return [hold.reason for hold in order.holds if hold.subject in subjects]
-
-
-@router.post(
     "/{shipment_id}/move",
     response_model=shown.Shipment,
     responses=keyed(
@@ -209,9 +106,9 @@ async def move_shipment(
                 shipment_id=shipment_id,
                 location=wanted.location,
             ),
-            _refuse(shipment),
+            refuse(shipment),
         )
-        return await _answer(services, shipment_id)
+        return await answer(services, shipment_id)
 
     return await idempotent.run(caller, wanted, work)
 
@@ -243,9 +140,9 @@ async def ship_shipment(
                 carrier=wanted.carrier,
                 tracking=wanted.tracking,
             ),
-            _refuse(shipment),
+            refuse(shipment),
         )
-        return await _answer(services, shipment_id)
+        return await answer(services, shipment_id)
 
     return await idempotent.run(caller, wanted, work)
 
@@ -284,11 +181,11 @@ async def relabel_shipment(
                 package=wanted.package,
                 carrier=wanted.carrier,
                 tracking=wanted.tracking,
-                parcels=_measures(wanted.parcels or ()),
+                parcels=measures(wanted.parcels or ()),
             ),
-            _refuse(shipment),
+            refuse(shipment),
         )
-        return await _packed(services, shipment)
+        return await packed(services, shipment)
 
     return await idempotent.run(caller, wanted, work)
 
@@ -321,9 +218,9 @@ async def deliver_shipment(
                 shipment_id=shipment_id,
                 at=wanted.at,
             ),
-            _refuse(shipment),
+            refuse(shipment),
         )
-        return await _answer(services, shipment_id)
+        return await answer(services, shipment_id)
 
     memo = {"asked_at": datetime.now(UTC).isoformat()}
     return await idempotent.run(caller, wanted, work, memo=memo)
@@ -360,7 +257,7 @@ async def cancel_shipment(
                 actor=caller.subject,
                 shipment_id=shipment_id,
             ),
-            _refuse(shipment),
+            refuse(shipment),
         )
         order = await queries.order_when(
             services,
@@ -369,8 +266,8 @@ async def cancel_shipment(
             services.settings.api_command_timeout.total_seconds(),
         )
         waits = order.shipment(shipment_id).cancel_wanted is not None
-        answer = await _answer(services, shipment_id)
-        return StoredResponse(202, answer.body) if waits else answer
+        now = await answer(services, shipment_id)
+        return StoredResponse(202, now.body) if waits else now
 
     return await idempotent.run(caller, None, work)
 
@@ -394,17 +291,3 @@ async def get_shipment_label(
     labelled = shipment if package == 1 else shipment.package(package)
     label = await fetch_label(services.http, services.settings, labelled)
     return Response(label, media_type="application/pdf")
-
-
-async def _answer(services: Services, shipment_id: str) -> StoredResponse:
-    return StoredResponse(
-        200, show_shipment(await read_shipment(services, shipment_id))
-    )
-
-
-def _refuse(shipment: Shipment) -> Ended:
-    def over(order: OrderSnapshot) -> Refusal:
-        now = order.shipment(shipment.id).status
-        return Refusal("wrong-state", f"The shipment is {ShipmentStatus(now)}.")
-
-    return over

@@ -6,8 +6,20 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 from shared.contracts.orders.states import ShipmentStatus
 
+from api.http.forms import written_as
 from api.http.paging import ListQuery, Moment
+from api.http.problems import ProblemDocument
 from api.http.schemas import Address, LineNumber, Lines, Note, Request, View, Word
+
+ShipmentId = Annotated[
+    str, written_as(r"^shp_[0-9a-hjkmnp-tv-z]{26}$", "the id of a shipment: shp_…")
+]
+
+
+class ProblemOfOne(ProblemDocument):
+    """With the members that its code adds."""
+
+    model_config = ConfigDict(extra="allow")
 
 
 class PickedLine(Request):
@@ -50,6 +62,41 @@ class Pack(Request):
                         "width_mm": 200,
                         "height_mm": 150,
                     },
+                }
+            ]
+        }
+    )
+
+
+class PackOne(Request):
+    """As of one parcel; without `lines` all that was planned was picked."""
+
+    shipment_id: ShipmentId
+    lines: Lines[PickedLine] | None = None
+    parcel: Parcel | None = None
+    parcels: Parcels | None = None
+
+
+class PackShipments(Request):
+    shipments: Annotated[
+        list[PackOne], Field(min_length=1, max_length=50, fail_fast=True)
+    ]
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "shipments": [
+                        {
+                            "shipment_id": f"shp_{'0' * 26}",
+                            "parcel": {
+                                "weight_g": 900,
+                                "length_mm": 300,
+                                "width_mm": 200,
+                                "height_mm": 150,
+                            },
+                        }
+                    ]
                 }
             ]
         }
@@ -165,6 +212,20 @@ class Shipment(View):
     created_at: datetime
     shipped_at: datetime | None
     delivered_at: datetime | None
+
+
+class PackedShipment(View):
+    """What packing it alone would have answered: the `shipment` with 200 or 202, or
+    else the `problem`."""
+
+    shipment_id: str
+    status: int
+    shipment: Shipment | None = None
+    problem: ProblemOfOne | None = None
+
+
+class PackedShipments(View):
+    data: list[PackedShipment]
 
 
 class ShipmentToPack(Shipment):

@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from shared.contracts.errors import Refusal
@@ -19,8 +19,9 @@ _MOST_UNITS = 2_000_000_000
 
 @dataclass(frozen=True)
 class StockChange:
-    """`deltas` are units by SKU. `key` is unique to the command. `once`: of this `ref`
-    the goods are booked at the location once."""
+    """`deltas` and `counted` are units by SKU: how many more, or how many there are.
+    `key` is unique to the command. `once`: of this `ref` the goods are booked at the
+    location once."""
 
     key: str
     location: str
@@ -29,6 +30,11 @@ class StockChange:
     ref: str
     actor: str
     once: bool = False
+    counted: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def skus(self) -> list[str]:
+        return sorted({*self.deltas, *self.counted})
 
 
 def summed(lines: Iterable[tuple[str, int]]) -> Mapping[str, int]:
@@ -43,18 +49,25 @@ async def change_stock(connection: Connection, wanted: StockChange) -> list[Stoc
     """Raises `Refusal`: unknown-location, inactive-location, unknown-sku,
     would-go-negative, quantity-exceeded, duplicate-reference."""
     await check_location(connection, wanted.location)
-    skus = list(wanted.deltas)
+    skus = wanted.skus
     await _check_known(connection, skus)
     parameters = {"skus": skus, "location": wanted.location}
     await connection.execute(_ENSURE, parameters)
     rows = await connection.execute(_LOCK, parameters)
     if not await connection.scalar(_DONE, {"key": _movement_key(wanted, skus[0])}):
+        deltas = _deltas(wanted, rows)
         for row in rows:
-            _check(row.sku, row.on_hand + wanted.deltas[row.sku], row.reserved)
+            _check(row.sku, row.on_hand + deltas[row.sku], row.reserved)
         if wanted.once:
             await _take_note(connection, wanted)
-        rows = await connection.execute(_MOVE, _moves(wanted))
+        rows = await connection.execute(_MOVE, _moves(wanted, deltas))
     return sorted((_stock(row) for row in rows), key=lambda stock: stock.sku)
+
+
+def _deltas(wanted: StockChange, rows: Iterable[Any]) -> Mapping[str, int]:
+    there = {row.sku: row.on_hand for row in rows}
+    counted = {sku: n - there[sku] for sku, n in wanted.counted.items()}
+    return {**wanted.deltas, **counted}
 
 
 async def _take_note(connection: Connection, wanted: StockChange) -> None:
@@ -86,7 +99,8 @@ def _check(sku: str, on_hand: int, reserved: int) -> None:
     if on_hand < reserved:
         raise Problem(
             "would-go-negative",
-            "Fewer units would remain than are reserved.",
+            f"Fewer units of {sku} would remain than are reserved: move the parcels"
+            " that they are for, or pick them short.",
             sku=sku,
             reserved=reserved,
         )
@@ -108,15 +122,19 @@ def _movement_key(wanted: StockChange, sku: str) -> str:
     return f"{wanted.key}:{sku}"
 
 
-def _moves(wanted: StockChange) -> dict[str, object]:
+def _moves(wanted: StockChange, deltas: Mapping[str, int]) -> dict[str, object]:
     moves = [
-        {"key": _movement_key(wanted, sku), "sku": sku, "delta": delta}
-        for sku, delta in wanted.deltas.items()
+        {
+            "key": _movement_key(wanted, sku),
+            "sku": sku,
+            "delta": delta,
+            "reason": "count" if sku in wanted.counted else wanted.reason,
+        }
+        for sku, delta in deltas.items()
     ]
     return {
         "moves": json.dumps(moves),
         "location": wanted.location,
-        "reason": wanted.reason,
         "ref": wanted.ref,
         "actor": wanted.actor,
     }
@@ -155,10 +173,10 @@ _MOVE = text(
     """
     WITH moves AS (
       SELECT * FROM jsonb_to_recordset(cast(:moves AS jsonb))
-        AS m (key text, sku text, delta int)
+        AS m (key text, sku text, delta int, reason text)
     ), told AS (
       INSERT INTO stock_movements (key, sku, location, on_hand, reason, ref, actor)
-      SELECT key, sku, :location, delta, :reason, :ref, :actor FROM moves
+      SELECT key, sku, :location, delta, reason, :ref, :actor FROM moves
     )
     UPDATE stock s SET on_hand = s.on_hand + m.delta
     FROM moves m WHERE s.sku = m.sku AND s.location = :location

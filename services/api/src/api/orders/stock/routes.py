@@ -1,6 +1,7 @@
 """What lies where, and why."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -12,6 +13,7 @@ from api.http.idempotency import Command, Idempotent, StoredResponse
 from api.http.openapi import keyed, problems
 from api.http.paging import ListQuery, moment, page_response
 from api.http.paging import text as text_of
+from api.http.problems import invalid
 from api.http.schemas import Page
 from api.http.services import ApiServices, Services
 from api.orders.commands import commands
@@ -113,9 +115,32 @@ async def adjust_stock(
     idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
-    """Correct the stock. Reserved units stay."""
-    deltas = summed((line.sku, line.delta) for line in wanted.lines)
-    return await _move(caller, wanted, deltas, idempotent, services)
+    """Correct the stock, by a difference or by what was counted. Reserved units stay:
+    where fewer are left, move or pick short the parcels that they are for."""
+    counted = _counted(wanted)
+    deltas = summed(
+        (line.sku, line.delta) for line in wanted.lines if line.delta is not None
+    )
+    return await _move(caller, wanted, deltas, idempotent, services, counted)
+
+
+def _counted(wanted: shown.Adjustment) -> Mapping[str, int]:
+    """Raises `Problem` for a line that says both or nothing, a SKU that is counted and
+    named again, and a write-off of what was counted."""
+    counted: dict[str, int] = {}
+    seen: set[str] = set()
+    for index, line in enumerate(wanted.lines):
+        at = f"#/lines/{index}"
+        if (line.delta is None) is (line.counted is None):
+            raise invalid(at, "one-of", "Give either delta or counted.")
+        if line.sku in counted or (line.counted is not None and line.sku in seen):
+            raise invalid(f"{at}/sku", "twice", "It is counted once.")
+        seen.add(line.sku)
+        if line.counted is not None:
+            counted[line.sku] = line.counted
+    if counted and wanted.reason != "adjust":
+        raise invalid("#/reason", "one-of", "What is written off is a delta.")
+    return dict(sorted(counted.items()))
 
 
 async def _move(
@@ -124,12 +149,14 @@ async def _move(
     deltas: Mapping[str, int],
     idempotent: Idempotent,
     services: Services,
+    counted: Mapping[str, int] = MappingProxyType({}),
 ) -> Response:
     async def work(connection: Connection, command: Command) -> StoredResponse:
         change = StockChange(
             key=command.key,
             location=wanted.location,
             deltas=deltas,
+            counted=counted,
             reason=wanted.reason,
             ref=wanted.ref,
             actor=caller.subject,
@@ -139,7 +166,7 @@ async def _move(
         return StoredResponse(201, shown.StockChanged(ref=wanted.ref, data=data))
 
     response = await idempotent.transaction(caller, wanted, work)
-    more = [sku for sku, delta in deltas.items() if delta > 0]
+    more = [*counted, *(sku for sku, delta in deltas.items() if delta > 0)]
     if response.status_code == 201 and more:
         services.in_background(_serve_waiting_orders(services, more))
     return response

@@ -38,14 +38,18 @@ class Receipt(Request):
 
 
 class AdjustedLine(Request):
-    """`delta` units more, or fewer if negative."""
+    """By `delta` units more, or fewer if negative; or as many as were `counted`, those
+    that are reserved among them."""
 
     sku: Sku
-    delta: Annotated[int, Field(ge=-1_000_000, le=1_000_000)]
+    delta: Annotated[int, Field(ge=-1_000_000, le=1_000_000)] | None = None
+    counted: Annotated[int, Field(ge=0, le=1_000_000_000)] | None = None
 
 
 class Adjustment(Request):
-    """A correction after a count, or units that are no longer fit for sale."""
+    """A correction after a count, or units that are no longer fit for sale; `ref` says
+    why: the count sheet, the report of a damage. What was counted is noted as a
+    `count`, also where nothing differs."""
 
     location: Word
     lines: Many[AdjustedLine]
@@ -60,7 +64,12 @@ class Adjustment(Request):
                     "lines": [{"sku": "MUG-BLUE", "delta": -2}],
                     "reason": "write_off",
                     "ref": "count-2",
-                }
+                },
+                {
+                    "location": "berlin",
+                    "lines": [{"sku": "MUG-BLUE", "counted": 41}],
+                    "ref": "count-3",
+                },
             ]
         }
     )

@@ -1,0 +1,176 @@
+"""Packing parcels: one, or many at once with an answer for each."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import Annotated
+
+from fastapi import APIRouter, Request, Response
+from shared.contracts.base import LineQuantity
+from shared.contracts.errors import Refusal
+from shared.contracts.orders import models, workflows
+from temporalio.exceptions import ApplicationError
+
+from api.http.auth import Principal, allowed
+from api.http.idempotency import Command, Idempotent, StoredResponse
+from api.http.openapi import keyed
+from api.http.problems import Problem, from_refusal, invalid, problem_document
+from api.http.services import ApiServices, Services
+from api.orders.commands import NoAnswer, commands
+from api.orders.lines import of_command
+from api.orders.paths import ShipmentPath
+from api.orders.shipment import schemas as shown
+from api.orders.shipment.presenter import show_shipment
+from api.orders.shipment.progress import measures, packed, refuse
+from api.orders.shipment.queries import Shipment, read_shipment
+
+router = APIRouter(prefix="/v1/shipments", tags=["shipments"])
+
+_AT_ONCE = 8
+"""Commands of one request that are under way: others have theirs."""
+
+
+@router.post(
+    "/{shipment_id}/pack",
+    response_model=shown.Shipment,
+    responses={
+        202: {"model": shown.Shipment, "description": "Begun; look again."},
+        **keyed(
+            *("not-found", "on-hold", "payment-failed", "quantity-exceeded"),
+            "wrong-state",
+        ),
+    },
+)
+async def pack_shipment(
+    caller: Annotated[Principal, allowed("fulfil")],
+    shipment_id: ShipmentPath,
+    wanted: shown.Pack,
+    idempotent: Idempotent,
+    services: ApiServices,
+) -> Response:
+    """Capture the payment, then buy the label. 202: one of them is still under way, or
+    waits for somebody: `on_hold` says so."""
+    shipment = await read_shipment(services, shipment_id)
+    boxes = _boxes("#", wanted)
+
+    async def work(command: Command) -> StoredResponse:
+        picked = _command(shipment, caller, command.key, wanted.lines, boxes)
+        return await _pack(services, shipment, picked, nullcontext())
+
+    return await idempotent.run(caller, wanted, work)
+
+
+@router.post(
+    "/pack",
+    response_model=shown.PackedShipments,
+    responses=keyed(),
+)
+async def pack_shipments(
+    request: Request,
+    caller: Annotated[Principal, allowed("fulfil")],
+    wanted: shown.PackShipments,
+    idempotent: Idempotent,
+    services: ApiServices,
+) -> Response:
+    """Pack many parcels, each by itself: `data` has what packing it alone would have
+    answered, in their order. Where one has `503`, send the same again under the same
+    key: what is packed stays so, and the others are tried again."""
+    boxes = [
+        _boxes(f"#/shipments/{index}", one)
+        for index, one in enumerate(wanted.shipments)
+    ]
+    if len({one.shipment_id for one in wanted.shipments}) < len(boxes):
+        raise invalid("#/shipments", "twice", "Each parcel is named once.")
+    turn = asyncio.Semaphore(_AT_ONCE)
+    base = services.settings.public_url
+
+    async def work(command: Command) -> StoredResponse:
+        async def one(
+            item: shown.PackOne, boxes: Sequence[models.Parcel]
+        ) -> shown.PackedShipment:
+            place = f"/v1/shipments/{item.shipment_id}/pack"
+            try:
+                shipment = await read_shipment(services, item.shipment_id)
+                key = f"{command.key}:{shipment.id}"
+                lines = item.lines or _as_planned(shipment)
+                picked = _command(shipment, caller, key, lines, boxes)
+                answer = await _pack(services, shipment, picked, turn)
+            except (Problem, ApplicationError) as error:
+                problem = error if isinstance(error, Problem) else from_refusal(error)
+                document = problem_document(base, problem, instance=place)
+                return shown.PackedShipment(
+                    shipment_id=item.shipment_id,
+                    status=problem.status_code,
+                    problem=json.loads(document),
+                )
+            return shown.PackedShipment(
+                shipment_id=item.shipment_id,
+                status=answer.status,
+                shipment=shown.Shipment.model_validate(answer.body.model_dump()),
+            )
+
+        data = await asyncio.gather(*map(one, wanted.shipments, boxes))
+        final = all(answer.status < 500 for answer in data)
+        return StoredResponse(200, shown.PackedShipments(data=data), final=final)
+
+    return await idempotent.run(caller, wanted, work)
+
+
+async def _pack(
+    services: Services,
+    shipment: Shipment,
+    command: models.Pack,
+    turn: AbstractAsyncContextManager[object],
+) -> StoredResponse:
+    """What became of it; its payment and its label are not waited for in `turn`."""
+    try:
+        async with turn:
+            await commands(services).parcel(
+                shipment.id, workflows.Order.pack, command, refuse(shipment)
+            )
+    except NoAnswer:
+        begun = await read_shipment(services, shipment.id)
+        if begun.parcel is None:
+            raise
+        return StoredResponse(202, show_shipment(begun))
+    return await packed(services, shipment)
+
+
+def _command(
+    shipment: Shipment,
+    caller: Principal,
+    key: str,
+    lines: Sequence[shown.PickedLine],
+    boxes: Sequence[models.Parcel],
+) -> models.Pack:
+    return models.Pack(
+        order_id=shipment.order_id,
+        key=key,
+        actor=caller.subject,
+        shipment_id=shipment.id,
+        lines=of_command(lines),
+        parcel=boxes[0],
+        further=tuple(boxes[1:]),
+        later=tuple(
+            LineQuantity(line=item.line, quantity=item.later)
+            for item in lines
+            if item.later
+        ),
+    )
+
+
+def _as_planned(shipment: Shipment) -> list[shown.PickedLine]:
+    """Raises `Refusal`: nothing is in it."""
+    if not shipment.lines:
+        raise Refusal("wrong-state", f"The shipment is {shipment.status}.")
+    return [
+        shown.PickedLine(line=line.line, quantity=line.qty) for line in shipment.lines
+    ]
+
+
+def _boxes(at: str, wanted: shown.Pack | shown.PackOne) -> tuple[models.Parcel, ...]:
+    """Raises a `Problem` where it is said twice, or not at all."""
+    if (wanted.parcel is None) is (wanted.parcels is None):
+        raise invalid(f"{at}/parcel", "one-of", "Give either parcel or parcels.")
+    return measures(wanted.parcels or [wanted.parcel])
