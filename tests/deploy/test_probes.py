@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 from api.kernel import health
-from worker.runtime.health import HealthServer
+from shared.platform.health import HealthServer
 
 from tests.deploy.rendering import containers, environment, named
 

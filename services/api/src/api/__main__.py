@@ -1,5 +1,5 @@
-"""`python -m api`: the HTTP API. `… openapi` prints its description, and `… codec` is
-the codec server."""
+"""`python -m api`: the HTTP API. `… deliver` sends webhooks, `… codec` is the codec
+server, and `… openapi` prints the API's description."""
 
 import argparse
 import asyncio
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from fastapi import FastAPI
 from pydantic import SecretStr
 from shared.platform.logging import configure_logging
-from shared.platform.main import run_main
+from shared.platform.main import run_main, stop_event
 from shared.platform.metrics import ProcessMetrics, watch_event_loop
 from shared.platform.settings import load_settings
 from shared.platform.settings_help import help_text
@@ -18,9 +18,10 @@ from shared.platform.version import version
 
 from api.app import create_app
 from api.codec import create_codec
+from api.deliverer import deliver
 from api.http.server import serve
 from api.metrics import create_meter_provider, serve_metrics
-from api.settings import ApiSettings, CodecSettings
+from api.settings import ApiSettings, CodecSettings, DelivererSettings
 
 
 async def run_api() -> int:
@@ -39,6 +40,12 @@ async def run_api() -> int:
 async def run_codec() -> int:
     settings = load_settings(CodecSettings)
     return await run(settings, "codec", lambda _: create_codec(settings))
+
+
+async def run_deliverer() -> int:
+    settings = load_settings(DelivererSettings)
+    configure_logging(settings, service="deliverer")
+    return 0 if await deliver(settings, stop_event()) else 1
 
 
 async def run(
@@ -82,16 +89,17 @@ def main() -> None:
     parser.add_argument(
         "command",
         nargs="?",
-        choices=("serve", "codec", "openapi"),
+        choices=("serve", "deliver", "codec", "openapi"),
         default="serve",
-        help="serve (default), decode payloads for Temporal's UI, or print the OpenAPI"
-        " document",
+        help="serve (default), send webhooks, decode payloads for Temporal's UI, or"
+        " print the OpenAPI document",
     )
     command = parser.parse_args().command
     if command == "openapi":
         print(openapi_document(), end="")
         return
-    run_main(run_codec() if command == "codec" else run_api())
+    services = {"deliver": run_deliverer, "codec": run_codec}
+    run_main(services.get(command, run_api)())
 
 
 if __name__ == "__main__":

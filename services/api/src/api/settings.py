@@ -137,6 +137,10 @@ class WebhookSettings(Settings):
     such as `127.0.0.0/8` on a machine of one's own. Unset, as in production: none."""
 
 
+class DelivererSettings(DatabaseSettings, WebhookSettings, ObservabilitySettings):
+    """What the deliverer needs to know."""
+
+
 class ApiSettings(
     DatabaseSettings,
     TemporalSettings,

@@ -45,12 +45,12 @@ async def resolve(host: str, port: int, allowed: Sequence[Network]) -> Sequence[
 
 def may_be_called(written: str, allowed: Sequence[Network]) -> bool:
     """A public address, or one of the networks that are allowed beside them."""
-    called = _really_called(ip_address(written.partition("%")[0]))
-    return is_within(called, allowed) or _is_public(called)
+    return is_within(written, allowed) or _is_public(_called(written))
 
 
-def is_within(address: Address, those: Sequence[Network]) -> bool:
-    return any(address.version == n.version and address in n for n in those)
+def is_within(written: str, those: Sequence[Network]) -> bool:
+    called = _called(written)
+    return any(called.version == n.version and called in n for n in those)
 
 
 def _is_public(address: Address) -> bool:
@@ -59,8 +59,9 @@ def _is_public(address: Address) -> bool:
     return address.is_global and not special and not local
 
 
-def _really_called(address: Address) -> Address:
+def _called(written: str) -> Address:
     """IPv6 has several ways of writing an IPv4 address."""
+    address = ip_address(written.partition("%")[0])
     if isinstance(address, IPv4Address):
         return address
     if address in _NAT64:

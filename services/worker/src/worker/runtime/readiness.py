@@ -7,12 +7,11 @@ from typing import Any
 from shared.database.engine import DATABASE_FAILURES, Engine
 from shared.database.revision import HEAD, database_revision, fits
 from shared.platform.connection import Connection
+from shared.platform.health import Problems
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.client import Client
 from temporalio.common import SearchAttributeIndexedValueType, SearchAttributeKey
 from temporalio.worker import Worker
-
-from worker.runtime.health import Problems
 
 PROBE_SECONDS = 2.0
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 from shared.database.engine import connector, create_engine
 from shared.database.listen import Listener
 from shared.platform.connection import Connection
+from shared.platform.health import HealthServer
 from shared.platform.metrics import watch_event_loop
 from shared.platform.version import version
 from temporalio.client import Client
@@ -18,7 +19,6 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from worker.runtime.backlog import Backlog
 from worker.runtime.gauges import Gauge
-from worker.runtime.health import HealthServer
 from worker.runtime.heartbeats import Heartbeats
 from worker.runtime.inbox import InboxRunner
 from worker.runtime.metrics import Metrics

@@ -105,7 +105,7 @@ async def redeliver(
 _REDELIVER = text(
     """
     UPDATE webhook_deliveries
-    SET status = 'pending', due_at = now(), first_attempt_at = NULL
+    SET status = 'pending', due_at = now(), first_attempt_at = NULL, attempts = 0
     WHERE endpoint = :endpoint AND transaction_id = :transaction_id AND event_id = :id
     """
 )

@@ -97,6 +97,14 @@ def like(type: str) -> str:
     return escaped.removesuffix("*") + "%" if escaped.endswith("*") else escaped
 
 
+def fits(type: str, wanted: Sequence[str]) -> bool:
+    """Whether an event of this type is one of those; the same without a database."""
+    return any(
+        type.startswith(one[:-1]) if one.endswith("*") else type == one
+        for one in wanted
+    )
+
+
 _PAGE = text(
     """
     WITH settled AS MATERIALIZED (

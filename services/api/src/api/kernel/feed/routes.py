@@ -1,8 +1,8 @@
 """Every event of every subject, once and in order: as pages, or as they happen."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Annotated, Any
+from collections.abc import AsyncIterator, Sequence
+from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
@@ -14,6 +14,7 @@ from api.http.paging import page_of
 from api.http.problems import Problem, invalid
 from api.http.schemas import Page
 from api.http.services import ApiServices, Services
+from api.kernel.feed.presenter import show_event
 from api.kernel.feed.queries import FeedPage, Position, read_page
 from api.kernel.feed.schemas import LATEST, FeedEvent, FeedQuery
 
@@ -59,7 +60,7 @@ async def list_events(
     page = await feed.page(query.cursor or query.after, query.limit)
     return page_of(
         request,
-        [_show(event, services.hrefs) for event in page.events],
+        [show_event(event, services.hrefs) for event in page.events],
         str(page.end) if page.more else None,
     )
 
@@ -104,7 +105,7 @@ class Feed:
         yield format_sse_event(retry=RECONNECT_MS, id=str(page.after))
         with self._services.listener.subscribe(CHANNEL) as wake:
             while True:
-                for event in (_show(e, self._services.hrefs) for e in page.events):
+                for event in (show_event(e, self._services.hrefs) for e in page.events):
                     yield format_sse_event(
                         data_str=event.model_dump_json(), id=event.id
                     )
@@ -117,15 +118,3 @@ class Feed:
                 ):
                     yield KEEPALIVE_COMMENT
                 page = await self._read(page.end, _BATCH)
-
-
-def _show(event: Mapping[str, Any], hrefs: Mapping[str, str]) -> FeedEvent:
-    subject: str = event["subject"]
-    href = hrefs.get(subject.partition("_")[0])
-    return FeedEvent.model_validate(
-        {
-            **event,
-            "id": str(Position.of(event)),
-            "href": href and href.format(subject),
-        }
-    )

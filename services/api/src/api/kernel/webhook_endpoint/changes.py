@@ -201,7 +201,7 @@ _TELL_CREATED = text(
 )
 _TRY_PENDING_NOW = text(
     """
-    UPDATE webhook_deliveries SET due_at = now(), first_attempt_at = NULL
+    UPDATE webhook_deliveries SET due_at = now(), first_attempt_at = NULL, attempts = 0
     WHERE endpoint = :id AND status = 'pending'
     """
 )

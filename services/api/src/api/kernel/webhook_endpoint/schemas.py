@@ -115,7 +115,7 @@ class Rotation(Request):
 class Redelivery(Request):
     """All events since then are sent once more, at most those of 30 days."""
 
-    since: Moment
+    since: Annotated[Moment, Field(strict=False)]
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"since": "2026-11-30T08:00:00Z"}]}

@@ -1,0 +1,113 @@
+"""The newest events, read once for all endpoints that keep up.
+
+Each endpoint reads the feed from where it is. Those that keep up would all ask the same
+of the database with every event; they find it here, and the others ask for themselves.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from shared.database.engine import DATABASE_FAILURES, Engine
+from shared.database.kernel.unit_of_work import CHANNEL
+from shared.database.listen import Listener, Wake
+
+from api.kernel.delivery.message import Message, message_of
+from api.kernel.feed.queries import Position, fits, read_page
+
+log = logging.getLogger(__name__)
+
+KEPT = 2_000
+"""Events; with their bodies about a megabyte."""
+BATCH = 500
+LOOK_EVERY_SECONDS = 5.0
+GATHER_SECONDS = 0.02
+"""What is committed together is read together."""
+SETTLE_SECONDS = 0.05
+"""How soon to look again while events wait for an older transaction."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the feed: what is wanted of it, and how far it goes."""
+
+    messages: Sequence[Message]
+    end: Position
+    more: bool
+
+
+class Tail:
+    def __init__(
+        self, engine: Engine, listener: Listener, hrefs: Mapping[str, str]
+    ) -> None:
+        self._engine = engine
+        self._listener = listener
+        self._hrefs = hrefs
+        self._kept: deque[Message] = deque()
+        # What is kept is all that the feed has between these two.
+        self._start: Position | None = None
+        self._end = Position()
+        self._wakes: set[Wake] = set()
+
+    @contextmanager
+    def waking(self, wake: Wake) -> Iterator[None]:
+        """Have `wake` called whenever there is more."""
+        self._wakes.add(wake)
+        try:
+            yield
+        finally:
+            self._wakes.discard(wake)
+
+    async def after(self, position: Position, types: Sequence[str], limit: int) -> Part:
+        """What is wanted after a position, from the tail or else from the feed."""
+        if self._start is None or position < self._start:
+            wanted = () if "*" in types else types
+            page = await read_page(self._engine, position, wanted, limit)
+            messages = [message_of(event, self._hrefs) for event in page.events]
+            return Part(messages, max(page.end, position), page.more)
+        found = [
+            message
+            for message in self._kept
+            if message.position > position and fits(message.type, types)
+        ]
+        more = len(found) > limit
+        end = found[limit - 1].position if more else max(self._end, position)
+        return Part(found[:limit], end, more)
+
+    async def run(self) -> None:
+        """Reads until cancelled."""
+        with self._listener.subscribe(CHANNEL) as wake:
+            while True:
+                try:
+                    unsettled = await self._read()
+                except DATABASE_FAILURES as error:
+                    log.warning("the feed cannot be read: %s", type(error).__name__)
+                    unsettled = False
+                if unsettled:
+                    await asyncio.sleep(SETTLE_SECONDS)
+                elif await wake.wait(LOOK_EVERY_SECONDS):
+                    await asyncio.sleep(GATHER_SECONDS)
+
+    async def _read(self) -> bool:
+        """Whether events wait for an older transaction."""
+        if self._start is None:
+            newest = (await read_page(self._engine, Position(), (), 1)).newest
+            self._start = self._end = newest
+        more = True
+        while more:
+            page = await read_page(self._engine, self._end, (), BATCH)
+            if page.events:
+                self._keep([message_of(event, self._hrefs) for event in page.events])
+            more = page.more
+        return page.unsettled
+
+    def _keep(self, messages: Sequence[Message]) -> None:
+        self._kept.extend(messages)
+        self._end = messages[-1].position
+        while len(self._kept) > KEPT:
+            self._start = self._kept.popleft().position
+        for wake in self._wakes:
+            wake.call()

@@ -1,0 +1,20 @@
+"""An event of the feed as it is shown, and as webhooks bring it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from api.kernel.feed.queries import Position
+from api.kernel.feed.schemas import FeedEvent
+
+
+def show_event(event: Mapping[str, Any], hrefs: Mapping[str, str]) -> FeedEvent:
+    """`hrefs`: where subjects are found, by the prefix of their ids."""
+    subject: str = event["subject"]
+    href = hrefs.get(subject.partition("_")[0])
+    return FeedEvent.model_validate(
+        {
+            **event,
+            "id": str(Position.of(event)),
+            "href": href and href.format(subject),
+        }
+    )
