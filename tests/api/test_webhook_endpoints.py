@@ -145,6 +145,7 @@ async def test_only_the_last_month_is_sent_again(shop: Shop, endpoint: Json) -> 
         ({"url": "ftp://erp.example.com/hooks"}, "validation"),
         ({"url": "https://user:pass@example.com"}, "validation"),
         ({"url": "https://example.com:99999/"}, "validation"),
+        ({"url": "https://93.184.216.34:22/"}, "validation"),
         ({"url": "https://localhost/hooks"}, "private-address"),
         ({"url": "https://10.1.2.3/hooks"}, "private-address"),
         ({"url": "https://169.254.169.254/latest/meta-data"}, "private-address"),

@@ -60,6 +60,7 @@ SIZES = {
     "temporal-web": (("250m", "512Mi"), ("500m", "1Gi")),
     "temporal-worker": (("500m", "1Gi"), ("1", "2Gi")),
     "fastapi-service": (("250m", "512Mi"), ("500m", "1Gi")),
+    "webhook-deliverer": (("100m", "256Mi"), ("1", "512Mi")),
     "temporal-postgresql": (("1", "4Gi"), ("2", "8Gi")),
     "orders-postgresql": (("1", "4Gi"), ("2", "8Gi")),
     "elasticsearch": (("500m", "2Gi"), ("1", "4Gi")),
@@ -102,6 +103,7 @@ REPLICAS = {
     "temporal-web": 2,
     "temporal-worker": 3,
     "fastapi-service": 2,
+    "webhook-deliverer": 2,
 }
 
 

@@ -65,6 +65,7 @@ def test_no_object_is_in_two_applications(built: Cluster) -> None:
         (("Cluster", "orders-postgresql"), ("Job", "orders-migrations")),
         (("Job", "orders-migrations"), ("Deployment", "temporal-worker")),
         (("Job", "orders-migrations"), ("Deployment", "fastapi-service")),
+        (("Job", "orders-migrations"), ("Deployment", "webhook-deliverer")),
     ],
 )
 def test_jobs_stand_between_what_they_need_and_what_needs_them(

@@ -4,7 +4,7 @@ import datetime
 from collections.abc import Iterable
 
 import pytest
-from api.settings import ApiSettings
+from api.settings import ApiSettings, DelivererSettings
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 from shared.contracts.orders.names import TASK_QUEUES
@@ -24,6 +24,7 @@ from tests.deploy.settings import differences, environment_of
 SERVICES: dict[str, type[BaseSettings]] = {
     "temporal-worker": WorkerSettings,
     "fastapi-service": ApiSettings,
+    "webhook-deliverer": DelivererSettings,
 }
 
 SECRETS = {"DATABASE_URL": "postgresql://user:password@host/orders"}
@@ -65,7 +66,7 @@ def test_a_value_that_the_service_refuses_is_found(
 
 
 def test_the_names_people_type_are_kept(built: Cluster) -> None:
-    for service in SERVICES:
+    for service in ("temporal-worker", "fastapi-service"):
         given = environment_of(built, service)
         assert given.keys() >= {"TEMPORAL_HOST", "TEMPORAL_NAMESPACE", "DATABASE_URL"}
 
@@ -74,6 +75,7 @@ def test_migrations_run_as_the_owner_and_services_do_not(built: Cluster) -> None
     assert _database_secret(built, "orders-migrations") == "app-database-owner-secret"
     assert _database_secret(built, "temporal-worker") == "app-database-secret"
     assert _database_secret(built, "fastapi-service") == "app-database-secret"
+    assert _database_secret(built, "webhook-deliverer") == "app-database-secret"
 
 
 def _database_secret(built: Cluster, workload: str) -> str:
@@ -133,6 +135,7 @@ def test_ports_are_those_the_services_listen_on(built: Cluster) -> None:
     for service, ports in {
         "temporal-worker": {"metrics": "metrics_port"},
         "fastapi-service": {"http": "api_port", "metrics": "metrics_port"},
+        "webhook-deliverer": {"metrics": "metrics_port"},
     }.items():
         deployment = named(built.manifests, "Deployment", service)
         (container,) = deployment["spec"]["template"]["spec"]["containers"]
@@ -157,8 +160,10 @@ def test_connections_of_all_pods_fit_into_the_databases() -> None:
     }
     pool = int(str(environment_of(production, "temporal-worker")["DATABASE_POOL_SIZE"]))
     # One more of each pod while it is rolled, one more connection each to listen.
-    wanted = sum((pods + 1) * (pool + 1) for pods in most.values())
     assert set(most) == {"temporal-worker", "fastapi-service"}
+    deliverer = named(production.manifests, "Deployment", "webhook-deliverer")
+    most["webhook-deliverer"] = deliverer["spec"]["replicas"]
+    wanted = sum((pods + 1) * (pool + 1) for pods in most.values())
     assert wanted < _max_connections(production, "orders-postgresql")
 
 

@@ -1,4 +1,4 @@
-"""The two processes as they are deployed, under a little load, seen from outside."""
+"""The processes as they are deployed, under a little load, seen from outside."""
 
 import asyncio
 import fcntl
@@ -89,18 +89,28 @@ async def _look(services: infrastructure.Services, host: Host, home: Path) -> Se
             "STRIPE_API_BASE": payments.url,
             "API_AUTH": "disabled-loopback-only",
             "SHOP_ORIGINS": "https://shop.example.com",
+            "WEBHOOK_NETWORKS": "127.0.0.0/8",
             "API_PORT": str(ports.api),
             "METRICS_HOST": "127.0.0.1",
             "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{otlp}",
             "OTEL_BSP_SCHEDULE_DELAY": "100",
         }
-        metrics = {"worker": ports.worker, "api": ports.api_metrics}
-        ready = {"worker": ports.worker, "api": ports.api}
-        for name in ("worker", "api"):
+        metrics = {
+            "worker": ports.worker,
+            "api": ports.api_metrics,
+            "deliverer": ports.deliverer,
+        }
+        ready = {**metrics, "api": ports.api}
+        modules = {
+            "worker": ["worker"],
+            "api": ["api"],
+            "deliverer": ["api", "deliver"],
+        }
+        for name, module in modules.items():
             process = Process(
                 Command(
                     name=name,
-                    argv=(sys.executable, "-m", name),
+                    argv=(sys.executable, "-m", *module),
                     environment=environment | {"METRICS_PORT": str(metrics[name])},
                     log=home / f"{name}.log",
                     ready=lambda port=ready[name]: answers(  # type: ignore[misc]
@@ -123,9 +133,15 @@ async def _look(services: infrastructure.Services, host: Host, home: Path) -> Se
             )
         )
         shop = Shop(caller, client, engine, listener, payments, payments)
+        endpoint = {"url": payments.url, "owner_email": "erp@example.com"}
+        await shop.post("/v1/webhook-endpoints", endpoint)
         order_id, trace_id = await _load(shop, traces)
         await _until(traces, trace_id, "RunWorkflow:Order")
-        jobs = {"temporal-worker": ports.worker, "fastapi-service": ports.api_metrics}
+        jobs = {
+            "temporal-worker": ports.worker,
+            "fastapi-service": ports.api_metrics,
+            "webhook-deliverer": ports.deliverer,
+        }
         return Seen(
             pages={
                 job: (await http.get(f"http://127.0.0.1:{port}/metrics")).text

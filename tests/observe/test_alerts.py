@@ -41,6 +41,8 @@ WANTED = {
         "ApiErrorBudgetBurn",
         "PersistenceErrors",
     ),
+    *("WebhookDelivererDown", "WebhooksDelayed", "WebhookEndpointFailed"),
+    *("WebhookDeliveriesGivenUp", "FeedLagging"),
 }
 
 

@@ -77,7 +77,12 @@ async def test_prometheus_loads_every_rule(tmp_path: Path) -> None:
     loaded = [r["name"] for g in answer.json()["data"]["groups"] for r in g["rules"]]
     assert sorted(loaded) == sorted(rule["alert"] for rule in ALERTS)
     jobs = re.findall(r"job_name: (\S+)", used.json()["data"]["yaml"])
-    assert jobs == ["temporal-server", "temporal-worker", "fastapi-service"]
+    assert sorted(jobs) == [
+        "fastapi-service",
+        "temporal-server",
+        "temporal-worker",
+        "webhook-deliverer",
+    ]
 
 
 async def test_without_the_program_it_says_where_to_get_it(

@@ -13,10 +13,10 @@ from email.utils import getaddresses
 import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from devstack.ports import HOST
-from worker.orders.adapters import smtp
-from worker.orders.adapters.smtp import SmtpMailer
-from worker.orders.ports import Mail
+from worker.runtime import smtp
+from worker.runtime.mail import Mail
 from worker.runtime.registry import Undeliverable
+from worker.runtime.smtp import SmtpMailer
 
 Reset = Callable[[SMTP], Awaitable[str]]
 

@@ -350,6 +350,7 @@ def _links(at: Addresses) -> dict[str, str]:
         "worker": f"{at.worker}/metrics",
         "api": at.api,
         "console": at.console,
+        "deliverer": f"{at.deliverer}/metrics",
     }
 
 
@@ -368,6 +369,7 @@ def _overview(at: Addresses, options: Options) -> str:
             f"  OpenAPI docs {at.api}/docs",
             f"  Temporal UI  {at.temporal_ui}",
             f"  metrics      {at.api_metrics}/metrics  {at.worker}/metrics",
+            f"  webhooks     {at.deliverer}/metrics",
             f"  mails        {at.mail}",
             f"  logs         {options.data / 'logs'}",
             *(f"  {name:<12} {seen[name]}" for name in EXTRAS if name in options.parts),

@@ -10,7 +10,7 @@ from devstack.products import TOKEN_VARIABLE
 _FOREIGN = (
     *("TEMPORAL_", "STRIPE_", "DATABASE_", "CARRIER", "SMTP_", "OIDC_", "API_"),
     "CONSOLE_",
-    *("PG", "WEB_CONCURRENCY"),
+    *("PG", "WEB_CONCURRENCY", "WEBHOOK_"),
     TOKEN_VARIABLE,
 )
 _ON_LOOPBACK = (HOST, "localhost")

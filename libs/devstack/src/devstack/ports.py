@@ -35,6 +35,7 @@ class Ports:
     api_metrics: int = 8001
     console: int = 8088
     console_metrics: int = 8089
+    deliverer: int = 8083
     issuer: int = 9000
     codec: int = 8081
     codec_metrics: int = 8082

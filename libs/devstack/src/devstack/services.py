@@ -58,6 +58,10 @@ class Addresses:
         return _http(self.ports.worker)
 
     @property
+    def deliverer(self) -> str:
+        return _http(self.ports.deliverer)
+
+    @property
     def temporal(self) -> str:
         return f"{HOST}:{self.ports.temporal}"
 
@@ -126,6 +130,8 @@ def settings(at: Addresses) -> dict[str, str]:
         "SHOP_ORDER_URL": f"{at.api}/v1/orders/{{order_id}}",
         "SHOP_RETURN_URL": f"{at.api}/v1/returns/{{return_id}}/label",
         "SHOP_ORIGINS": SHOP_ORIGINS,
+        # A developer's own receivers.
+        "WEBHOOK_NETWORKS": "127.0.0.0/8 ::1/128",
         "SHIPPING_TARIFFS": "standard/*/EUR=490 express/*/EUR=990",
         "API_AUTH": "disabled-loopback-only",
         "API_HOST": HOST,
@@ -230,6 +236,14 @@ class Services:
         )
         ours = console_settings(self._at, known=self._signer is not None)
         return replace(command, environment={**command.environment, **ours})
+
+    def deliverer(self) -> Command:
+        return self._python(
+            *("deliverer", "api", "deliver"),
+            health=f"{self._at.deliverer}/ready",
+            metrics_port=self._at.ports.deliverer,
+            stop_seconds=_API_STOP_SECONDS,
+        )
 
     def issuer(self) -> Command:
         key = self._data / "issuer-key.pem"

@@ -36,6 +36,7 @@ PARTS = (
     "mail",
     "worker",
     "api",
+    "deliverer",
     "console",
 )
 """What runs until it is stopped."""
@@ -51,13 +52,14 @@ _AFTER = {
     "migrations": ("postgres",),
     "worker": ("migrations", "temporal"),
     "api": ("migrations",),
+    "deliverer": ("migrations",),
     # With the first token that it sees, the API asks the issuer for its keys.
     "products": ("api", "issuer"),
 }
 
 # First nothing new comes in, then what runs is finished, then what that needed goes.
 _STOP_ORDER = (
-    ("console", "api"),
+    ("console", "api", "deliverer"),
     ("worker",),
     ("payments", "carrier", "mail"),
     ("temporal", "postgres"),
@@ -173,6 +175,7 @@ class Stack:
             "console": {"console": at.console},
             "api": {"api": at.api, "api_metrics": f"{at.api_metrics}/metrics"},
             "worker": {"worker_metrics": f"{at.worker}/metrics"},
+            "deliverer": {"deliverer_metrics": f"{at.deliverer}/metrics"},
             "temporal": {"temporal": at.temporal, "temporal_ui": at.temporal_ui},
             "postgres": {"database_url": at.database},
             "payments": {"payments": at.payments},
@@ -229,6 +232,7 @@ class Stack:
             "migrations": services.migrations,
             "worker": services.worker,
             "api": services.api,
+            "deliverer": services.deliverer,
             "console": services.console,
             "products": services.products,
             "traces": services.traces,

@@ -16,8 +16,9 @@ from worker.releasing import release_command, replay_command
 from worker.runtime.postgresql import POSTGRESQL
 from worker.runtime.service import WorkerService
 from worker.settings import WorkerSettings
+from worker.webhooks.registration import REGISTRATION as WEBHOOKS
 
-PROCESSES = [ORDERS]
+PROCESSES = [ORDERS, WEBHOOKS]
 
 
 async def work() -> int:

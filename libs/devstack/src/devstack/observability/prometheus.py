@@ -72,6 +72,7 @@ def _configuration(ports: Ports, home: Path) -> dict[str, object]:
             _jobs(
                 ("temporal-server", ports.temporal_metrics),
                 ("temporal-worker", ports.worker),
+                ("webhook-deliverer", ports.deliverer),
                 ("fastapi-service", ports.api_metrics),
             )
         ),

@@ -285,22 +285,3 @@ class Carrier(Protocol):
 
 
 # ── mail ────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True)
-class Mail:
-    """A mail to a customer. `key` makes its Message-ID: sent again, it is the same."""
-
-    key: str
-    name: str
-    address: str
-    at: datetime
-    subject: str
-    text: str
-    html: str
-
-
-class Mailer(Protocol):
-    async def send(self, mail: Mail) -> None:
-        """Raises `Undeliverable` if trying again is of no use."""
-        ...

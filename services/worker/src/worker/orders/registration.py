@@ -13,7 +13,6 @@ from shared.platform.connection import CurrentClient
 from worker.orders.adapters.easypost import EasyPostCarrier, Sender
 from worker.orders.adapters.manual import ManualCarrier
 from worker.orders.adapters.simulator import CarrierSimulator
-from worker.orders.adapters.smtp import SmtpMailer
 from worker.orders.adapters.stripe import StripePayments
 from worker.orders.hold.effects import check_silences
 from worker.orders.hold.screening import Limits, ReturnLimits
@@ -65,6 +64,7 @@ from worker.runtime.registry import (
     Registration,
     Schedule,
 )
+from worker.runtime.smtp import SmtpMailer, smtp_mailer
 from worker.settings import WorkerSettings
 
 WORKFLOWS: Sequence[type] = (
@@ -97,7 +97,7 @@ def orders_process(
         settings.stripe_api_key.get_secret_value(), settings.stripe_api_base
     )
     carrier = _carrier(settings)
-    mailer = _mailer(settings)
+    mailer = smtp_mailer(settings)
     steps = settings.max_concurrent_steps
     # A quarter for each provider: a slow one must not fill the worker.
     tries = {"payments": LocalTries(steps // 4), "carrier": LocalTries(steps // 4)}
@@ -187,20 +187,6 @@ def _sender(address: str) -> Sender:
     """Of `adr_…` or `DE/adr_…`."""
     country, _, id = address.rpartition("/")
     return Sender(id, country or None)
-
-
-def _mailer(settings: WorkerSettings) -> SmtpMailer | None:
-    if settings.smtp_host is None or settings.mail_from is None:
-        return None
-    password = settings.smtp_password
-    return SmtpMailer(
-        settings.smtp_host,
-        settings.smtp_port,
-        sender=settings.mail_from,
-        tls=settings.smtp_tls,
-        username=settings.smtp_username,
-        password=password.get_secret_value() if password else None,
-    )
 
 
 def _messages(

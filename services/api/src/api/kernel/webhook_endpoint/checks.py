@@ -10,6 +10,8 @@ from api.http.problems import Problem, invalid
 from api.kernel.standard_webhooks import LONGEST_KEY, SHORTEST_KEY, key_of
 
 RESOLVE_SECONDS = 2.0
+PORT = 443
+"""The one that the deliverer's network policy lets out."""
 
 
 async def check_url(url: str, allowed: Sequence[Network]) -> None:
@@ -17,7 +19,7 @@ async def check_url(url: str, allowed: Sequence[Network]) -> None:
     delivers asks again for each connection, and decides by the answer."""
     try:
         parsed = httpx2.URL(url)
-        host, port = parsed.raw_host.decode(), parsed.port or 443
+        host, port = parsed.raw_host.decode(), parsed.port or PORT
         if not 0 < port < 65_536:
             raise ValueError("no port")
     except (httpx2.InvalidURL, UnicodeError, ValueError):
@@ -34,8 +36,12 @@ async def check_url(url: str, allowed: Sequence[Network]) -> None:
     except OSError:  # TimeoutError, too
         addresses = []
     ours = [is_within(address, allowed) for address in addresses]
-    if parsed.scheme != "https" and not (ours and all(ours)):
+    if ours and all(ours):
+        return
+    if parsed.scheme != "https":
         raise Problem("insecure-endpoint", "Give an address that begins with https://.")
+    if port != PORT:
+        raise invalid("#/url", "port", f"Must have port {PORT}")
 
 
 def check_types(types: Sequence[str], known: Collection[str]) -> None:

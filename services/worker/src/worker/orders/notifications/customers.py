@@ -23,8 +23,8 @@ from sqlalchemy import text
 
 from worker.orders.notifications.mail_limit import MailLimit
 from worker.orders.notifications.rendering import Renderer
-from worker.orders.ports import Mail, Mailer
 from worker.orders.store import OrderStore
+from worker.runtime.mail import Mail, Mailer
 from worker.runtime.registry import Message, MessageHandler
 
 R = TypeVar("R", Shipment, Return, Refund, Hold)

@@ -6,8 +6,8 @@ from shared.contracts.orders.messages import STAFF_EVENTS
 from shared.contracts.orders.states import HoldReason
 
 from worker.orders.notifications.rendering import Renderer
-from worker.orders.ports import Mail, Mailer
 from worker.orders.store import OrderStore
+from worker.runtime.mail import Mail, Mailer
 from worker.runtime.registry import Message, MessageHandler
 
 

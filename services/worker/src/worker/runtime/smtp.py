@@ -14,8 +14,9 @@ from functools import cache, lru_cache, partial
 import aiosmtplib
 from aiosmtplib import SMTP as Connection
 
-from worker.orders.ports import Mail
+from worker.runtime.mail import Mail
 from worker.runtime.registry import Undeliverable
+from worker.settings import WorkerSettings
 
 IMPLICIT_TLS_PORT = 465
 TIMEOUT_SECONDS = 20
@@ -103,6 +104,21 @@ class SmtpMailer:
         message.add_alternative(mail.html, subtype="html")
         _check_headers(message, mail.address)
         return message
+
+
+def smtp_mailer(settings: WorkerSettings) -> SmtpMailer | None:
+    """Nothing where there is no mail server."""
+    if settings.smtp_host is None or settings.mail_from is None:
+        return None
+    password = settings.smtp_password
+    return SmtpMailer(
+        settings.smtp_host,
+        settings.smtp_port,
+        sender=settings.mail_from,
+        tls=settings.smtp_tls,
+        username=settings.smtp_username,
+        password=password.get_secret_value() if password else None,
+    )
 
 
 class _Connections:

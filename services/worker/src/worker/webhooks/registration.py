@@ -1,0 +1,27 @@
+"""Webhooks to other systems, as far as the worker has to do with them: the mails to
+their owners, and what can be seen of them. The deliverer is a process of its own."""
+
+from shared.database.engine import Engine
+from shared.database.kernel.tables import WebhookEndpoint
+from shared.platform.connection import CurrentClient
+
+from worker.runtime.registry import Process, Registration
+from worker.runtime.smtp import smtp_mailer
+from worker.settings import WorkerSettings
+from worker.webhooks.gauges import GAUGES
+from worker.webhooks.owners import Owners
+
+
+def webhooks_process(
+    settings: WorkerSettings, engine: Engine, _: CurrentClient
+) -> Process:
+    mailer = smtp_mailer(settings)
+    return Process(
+        name=WebhookEndpoint.owner,
+        queues=(),
+        messages={} if mailer is None else Owners(engine, mailer).handlers(),
+        close=None if mailer is None else mailer.close,
+    )
+
+
+REGISTRATION = Registration(webhooks_process, workflows=(), gauges=GAUGES)
