@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from api.settings import ApiSettings, CodecSettings
+from api.settings import ApiSettings, CodecSettings, DelivererSettings
 from console.settings import ConsoleSettings
 from shared.platform.settings import Settings
 from shared.platform.settings_help import variables
@@ -27,6 +27,7 @@ def page() -> str:
         + _table("The worker: `python -m worker`", WorkerSettings)
         + _table("The API: `python -m api`", ApiSettings)
         + _table("The console: `python -m console`", ConsoleSettings)
+        + _table("The deliverer: `python -m api deliver`", DelivererSettings)
         + _table("The codec server: `python -m api codec`", CodecSettings)
     )
 

@@ -35,6 +35,7 @@ from api.kernel import health, me, problem_types
 from api.kernel.delivery import routes as deliveries
 from api.kernel.discrepancy import routes as discrepancies
 from api.kernel.feed import routes as feed
+from api.kernel.feed import trigger
 from api.kernel.hold.openapi import describe_holds
 from api.kernel.hold.routes import hold_routes
 from api.kernel.process import Process
@@ -111,7 +112,7 @@ def _routes(processes: Sequence[Process]) -> APIRouter:
     for subject in (
         *(router for process in processes for router in process.routers),
         *(me.router, feed.router, hold_routes(processes), discrepancies.router),
-        *(webhook_endpoints.router, deliveries.router),
+        *(trigger.router, webhook_endpoints.router, deliveries.router),
     ):
         router.include_router(subject, dependencies=[Depends(_only_json), once])
     for process in processes:

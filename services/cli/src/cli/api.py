@@ -67,9 +67,16 @@ class Api:
     def put(self, path: str, body: Json) -> Json:
         return self._answer("PUT", path, json=body)
 
-    def patch(self, path: str, body: Json, version: str) -> Json:
+    def patch(self, path: str, body: Json, version: str | None = None) -> Json:
         """Raises `ApiProblem` where it is no longer this version."""
-        return self._answer("PATCH", path, json=body, headers={"If-Match": version})
+        headers = {} if version is None else {"If-Match": version}
+        return self._answer("PATCH", path, json=body, headers=headers)
+
+    def delete(self, path: str) -> None:
+        with self._reached():
+            answer = self._http.delete(path)
+        if answer.is_error:
+            raise _problem(answer)
 
     def rows(self, path: str, limit: int, **params: object) -> Json:
         """A list of up to `limit` rows, from as many pages as it takes."""

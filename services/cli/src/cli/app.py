@@ -12,6 +12,7 @@ from cli.commands import (
     discrepancies,
     disputes,
     holds,
+    listening,
     locations,
     orders,
     paper,
@@ -20,6 +21,7 @@ from cli.commands import (
     shipments,
     shipping,
     stock,
+    webhook_endpoints,
 )
 
 # Typer keeps the ends of lines, wherever the terminal breaks them again.
@@ -57,6 +59,8 @@ app.add_typer(discrepancies.app, name="discrepancies")
 app.add_typer(disputes.app, name="disputes")
 app.add_typer(audit.app, name="audit")
 app.add_typer(customers.app, name="customers")
+app.add_typer(webhook_endpoints.app, name="webhook-endpoint")
+app.add_typer(listening.app)
 
 
 def _version(wanted: bool) -> None:

@@ -46,6 +46,12 @@ class Decision(StrEnum):
     release = "release"
 
 
+class DeliveryStatus(StrEnum):
+    pending = "pending"
+    succeeded = "succeeded"
+    failed = "failed"
+
+
 class StockReason(StrEnum):
     adjust = "adjust"
     write_off = "write_off"
