@@ -46,6 +46,12 @@ RIGHTS: dict[str, set[str]] = {
     "get_process": {STAFF},
     "resume_order": set(),
     "list_events": {"events:read"},
+    # files: of movements for those who see the stock, of all else for readers
+    "create_export": READERS | {"stock:read", "stock:write"},
+    "list_exports": READERS | {"stock:read", "stock:write"},
+    "get_export": READERS | {"stock:read", "stock:write"},
+    "get_export_file": READERS | {"stock:read", "stock:write"},
+    "delete_export": READERS | {"stock:read", "stock:write"},
     "get_me": EVERYBODY,
     # what others are told
     "list_webhook_endpoints": WEBHOOKS,
@@ -139,6 +145,7 @@ IDS = {
     "shipment_id": "shp_",
     "discrepancy_id": "dis_",
     "endpoint_id": "whe_",
+    "export_id": "exp_",
 }
 
 

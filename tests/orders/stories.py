@@ -265,13 +265,24 @@ async def routine(shop: Shop) -> str:
     return order_id
 
 
+async def exported(shop: Shop) -> str:
+    order_id = await shop.confirmed(TEA=1)
+    await shop.delivered(order_id)
+    asked = await shop.post("/v1/exports", {"kind": "lines", "format": "jsonl"})
+    url = f"/v1/exports/{asked['id']}"
+    while (await shop.get(url))["status"] == "running":  # noqa: ASYNC110 - is asked
+        await asyncio.sleep(0.05)
+    await shop.http.delete(url)
+    return order_id
+
+
 STORIES: dict[str, Callable[[Shop], Awaitable[str]]] = {
     story.__name__: story
     for story in (
         *(delivered, cancelled, declined, split, approved),
         *(backordered, renewed, expired),
         *(held, stopped, repacked, overtaken, unpacked, resumed, unseen),
-        *(returned, allowed, refunded, owed, routine),
+        *(returned, allowed, refunded, owed, routine, exported),
     )
 }
 ALSO = {

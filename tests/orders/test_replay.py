@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from shared.contracts.orders.names import export_workflow_id
 from shared.platform.converter import DATA_CONVERTER
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 from temporalio.worker import Replayer
@@ -174,6 +175,8 @@ async def lives(shop: Shop, order_id: str, name: str) -> dict[str, Life]:
         known[f"refund-{n}"] = shop.refund(refund.id)
     for n, goods in enumerate(order.returns, start=1):
         known[f"return-{n}"] = shop.return_(goods.id)
+    for row in await shop.fetch("SELECT id FROM exports"):
+        known["export"] = shop.client.get_workflow_handle(export_workflow_id(row.id))
     for kind, id in ALSO.get(name, {}).items():
         known[kind] = shop.client.get_workflow_handle(id)
     return known

@@ -25,6 +25,8 @@ shipments.cancel_wanted
 shipments.capture_id shipments.id shipments.order_id shipments.parcel
 shipments.status shipments.tracking_status packages.parcel packages.shipment_id
 packages.tracking_status stock_movements.key stock_movements.reason
+exports.id exports.kind exports.format exports.status exports.position
+export_chunks.export_id
 """
 """Ids, states, quantities and words of the code's own."""
 
@@ -57,7 +59,7 @@ RENAMED = """
 events.actor events.data holds.decided_by holds.placed_by idempotency_keys.key
 idempotency_keys.principal orders.customer orders.placed_by refunds.approved_by
 refunds.requested_by returns.requested_by stock_movements.actor
-discrepancies.resolved_by
+discrepancies.resolved_by exports.requested_by
 """
 """Of them the customer's own id is gone, and every category and assignee in events.
 Who of the staff did what stays."""

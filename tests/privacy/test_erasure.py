@@ -90,6 +90,14 @@ async def erase(shop: Shop, key: str | None = None) -> Json:
     return await shop.post("/v1/erasures", {"customer_id": CUSTOMER}, **headers)
 
 
+async def exported(shop: Shop) -> str:
+    """Where the file of all orders is."""
+    asked = await shop.post("/v1/exports", {"kind": "orders"})
+    while not (export := await shop.get(f"/v1/exports/{asked['id']}"))["file"]:
+        await shop.fetch("SELECT pg_sleep(0.05)")
+    return str(export["file"])
+
+
 async def searched(shop: Shop) -> list[list[str]]:
     """The orders that are found by name, mail and reference."""
     known = (PERSONAL["name"], PERSONAL["email"], REFERENCE)
@@ -119,8 +127,11 @@ async def test_nothing_of_a_customer_is_left_in_the_database(
     assert "stock_movements" in before
     money = await books(shop, order_id)
     assert await searched(shop) == [[order_id]] * 3
+    file = await exported(shop)
+    assert CUSTOMER in (await shop.http.get(file)).text
 
     erased = await erase(shop)
+    assert (await shop.http.get(file)).status_code == 410
     assert await searched(shop) == [[]] * 3
     assert await books(shop, order_id) == money
     assert await erased_at_provider(shop, at_provider) == 1

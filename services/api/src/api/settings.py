@@ -182,6 +182,9 @@ class ApiSettings(
     knows no rates of, in minor units: `standard/DE/EUR=490 standard/*/EUR=990`, by
     method, country (`*`: any other) and currency. What is in neither is offered to
     nobody who does not set prices (`orders:price`)."""
+    export_rows: int = Field(1_000_000, ge=1)
+    """How many rows an export may have: about 150 MB as CSV, and a tenth of that in the
+    database for a day."""
     api_rate_limit: str | None = None
     """How many requests one subject may make to one process, such as `50/second`.
     Unset: any number."""

@@ -34,6 +34,7 @@ PaymentId = Annotated[str, StringConstraints(pattern=f"^pay_{ID_BODY}$")]
 RefundId = Annotated[str, StringConstraints(pattern=f"^ref_{ID_BODY}$")]
 ReturnId = Annotated[str, StringConstraints(pattern=f"^ret_{ID_BODY}$")]
 HoldId = Annotated[str, StringConstraints(pattern=f"^hld_{ID_BODY}$")]
+ExportId = Annotated[str, StringConstraints(pattern=f"^exp_{ID_BODY}$")]
 CommandKey = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 """Names one command of one caller; the same key takes effect once."""
 Actor = Annotated[str, StringConstraints(min_length=1, max_length=200)]

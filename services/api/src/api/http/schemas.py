@@ -138,7 +138,7 @@ class Request(BaseModel):
 
 
 class Nothing(Request):
-    """An empty body: the URL says everything."""
+    """No members: the address says everything."""
 
 
 class View(BaseModel):
@@ -155,8 +155,8 @@ class Money(Request):
 
 
 class Address(Request):
-    """Each country requires further fields. An order whose address lacks one is held
-    until the address is corrected."""
+    """What else is needed depends on the country; an address that lacks it holds its
+    order until it is corrected."""
 
     name: Line
     company: Line | None = None

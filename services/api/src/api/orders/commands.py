@@ -197,7 +197,7 @@ class Commands:
         )
 
     async def begin(self, run: Any, ref: Payload, workflow_id: str) -> None:
-        """Start a return or a refund that has been asked for before, unless it runs.
+        """Start a return, a refund or an export that was asked for, unless it runs.
         Raises `Unavailable`."""
         async with self._answered():
             await self._client().start_workflow(
@@ -205,7 +205,7 @@ class Commands:
                 ref,
                 id=workflow_id,
                 task_queue=ORDERS,
-                search_attributes=_of_order(getattr(ref, "order_id", "")),
+                search_attributes=_of_order(getattr(ref, "order_id", None)),
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                 rpc_timeout=self._timeout,
             )
@@ -213,7 +213,7 @@ class Commands:
     async def nudge(self, *order_ids: str) -> None:
         """Tell orders to look again. May be lost: they look by themselves later."""
         for order_id in order_ids:
-            await self._nudge(order_workflow_id(order_id), Order.nudge)
+            await self.signal(order_workflow_id(order_id), Order.nudge)
 
     async def allocate(self, *skus: str) -> None:
         """Have free stock given to the orders that wait for it. May be lost: the sweep
@@ -243,7 +243,8 @@ class Commands:
     async def _greet(self) -> bool:
         return await self._client().service_client.check_health()
 
-    async def _nudge(self, workflow_id: str, signal: Any) -> None:
+    async def signal(self, workflow_id: str, signal: Any) -> None:
+        """May be lost: a workflow looks by itself later."""
         with suppress(RPCError, RuntimeError, TimeoutError):
             async with asyncio.timeout(NUDGE_SECONDS):
                 await self._handle(workflow_id).signal(signal)
@@ -337,8 +338,9 @@ class Commands:
         return self._client().get_workflow_handle(workflow_id)
 
 
-def _of_order(order_id: str) -> TypedSearchAttributes:
-    return TypedSearchAttributes([SearchAttributePair(ORDER_ID, order_id)])
+def _of_order(order_id: str | None) -> TypedSearchAttributes:
+    known = [] if order_id is None else [SearchAttributePair(ORDER_ID, order_id)]
+    return TypedSearchAttributes(known)
 
 
 async def _asked_again(ask: Callable[[str], Awaitable[T]], key: str) -> T:

@@ -52,6 +52,10 @@ async def _refund(refund_id: Annotated[str, Path(examples=[f"ref_{'0' * 26}"])])
     return known_id("such refund", "ref", refund_id)
 
 
+async def _export(export_id: Annotated[str, Path(examples=[f"exp_{'0' * 26}"])]) -> str:
+    return known_id("such export", "exp", export_id)
+
+
 async def _sku(sku: Annotated[Sku, Path(examples=["TEA-ASSAM"])]) -> str:
     return sku
 
@@ -64,5 +68,6 @@ OrderPath = Annotated[str, Depends(_order)]
 ShipmentPath = Annotated[str, Depends(_shipment)]
 ReturnPath = Annotated[str, Depends(_return)]
 RefundPath = Annotated[str, Depends(_refund)]
+ExportPath = Annotated[str, Depends(_export)]
 SkuPath = Annotated[str, Depends(_sku)]
 LocationPath = Annotated[str, Depends(_location)]

@@ -9,6 +9,7 @@ from api.kernel.process import Process
 from api.orders import commands
 from api.orders.contact import routes as contact
 from api.orders.erasure import routes as erasure
+from api.orders.export import routes as export
 from api.orders.hold import routes as hold
 from api.orders.hold.release import barred, release
 from api.orders.location import routes as location
@@ -45,7 +46,7 @@ ORDERS = Process(
             # Its addresses look like those of a parcel, or a location.
             *(paper, packing),
             *(return_, refund, payment, hold, shipment),
-            *(stock, location, product, shipping_method, erasure),
+            *(stock, location, product, shipping_method, erasure, export),
         )
     ),
     hrefs={"ord": "/v1/orders/{}"},

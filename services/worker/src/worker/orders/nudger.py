@@ -5,15 +5,16 @@ from contextlib import contextmanager
 from typing import Any
 
 from shared.contracts.base import Payload
-from shared.contracts.orders.models import OrderRef, RefundRef, ReturnRef
+from shared.contracts.orders.models import ExportRef, OrderRef, RefundRef, ReturnRef
 from shared.contracts.orders.names import (
     ORDERS,
+    export_workflow_id,
     order_workflow_id,
     refund_workflow_id,
     return_workflow_id,
 )
 from shared.contracts.orders.states import RefundReason
-from shared.contracts.orders.workflows import Order, Refund, Return
+from shared.contracts.orders.workflows import Export, Order, Refund, Return
 from shared.contracts.search_attributes import ORDER_ID
 from shared.platform.connection import CurrentClient
 from temporalio.client import Client
@@ -69,6 +70,15 @@ class Nudger:
     async def start_return(self, ref: ReturnRef) -> None:
         await self._start(
             Return.run, ref, return_workflow_id(ref.return_id), ref.order_id
+        )
+
+    async def start_export(self, ref: ExportRef) -> None:
+        await self.client.start_workflow(
+            Export.run,
+            ref,
+            id=export_workflow_id(ref.export_id),
+            task_queue=ORDERS,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         )
 
     async def revive_refund(self, reason: str, ref: RefundRef) -> None:

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import TypedDict
 
+from shared.contracts.orders.exports import EXPORT_LIVES
 from shared.contracts.orders.names import CARRIERS, ORDERS, PAYMENTS
 from temporalio.common import RetryPolicy
 
@@ -127,6 +128,23 @@ RECONCILE = HeartbeatOptions(
     start_to_close_timeout=timedelta(minutes=55),
     heartbeat_timeout=timedelta(seconds=90),
     retry_policy=RetryPolicy(maximum_interval=timedelta(minutes=5)),
+)
+
+
+class ExportOptions(HeartbeatOptions):
+    schedule_to_close_timeout: timedelta
+
+
+# Minutes for a million rows, which heartbeat after each part; and again until the file
+# would be deleted anyway.
+EXPORT = ExportOptions(
+    task_queue=ORDERS,
+    start_to_close_timeout=timedelta(hours=2),
+    schedule_to_close_timeout=EXPORT_LIVES,
+    heartbeat_timeout=timedelta(seconds=30),
+    retry_policy=RetryPolicy(
+        initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1)
+    ),
 )
 RETENTION = HeartbeatOptions(
     task_queue=ORDERS,

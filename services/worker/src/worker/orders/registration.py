@@ -14,6 +14,8 @@ from worker.orders.adapters.easypost import EasyPostCarrier, Sender
 from worker.orders.adapters.manual import ManualCarrier
 from worker.orders.adapters.simulator import CarrierSimulator
 from worker.orders.adapters.stripe import StripePayments
+from worker.orders.export.activities import ExportActivities
+from worker.orders.export.workflow import ExportWorkflow
 from worker.orders.hold.effects import check_silences
 from worker.orders.hold.screening import Limits, ReturnLimits
 from worker.orders.local_try import LocalTries
@@ -72,6 +74,7 @@ WORKFLOWS: Sequence[type] = (
     RefundWorkflow,
     ReturnWorkflow,
     AllocateStockWorkflow,
+    ExportWorkflow,
     SweepWorkflow,
     ReconcileWorkflow,
     RetentionWorkflow,
@@ -130,6 +133,7 @@ def orders_process(
         StockActivities(store, nudger),
         SweepActivities(store, nudger),
         RetentionActivities(store, settings.contacts_live),
+        ExportActivities(engine),
         *(payments, refunds, labels),
     )
     at_payments: Sequence[Steps] = (

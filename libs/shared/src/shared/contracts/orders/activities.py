@@ -14,6 +14,8 @@ from shared.contracts.orders.models import (
     CancelShipment,
     DecideReturn,
     Deliver,
+    Exported,
+    ExportRef,
     HoldRef,
     Move,
     OrderRef,
@@ -263,7 +265,8 @@ class SweepSteps(Steps):
     @activity.defn(name="start_missing_returns")
     @abstractmethod
     async def start_missing_returns(self) -> Swept:
-        """The same for returns, and for refunds that no other workflow runs."""
+        """The same for returns, for refunds that no other workflow runs, and for
+        exports."""
 
     @activity.defn(name="nudge_overdue_orders")
     @abstractmethod
@@ -313,6 +316,19 @@ class RetentionSteps(Steps):
     async def erase_contacts(self) -> Swept:
         """What we know of people whose orders ended long ago, and what was written
         about them."""
+
+
+class ExportSteps(Steps):
+    @activity.defn(name="write_export")
+    @abstractmethod
+    async def write_export(self, ref: ExportRef) -> Exported:
+        """Write the rows, some thousand at a time. Heartbeats; a repeat goes on after
+        the last that were written. Ends where the export is over."""
+
+    @activity.defn(name="forget_export")
+    @abstractmethod
+    async def forget_export(self, ref: ExportRef) -> Swept:
+        """Delete its file; what was not finished by then has failed."""
 
 
 class ErasureSteps(Steps):

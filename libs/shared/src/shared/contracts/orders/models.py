@@ -8,6 +8,7 @@ from pydantic import Field
 from shared.contracts.base import (
     Actor,
     CommandKey,
+    ExportId,
     HoldId,
     LineNumber,
     LineQuantity,
@@ -54,6 +55,10 @@ class RefundRef(Payload):
 class ReturnRef(Payload):
     order_id: OrderId
     return_id: ReturnId
+
+
+class ExportRef(Payload):
+    export_id: ExportId
 
 
 class HoldRef(Payload):
@@ -366,3 +371,9 @@ class Swept(Payload):
     """How many things a sweep found to do."""
 
     found: int
+
+
+class Exported(Payload):
+    """How many rows are in the file; fewer than all where nobody wants it any more."""
+
+    rows: int

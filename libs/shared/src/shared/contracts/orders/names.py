@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from shared.contracts.base import OrderId, RefundId, ReturnId, ShipmentId
+from shared.contracts.base import ExportId, OrderId, RefundId, ReturnId, ShipmentId
 
 # Task queues are bulkheads: a dead carrier must not delay captures.
 ORDERS = "orders"
@@ -42,6 +42,10 @@ def refund_workflow_id(refund_id: RefundId) -> str:
 
 def allocation_workflow_id(sku: str) -> str:
     return f"allocate/{sku}"
+
+
+def export_workflow_id(export_id: ExportId) -> str:
+    return f"export/{export_id}"
 
 
 def return_workflow_id(return_id: ReturnId) -> str:

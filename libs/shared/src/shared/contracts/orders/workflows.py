@@ -19,6 +19,8 @@ from shared.contracts.orders.models import (
     CancelShipment,
     DecideReturn,
     Deliver,
+    Exported,
+    ExportRef,
     LookAgain,
     Move,
     OrderEnd,
@@ -184,6 +186,21 @@ class AllocateStock(ABC):
     @abstractmethod
     def received(self) -> None:
         """More of it may be free: look again."""
+
+
+@workflow.defn(name="Export")
+class Export(ABC):
+    """Writes a file of rows, and forgets it when it is `EXPORT_LIVES` old. Id:
+    `export_workflow_id`."""
+
+    @workflow.run
+    @abstractmethod
+    async def run(self, ref: ExportRef) -> Exported: ...
+
+    @workflow.signal
+    @abstractmethod
+    def forget(self) -> None:
+        """Nobody wants it any more."""
 
 
 @workflow.defn(name="Sweep")

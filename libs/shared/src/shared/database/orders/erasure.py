@@ -167,6 +167,19 @@ _FORGET_ANSWERS = (
         """
     ),
     text("DELETE FROM idempotency_keys WHERE principal = :customer"),
+    # Files of orders tell whose each is: they are gone, or written anew. Their rows are
+    # locked first, so that no part is written in between.
+    text(
+        """
+        UPDATE exports SET chunks = 0, bytes = 0, rows_written = 0, position = NULL,
+          status = CASE status WHEN 'done' THEN 'expired' ELSE status END
+        WHERE kind = 'orders' AND status IN ('running', 'done')
+        """
+    ),
+    text(
+        "DELETE FROM export_chunks WHERE export_id IN"
+        " (SELECT id FROM exports WHERE kind = 'orders')"
+    ),
 )
 
 

@@ -131,6 +131,7 @@ class StockMovement(Base):
             "reason",
         ),
         Index("stock_movements_sku", "sku", "location", "at"),
+        Index("stock_movements_newest", "at", "key"),
     )
 
 
@@ -458,6 +459,7 @@ class Refund(Base):
         _one_of("status", "pending succeeded failed", "status"),
         CheckConstraint("amount > 0", name="amount"),
         Index("refunds_order", "order_id"),
+        Index("refunds_newest", "created_at", "id"),
     )
 
 
@@ -595,3 +597,50 @@ class ReturnLine(Base):
         CheckConstraint("accepted BETWEEN 0 AND qty", name="accepted"),
         _one_of("disposition", "restock quarantine discard", "disposition"),
     )
+
+
+# ── exports ─────────────────────────────────────────────────────────────────────
+
+
+class Export(Base):
+    """A file of rows from `begins_at` to `ends_at`, and how far it is: `position` is
+    that of the last row in its chunks. It is not begun while a transaction from before
+    `transaction_id` runs, which may still commit a row of its time."""
+
+    __tablename__ = "exports"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    format: Mapped[str]
+    status: Mapped[str] = mapped_column(server_default="running")
+    begins_at: Mapped[datetime | None]
+    ends_at: Mapped[datetime]
+    requested_by: Mapped[str]
+    rows_expected: Mapped[int] = _amount(None)
+    rows_written: Mapped[int] = _amount()
+    bytes: Mapped[int] = _amount()
+    chunks: Mapped[int] = _counter()
+    position: Mapped[list[Any] | None] = mapped_column(JSONB(none_as_null=True))
+    transaction_id: Mapped[int] = mapped_column(
+        BigInteger, server_default=text("(pg_current_xact_id()::text)::bigint")
+    )
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    finished_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime]
+    __table_args__ = (
+        _one_of("kind", "orders lines refunds movements", "kind"),
+        _one_of("format", "csv jsonl", "format"),
+        _one_of("status", "running done failed expired", "status"),
+        Index("exports_newest", "created_at", "id"),
+        Index("exports_running", "requested_by", postgresql_where="status = 'running'"),
+    )
+
+
+class ExportChunk(Base):
+    """A part of a file, compressed by itself (zlib)."""
+
+    __tablename__ = "export_chunks"
+    export_id: Mapped[str] = mapped_column(
+        ForeignKey("exports.id", ondelete="CASCADE"), primary_key=True
+    )
+    number: Mapped[int] = mapped_column(primary_key=True)
+    data: Mapped[bytes]

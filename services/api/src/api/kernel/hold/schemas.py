@@ -80,7 +80,6 @@ class Hold(View):
 
 
 class HoldToDecide(Hold):
-    """`barred` lists who caused the hold and therefore cannot decide it
-    (`four-eyes`)."""
+    """`barred` caused it: whoever is among them cannot decide (`four-eyes`)."""
 
     barred: list[str]

@@ -48,7 +48,7 @@ async def create_webhook_endpoint(
     idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
-    """Register a URL that receives events. Read its signing secret at `…/secret`."""
+    """Have events sent to an address. Its secret is read at `…/secret`."""
     await check_url(wanted.url, services.settings.webhook_networks)
     check_types(wanted.types, services.event_types)
     check_secret(wanted.secret)
@@ -86,7 +86,7 @@ async def list_webhook_endpoints(
 async def get_webhook_endpoint(
     caller: Reader, endpoint_id: EndpointPath, services: ApiServices
 ) -> shown.WebhookEndpoint:
-    """Show an endpoint, its position in the feed and since when it has been failing."""
+    """Show an endpoint: how far it has been told, and since when it fails."""
     return await queries.read_endpoint(services, endpoint_id)
 
 
@@ -102,7 +102,7 @@ async def change_webhook_endpoint(
     wanted: shown.WebhookEndpointPatch,
     services: ApiServices,
 ) -> shown.WebhookEndpoint:
-    """Change the given fields. Deliveries continue from the same position."""
+    """Change what is given. It is told on from where it was."""
     await queries.read_endpoint(services, endpoint_id)
     if wanted.url is not None:
         await check_url(wanted.url, services.settings.webhook_networks)
@@ -122,7 +122,7 @@ async def change_webhook_endpoint(
 async def delete_webhook_endpoint(
     caller: Writer, endpoint_id: EndpointPath, services: ApiServices
 ) -> None:
-    """Delete an endpoint and its deliveries. To pause it, disable it instead."""
+    """Forget an endpoint and its deliveries. To stop for a while: disable it."""
     await changes.delete_endpoint(services.engine, endpoint_id, caller.subject)
 
 
@@ -138,8 +138,7 @@ async def disable_webhook_endpoint(
     idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
-    """Pause deliveries. Once enabled again, the endpoint receives everything it has
-    missed."""
+    """Send nothing any more. Once enabled again, it is told all that it has missed."""
 
     async def work(command: Command) -> StoredResponse:
         await changes.disable_endpoint(
@@ -162,7 +161,7 @@ async def enable_webhook_endpoint(
     idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
-    """Resume deliveries where they stopped, and retry pending ones at once."""
+    """Go on where it was left, and try at once what has failed."""
 
     async def work(command: Command) -> StoredResponse:
         await changes.enable_endpoint(
@@ -177,7 +176,7 @@ async def enable_webhook_endpoint(
 async def get_webhook_secret(
     caller: Writer, endpoint_id: EndpointPath, services: ApiServices
 ) -> shown.WebhookSecret:
-    """Show the signing secrets. Each read is logged."""
+    """Show what deliveries are signed with. Who has read it is logged."""
     secret = await queries.read_secret(services, endpoint_id)
     log_read(caller, "webhook secret", endpoint_id)
     return secret
@@ -195,8 +194,8 @@ async def rotate_webhook_secret(
     idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
-    """Replace the signing secret. The old one also signs for `overlap_hours`, so that
-    the receiver can switch in between."""
+    """Sign with a new secret, and with the present one beside it for a while, so that
+    the receiver can be changed in peace."""
     check_secret(wanted.secret)
 
     async def work(command: Command) -> StoredResponse:
@@ -221,8 +220,7 @@ async def test_webhook_endpoint(
     idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
-    """Send a `webhook_endpoint.test` event. Its delivery shows the answer shortly
-    after."""
+    """Send `webhook_endpoint.test`. The delivery shows soon what was answered."""
 
     async def work(connection: Connection, command: Command) -> StoredResponse:
         await queries.read_endpoint_by(connection, endpoint_id)
@@ -246,8 +244,8 @@ async def redeliver_events(
     idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
-    """Send all events since a time again, including delivered ones. Receivers recognise
-    repeats by their `webhook-id`."""
+    """Send all events since a time once more, also those that were received. Receivers
+    know repeats by their `webhook-id`."""
     age = datetime.now(UTC) - wanted.since
     if not timedelta() <= age <= LONGEST_BACK:
         raise invalid("#/since", "since", "Must lie within the last 30 days")

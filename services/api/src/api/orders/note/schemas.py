@@ -17,15 +17,15 @@ class NewNote(Request):
 
 
 class Kept(View):
-    """Leaves the text out: answers are stored under their idempotency keys."""
+    """Not the text: what callers are answered is kept under their keys."""
 
     order_id: str
     actor: str
 
 
 class Note(View):
-    """`about` is the id of a hold, parcel, return or refund, `cancellation`, or the
-    order. Notes of earlier versions have no author."""
+    """`about`: a hold, a parcel, a return or a refund by its id, `cancellation`, or the
+    order. Who wrote the older ones is not known."""
 
     text: str
     at: datetime

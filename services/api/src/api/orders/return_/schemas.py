@@ -21,7 +21,7 @@ from api.orders.order.schemas import OrderHold
 
 
 class SentBackLine(LineQuantity):
-    """`reason` is your own category, such as `does-not-fit`."""
+    """`reason` is a category of yours, such as `does-not-fit`."""
 
     reason: Category
 
@@ -46,8 +46,9 @@ class ReturnDecision(Request):
 
 
 class ReturnReceiptLine(Request):
-    """`accepted` units are refunded. `restock` returns units to the stock, `quarantine`
-    sets them aside for a check, `discard` writes them off."""
+    """Of the units that came back, those `accepted` are paid back. `restock` puts
+    them to the stock, `quarantine` aside until they are checked, and
+    `discard` away."""
 
     line: LineNumber
     accepted: Annotated[int, Field(ge=0, le=1_000_000)]
@@ -55,8 +56,8 @@ class ReturnReceiptLine(Request):
 
 
 class ReturnReceipt(Request):
-    """Lines that are not named did not come back. `location` is where the goods are
-    now, by default where they were shipped from."""
+    """A line that is not named did not come back. `location` is where the goods are
+    now, if not where they were sent from."""
 
     location: Word | None = None
     lines: Lines[ReturnReceiptLine]

@@ -36,6 +36,13 @@ MAILS_SENT = text(
       WHERE hour < now() - cast(:age AS interval) LIMIT :batch)
     """
 )
+EXPORTS = text(
+    """
+    DELETE FROM exports WHERE id IN (
+      SELECT id FROM exports
+      WHERE expires_at < now() - cast(:age AS interval) LIMIT :batch)
+    """
+)
 STEPS = forgetting_steps(
     "orders",
     ended="SELECT FROM orders o WHERE o.id = a.subject"
@@ -65,12 +72,13 @@ class RetentionActivities(RetentionSteps):
         return await self._forget(KEYS, KEYS_LIVE)
 
     async def forget_webhooks(self) -> Swept:
-        """Webhooks that came in, and messages to customers of the same age; and how
-        many mails an address got."""
+        """Webhooks that came in, messages to customers and what was exported at that
+        time; and how many mails an address got."""
         await self._forget(MAILS_SENT, MAILS_COUNT)
         webhooks = await self._forget(WEBHOOKS, WEBHOOKS_LIVE)
         messages = await self._forget(MESSAGES, WEBHOOKS_LIVE)
-        return Swept(found=webhooks.found + messages.found)
+        exports = await self._forget(EXPORTS, WEBHOOKS_LIVE)
+        return Swept(found=webhooks.found + messages.found + exports.found)
 
     async def forget_steps(self) -> Swept:
         return await self._forget(STEPS, STEPS_LIVE)

@@ -3,7 +3,13 @@
 import logging
 
 from shared.contracts.orders.activities import SweepSteps
-from shared.contracts.orders.models import RefundRef, ReturnRef, StockRef, Swept
+from shared.contracts.orders.models import (
+    ExportRef,
+    RefundRef,
+    ReturnRef,
+    StockRef,
+    Swept,
+)
 from shared.contracts.orders.names import ORDERS, allocation_workflow_id
 from shared.contracts.orders.workflows import AllocateStock
 from shared.database.kernel.discrepancies import report
@@ -61,8 +67,13 @@ class SweepActivities(SweepSteps):
                 RefundRef(order_id=order_id, refund_id=refund_id)
             )
             found += 1
+        for export_id, _ in await self._missing(unfinished.RUNNING_EXPORTS, "Export"):
+            await self._nudger.start_export(ExportRef(export_id=export_id))
+            found += 1
         if found:
-            log.warning("started returns and refunds that had no workflow: %d", found)
+            log.warning(
+                "started returns, refunds and exports that had no workflow: %d", found
+            )
         return Swept(found=found)
 
     async def _missing(self, wanted: TextClause, type: str) -> list[tuple[str, str]]:

@@ -199,3 +199,11 @@ ALLOCATABLE = text(
       AND {IS_SUPPLIED.format(sku="l.sku")}
     """  # noqa: S608 - our own condition
 )
+
+RUNNING_EXPORTS = text(
+    """
+    SELECT id, id FROM exports
+    WHERE status = 'running' AND created_at < now() - cast(:grace AS interval)
+    """
+)
+"""Files that are not written yet; in two columns, as returns of an order are."""

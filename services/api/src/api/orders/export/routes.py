@@ -1,0 +1,158 @@
+"""Files for spreadsheets and other systems."""
+
+from contextlib import suppress
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from shared.contracts.errors import Refusal
+from shared.contracts.orders.exports import ExportFormat, ExportKind, ExportStatus
+from shared.contracts.orders.models import ExportRef
+from shared.contracts.orders.names import export_workflow_id
+from shared.contracts.orders.workflows import Export as ExportWorkflow
+from shared.database.engine import Connection
+from shared.database.ids import new_id
+
+from api.http.auth import Principal, allowed
+from api.http.idempotency import Command, Idempotent, StoredResponse
+from api.http.openapi import keyed, problems, response_headers
+from api.http.paging import ListQuery, moment, page_response
+from api.http.paging import text as text_of
+from api.http.problems import Unavailable
+from api.http.schemas import Page
+from api.http.services import ApiServices, Services
+from api.orders.commands import commands
+from api.orders.export import queries
+from api.orders.export.schemas import Export, NewExport
+from api.orders.paths import ExportPath
+
+router = APIRouter(prefix="/v1/exports", tags=["exports"])
+
+_SCOPES = dict.fromkeys(ExportKind, "orders:read") | {
+    ExportKind.MOVEMENTS: "stock:read"
+}
+"""Who may read the rows may have them in a file."""
+Exporter = Annotated[Principal, allowed("orders:read", "stock:read")]
+_MEDIA = {
+    ExportFormat.CSV: "text/csv; charset=utf-8",
+    ExportFormat.JSONL: "application/jsonl; charset=utf-8",
+}
+
+
+@router.post(
+    "",
+    status_code=202,
+    response_model=Export,
+    responses={
+        202: response_headers("Location"),
+        **keyed("export-too-large", "too-many-exports"),
+    },
+)
+async def create_export(
+    caller: Exporter,
+    wanted: NewExport,
+    idempotent: Idempotent,
+    services: ApiServices,
+) -> Response:
+    """Have a file written, which may take minutes: look at it for its progress. Each
+    row is as it is when it is written; together they are all that there were when the
+    file was asked for."""
+    caller.require(_SCOPES[wanted.kind])
+
+    async def work(connection: Connection, _: Command) -> StoredResponse:
+        added = await queries.add_export(
+            *(connection, new_id("exp"), wanted, caller.subject),
+            services.settings.export_rows,
+        )
+        return StoredResponse(202, added, {"Location": f"/v1/exports/{added.id}"})
+
+    answer = await idempotent.transaction(caller, wanted, work)
+    if location := answer.headers.get("location"):
+        await _begin(services, location.rpartition("/")[2])
+    return answer
+
+
+async def _begin(services: Services, export_id: str) -> None:
+    """What Temporal does not hear of now, the sweep starts."""
+    with suppress(Unavailable):
+        await commands(services).begin(
+            ExportWorkflow.run,
+            ExportRef(export_id=export_id),
+            export_workflow_id(export_id),
+        )
+
+
+@router.get("", response_model=Page[Export], responses=problems())
+async def list_exports(
+    request: Request,
+    caller: Exporter,
+    query: Annotated[ListQuery, Query()],
+    services: ApiServices,
+) -> Response:
+    """List exports, newest first: those of rows that the caller may read."""
+    kinds = [kind for kind, scope in _SCOPES.items() if caller.may(scope)]
+    position = query.position(request, moment, text_of)
+    after = (position[0], position[1]) if position else None
+    found = await queries.page_of_exports(services, kinds, query.limit + 1, after)
+    return page_response(
+        request, found, query.limit, lambda e: e, lambda e: (e.created_at, e.id)
+    )
+
+
+@router.get("/{export_id}", response_model=Export, responses=problems("not-found"))
+async def get_export(
+    caller: Exporter, export_id: ExportPath, services: ApiServices
+) -> Response:
+    """Show how far an export is."""
+    export = await _visible(services, caller, export_id)
+    return StoredResponse(200, export).response()
+
+
+@router.get(
+    "/{export_id}/file",
+    response_class=StreamingResponse,
+    responses={
+        200: {"content": {"text/csv": {}, "application/jsonl": {}}},
+        **problems("not-found", "export-not-ready", "export-expired"),
+    },
+)
+async def get_export_file(
+    caller: Exporter, export_id: ExportPath, services: ApiServices
+) -> Response:
+    """The file, as long as it is there."""
+    export = await _visible(services, caller, export_id)
+    if export.status is ExportStatus.RUNNING:
+        raise Refusal(
+            "export-not-ready", f"{export.rows_written} rows are written so far."
+        )
+    if export.status is not ExportStatus.DONE:
+        raise Refusal("export-expired", "Have it exported once more.")
+    name = f"{export.kind}-{export.created_to:%Y-%m-%d}.{export.format}"
+    return StreamingResponse(
+        queries.file_of(services, export_id),
+        media_type=_MEDIA[export.format],
+        headers={
+            "Content-Disposition": f'attachment; filename="{name}"',
+            "Content-Length": str(export.bytes),
+            "Cache-Control": "no-store",
+        },
+    )
+
+
+@router.delete("/{export_id}", status_code=204, responses=problems("not-found"))
+async def delete_export(
+    caller: Exporter, export_id: ExportPath, services: ApiServices
+) -> Response:
+    """Stop writing it, and delete the file."""
+    await _visible(services, caller, export_id)
+    await queries.delete_file(services, export_id)
+    await commands(services).signal(
+        export_workflow_id(export_id), ExportWorkflow.forget
+    )
+    return Response(status_code=204)
+
+
+async def _visible(services: Services, caller: Principal, export_id: str) -> Export:
+    export = await queries.read_export(services, export_id)
+    caller.require(_SCOPES[export.kind])
+    return export
