@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from scripts.kubectl import Object, condition
+from scripts.kubectl import Object, condition, kind_of
 
 RENEWED_BEFORE = timedelta(days=14)
 """cert-manager renews 30 days before the end: with less left, it has been failing."""
@@ -11,7 +11,7 @@ RENEWED_BEFORE = timedelta(days=14)
 
 def problem(thing: Object) -> str | None:
     """What is wrong with it. None: nothing, or nobody says whether its kind is well."""
-    look = _BY_KIND.get(thing["kind"])
+    look = _BY_KIND.get(kind_of(thing))
     return look(thing) if look else None
 
 
@@ -150,25 +150,26 @@ def last_backup(backups: list[Object], namespace: str, cluster: str) -> datetime
     return max(ended, default=None)
 
 
-_BY_KIND: dict[str, Callable[[Object], str | None]] = {
-    "Application": _application,
-    "Certificate": _certificate,
-    "Cluster": _postgresql,
-    "ClusterIssuer": _ready,
-    "DaemonSet": _daemon_set,
-    "Deployment": _deployment,
-    "Elasticsearch": _elasticsearch,
-    "ExternalSecret": _ready,
-    "GRPCRoute": _route,
-    "Gateway": _gateway,
-    "HTTPRoute": _route,
-    "HorizontalPodAutoscaler": _autoscaler,
-    "Ingress": _ingress,
-    "Issuer": _ready,
-    "Job": _job,
-    "PersistentVolumeClaim": _claim,
-    "ScaledObject": _scaled_object,
-    "SecretStore": _ready,
-    "StatefulSet": _stateful_set,
+_BY_KIND: dict[tuple[str, str], Callable[[Object], str | None]] = {
+    ("", "PersistentVolumeClaim"): _claim,
+    ("apps", "DaemonSet"): _daemon_set,
+    ("apps", "Deployment"): _deployment,
+    ("apps", "StatefulSet"): _stateful_set,
+    ("argoproj.io", "Application"): _application,
+    ("autoscaling", "HorizontalPodAutoscaler"): _autoscaler,
+    ("batch", "Job"): _job,
+    ("cert-manager.io", "Certificate"): _certificate,
+    ("cert-manager.io", "ClusterIssuer"): _ready,
+    ("cert-manager.io", "Issuer"): _ready,
+    ("elasticsearch.k8s.elastic.co", "Elasticsearch"): _elasticsearch,
+    ("external-secrets.io", "ExternalSecret"): _ready,
+    ("external-secrets.io", "SecretStore"): _ready,
+    ("gateway.networking.k8s.io", "GRPCRoute"): _route,
+    ("gateway.networking.k8s.io", "Gateway"): _gateway,
+    ("gateway.networking.k8s.io", "HTTPRoute"): _route,
+    ("keda.sh", "ScaledObject"): _scaled_object,
+    ("networking.k8s.io", "Ingress"): _ingress,
+    ("postgresql.cnpg.io", "Cluster"): _postgresql,
 }
 KINDS = frozenset(_BY_KIND)
+"""Group and kind: others have an `Application`, too."""

@@ -26,6 +26,7 @@ from scripts.kubectl import (
 )
 
 BACKED_UP_WITHIN = timedelta(hours=26)
+BACKUP = ("postgresql.cnpg.io", "Backup")
 TIMEOUT = 120
 EVERY_SECONDS = 5
 STATUS = f"""exit status: 0 all is well, {WRONG} something is wrong,
@@ -80,7 +81,7 @@ def findings(wanted: list[Object]) -> Iterator[Finding]:
     asked = {_identity(thing) for thing in wanted}
     for thing in found:
         inside_ours = thing["metadata"].get("namespace") in ours
-        if thing["kind"] in KINDS and (inside_ours or _identity(thing) in asked):
+        if kind_of(thing) in KINDS and (inside_ours or _identity(thing) in asked):
             wrong = problem(thing)
             what = f"{named(thing)}: {wrong}" if wrong else named(thing)
             yield Finding(what, bool(wrong), _describe(thing))
@@ -98,7 +99,7 @@ def _live(wanted: list[Object]) -> list[Object]:
     """All objects of the kinds that are wanted or that have a health."""
     known = resources()
     kinds = {kind_of(thing) for thing in wanted} | {
-        kind for kind in known if kind[1] in KINDS | {"Backup"}
+        kind for kind in known if kind in KINDS | {BACKUP}
     }
     asked = ",".join(sorted(known[kind] for kind in kinds if kind in known))
     return items(asked, "--all-namespaces")
@@ -118,7 +119,7 @@ def _describe(thing: Object) -> str:
 
 
 def _backups(wanted: list[Object], found: list[Object]) -> Iterator[Finding]:
-    made = [thing for thing in found if thing["kind"] == "Backup"]
+    made = [thing for thing in found if kind_of(thing) == BACKUP]
     for schedule in (thing for thing in wanted if thing["kind"] == "ScheduledBackup"):
         namespace = schedule["metadata"]["namespace"]
         cluster = schedule["spec"]["cluster"]["name"]

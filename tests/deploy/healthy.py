@@ -39,7 +39,10 @@ def _status(thing: Manifest, commit: str) -> dict[str, Any]:
         case "Gateway":
             return _conditions("Accepted", "Programmed")
         case "HTTPRoute" | "GRPCRoute":
-            return {"parents": [_conditions("Accepted", "ResolvedRefs")]}
+            (parent, *_) = spec["parentRefs"]
+            taken = _conditions("Accepted", "ResolvedRefs")
+            by = {"parentRef": parent, "controllerName": "example.com/gateway"}
+            return {"parents": [{**taken, **by}]}
         case "Ingress":
             return {"loadBalancer": {"ingress": [{"ip": "198.51.100.7"}]}}
         case "Elasticsearch":
@@ -63,7 +66,8 @@ def _status(thing: Manifest, commit: str) -> dict[str, Any]:
 
 
 def _conditions(*true: str) -> dict[str, Any]:
-    return {"conditions": [{"type": kind, "status": "True"} for kind in true]}
+    said = {"reason": "Well", "message": "", "lastTransitionTime": _moment(hours=-1)}
+    return {"conditions": [{"type": kind, "status": "True", **said} for kind in true]}
 
 
 def _moment(**later: int) -> str:

@@ -5,34 +5,52 @@ from typing import Any
 import pytest
 
 from scripts.health import KINDS, problem
+from scripts.kubectl import kind_of
 from tests.deploy.healthy import healthy
-from tests.deploy.rendering import ENVIRONMENTS, Manifest, environment
+from tests.deploy.rendering import ENVIRONMENTS, Manifest, environment, of_kind
 
 MADE: list[Manifest] = [
     {
+        "apiVersion": "apps/v1",
         "kind": "StatefulSet",
         "metadata": {"name": "elasticsearch-es-default"},
         "spec": {"replicas": 3, "updateStrategy": {"type": "OnDelete"}},
     },
-    {"kind": "Application", "metadata": {"name": "security"}, "spec": {}},
+    {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Application",
+        "metadata": {"name": "security"},
+        "spec": {},
+    },
 ]
 """Kinds that no overlay has."""
+
+
+OF = {kind: group for group, kind in KINDS}
+"""The group of each kind."""
 
 
 def one(kind: str) -> Manifest:
     for name in reversed(ENVIRONMENTS):
         for manifest in [*environment(name), *MADE]:
-            if manifest["kind"] == kind:
+            if kind_of(manifest) == (OF[kind], kind):
                 return manifest
     raise AssertionError(kind)
 
 
-@pytest.mark.parametrize("kind", sorted(KINDS))
+@pytest.mark.parametrize("kind", sorted(OF))
 def test_what_its_controller_calls_well_is_well(kind: str) -> None:
     assert problem(healthy(one(kind))) is None
 
 
-@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_what_only_has_the_name_of_a_kind_is_not_taken_for_one() -> None:
+    """Gravitee has Applications as well, and says nothing of them."""
+    found = of_kind(environment("production"), "Application")
+    assert [m["apiVersion"] for m in found] == ["gravitee.io/v1alpha1"]
+    assert [problem(m) for m in found] == [None]
+
+
+@pytest.mark.parametrize("kind", sorted(OF))
 def test_what_nobody_has_looked_at_is_not_well(kind: str) -> None:
     assert problem({**healthy(one(kind)), "status": {"desiredNumberScheduled": 1}})
 
