@@ -47,6 +47,10 @@ def test_nothing_starts_before_what_it_needs(built: Cluster) -> None:
     assert waves.too_early(built) == []
 
 
+def test_no_disk_waits_for_a_pod_of_a_later_wave(built: Cluster) -> None:
+    assert waves.waiting_claims(built) == []
+
+
 def test_no_object_is_in_two_applications(built: Cluster) -> None:
     seen = [
         (m["kind"], m["metadata"].get("namespace"), m["metadata"]["name"])

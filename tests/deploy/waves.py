@@ -23,6 +23,23 @@ def too_early(cluster: Cluster) -> list[str]:
     return found
 
 
+def waiting_claims(cluster: Cluster) -> list[str]:
+    """One line per disk that nobody binds, because its wave has to end before a pod
+    asks for it: the storage class waits for the pod, to know the zone."""
+    used = {
+        (key(manifest)[0], volume["persistentVolumeClaim"]["claimName"]): wave(manifest)
+        for manifest, template in workloads(cluster.manifests)
+        for volume in template["spec"].get("volumes", [])
+        if "persistentVolumeClaim" in volume
+    }
+    claims = of_kind(cluster.manifests, "PersistentVolumeClaim")
+    return [
+        f"{label(claim)} of wave {wave(claim)} waits for wave {used[key(claim)]}"
+        for claim in claims
+        if wave(claim) < used[key(claim)]
+    ]
+
+
 Need = tuple[str, str, str]
 
 
