@@ -42,12 +42,12 @@ def _refusals(asked: list[Object]) -> Iterator[str]:
     live = _live(asked)
     fresh = [a for a in asked if named(a) not in live or a["kind"] == "Job"]
     changed = [_as_argo(a, live[named(a)]) for a in asked if a not in fresh]
-    namespaces = _namespaces()
     for thing in fresh:
         print(f"new: {named(thing)}")
-        done = kubectl(
-            "create", "--dry-run=server", "-f-", objects=[_new(thing, namespaces)]
-        )
+    if fresh:
+        namespaces = _namespaces()
+        asked_for = [_new(thing, namespaces) for thing in fresh]
+        done = kubectl("create", "--dry-run=server", "-f-", objects=asked_for)
         yield from done.stderr.splitlines() if done.returncode else []
     if changed:
         done = kubectl("diff", *MANAGER, "--filename=-", objects=changed)
