@@ -204,11 +204,10 @@ def open_shop(
         client: Client, at: str | None = None, **changed: Any
     ) -> AsyncIterator[Shop]:
         settings = ApiSettings(
-            **changed,
             database_url=SecretStr(database),
             temporal_host=at or client.service_client.config.target_host,
             temporal_namespace=client.namespace,
-            api_auth="disabled-loopback-only",
+            **{"api_auth": "disabled-loopback-only", **changed},
             shop_origins=SHOP_ORIGINS,
             shipping_tariffs=SHIPPING_TARIFFS,
             stripe_webhook_secret=SecretStr(STRIPE_SECRET),

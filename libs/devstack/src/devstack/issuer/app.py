@@ -188,7 +188,7 @@ def _only_loopback(redirect_uri: str) -> None:
 
 def _page(accounts: Mapping[str, Account], query: str) -> str:
     rows = "".join(
-        f'<li><a href="/authorize/{html.escape(name)}?{html.escape(query)}">'
+        f'<li><a href="authorize/{html.escape(name)}?{html.escape(query)}">'
         f"{html.escape(name)}</a> {html.escape(account.claims.get('scope', ''))}</li>"
         for name, account in accounts.items()
     )
