@@ -31,7 +31,7 @@ overlay() { echo "deploy/kustomize/overlays/$1/temporal-product/kustomization.ya
 # Prints NAME=TAG@DIGEST of each of our images in the overlay on stdin; one that never ran has no digest.
 images() {
   awk '
-    $1 == "-" { name = $2 == "name:" && $3 ~ /^(temporal-worker|fastapi-service)$/ ? $3 : "" }
+    $1 == "-" { name = $2 == "name:" && $3 ~ /^(temporal-worker|fastapi-service|console)$/ ? $3 : "" }
     name && $1 == "newTag:" { gsub(/"/, "", $2); tag = $2 }
     name && $1 == "digest:" { print name "=" tag "@" $2 }
   '

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Builds a service's image: docker/build.sh worker|api [options of `buildah build`].
+# Builds a service's image: docker/build.sh worker|api|console [options of `buildah build`].
 # REGISTRY and PYTHON_IMAGE are the Dockerfile's arguments, IMAGE is the name to give.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-service=${1:?worker or api}
+service=${1:?worker, api or console}
 shift
 case "$service" in
   worker) name=temporal-worker ;;

@@ -61,6 +61,7 @@ load_images() {
     case "$image" in
       *temporal-worker*) service=worker ;;
       *fastapi-service*) service=api ;;
+      */console:*) service=console ;;
       *) service= ;;
     esac
     if [ -n "$service" ]; then
@@ -88,4 +89,4 @@ make_cluster
 load_images
 python3 -m scripts.charts install development --registry "${CHARTS:-jfrog.example.com/helm-remote}"
 apply_systems
-kubectl wait --namespace temporal-product --for=condition=Available deployment/temporal-worker deployment/fastapi-service --timeout=15m
+kubectl wait --namespace temporal-product --for=condition=Available deployment/temporal-worker deployment/fastapi-service deployment/console --timeout=15m

@@ -40,12 +40,15 @@ async def office(
     temporal: Client,
     free_port: int,
 ) -> AsyncIterator[Office]:
-    async with at_an_issuer(host, tmp_path) as issuer, open_shop(
-        temporal,
-        oidc_issuer=issuer.signer.issuer,
-        oidc_audience="orders",
-        api_auth="oidc",
-    ) as shop:
+    async with (
+        at_an_issuer(host, tmp_path) as issuer,
+        open_shop(
+            temporal,
+            oidc_issuer=issuer.signer.issuer,
+            oidc_audience="orders",
+            api_auth="oidc",
+        ) as shop,
+    ):
         token = issuer.signer.token("ada", "orders", scope="admin")
         shop.http.headers["Authorization"] = f"Bearer {token}"
         settings = ConsoleSettings(

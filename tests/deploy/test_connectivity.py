@@ -65,6 +65,7 @@ def test_nothing_outside_reaches_a_database_or_the_metrics(name: str) -> None:
         ("temporal-backend/temporal-frontend", 7233),
         ("temporal-backend/temporal-web", 8080),
         ("temporal-product/fastapi-service", 8000),
+        ("temporal-product/console", 8000),
     }
 
 

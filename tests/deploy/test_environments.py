@@ -61,6 +61,7 @@ SIZES = {
     "temporal-worker": (("500m", "1Gi"), ("1", "2Gi")),
     "fastapi-service": (("250m", "512Mi"), ("500m", "1Gi")),
     "webhook-deliverer": (("100m", "256Mi"), ("1", "512Mi")),
+    "console": (("100m", "192Mi"), ("500m", "512Mi")),
     "temporal-postgresql": (("1", "4Gi"), ("2", "8Gi")),
     "orders-postgresql": (("1", "4Gi"), ("2", "8Gi")),
     "elasticsearch": (("500m", "2Gi"), ("1", "4Gi")),
@@ -104,6 +105,7 @@ REPLICAS = {
     "temporal-worker": 3,
     "fastapi-service": 2,
     "webhook-deliverer": 2,
+    "console": 2,
 }
 
 
@@ -162,6 +164,7 @@ def _is_blueprint(manifest: Manifest) -> bool:
     ("host", "kinds", "backend"),
     [
         ("api", {"Ingress", "HTTPRoute"}, ("fastapi-service", 80)),
+        ("console", {"Ingress", "HTTPRoute"}, ("console", 80)),
         ("temporal-ui", {"Ingress", "HTTPRoute"}, ("temporal-web", 8080)),
         ("temporal-api", {"Ingress", "GRPCRoute"}, ("temporal-frontend", 7233)),
     ],

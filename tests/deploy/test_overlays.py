@@ -89,7 +89,7 @@ def test_nothing_waits_for_a_public_certificate_but_the_gateway_it_comes_through
         for m in of_kind(built.manifests, "Certificate")
         if f": {m['spec']['secretName']}\n" in used
     ]
-    assert len(public) == 3
+    assert len(public) == 4
     last = min(waves.wave(m) for m in public)
     others = [m for m in built.manifests if m not in public]
     assert all(waves.wave(m) < last for m in others if m["kind"] not in doors)

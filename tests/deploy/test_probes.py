@@ -6,6 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 from api.kernel import health
+from console import app as console
 from shared.platform.health import HealthServer
 
 from tests.deploy.rendering import containers, environment, named
@@ -27,7 +28,7 @@ async def _no_metrics() -> bytes:
     return b""
 
 
-@pytest.mark.parametrize("service", ["temporal-worker", "fastapi-service"])
+@pytest.mark.parametrize("service", ["temporal-worker", "fastapi-service", "console"])
 def test_liveness_is_not_readiness(service: str) -> None:
     # A pod that cannot work for a while is left alone, not killed.
     assert asked(service) == {"/health", "/ready"}
@@ -48,3 +49,8 @@ async def test_the_worker_answers_its_probes() -> None:
 def test_the_api_answers_its_probes() -> None:
     paths = {getattr(route, "path", None) for route in health.router.routes}
     assert asked("fastapi-service") <= paths
+
+
+def test_the_console_answers_its_probes() -> None:
+    paths = {getattr(route, "path", None) for route in console.probes.routes}
+    assert asked("console") <= paths

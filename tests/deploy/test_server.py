@@ -166,7 +166,7 @@ def test_public_authorities_are_asked_for_public_names_only(name: str) -> None:
         if certificate["spec"]["issuerRef"]["name"] == "letsencrypt-prod"
         for host in certificate["spec"]["dnsNames"]
     ]
-    assert len(asked) == 3
+    assert len(asked) == 4
     assert [host for host in asked if ".svc" in host] == []
 
 

@@ -2,9 +2,12 @@
 
 import datetime
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 from api.settings import ApiSettings, DelivererSettings
+from console.settings import ConsoleSettings
+from cryptography.fernet import Fernet
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 from shared.contracts.orders.names import TASK_QUEUES
@@ -25,6 +28,7 @@ SERVICES: dict[str, type[BaseSettings]] = {
     "temporal-worker": WorkerSettings,
     "fastapi-service": ApiSettings,
     "webhook-deliverer": DelivererSettings,
+    "console": ConsoleSettings,
 }
 
 SECRETS = {"DATABASE_URL": "postgresql://user:password@host/orders"}
@@ -46,12 +50,23 @@ def test_every_variable_is_read_and_every_required_one_given(
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_the_service_accepts_the_values(
-    built: Cluster, service: str, monkeypatch: pytest.MonkeyPatch
+    built: Cluster, service: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for variable, value in environment_of(built, service).items():
         secret = SECRETS.get(variable, "whsec_c2VjcmV0")
         monkeypatch.setenv(variable, secret if value is None else value)
+    if keys := mounted(tmp_path, built, service):
+        monkeypatch.setenv("CONSOLE_SESSION_KEYS_FILE", str(keys))
     SERVICES[service]()
+
+
+def mounted(folder: Path, built: Cluster, service: str) -> Path | None:
+    """What a pod finds where its Secret is mounted."""
+    if "CONSOLE_SESSION_KEYS_FILE" not in environment_of(built, service):
+        return None
+    keys = folder / "session-keys"
+    keys.write_bytes(Fernet.generate_key())
+    return keys
 
 
 def test_a_value_that_the_service_refuses_is_found(
@@ -136,6 +151,7 @@ def test_ports_are_those_the_services_listen_on(built: Cluster) -> None:
         "temporal-worker": {"metrics": "metrics_port"},
         "fastapi-service": {"http": "api_port", "metrics": "metrics_port"},
         "webhook-deliverer": {"metrics": "metrics_port"},
+        "console": {"http": "console_port", "metrics": "metrics_port"},
     }.items():
         deployment = named(built.manifests, "Deployment", service)
         (container,) = deployment["spec"]["template"]["spec"]["containers"]
@@ -158,6 +174,8 @@ def test_connections_of_all_pods_fit_into_the_databases() -> None:
             production.manifests, "ScaledObject", "HorizontalPodAutoscaler"
         )
     }
+    # It has no database.
+    del most["console"]
     pool = int(str(environment_of(production, "temporal-worker")["DATABASE_POOL_SIZE"]))
     # One more of each pod while it is rolled, one more connection each to listen.
     assert set(most) == {"temporal-worker", "fastapi-service"}

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from cryptography.fernet import Fernet
 from devstack.observability.spans import Span, Traces
 from devstack.observability.traces import receiving
 from devstack.ports import free_ports
@@ -92,6 +93,11 @@ async def _look(services: infrastructure.Services, host: Host, home: Path) -> Se
             "WEBHOOK_NETWORKS": "127.0.0.0/8",
             "API_PORT": str(ports.api),
             "METRICS_HOST": "127.0.0.1",
+            "CONSOLE_AUTH": "disabled-loopback-only",
+            "CONSOLE_PORT": str(ports.console),
+            "CONSOLE_URL": f"http://127.0.0.1:{ports.console}",
+            "CONSOLE_API_URL": f"http://127.0.0.1:{ports.api}",
+            "CONSOLE_SESSION_KEYS": Fernet.generate_key().decode(),
             "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{otlp}",
             "OTEL_BSP_SCHEDULE_DELAY": "100",
         }
@@ -99,12 +105,14 @@ async def _look(services: infrastructure.Services, host: Host, home: Path) -> Se
             "worker": ports.worker,
             "api": ports.api_metrics,
             "deliverer": ports.deliverer,
+            "console": ports.console_metrics,
         }
-        ready = {**metrics, "api": ports.api}
+        ready = {**metrics, "api": ports.api, "console": ports.console}
         modules = {
             "worker": ["worker"],
             "api": ["api"],
             "deliverer": ["api", "deliver"],
+            "console": ["console"],
         }
         for name, module in modules.items():
             process = Process(
@@ -137,10 +145,12 @@ async def _look(services: infrastructure.Services, host: Host, home: Path) -> Se
         await shop.post("/v1/webhook-endpoints", endpoint)
         order_id, trace_id = await _load(shop, traces)
         await _until(traces, trace_id, "RunWorkflow:Order")
+        await http.get(f"http://127.0.0.1:{ports.console}/orders/{order_id}")
         jobs = {
             "temporal-worker": ports.worker,
             "fastapi-service": ports.api_metrics,
             "webhook-deliverer": ports.deliverer,
+            "console": ports.console_metrics,
         }
         return Seen(
             pages={

@@ -39,6 +39,7 @@ WANTED = {
         "BackupsFailing",
         "CertificateExpiring",
         "ApiErrorBudgetBurn",
+        "ConsoleFailing",
         "PersistenceErrors",
     ),
     *("WebhookDelivererDown", "WebhooksDelayed", "WebhookEndpointFailed"),

@@ -39,7 +39,7 @@ def test_each_is_provisioned() -> None:
     assert sorted(files) == [file.name for file in BOARDS]
     assert {load(file)["title"] for file in BOARDS} == {
         *("Temporal Business Metrics", "Orders", "Workers and task queues"),
-        *("API", "Temporal server", "PostgreSQL"),
+        *("API", "Console", "Temporal server", "PostgreSQL"),
     }
 
 

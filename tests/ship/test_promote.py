@@ -11,7 +11,7 @@ import yaml
 from tests.ship.dockerfile import ROOT
 from tests.ship.repository import commit, git, working_tree
 
-NAMES = ("temporal-worker", "fastapi-service")
+NAMES = ("temporal-worker", "fastapi-service", "console")
 
 
 def overlay(environment: str) -> str:
@@ -69,7 +69,7 @@ def shipping(tmp_path: Path) -> Shipping:
     return Shipping(clone, origin)
 
 
-def test_a_deployment_changes_two_images_and_starts_no_pipeline(
+def test_a_deployment_changes_three_images_and_starts_no_pipeline(
     shipping: Shipping,
 ) -> None:
     shipping.deploy("development", "develop", "c0ffee")
@@ -77,7 +77,7 @@ def test_a_deployment_changes_two_images_and_starts_no_pipeline(
     assert shipping.runs("development", "develop") == built("c0ffee")
     assert "[skip ci]" in git(shipping.origin, "log", "-1", "--format=%s", "develop")
     stat = git(shipping.origin, "diff", "--numstat", "develop~", "develop")
-    assert stat.split() == ["4", "2", overlay("development")]
+    assert stat.split() == ["6", "3", overlay("development")]
 
 
 def test_a_second_deployment_replaces_the_first(shipping: Shipping) -> None:

@@ -17,7 +17,16 @@ from tests.ship.repository import commit, working_tree
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 LOCKED = tomllib.loads((ROOT / "uv.lock").read_text())["package"]
-OURS = {"api", "cli", "devstack", "order-services", "shared", "simulators", "worker"}
+OURS = {
+    "api",
+    "cli",
+    "console",
+    "devstack",
+    "order-services",
+    "shared",
+    "simulators",
+    "worker",
+}
 
 
 def run(*command: str) -> "subprocess.CompletedProcess[str]":

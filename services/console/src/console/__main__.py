@@ -58,6 +58,8 @@ async def run() -> int:
         settings,
         meter_provider=MeterProvider([PrometheusMetricReader()], resource=resource),
     )
+    # They would be a second series for each histogram, and nobody asks for them.
+    prometheus_client.disable_created_metrics()
     metrics, _ = prometheus_client.start_http_server(
         settings.metrics_port, settings.metrics_host
     )

@@ -123,7 +123,9 @@ def _is_inside(url: str) -> bool:
     """Inside a cluster, services speak plain HTTP under names without a dot, or under
     its own domain: network policies say who hears them."""
     host = urlsplit(url).hostname or ""
-    return url.startswith("http://") and ("." not in host or host.endswith(".svc"))
+    return url.startswith("http://") and (
+        "." not in host or host.endswith((".svc", ".svc.cluster.local"))
+    )
 
 
 def read_session_keys(given: SecretStr | None, file: Path | None) -> list[Fernet]:
