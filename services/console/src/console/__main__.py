@@ -59,7 +59,7 @@ async def run() -> int:
         meter_provider=MeterProvider([PrometheusMetricReader()], resource=resource),
     )
     # They would be a second series for each histogram, and nobody asks for them.
-    prometheus_client.disable_created_metrics()
+    prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
     metrics, _ = prometheus_client.start_http_server(
         settings.metrics_port, settings.metrics_host
     )
