@@ -8,7 +8,16 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmarks import api_alone, growth, hostile, load, open_load, peer, startup
+from benchmarks import (
+    api_alone,
+    growth,
+    hostile,
+    load,
+    open_load,
+    peer,
+    sourcing,
+    startup,
+)
 from benchmarks import cost as costs
 from benchmarks import limit as limits
 from benchmarks import throughput as throughputs
@@ -101,6 +110,12 @@ def api(quick: Quick = False, out: Out = RESULTS) -> None:
 def hostile_command(quick: Quick = False, out: Out = RESULTS) -> None:
     """How long the largest body of each route, in costly shapes, holds up others."""
     _run("hostile", hostile.measure(3 if quick else 30), out)
+
+
+@app.command(name="sourcing")
+def sourcing_command(quick: Quick = False, out: Out = RESULTS) -> None:
+    """Choosing where an order of 500 lines comes from, over 20 locations."""
+    _run("sourcing", sourcing.measure(5 if quick else 50), out)
 
 
 @app.command(name="startup")

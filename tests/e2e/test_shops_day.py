@@ -4,12 +4,13 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from pypdf import PdfReader
 
 from tests.e2e.test_newcomer import audit_rows
 from tests.e2e.walking import running_system, walk
 
 # A machine that is busy with everything else that the tests start.
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(500)]
 
 
 def test_a_shop_gets_through_its_day(tmp_path: Path) -> None:
@@ -18,4 +19,6 @@ def test_a_shop_gets_through_its_day(tmp_path: Path) -> None:
         day = walk("a-shops-day.md", tmp_path, ORDERS_API_URL=at["api"])
         assert asyncio.run(audit_rows(at["database_url"])) == []
     assert "%PDF-" in day.stdout
+    for file, pages in (("pick-list", 1), ("packing-slips", 5), ("labels", 5)):
+        assert len(PdfReader(tmp_path / f"{file}.pdf").pages) == pages
     assert "None" not in day.stdout

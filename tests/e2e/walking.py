@@ -13,7 +13,7 @@ from typing import Any
 
 HOW_TO = Path(__file__).parents[2] / "docs/how-to"
 DEV = [sys.executable, "-m", "devstack", "--ports", "auto"]
-PATIENCE_SECONDS = 240
+PATIENCE_SECONDS = 420
 
 
 @contextmanager

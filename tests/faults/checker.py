@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from tests.faults.evidence import Evidence, Row, Rows
+from tests.faults.people import LIES_AT
 
 MAIL_DOMAIN = "example.com"
 
@@ -237,6 +238,48 @@ def _summed(rows: Rows, *columns: str) -> dict[str, Counter[str]]:
     return sums
 
 
+def no_order_is_split_that_one_warehouse_has(e: Evidence) -> Iterator[str]:
+    """As it was planned at first: what is left of one later goes from where it can."""
+    skus = {(line["order_id"], line["line"]): line["sku"] for line in e["lines"]}
+    for order_id, parcels in _first_plans(e["events"]).items():
+        planned = {
+            skus[order_id, line["line"]]
+            for parcel in parcels
+            for line in parcel["lines"]
+        }
+        has_all = [place for place, there in LIES_AT.items() if planned <= there]
+        places = {parcel["location"] for parcel in parcels}
+        if has_all and len(places) > 1:
+            yield f"{order_id} is sent from {places}, and {has_all} has all of it"
+
+
+def _first_plans(events: Rows) -> dict[str, list[Row]]:
+    """The parcels that an order was first planned with; of others there are no events
+    of this kind one after the other."""
+    plans: dict[str, list[Row]] = {}
+    over = set()
+    for event in events:
+        order_id = event["subject"]
+        if event["type"] == "shipment.ready" and order_id not in over:
+            plans.setdefault(order_id, []).append(json.loads(event["data"]))
+        elif order_id in plans:
+            over.add(order_id)
+    return plans
+
+
+def every_movement_says_why_and_by_whom(e: Evidence) -> Iterator[str]:
+    for row in e["movements"]:
+        if not row["ref"] or not row["actor"]:
+            yield f"nobody knows why: {row}"
+
+
+def what_was_moved_is_elsewhere(e: Evidence) -> Iterator[str]:
+    moved = _summed([m for m in e["movements"] if m["reason"] == "move"], "reserved")
+    for sku, units in moved.items():
+        if units["reserved"]:
+            yield f"{sku}: {units['reserved']} more units came than left by moves"
+
+
 # ── what was told ───────────────────────────────────────────────────────────────────
 
 
@@ -305,6 +348,9 @@ RULES: tuple[Callable[[Evidence], Iterator[str]], ...] = (
     no_step_is_left_without_an_end_or_a_hold,
     every_label_is_a_parcels,
     stock_equals_its_movements,
+    no_order_is_split_that_one_warehouse_has,
+    every_movement_says_why_and_by_whom,
+    what_was_moved_is_elsewhere,
     no_event_is_missing_or_twice,
     every_message_is_one_mail,
     every_webhook_is_worked_off,

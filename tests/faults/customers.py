@@ -26,6 +26,7 @@ PLAIN = Wish(
     reship=False,
     sends_back=False,
     goodwill=0,
+    moves=False,
 )
 """In stock, with a card that pays, and nothing that anybody has to decide."""
 

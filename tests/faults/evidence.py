@@ -37,7 +37,8 @@ TABLES = {
     "ledger": "SELECT id, payment_id, kind, amount, status, ref, provider_ref,"
     " settled_at FROM ledger",
     "holds": "SELECT subject, root, reason FROM holds WHERE released_at IS NULL",
-    "movements": "SELECT sku, on_hand, reserved, reason FROM stock_movements",
+    "movements": "SELECT sku, on_hand, reserved, reason, ref, actor"
+    " FROM stock_movements",
     "stock": "SELECT sku, location, on_hand, reserved FROM stock",
     "events": "SELECT subject, seq, type, data::text AS data FROM events"
     " ORDER BY subject, seq",

@@ -23,6 +23,11 @@ PRICES = {
     "GIFT-CARD-BOX": 490,
     "KETTLE": 4990,
 }
+LIES_AT = {
+    "berlin": {"TEA-ASSAM", "TEA-SENCHA", "MUG-BLUE", "KETTLE"},
+    "leipzig": {"TEA-ASSAM", "MUG-BLUE", "GIFT-CARD-BOX"},
+}
+"""Some in both, so that parcels move; some in one, so that orders must be split."""
 SHIPPING = 490
 PARCEL = {"weight_g": 900, "length_mm": 300, "width_mm": 200, "height_mm": 150}
 ADDRESS = {
@@ -213,6 +218,8 @@ class Story:
         return False
 
     async def _pack(self, parcel: Json) -> None:
+        if self._wish.moves and self._first_time("move"):
+            await self._move(parcel)
         lines = [dict(line) for line in parcel["lines"]]
         if self._wish.short_pick and self._first_time("short"):
             lines[0]["quantity"] -= 1
@@ -220,6 +227,12 @@ class Story:
         await self._command(
             f"pack-{parcel['id']}", path, {"lines": lines, "parcel": PARCEL}
         )
+
+    async def _move(self, parcel: Json) -> None:
+        """Refused where not all of it lies at the other warehouse."""
+        (other,) = set(LIES_AT) - {parcel["location"]}
+        path = f"/v1/shipments/{parcel['id']}/move"
+        await self._command(f"move-{parcel['id']}", path, {"location": other})
 
     async def _ship(self, parcel: Json) -> None:
         await self._town.ask("GET", f"/v1/shipments/{parcel['id']}/label")
@@ -330,8 +343,8 @@ def _eur(amount: int) -> Json:
 
 async def stock_up(town: Town) -> None:
     """Plenty of everything but kettles, which run out some day."""
-    lines = [{"sku": sku, "quantity": 50_000} for sku in PRICES if sku != "KETTLE"]
-    for location in ("berlin", "leipzig"):
+    for location, skus in LIES_AT.items():
+        lines = [{"sku": sku, "quantity": 50_000} for sku in skus if sku != "KETTLE"]
         path = f"/v1/locations/{location}"
         known = await town.ask("PUT", path, {"name": location.title()})
         known.raise_for_status()

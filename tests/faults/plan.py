@@ -85,6 +85,8 @@ class Wish:
     # Once it has arrived.
     sends_back: bool
     goodwill: int
+    # Its parcel is moved to the other warehouse, where all of it lies there, too.
+    moves: bool
 
 
 _CARDS = {
@@ -123,6 +125,7 @@ def wish(seed: int, number: int) -> Wish:
         reship=chance(50),
         sends_back=chance(25),
         goodwill=dice.randint(1, 400) if chance(20) else 0,
+        moves=chance(12),
     )
 
 

@@ -1,6 +1,7 @@
 """The checker finds what it is there to find, one thing at a time."""
 
 import copy
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from tests.faults.plan import Json
 Tables = dict[str, list[Json]]
 
 
+TEA = "TEA-ASSAM"
 SUMS = ("authorized", "capturing", "captured", "released", "refunding", "refunded")
 
 
@@ -39,6 +41,7 @@ def evidence() -> Evidence:
         "asks_customer": True,
         **dict.fromkeys(SUMS, 0),
     }
+    why = {"ref": "ord_1", "actor": "walt"}
     ledger = {"payment_id": "pay_1", "status": "succeeded", "settled_at": 1}
     tables: Tables = {name: [] for name in TABLES} | {
         "orders": [
@@ -55,8 +58,11 @@ def evidence() -> Evidence:
                 "version": 0,
             },
         ],
-        "lines": [{"order_id": "ord_1", "line": 1, "sku": "TEA", "reserved": 0}],
-        "parcels": [{"sku": "TEA", "qty": 2}],
+        "lines": [
+            {"order_id": "ord_1", "line": n, "sku": sku, "reserved": 0}
+            for n, sku in ((1, TEA), (2, "MUG-BLUE"))
+        ],
+        "parcels": [{"sku": TEA, "qty": 2}],
         "shipments": [
             {
                 "id": "shp_1",
@@ -99,11 +105,11 @@ def evidence() -> Evidence:
             },
         ],
         "movements": [
-            {"sku": "TEA", "on_hand": 9, "reserved": 0, "reason": "receipt"},
-            {"sku": "TEA", "on_hand": 0, "reserved": 2, "reason": "reserve"},
-            {"sku": "TEA", "on_hand": -2, "reserved": -2, "reason": "ship"},
+            {"sku": TEA, "on_hand": 9, "reserved": 0, "reason": "receipt", **why},
+            {"sku": TEA, "on_hand": 0, "reserved": 2, "reason": "reserve", **why},
+            {"sku": TEA, "on_hand": -2, "reserved": -2, "reason": "ship", **why},
         ],
-        "stock": [{"sku": "TEA", "on_hand": 7, "reserved": 0}],
+        "stock": [{"sku": TEA, "on_hand": 7, "reserved": 0}],
         "events": [
             {"subject": "ord_1", "seq": 1, "type": "order.placed", "data": "{}"},
             {"subject": "ord_1", "seq": 2, "type": "order.completed", "data": "{}"},
@@ -181,6 +187,23 @@ TAMPERED: dict[str, Callable[[Any], Any]] = {
         {"id": "lbl_2", "reference": "shp_1", "voided": False}
     ),
     "stock_equals_its_movements": lambda e: e.tables["stock"][0].update(on_hand=6),
+    "no_order_is_split_that_one_warehouse_has": lambda e: e.tables["events"].extend(
+        {
+            "subject": "ord_1",
+            "seq": n,
+            "type": "shipment.ready",
+            "data": json.dumps(
+                {"location": place, "shipment_id": "", "lines": [{"line": n}]}
+            ),
+        }
+        for n, place in ((1, "berlin"), (2, "leipzig"))
+    ),
+    "every_movement_says_why_and_by_whom": lambda e: e.tables["movements"][0].update(
+        ref=None
+    ),
+    "what_was_moved_is_elsewhere": lambda e: e.tables["movements"][1].update(
+        reason="move"
+    ),
     "no_event_is_missing_or_twice": lambda e: e.tables["events"].pop(),
     "every_message_is_one_mail": lambda e: _again(e.mails),
     "every_webhook_is_worked_off": lambda e: e.tables["inbox"].append(

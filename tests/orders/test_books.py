@@ -87,6 +87,8 @@ class Orders(RuleBasedStateMachine):
 
     @initialize(first=prices, second=prices)
     def open_with_stock_and_orders(self, first: str, second: str) -> None:
+        self.run_location("x", True, 0)
+        self.run_location("y", True, 0)
         self.receive("TEA", "x", 3)
         self.receive("TEA", "y", 2)
         self.receive("MUG", "x", 2)
@@ -106,7 +108,34 @@ class Orders(RuleBasedStateMachine):
     )
     def place(self, card: str, tea: int, mugs: int, priced: str) -> None:
         wanted = {"TEA": tea, "MUG": mugs} if mugs else {"TEA": tea}
+        there = self.run(self.actors.supply())
         self.orders.append(self.run(self.actors.place(card, wanted, priced)))
+        self.leaves_in_as_few_parcels_as_it_can(wanted, there)
+
+    def leaves_in_as_few_parcels_as_it_can(
+        self, wanted: dict[str, int], there: dict[tuple[str, str], int]
+    ) -> None:
+        reserved = self.run(self.actors.order(self.orders[-1])).reservations
+        for r in reserved:
+            assert r.qty <= there[r.sku, r.location]
+        enough = [
+            places
+            for places in ("x", "y", "xy")
+            if all(
+                sum(there.get((sku, place), 0) for place in places) >= units
+                for sku, units in wanted.items()
+            )
+        ]
+        if reserved:
+            assert len({r.location for r in reserved}) == len(min(enough, key=len))
+
+    @rule(
+        at=st.sampled_from("xy"),
+        active=st.sampled_from([True, True, False]),
+        kept=st.integers(0, 2),
+    )
+    def run_location(self, at: str, active: bool, kept: int) -> None:
+        self.run(self.actors.run_location(at, active, kept))
 
     @rule(
         n=which,
@@ -187,6 +216,7 @@ class Orders(RuleBasedStateMachine):
             lambda: self.pick(n, 0, dice.random() < 0.5, then),
             lambda: self.ship(n, dice.random() < 0.5, then),
             lambda: self.move(n, dice.choice("xy"), then),
+            lambda: self.run_location(dice.choice("xy"), dice.random() < 0.8, 0),
             lambda: self.take_apart(n, then),
             lambda: self.work(n, then),
         ]

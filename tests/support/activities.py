@@ -62,6 +62,16 @@ AUDIT = " UNION ALL ".join(
 )
 
 
+_RUN_LOCATION = text(
+    "INSERT INTO locations (code, name, active, safety_stock)"
+    " VALUES (:code, :code, :active, :safety_stock) ON CONFLICT (code) DO UPDATE"
+    " SET active = excluded.active, safety_stock = excluded.safety_stock"
+)
+_SUPPLY = text(
+    "SELECT sku, location, on_hand - reserved - safety_stock AS units"
+    " FROM stock JOIN locations ON code = location"
+    " WHERE active AND on_hand - reserved > safety_stock"
+)
 PARCEL_STEPS = {Capture: "capture", BuyLabel: "buy_label", VoidLabel: "void_label"}
 
 
@@ -97,8 +107,20 @@ class Actors:
             ref="delivery",
             actor="warehouse",
         )
+        with suppress(ApplicationError):  # nobody works there
+            async with self.engine.begin() as connection:
+                await change_stock(connection, change)
+
+    async def run_location(self, code: str, active: bool, safety_stock: int) -> None:
         async with self.engine.begin() as connection:
-            await change_stock(connection, change)
+            values = {"code": code, "active": active, "safety_stock": safety_stock}
+            await connection.execute(_RUN_LOCATION, values)
+
+    async def supply(self) -> dict[tuple[str, str], int]:
+        """Units by SKU and location that may be reserved."""
+        async with self.engine.connect() as connection:
+            rows = await connection.execute(_SUPPLY)
+        return {(row.sku, row.location): row.units for row in rows}
 
     async def place(
         self, card: str, units: dict[str, int], priced: str = "plain"

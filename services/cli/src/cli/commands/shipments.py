@@ -178,20 +178,28 @@ def _left_for_later(
 
 def _labelled(answer: Json, output: Output) -> None:
     """What became of a parcel, once it is paid for and has its labels."""
-    if answer["status"] == "ready" and not answer["on_hold"]:
-        # The bank or the carrier takes its time, or somebody has to decide now.
-        answer = session().api.until(
-            f"/v1/shipments/{answer['id']}",
-            lambda now: now["status"] != "ready" or bool(now["on_hold"]),
-            "Paying and buying the label",
-        )
-    held = ""
-    if answer["on_hold"]:
-        held = (
-            f" On hold: {', '.join(answer['on_hold'])}."
-            f"\n→ `orders holds list --order {answer['order_number']}`"
-        )
-    done(answer, output, _sentence(answer) + held)
+    answer = _settled(answer)
+    done(answer, output, _sentence(answer) + _held(answer))
+
+
+def _settled(answer: Json) -> Json:
+    if answer["status"] != "ready" or answer["on_hold"]:
+        return answer
+    # The bank or the carrier takes its time, or somebody has to decide now.
+    return session().api.until(
+        f"/v1/shipments/{answer['id']}",
+        lambda now: now["status"] != "ready" or bool(now["on_hold"]),
+        "Paying and buying the label",
+    )
+
+
+def _held(answer: Json) -> str:
+    if not answer["on_hold"]:
+        return ""
+    return (
+        f" On hold: {', '.join(answer['on_hold'])}."
+        f"\n→ `orders holds list --order {answer['order_number']}`"
+    )
 
 
 def _parcels(weights: list[int], sizes: list[str]) -> list[Json]:
@@ -339,6 +347,8 @@ def pack_shipments(
     ids = [shipment_id(one, "ready") for one in shipment]
     body = {"shipments": [{"shipment_id": one, "parcel": box} for one in ids]}
     answer = session().api.command("/v1/shipments/pack", body, key)
+    for one in answer["data"]:
+        one["shipment"] = one["shipment"] and _settled(one["shipment"])
     done(answer, output, "\n".join(map(_became, answer["data"])))
     if any(one["problem"] for one in answer["data"]):
         raise typer.Exit(1)
@@ -347,7 +357,7 @@ def pack_shipments(
 def _became(one: Json) -> str:
     if one["problem"]:
         return f"{one['shipment_id']}: {one['problem']['detail']}"
-    return _sentence(one["shipment"])
+    return _sentence(one["shipment"]) + _held(one["shipment"])
 
 
 @app.command("label")
