@@ -10,6 +10,7 @@ import typer
 
 from benchmarks import (
     api_alone,
+    feed,
     growth,
     hostile,
     load,
@@ -105,6 +106,13 @@ def api(quick: Quick = False, out: Out = RESULTS) -> None:
     """The API alone, against bare calls; server-sent events to many listeners."""
     requests, listeners = (150, 200) if quick else (1_000, 1_000)
     _run("api", api_alone.measure(requests, listeners), out)
+
+
+@app.command(name="feed")
+def feed_command(quick: Quick = False, out: Out = RESULTS) -> None:
+    """Pages of the feed with a million events in it."""
+    events, pages = (100_000, 30) if quick else (1_000_000, 200)
+    _run("feed", feed.measure(events, pages), out)
 
 
 @app.command(name="webhooks")

@@ -3,6 +3,7 @@ workflow for each endpoint made it."""
 
 import asyncio
 import json
+import math
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -128,7 +129,7 @@ class _Heard:
     def forget(self) -> None:
         self.count = 0
         self.lags: list[float] = []
-        self._enough, self._wanted = asyncio.Event(), 0
+        self._enough, self._wanted = asyncio.Event(), math.inf
 
     def note(self, endpoint: str, body: bytes) -> None:
         now = time.time()

@@ -27,7 +27,7 @@ from tests.api.shop import Json, as_user, code, done, key
 from tests.conftest import NOWHERE, SHOP_ORIGINS
 from tests.processes import purchasing
 from tests.support.receivers import Receiver
-from tests.webhooks.conftest import LOOPBACK, delivering
+from tests.webhooks.conftest import ENDPOINTS, LOOPBACK, delivering
 
 PURCHASE = f"pur_{'0' * 26}"
 ORDER = f"ord_{'0' * 26}"
@@ -138,9 +138,8 @@ async def test_its_events_go_out_as_webhooks(
     async with Receiver().listening() as receiver:
         body = {"url": receiver.url, "owner_email": "erp@example.com", "after": "0-0"}
         root = as_user("root", "admin")
-        done(
-            await client.post("/v1/webhook-endpoints", json=body, headers=root | key())
-        )
+        made = await client.post(ENDPOINTS, json=body, headers=root | key())
+        assert made.status_code == 201
         async with delivering(
             database, hrefs=hrefs((*PROCESSES, purchasing.API)), networks=LOOPBACK
         ):
