@@ -11,6 +11,7 @@ from cli.commands import (
     customers,
     discrepancies,
     disputes,
+    export,
     holds,
     listening,
     locations,
@@ -46,6 +47,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(orders.app)
+app.add_typer(export.app)
 app.add_typer(contact.app)
 app.add_typer(holds.app, name="holds")
 shipments.app.add_typer(paper.app)

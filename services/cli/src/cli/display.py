@@ -1,5 +1,6 @@
 """Answers as tables for people, or as JSON for programs."""
 
+import csv
 import json
 import sys
 import time
@@ -29,6 +30,10 @@ IDS = (
 Column = tuple[str, Callable[[Json], object]]
 
 
+class Moment(str):
+    """A time of the API (UTC), which people see as the clock on the wall shows it."""
+
+
 def show_list(
     read: Callable[[], Json],
     columns: Sequence[Column],
@@ -41,9 +46,9 @@ def show_list(
         _print(read(), columns, output)
         return
     with suppress(KeyboardInterrupt):
-        if output is Output.json:
+        if output is not Output.table:
             while True:
-                _print_json(read())
+                _print(read(), columns, output)
                 time.sleep(WATCH_SECONDS)
         with Live(console=session().out, auto_refresh=False) as live:
             while True:
@@ -54,6 +59,9 @@ def show_list(
 def show_one(answer: Json, facts: Sequence[Column], output: Output) -> None:
     if output is Output.json:
         _print_json(answer)
+        return
+    if output is Output.csv:
+        _print_csv([answer], facts)
         return
     grid = Table.grid(padding=(0, 2))
     for name, value in facts:
@@ -82,6 +90,8 @@ def cell(value: object) -> Text:
         return Text("–", style="dim")
     if isinstance(value, bool):
         return Text("yes" if value else "no")
+    if isinstance(value, Moment):
+        return Text(when(value))
     if isinstance(value, list):
         return Text(harmless(", ".join(str(item) for item in value)))
     return Text(harmless(str(value)))
@@ -98,8 +108,7 @@ def brief(data: Json) -> str:
 
 
 def moment(name: str) -> Callable[[Json], object]:
-    """A time of the API (UTC) as the clock on the wall shows it."""
-    return lambda row: None if row[name] is None else when(row[name])
+    return lambda row: None if row[name] is None else Moment(row[name])
 
 
 def when(text: str) -> str:
@@ -113,9 +122,34 @@ def _print(answer: Json, columns: Sequence[Column], output: Output) -> None:
         _print_json(answer)
         return
     rows = answer["data"]
-    session().out.print(table(rows, columns) if rows else Text("none", style="dim"))
+    if output is Output.csv:
+        _print_csv(rows, columns)
+    else:
+        _print_table(rows, columns)
     if answer.get("next_cursor"):
         session().err.print("… and more: --limit shows more of them", style="dim")
+
+
+def _print_table(rows: Sequence[Json], columns: Sequence[Column]) -> None:
+    session().out.print(table(rows, columns) if rows else Text("none", style="dim"))
+
+
+def _print_csv(rows: Iterable[Json], columns: Sequence[Column]) -> None:
+    """As RFC 4180 has it, but for the ends of lines, which are the terminal's."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(name for name, _ in columns)
+    writer.writerows([_csv_cell(value(row)) for _, value in columns] for row in rows)
+
+
+def _csv_cell(value: object) -> str:
+    """What a spreadsheet would take for a formula begins with an apostrophe, as OWASP
+    has it; numbers below zero stay numbers."""
+    if value is None:
+        return ""
+    if isinstance(value, int):
+        return str(value).lower()
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
 def _print_json(answer: Any) -> None:

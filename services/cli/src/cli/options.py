@@ -13,10 +13,14 @@ from cli.problems import Json
 class Output(StrEnum):
     table = "table"
     json = "json"
+    csv = "csv"
 
 
 OutputOption = Annotated[
-    Output, typer.Option("-o", "--output", help="A table, or the API's JSON.")
+    Output,
+    typer.Option(
+        "-o", "--output", help="A table, the API's JSON, or the table as CSV."
+    ),
 ]
 
 
@@ -38,6 +42,10 @@ KeyOption = Annotated[
 SinceOption = Annotated[
     str | None,
     typer.Option(metavar="TIME", help="Only since then: 2h, 3d, 2026-11-30."),
+]
+UntilOption = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="Only before then; the same forms."),
 ]
 LimitOption = Annotated[
     int, typer.Option("--limit", min=1, help="How many rows to show at most.")

@@ -7,6 +7,14 @@ from enum import StrEnum
 import typer
 
 ORDER_STATUS = ("placed", "confirmed", "completed", "cancelled")
+PAYMENT_STATUS = (
+    *("unpaid", "authorized", "voided", "partially_captured", "captured"),
+    *("partially_refunded", "refunded"),
+)
+FULFILLMENT_STATUS = (
+    *("unfulfilled", "partially_fulfilled", "fulfilled", "delivered"),
+    *("partially_returned", "returned"),
+)
 SHIPMENT_STATUS = (
     *("ready", "packed", "shipped", "delivered"),
     *("returned", "lost", "cancelled"),
@@ -50,6 +58,24 @@ class DeliveryStatus(StrEnum):
     pending = "pending"
     succeeded = "succeeded"
     failed = "failed"
+
+
+class OrderSort(StrEnum):
+    placed = "created_at"
+    changed = "updated_at"
+    number = "number"
+
+
+class ExportKind(StrEnum):
+    orders = "orders"
+    lines = "lines"
+    refunds = "refunds"
+    movements = "movements"
+
+
+class ExportFormat(StrEnum):
+    csv = "csv"
+    jsonl = "jsonl"
 
 
 class StockReason(StrEnum):

@@ -24,7 +24,7 @@ def audit() -> None:
 def run_audit(output: OutputOption = Output.table) -> None:
     """Read the three audit views. Exits with 1 if any of them has a row."""
     found = session().api.get("/v1/audit")
-    if output is Output.json or found["data"]:
+    if output is not Output.table or found["data"]:
         show_list(lambda: found, COLUMNS, output)
     else:
         session().out.print("The books balance: audit_money, audit_stock, audit_ledger")

@@ -30,6 +30,7 @@ from cli.options import (
     Output,
     OutputOption,
     SinceOption,
+    UntilOption,
     WatchOption,
     lines,
     money,
@@ -37,7 +38,15 @@ from cli.options import (
 )
 from cli.problems import CliError, Json, harmless
 from cli.session import session
-from cli.words import ORDER_STATUS, HoldReason, several, some_of
+from cli.words import (
+    FULFILLMENT_STATUS,
+    ORDER_STATUS,
+    PAYMENT_STATUS,
+    HoldReason,
+    OrderSort,
+    several,
+    some_of,
+)
 
 app = typer.Typer()
 
@@ -177,37 +186,70 @@ class RefundReason(StrEnum):
     price = "price"
 
 
+Several = Annotated[list[str] | None, typer.Option(help="Repeat for several.")]
+
+
 @app.command("list")
 def list_orders(
     status: Annotated[str | None, typer.Option(help=several(ORDER_STATUS))] = None,
+    payment: Annotated[str | None, typer.Option(help=several(PAYMENT_STATUS))] = None,
+    goods: Annotated[str | None, typer.Option(help=several(FULFILLMENT_STATUS))] = None,
     hold: Annotated[
         HoldReason | None, typer.Option(help="Only with an open hold for this reason.")
     ] = None,
+    sku: Several = None,
+    tracking: Several = None,
+    location: Several = None,
     since: SinceOption = None,
+    until: UntilOption = None,
+    changed_since: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Only what changed since then.")
+    ] = None,
     customer: Annotated[str | None, typer.Option()] = None,
     query: Annotated[
         str | None, typer.Option("-q", help="A number, reference or id, exactly.")
     ] = None,
+    sort: Annotated[OrderSort, typer.Option(help="Newest first.")] = OrderSort.placed,
+    up: Annotated[bool, typer.Option("--up", help="Oldest first.")] = False,
     limit: LimitOption = 50,
     watch: WatchOption = False,
     output: OutputOption = Output.table,
 ) -> None:
-    """List orders, newest first."""
-    placed_since = words.since(since)
+    """List orders, newest first. By name or mail: `orders search`."""
+    filters = {
+        "status": some_of(status, ORDER_STATUS),
+        "payment_status": some_of(payment, PAYMENT_STATUS),
+        "fulfillment_status": some_of(goods, FULFILLMENT_STATUS),
+        "hold": hold,
+        "sku": sku or None,
+        "tracking": tracking or None,
+        "location": location or None,
+        "created_from": words.since(since),
+        "created_to": words.since(until),
+        "updated_from": words.since(changed_since),
+        "customer": customer,
+        "q": query,
+        "sort": sort.value if up else f"-{sort.value}",
+    }
     show_list(
-        lambda: session().api.rows(
-            "/v1/orders",
-            limit,
-            status=some_of(status, ORDER_STATUS),
-            hold=hold,
-            created_from=placed_since,
-            customer=customer,
-            q=query,
-        ),
+        lambda: session().api.rows("/v1/orders", limit, **filters),
         LIST,
         output,
         watch=watch,
     )
+
+
+@app.command("search")
+def search_orders(
+    text: Annotated[
+        str, typer.Argument(help="A name, mail, number, reference or tracking number.")
+    ],
+    limit: Annotated[int, typer.Option("--limit", min=1, max=200)] = 50,
+    output: OutputOption = Output.table,
+) -> None:
+    """Find orders, also by whom they are for; it is logged who has looked."""
+    asked = {"q": text, "limit": limit}
+    show_list(lambda: session().api.post("/v1/orders/search", asked), LIST, output)
 
 
 @app.command("show")
@@ -215,7 +257,7 @@ def show_order(order: OrderArgument, output: OutputOption = Output.table) -> Non
     """Show an order with its lines, money and parcels."""
     answer = session().api.get(f"/v1/orders/{order_id(order)}")
     show_one(answer, FACTS, output)
-    if output is Output.json:
+    if output is not Output.table:
         return
     for title, columns in (
         ("lines", LINES),
