@@ -58,3 +58,16 @@ async def test_nothing_else_of_the_package_is_served(
 ) -> None:
     answer = await client.get(f"/docs/{name}")
     assert (answer.status_code, code(answer)) == (404, "not-found")
+
+
+async def test_who_comes_without_a_path_is_led_on(make_settings: MakeSettings) -> None:
+    settings = make_settings(
+        api_auth="oidc", oidc_issuer=ISSUER, oidc_audience="orders"
+    )
+    async with running(create_app(settings)) as client:
+        places = (await client.get("/")).raise_for_status().json()
+        assert {"docs", "health", "problems"} <= places.keys()
+        for url in places.values():
+            path = url.removeprefix(settings.public_url)
+            assert path != url
+            assert (await client.get(path)).status_code in (200, 503), path

@@ -31,7 +31,7 @@ from api.http.rate_limits import RateLimiter
 from api.http.request_limits import MAX_BODY_BYTES, RequestLimits
 from api.http.services import Services
 from api.http.sign_in import describe_issuer
-from api.kernel import health, me, problem_types
+from api.kernel import health, me, problem_types, root
 from api.kernel.delivery import routes as deliveries
 from api.kernel.discrepancy import routes as discrepancies
 from api.kernel.feed import routes as feed
@@ -105,6 +105,7 @@ def _routes(processes: Sequence[Process]) -> APIRouter:
     router = APIRouter(
         redirect_slashes=False, generate_unique_id_function=_operation_id
     )
+    router.include_router(root.router)
     router.include_router(health.router)
     router.include_router(docs_page.router)
     router.include_router(problem_types.router)
