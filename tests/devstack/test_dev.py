@@ -12,7 +12,8 @@ from typing import Any
 
 import psutil
 import pytest
-from devstack.__main__ import _by_hand, app
+from devstack.__main__ import app
+from devstack.announcements import by_hand
 from devstack.orphans import Record, stop_orphans
 from devstack.ports import free_ports
 from devstack.stack import Options, Stack
@@ -186,7 +187,7 @@ def test_data_that_a_part_cannot_use_can_be_forgotten(tmp_path: Path) -> None:
 
 def test_parts_run_by_hand_are_told_of_the_extras(tmp_path: Path) -> None:
     parts = ("traces", "issuer", "codec")
-    told = _by_hand(Stack(Options(data=tmp_path, ports=free_ports(), parts=parts)))
+    told = by_hand(Stack(Options(data=tmp_path, ports=free_ports(), parts=parts)))
     for name in (
         "OTEL_EXPORTER_OTLP_ENDPOINT",
         "OIDC_ISSUER",

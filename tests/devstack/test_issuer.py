@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx2
 import jwt
 import pytest
-from devstack.__main__ import _people
+from devstack.announcements import access_tokens
 from devstack.issuer.app import Issuer, issuer_app
 from devstack.issuer.people import ROLES, people
 from devstack.issuer.signer import A_DAY_OF_WORK, Signer
@@ -143,7 +143,7 @@ def test_the_key_is_for_its_owner_alone(signer: Signer, tmp_path: Path) -> None:
 
 
 def test_every_token_is_printed_on_a_line_of_its_own(signer: Signer) -> None:
-    lines = _people(signer).splitlines()
+    lines = access_tokens(signer).splitlines()
     printed = {name: lines[lines.index(f"{name}: {ROLES[name]}") + 1] for name in ROLES}
     assert {n: claims(signer, token)["sub"] for n, token in printed.items()} == {
         name: name for name in ROLES

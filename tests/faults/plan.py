@@ -19,7 +19,6 @@ class Part(StrEnum):
 
     WORKER = "worker"
     API = "api"
-    DELIVERER = "deliverer"
     POSTGRES = "postgres"
     TEMPORAL = "temporal"
     PAYMENTS = "payments"
@@ -47,7 +46,6 @@ LINKS = tuple(
             (Part.WORKER, Part.PAYMENTS),
             (Part.WORKER, Part.CARRIER),
             (Part.WORKER, Part.MAIL),
-            (Part.DELIVERER, Part.POSTGRES),
             (Part.API, Part.POSTGRES),
             (Part.API, Part.TEMPORAL),
             (Part.API, Part.CARRIER),
@@ -182,7 +180,7 @@ Trouble = tuple[Fault, ...]
 """What goes wrong at the same time."""
 
 
-RELEASED = (Part.WORKER, Part.API, Part.DELIVERER)
+RELEASED = (Part.WORKER, Part.API)
 """Ours: what a release replaces, and what must drain."""
 
 

@@ -9,18 +9,18 @@ from typing import Annotated
 
 import typer
 
+from devstack.announcements import access_tokens, by_hand, links, overview
 from devstack.auth_headers import AuthHeaders, by_header, by_token
 from devstack.demo import STORIES, DemoFailed, play
 from devstack.display import Display
-from devstack.issuer.people import ROLES, tokens
-from devstack.issuer.signer import Signer
 from devstack.lock import AlreadyRunning, SomebodyElses
 from devstack.observability.order_trace import trace_of_an_order
 from devstack.observability.prometheus import NoPrometheus
 from devstack.ports import Ports, PortTaken, free_ports
+from devstack.reload import reload
 from devstack.seed.seeding import seed_shop
 from devstack.seed.shop import SeedFailed
-from devstack.services import Addresses, settings
+from devstack.services import Addresses
 from devstack.stack import EXTRAS, PARTS, Options, Stack, with_errands
 from devstack.subprocess import PartFailed
 
@@ -33,6 +33,8 @@ uv run dev --demo: watch an order go from placement to delivery.
 uv run dev --demo --exit: stop after it; the exit status says how it went.
 
 uv run dev --seed-shop: a shop to look around in, with orders in every state.
+
+uv run dev --reload: run what you change as soon as it is saved.
 
 uv run dev --only temporal,postgres: to run worker and API by hand.
 
@@ -164,6 +166,13 @@ def dev(
             help="Encrypt payloads, and run a codec server that the UI asks.",
         ),
     ] = False,
+    reloads: Annotated[
+        bool,
+        typer.Option(
+            "--reload",
+            help="Start a service again when its code has changed. Data stays.",
+        ),
+    ] = False,
     seeded: Annotated[
         bool,
         typer.Option(
@@ -196,6 +205,7 @@ def dev(
         options,
         story=_story(demo, story, only),
         seeded=_seeded(seeded, only),
+        reloads=reloads,
         exit_after=exit_after,
         as_json=as_json,
     )
@@ -211,16 +221,18 @@ class Session:
         *,
         story: str | None,
         seeded: bool,
+        reloads: bool,
         exit_after: bool,
         as_json: bool,
     ) -> None:
         self._options = options
         self._story = story
         self._seeded = seeded
+        self._reloads = reloads
         self._exit_after = exit_after
         self._as_json = as_json
         self._display = Display(
-            _links(Addresses(options.ports)), options.parts, to_stderr=as_json
+            links(Addresses(options.ports)), options.parts, to_stderr=as_json
         )
         self._stack = Stack(options, self._display.changed)
         self._finds_data = (options.data / "lock").exists() and not options.fresh
@@ -262,6 +274,8 @@ class Session:
             self._announce()
             if self._story is not None:
                 await self._play(self._story)
+            if self._reloads and not self._exit_after:
+                await reload(self._stack, self._display.say)
             if not self._exit_after:
                 await asyncio.Event().wait()
         return self._outcome
@@ -304,11 +318,11 @@ class Session:
         if self._as_json:
             print(json.dumps(self._stack.describe()), flush=True)
         elif "worker" not in self._options.parts or "api" not in self._options.parts:
-            self._display.say(_by_hand(self._stack))
+            self._display.say(by_hand(self._stack))
         else:
-            self._display.say(_overview(self._stack.at, self._options))
+            self._display.say(overview(self._stack.at, self._options))
         if not self._as_json and self._stack.signer is not None:
-            self._display.say(_people(self._stack.signer))
+            self._display.say(access_tokens(self._stack.signer))
 
     def _listen_to_signals(self, work: asyncio.Task[int]) -> None:
         loop = asyncio.get_running_loop()
@@ -334,73 +348,6 @@ class Session:
         if self._is_up and not self._exit_after:
             return self._outcome
         return 128 + (self._signalled or signal.SIGINT)
-
-
-def _links(at: Addresses) -> dict[str, str]:
-    return {
-        "postgres": at.database,
-        "temporal": f"{at.temporal}, UI {at.temporal_ui}",
-        "payments": at.payments,
-        "carrier": at.carrier,
-        "mail": at.mail,
-        "traces": at.traces,
-        "prometheus": f"{at.prometheus}/alerts",
-        "issuer": at.issuer,
-        "codec": at.codec,
-        "worker": f"{at.worker}/metrics",
-        "api": at.api,
-        "console": at.console,
-        "deliverer": f"{at.deliverer}/metrics",
-    }
-
-
-def _overview(at: Addresses, options: Options) -> str:
-    seen = {
-        "traces": at.traces,
-        "prometheus": f"{at.prometheus}/alerts",
-        "issuer": at.issuer,
-        "codec": at.codec,
-    }
-    return "\n".join(
-        (
-            "Everything is ready:",
-            f"  console      {at.console}",
-            f"  API          {at.api}",
-            f"  OpenAPI docs {at.api}/docs",
-            f"  Temporal UI  {at.temporal_ui}",
-            f"  metrics      {at.api_metrics}/metrics  {at.worker}/metrics",
-            f"  webhooks     {at.deliverer}/metrics",
-            f"  mails        {at.mail}",
-            f"  logs         {options.data / 'logs'}",
-            *(f"  {name:<12} {seen[name]}" for name in EXTRAS if name in options.parts),
-        )
-    )
-
-
-def _people(signer: Signer) -> str:
-    """Each token on a line of its own, to be copied."""
-    told = (
-        f"\n{name}: {ROLES[name]}\n{token}" for name, token in tokens(signer).items()
-    )
-    return (
-        "Access tokens, good for twelve hours. One of them as ORDERS_TOKEN is for"
-        " `uv run orders`; the docs page takes it under Authorize, or signs you in.\n"
-        + "\n".join(told)
-    )
-
-
-def _by_hand(stack: Stack) -> str:
-    at = stack.at
-    given = settings(at) | stack.environment
-    exports = [f"export {name}='{value}'" for name, value in given.items()]
-    return "\n".join(
-        (
-            "Ready. For the parts you run by hand, in another shell:",
-            *exports,
-            f"METRICS_PORT={at.ports.worker} uv run worker",
-            f"METRICS_PORT={at.ports.api_metrics} uv run api",
-        )
-    )
 
 
 def main() -> None:

@@ -40,12 +40,6 @@ class Shape:
     def names(self) -> tuple[str, ...]:
         return (*self.key, *self.columns, *self.added)
 
-    def as_arrays(self, rows: int) -> bool:
-        """PostgreSQL runs the parts of a statement in an order of its own: rows whose
-        order is told by their ids are one part."""
-        in_order = rows > 1 and self.inserts and self.table.in_order
-        return rows > ONE_BY_ONE or in_order
-
 
 class Writes:
     def __init__(self) -> None:
@@ -118,7 +112,7 @@ def _values(shape: Shape, rows: list[list[Any]]) -> Iterable[Any]:
         ]
         for row in rows
     ]
-    if shape.as_arrays(len(rows)):
+    if len(rows) > ONE_BY_ONE:
         return map(list, zip(*converted, strict=True))
     return (value for row in converted for value in row)
 
@@ -137,7 +131,7 @@ def _text(parts: tuple[tuple[Shape, int], ...]) -> str:
         for shape, rows in parts
         for statement in (
             [_many(shape, numbers)]
-            if shape.as_arrays(rows)
+            if rows > ONE_BY_ONE
             else [_one(shape, numbers) for _ in range(rows)]
         )
     ]
