@@ -71,9 +71,12 @@ class Api:
                 break
         return rows[:most]
 
-    async def download(self, path: str, **params: object) -> tuple[bytes, str]:
+    async def download(
+        self, path: str, *, accept: str = "*/*", **params: object
+    ) -> tuple[bytes, str]:
         """A file and its type, such as a label."""
-        answer = await self._answer("GET", path, params=_given(params))
+        headers = {"Accept": accept}
+        answer = await self._answer("GET", path, params=_given(params), headers=headers)
         return answer.content, answer.headers.get("content-type", "")
 
     async def post(self, path: str, body: Json | None, key: str | None = None) -> Json:
@@ -95,9 +98,14 @@ class Api:
 
     @asynccontextmanager
     async def stream(
-        self, path: str, after: str | None = None, **params: object
+        self,
+        path: str,
+        after: str | None = None,
+        *,
+        accept: str = "text/event-stream",
+        **params: Any,
     ) -> AsyncIterator[httpx2.Response]:
-        headers = self._with({"Accept": "text/event-stream"})
+        headers = self._with({"Accept": accept})
         if after:
             headers["Last-Event-ID"] = after
         async with self._http.stream(

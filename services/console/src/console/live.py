@@ -6,6 +6,7 @@ shows is rendered in one place, and nobody is sent what they may not see.
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx2
 from fastapi import APIRouter, Request, Response
@@ -50,40 +51,46 @@ def _streamed(frames: AsyncIterator[bytes]) -> Response:
 
 
 async def _events(
-    request: Request, person: SignedIn, path: str, after: str, **params: object
+    request: Request, person: SignedIn, path: str, after: str, **params: Any
 ) -> AsyncIterator[bytes]:
     """Ends with the API's stream, and with this process: the browser comes again."""
     yield format_sse_event(retry=RETRY_MS)
     ending = asyncio.create_task(request.app.state.draining.wait())
-    reading: asyncio.Task[str] | None = None
     try:
         async with person.api.stream(path, after, **params) as upstream:
             if upstream.status_code != httpx2.codes.OK:
                 yield format_sse_event(event="ended", data_str="1")
                 return
-            lines = aiter(upstream.aiter_lines())
-            position = ""
-            while not ending.done():
-                reading = asyncio.create_task(_next(lines))
-                await asyncio.wait({reading, ending}, return_when="FIRST_COMPLETED")
-                line = reading.result() if reading.done() else ""
-                name, _, value = line.partition(":")
-                if name == "id":
-                    position = value.strip()
-                elif name == "data":
-                    yield format_sse_event(
-                        event="changed", data_str="1", id=position or None
-                    )
-                elif line.startswith(":"):
-                    yield KEEPALIVE_COMMENT
-    except (httpx2.TransportError, EOFError):
+            async for frame in _frames(upstream.aiter_lines(), ending):
+                yield frame
+    except httpx2.TransportError:
         return
     finally:
-        # Whoever looked at the page is gone, or this process ends.
-        for task in (ending, reading):
-            if task is not None:
-                task.cancel()
-                await asyncio.wait({task})
+        ending.cancel()
+
+
+async def _frames(
+    lines: AsyncIterator[str], ending: asyncio.Task[bool]
+) -> AsyncIterator[bytes]:
+    position = ""
+    while not ending.done():
+        reading = asyncio.create_task(_next(lines))
+        try:
+            await asyncio.wait({reading, ending}, return_when="FIRST_COMPLETED")
+        finally:
+            # Whoever looked at the page is gone, or this process ends.
+            if not reading.done():
+                reading.cancel()
+        [line] = await asyncio.gather(reading, return_exceptions=True)
+        if not isinstance(line, str):
+            return
+        name, _, value = line.partition(":")
+        if name == "id":
+            position = value.strip()
+        elif name == "data":
+            yield format_sse_event(event="changed", data_str="1", id=position or None)
+        elif line.startswith(":"):
+            yield KEEPALIVE_COMMENT
 
 
 async def _next(lines: AsyncIterator[str]) -> str:

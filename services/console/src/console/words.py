@@ -191,6 +191,8 @@ STATUSES = {
     "pending": "Under way",
     "succeeded": "Paid back",
     "failed": "Failed",
+    "running": "Under way",
+    "done": "Done",
     "unpaid": "Unpaid",
     "authorized": "Authorised",
     "voided": "Voided",
@@ -207,14 +209,21 @@ STATUSES = {
 TONES = {
     "good": {
         *("completed", "delivered", "captured", "succeeded", "closed", "fulfilled"),
-        "approved",
+        *("approved", "done"),
     },
     "info": {
         *("confirmed", "packed", "shipped", "authorized", "ready", "received"),
         *("partially_fulfilled", "partially_captured"),
     },
     "warn": {
-        *("pending", "requested", "unpaid", "partially_refunded", "refunded"),
+        *(
+            "pending",
+            "requested",
+            "running",
+            "unpaid",
+            "partially_refunded",
+            "refunded",
+        ),
         *("partially_returned", "returned"),
     },
     "bad": {"lost", "failed", "rejected", "expired"},

@@ -6,6 +6,8 @@ from console.pages import (
     bench,
     books,
     contact,
+    events,
+    exports,
     hold,
     now,
     order,
@@ -19,6 +21,6 @@ PAGES: tuple[APIRouter, ...] = tuple(
     subject.router
     for subject in (
         *(now, hold, orders, order, contact, order_actions),
-        *(bench, returns, stock, books),
+        *(bench, returns, stock, books, exports, events),
     )
 )

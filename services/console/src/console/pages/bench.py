@@ -1,5 +1,6 @@
 """The packing bench: scan, pack, label, next. A scanner is a keyboard."""
 
+import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
@@ -7,7 +8,7 @@ from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse
 
-from console.api import ApiProblem, Json, Unreachable
+from console.api import ApiProblem, Json, Unreachable, part
 from console.person import Person, SignedIn
 from console.templating import page, tell
 from console.words import NEXT_STEPS
@@ -26,8 +27,14 @@ PRESETS = (
 
 @router.get("")
 async def bench(request: Request, person: SignedIn, location: str = "") -> Response:
-    parcels = await person.api.rows(
-        "/v1/shipments", status=["ready", "packed"], location=location, limit=WAITING
+    parcels, places = await asyncio.gather(
+        person.api.rows(
+            "/v1/shipments",
+            status=["ready", "packed"],
+            location=location,
+            limit=WAITING,
+        ),
+        person.api.rows("/v1/locations", active="true"),
     )
     oldest_first = sorted(parcels, key=lambda p: str(p["created_at"]))
     return page(
@@ -37,7 +44,7 @@ async def bench(request: Request, person: SignedIn, location: str = "") -> Respo
         packed=[p for p in oldest_first if p["status"] == "packed"],
         held=[p for p in oldest_first if p["status"] == "ready" and p["on_hold"]],
         location=location,
-        locations=sorted({p["location"] for p in parcels} | {location} - {""}),
+        locations=[place["code"] for place in places],
     )
 
 
@@ -61,6 +68,22 @@ async def find(
         f"/bench?location={location}" if location else "/bench", 303
     )
     return tell(request, answer, f"Nothing to pack is called {code}.", "bad")
+
+
+@router.get("/pick-list")
+async def pick_list(person: SignedIn, location: str) -> Response:
+    content, kind = await person.api.download(
+        f"/v1/locations/{part(location)}/pick-list", accept="application/pdf"
+    )
+    return Response(content, media_type=kind)
+
+
+@router.get("/{shipment_id}/slip")
+async def slip(shipment_id: str, person: SignedIn) -> Response:
+    content, kind = await person.api.download(
+        "/v1/shipments/packing-slips", accept="application/pdf", shipment=[shipment_id]
+    )
+    return Response(content, media_type=kind)
 
 
 @router.get("/{shipment_id}")

@@ -1,0 +1,75 @@
+"""Events: who hears of them by webhook, what was delivered, and sending it again."""
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+
+from console.api import ApiProblem
+from console.pages.forms import Key
+from console.person import SignedIn
+from console.templating import page, tell
+
+router = APIRouter(prefix="/events")
+
+SHOWN = 100
+STATUSES = ("failed", "pending", "succeeded")
+ENDPOINT_ACTIONS = {"enable": "Enabled.", "disable": "Disabled.", "test": "Sent."}
+
+
+@router.get("")
+async def endpoints(request: Request, person: SignedIn) -> Response:
+    rows = await person.api.rows("/v1/webhook-endpoints", limit=SHOWN)
+    return page(request, "events.html", rows=rows)
+
+
+@router.get("/{endpoint_id}")
+async def deliveries(
+    request: Request,
+    endpoint_id: str,
+    person: SignedIn,
+    status: str = "",
+    cursor: str = "",
+) -> Response:
+    path = f"/v1/webhook-endpoints/{endpoint_id}"
+    chosen = status if status in STATUSES else ""
+    found = await person.api.get(
+        f"{path}/deliveries", status=chosen, limit=SHOWN, cursor=cursor
+    )
+    return page(
+        request,
+        "endpoint.html",
+        it=await person.api.get(path),
+        rows=found["data"],
+        next_cursor=found["next_cursor"],
+        statuses=STATUSES,
+        chosen=chosen,
+    )
+
+
+@router.post("/{endpoint_id}/deliveries/{delivery_id}")
+async def redeliver(
+    request: Request, endpoint_id: str, delivery_id: str, person: SignedIn, key: Key
+) -> Response:
+    path = f"/v1/webhook-endpoints/{endpoint_id}/deliveries/{delivery_id}/redeliver"
+    return await _act(request, endpoint_id, person, path, key, "It is sent once more.")
+
+
+@router.post("/{endpoint_id}/{action}")
+async def act(
+    request: Request, endpoint_id: str, action: str, person: SignedIn, key: Key
+) -> Response:
+    if action not in ENDPOINT_ACTIONS:
+        return RedirectResponse(f"/events/{endpoint_id}", 303)
+    path = f"/v1/webhook-endpoints/{endpoint_id}/{action}"
+    told = ENDPOINT_ACTIONS[action]
+    return await _act(request, endpoint_id, person, path, key, told)
+
+
+async def _act(
+    request: Request, endpoint_id: str, person: SignedIn, path: str, key: str, told: str
+) -> Response:
+    answer = RedirectResponse(f"/events/{endpoint_id}", 303)
+    try:
+        await person.api.post(path, None, key)
+    except ApiProblem as problem:
+        return tell(request, answer, f"{problem.title}. {problem.detail}", "bad")
+    return tell(request, answer, told)
