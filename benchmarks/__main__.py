@@ -10,6 +10,7 @@ import typer
 
 from benchmarks import (
     api_alone,
+    feed,
     growth,
     hostile,
     load,
@@ -17,6 +18,7 @@ from benchmarks import (
     peer,
     sourcing,
     startup,
+    webhooks,
 )
 from benchmarks import cost as costs
 from benchmarks import limit as limits
@@ -104,6 +106,20 @@ def api(quick: Quick = False, out: Out = RESULTS) -> None:
     """The API alone, against bare calls; server-sent events to many listeners."""
     requests, listeners = (150, 200) if quick else (1_000, 1_000)
     _run("api", api_alone.measure(requests, listeners), out)
+
+
+@app.command(name="feed")
+def feed_command(quick: Quick = False, out: Out = RESULTS) -> None:
+    """Pages of the feed with a million events in it."""
+    events, pages = (100_000, 30) if quick else (1_000_000, 200)
+    _run("feed", feed.measure(events, pages), out)
+
+
+@app.command(name="webhooks")
+def webhooks_command(quick: Quick = False, out: Out = RESULTS) -> None:
+    """What a delivery to a webhook endpoint costs, and how late it is."""
+    events, paced = (1_000, 50) if quick else (10_000, 300)
+    _run("webhooks", webhooks.measure(events, 10, paced, rate=10), out)
 
 
 @app.command(name="hostile")

@@ -6,12 +6,14 @@ import httpx2
 import pytest
 from api.app import create_app
 from shared.database.engine import Engine
+from shared.database.kernel.unit_of_work import UnitOfWork, change
+from shared.database.orders.tables import Order
 from sqlalchemy import text
 
 from tests.api.conftest import MakeSettings
 from tests.api.serving import events, serving
 from tests.api.shop import Json, Shop, as_user, code, eventually
-from tests.api.test_timeline import STREAM, happens
+from tests.api.test_timeline import STREAM, Nothing, happens
 
 HOLDS_ITS_TRANSACTION = text(
     "INSERT INTO events (subject, seq, type, actor) VALUES (:order, 99, 'late', 'x')"
@@ -49,6 +51,28 @@ async def test_what_commits_late_is_neither_skipped_nor_reordered(
         page = await shop.get("/v1/events", after=placed["id"])
         assert (page["data"], page["next_cursor"]) == ([], None)
     assert types(await settled(shop, 2, after=placed["id"])) == ["late", "early"]
+
+
+@pytest.mark.parametrize("count", [2, 3, 9])
+async def test_what_one_transaction_writes_comes_in_the_order_of_its_subject(
+    shop: Shop, order: Json, engine: Engine, count: int
+) -> None:
+    """Statements that are sent as parts of one run in an order of PostgreSQL's own."""
+
+    async def apply(work: UnitOfWork) -> Nothing:
+        for number in range(count):
+            work.event(f"step.{number}")
+        return Nothing()
+
+    await change(
+        *(engine, Order, order["id"]),
+        key="steps",
+        actor="system",
+        apply=apply,
+        result=Nothing,
+    )
+    found = await settled(shop, count + 1)
+    assert [event["seq"] for event in found] == list(range(1, count + 2))
 
 
 async def test_a_page_is_continued_where_it_ended(
@@ -149,3 +173,38 @@ async def test_a_stream_goes_on_after_the_last_event_that_was_heard(
                     "late",
                     "early",
                 ]
+
+
+@pytest.mark.slow
+async def test_a_follower_misses_nothing_of_a_transaction_that_was_open_for_30_seconds(
+    make_settings: MakeSettings, engine: Engine
+) -> None:
+    """It has the lowest id, and others write all the time while it is open."""
+    async with (
+        serving(create_app(make_settings())) as (_, url),
+        httpx2.AsyncClient(base_url=url, timeout=60) as client,
+    ):
+        shop = Shop(client)
+        await shop.sell()
+        order = await shop.order()
+        [placed] = await settled(shop, 1)
+        written = ["late"]
+        headers = STREAM | {"Last-Event-ID": placed["id"]}
+        async with client.stream("GET", "/v1/events", headers=headers) as stream:
+            heard = events(stream)
+            async with engine.begin() as late:
+                await late.execute(HOLDS_ITS_TRANSACTION, {"order": order["id"]})
+                until = asyncio.get_running_loop().time() + 30
+                while asyncio.get_running_loop().time() < until:
+                    written.append(f"early.{len(written)}")
+                    await happens(engine, order, written[-1])
+                    page = await shop.get("/v1/events", after=placed["id"])
+                    assert page["data"] == []
+            assert len(written) > 30
+            async with asyncio.timeout(30):
+                told = [await anext(heard) for _ in written]
+        pages, after = list[Json](), placed["id"]
+        while page := (await shop.get("/v1/events", after=after, limit=200))["data"]:
+            pages, after = pages + page, page[-1]["id"]
+    assert types(told) == written
+    assert pages == told

@@ -20,18 +20,19 @@ TOKEN = "administrator"
 @dataclass(frozen=True)
 class ApiServer:
     port: int
+    folder: Path
+
+    @property
+    def kubeconfig(self) -> Path:
+        """What an administrator's `KUBECONFIG` names."""
+        return self.folder / "kubeconfig"
 
     def kubectl(
-        self, *words: str, objects: list[Manifest] | None = None
+        self, *words: str, objects: list[Manifest] | None = None, text: str = ""
     ) -> subprocess.CompletedProcess[str]:
-        connection = (
-            f"--server=https://127.0.0.1:{self.port}",
-            "--insecure-skip-tls-verify",
-            f"--token={TOKEN}",
-        )
         return subprocess.run(
-            [tool("kubectl"), *connection, *words],
-            input=yaml.dump_all(objects, Dumper=yaml.CSafeDumper) if objects else "",
+            [tool("kubectl"), f"--kubeconfig={self.kubeconfig}", *words],
+            input=yaml.dump_all(objects, Dumper=yaml.CSafeDumper) if objects else text,
             capture_output=True,
             text=True,
             check=False,
@@ -46,9 +47,10 @@ class ApiServer:
 
 
 @contextlib.contextmanager
-def api_server(folder: Path) -> Iterator[ApiServer]:
-    """Start both processes, wait until they are ready, stop them at the end."""
-    client, peer, secure = _free_ports(3)
+def api_server(folder: Path, *flags: str) -> Iterator[ApiServer]:
+    """Start both processes, wait until they are ready, stop them at the end; `flags`
+    are the API server's."""
+    client, peer, secure = free_ports(3)
     (folder / "tokens.csv").write_text(f'{TOKEN},admin,1,"system:masters"\n')
     key = folder / "accounts.key"
     key.write_bytes(
@@ -78,19 +80,46 @@ def api_server(folder: Path) -> Iterator[ApiServer]:
         "--service-account-issuer=https://kubernetes.default.svc",
         f"--service-account-key-file={key}",
         f"--service-account-signing-key-file={key}",
+        *_of_old_etcd(),
+        *flags,
     ]
-    with _running(etcd, folder / "etcd.log"), _running(server, folder / "server.log"):
-        started = ApiServer(secure)
+    with running(etcd, folder / "etcd.log"), running(server, folder / "server.log"):
+        started = ApiServer(secure, folder)
+        started.kubeconfig.write_text(yaml.safe_dump(_connection(secure)))
         _await_ready(started, folder / "server.log")
         yield started
 
 
+def _of_old_etcd() -> list[str]:
+    """Debian's etcd 3.4 does not say how far a watch has come."""
+    said = subprocess.run(
+        [tool("etcd"), "--version"], capture_output=True, text=True, check=True
+    )
+    return ["--feature-gates=WatchList=false"] if " 3.4." in said.stdout else []
+
+
+def _connection(port: int) -> Manifest:
+    cluster = {
+        "server": f"https://127.0.0.1:{port}",
+        "insecure-skip-tls-verify": True,
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "test", "cluster": cluster}],
+        "users": [{"name": "test", "user": {"token": TOKEN}}],
+        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+        "current-context": "test",
+    }
+
+
 @contextlib.contextmanager
-def _running(command: list[str], log: Path) -> Iterator[None]:
+def running(command: list[str], log: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """A process, stopped at the end if it still runs."""
     with log.open("wb") as out:
         process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
     try:
-        yield
+        yield process
     finally:
         process.terminate()
         try:
@@ -109,7 +138,7 @@ def _await_ready(server: ApiServer, log: Path) -> None:
     raise AssertionError(log.read_text()[-3000:])
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for each in sockets:

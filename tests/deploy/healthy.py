@@ -49,6 +49,7 @@ def _status(thing: Manifest, commit: str) -> dict[str, Any]:
             return {"health": "green", "phase": "Ready"}
         case "Cluster":
             return {
+                **_conditions("Ready"),
                 "phase": "Cluster in healthy state",
                 "readyInstances": spec["instances"],
                 "currentPrimary": f"{thing['metadata']['name']}-1",

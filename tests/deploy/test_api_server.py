@@ -1,18 +1,17 @@
 """Production, given to a real API server with the operators' kinds.
 
-Runs where `etcd` and `kube-apiserver` are on PATH (docs/deployment.md says how).
+Runs where `etcd` and `kube-apiserver` are on PATH (docs/how-to/try-a-cluster.md).
 """
 
 import copy
 import shutil
-import tarfile
 from collections.abc import Iterator
 
 import pytest
-import yaml
 
 from tests.deploy.api_server import ApiServer, api_server
 from tests.deploy.cluster import key
+from tests.deploy.definitions import definitions
 from tests.deploy.rendering import (
     ENVIRONMENTS,
     Manifest,
@@ -21,71 +20,19 @@ from tests.deploy.rendering import (
     of_kind,
     workloads,
 )
-from tests.deploy.schemas import folder, is_built_in
-
-
-def stand_in(api_version: str, kind: str) -> Manifest:
-    """A definition that takes anything, for a kind whose own is not collected."""
-    group, version = api_version.split("/")
-    plural = f"{kind.lower()}s"
-    anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {
-            "name": f"{plural}.{group}",
-            # Asked of every group of k8s.io, or the server refuses.
-            "annotations": {"api-approved.kubernetes.io": "unapproved, a stand-in"},
-        },
-        "spec": {
-            "group": group,
-            "names": {"kind": kind, "plural": plural},
-            "scope": "Namespaced",
-            "versions": [
-                {
-                    "name": version,
-                    "served": True,
-                    "storage": True,
-                    "schema": {"openAPIV3Schema": anything},
-                }
-            ],
-        },
-    }
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
     for name in ("etcd", "kube-apiserver"):
         if shutil.which(name) is None:
-            pytest.skip(f"{name} is not installed (docs/deployment.md says how)")
+            pytest.skip(f"{name} is not installed (docs/how-to/try-a-cluster.md)")
     kinds = definitions()
     with api_server(tmp_path_factory.mktemp("server")) as started:
         started.apply(kinds)
         established = ("wait", "--for=condition=Established", "crd", "--all")
         assert started.kubectl(*established).returncode == 0
         yield started
-
-
-def definitions() -> list[Manifest]:
-    """The operators' own definitions, and stand-ins for the rest."""
-    with tarfile.open(folder() / "crd-yaml.tar.xz") as archive:
-        files = (archive.extractfile(m) for m in archive.getmembers())
-        collected = [
-            document
-            for file in files
-            if file is not None
-            for document in yaml.load_all(file, yaml.CSafeLoader)
-            if document and document["kind"] == "CustomResourceDefinition"
-        ]
-    known = {(d["spec"]["group"], d["spec"]["names"]["kind"]) for d in collected}
-    wanted = {
-        (m["apiVersion"], m["kind"])
-        for name in ENVIRONMENTS
-        for m in environment(name)
-        if not is_built_in(m)
-    }
-    missing = {w for w in wanted if (w[0].split("/")[0], w[1]) not in known}
-    return [*collected, *(stand_in(*each) for each in sorted(missing))]
 
 
 @pytest.mark.timeout(300)

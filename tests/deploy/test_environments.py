@@ -289,6 +289,9 @@ def test_both_databases_and_the_index_are_backed_up(name: str) -> None:
         for m in of_kind(made, "ObjectStore")
     ]
     assert len(set(paths)) == 2
+    # The plug-in deletes what is older, there and here.
+    kept = {m["spec"]["retentionPolicy"] for m in of_kind(made, "ObjectStore")}
+    assert kept == {"30d"}
     job = named(made, "Job", "elasticsearch-snapshot-repository")
     assert "argocd.argoproj.io/hook" in job["metadata"]["annotations"]
 

@@ -1,19 +1,18 @@
 """Only what the pipeline has signed becomes a pod, and nothing else waits for that.
 
 Kyverno itself is not run: its policy was given to a real API server with its own
-definition (docs/deployment.md), and what the fields mean is read here.
+definition (docs/how-to/try-a-cluster.md), and what the fields mean is read here.
 """
 
 import copy
 import fnmatch
-from typing import Any
 
 import pytest
-import yaml
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from tests.deploy.cluster import Cluster, cluster
+from tests.deploy.pipeline import images, pipeline
 from tests.deploy.rendering import (
     COMPONENTS,
     DEPLOY,
@@ -29,13 +28,6 @@ from tests.deploy.rendering import (
 from tests.deploy.waves import wave
 
 KEY = COMPONENTS / "signed-images/temporal-product/cosign.pub"
-PIPELINE = ROOT / ".gitlab-ci.yml"
-
-
-def pipeline() -> dict[str, Any]:
-    # `!reference` is GitLab's own.
-    jobs: dict[str, Any] = yaml.safe_load(PIPELINE.read_text().replace("!", ""))
-    return jobs
 
 
 @pytest.fixture(params=["staging", "production"])
@@ -56,10 +48,7 @@ def is_looked_at(image: str, policy: Manifest) -> bool:
 def unlooked(built: Cluster) -> list[str]:
     """Images of ours in pods of the product that the policy says nothing of."""
     registry = pipeline()["variables"]["DOCKER_REGISTRY"]
-    signed = [
-        each["IMAGE_NAME"] for each in pipeline()[".images"]["parallel"]["matrix"]
-    ]
-    ours = tuple(f"{registry}/{name}" for name in signed)
+    ours = tuple(f"{registry}/{name}" for name in images())
     return [
         container["image"]
         for _, template in workloads(built.manifests)

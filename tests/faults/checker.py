@@ -322,6 +322,23 @@ def every_message_is_one_mail(e: Evidence) -> Iterator[str]:
         yield f"mail {stranger} tells of nothing that happened"
 
 
+def every_receiver_heard_of_every_event_in_order(e: Evidence) -> Iterator[str]:
+    """At least once; of each subject, the first time in the order of its events."""
+    happened: dict[str, list[int]] = defaultdict(list)
+    for event in e["events"]:
+        happened[event["subject"]].append(event["seq"])
+    for receiver, heard in e.heard.items():
+        first: dict[str, list[int]] = defaultdict(list)
+        for subject, seq in dict.fromkeys(heard):
+            first[subject].append(seq)
+        for subject in happened.keys() | first.keys():
+            if first[subject] != happened[subject]:
+                yield (
+                    f"receiver {receiver} heard of {subject} {first[subject]},"
+                    f" and {happened[subject]} happened"
+                )
+
+
 def every_webhook_is_worked_off(e: Evidence) -> Iterator[str]:
     for row in e["inbox"]:
         yield f"webhook {row['event_id']} ({row['type']}) waits: {row['error']}"
@@ -353,5 +370,6 @@ RULES: tuple[Callable[[Evidence], Iterator[str]], ...] = (
     what_was_moved_is_elsewhere,
     no_event_is_missing_or_twice,
     every_message_is_one_mail,
+    every_receiver_heard_of_every_event_in_order,
     every_webhook_is_worked_off,
 )

@@ -68,6 +68,8 @@ class Evidence:
     waiting: Mapping[str, Json]
     # Of all orders: how often their workflow runs now, 0 or 1.
     running: Mapping[str, int]
+    # What each receiver of webhooks has accepted, repeats included, in this order.
+    heard: Mapping[str, Sequence[tuple[str, int]]]
     # Workflows that ended in another way than by their own decision.
     broken: Sequence[str]
 
@@ -76,7 +78,11 @@ class Evidence:
 
 
 async def gather(
-    answered: Mapping[str, str], at: Addresses, http: httpx2.AsyncClient, client: Client
+    answered: Mapping[str, str],
+    at: Addresses,
+    http: httpx2.AsyncClient,
+    client: Client,
+    heard: Mapping[str, Sequence[tuple[str, int]]],
 ) -> Evidence:
     tables = await _tables(at.database)
     open_orders = [order["id"] for order in tables["orders"] if is_open(order, tables)]
@@ -91,6 +97,7 @@ async def gather(
             for order in open_orders
         },
         running={order: await _runs(client, order) for order in open_orders},
+        heard=heard,
         broken=[
             f"{found.id} {found.status.name if found.status else '?'}"
             async for found in client.list_workflows(

@@ -177,7 +177,8 @@ class Story:
             f"release-{hold['id']}",
             f"/v1/holds/{hold['id']}/release",
             {"decision": decision, "note": "As it was decided before."},
-            who="operator",
+            # Whoever decided to pay back for what was lost does not approve it, too.
+            who="finance" if hold["reason"] == "refund" else "operator",
         )
 
     async def _cancel(self) -> bool:

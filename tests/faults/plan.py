@@ -19,6 +19,7 @@ class Part(StrEnum):
 
     WORKER = "worker"
     API = "api"
+    DELIVERER = "deliverer"
     POSTGRES = "postgres"
     TEMPORAL = "temporal"
     PAYMENTS = "payments"
@@ -46,6 +47,7 @@ LINKS = tuple(
             (Part.WORKER, Part.PAYMENTS),
             (Part.WORKER, Part.CARRIER),
             (Part.WORKER, Part.MAIL),
+            (Part.DELIVERER, Part.POSTGRES),
             (Part.API, Part.POSTGRES),
             (Part.API, Part.TEMPORAL),
             (Part.API, Part.CARRIER),
@@ -180,7 +182,7 @@ Trouble = tuple[Fault, ...]
 """What goes wrong at the same time."""
 
 
-RELEASED = (Part.WORKER, Part.API)
+RELEASED = (Part.WORKER, Part.API, Part.DELIVERER)
 """Ours: what a release replaces, and what must drain."""
 
 

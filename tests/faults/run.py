@@ -25,6 +25,7 @@ from tests.faults.checker import findings
 from tests.faults.evidence import Evidence, gather
 from tests.faults.people import Story, Town, reference, stock_up
 from tests.faults.plan import Trouble, wish
+from tests.faults.receivers import Receivers
 from tests.faults.system import System, running_system
 from tests.faults.trouble import behave, inflict, misbehave
 
@@ -78,9 +79,16 @@ class Report:
 
 
 class Run:
-    def __init__(self, course: Course, system: System, say: Callable[[str], None]):
+    def __init__(
+        self,
+        course: Course,
+        system: System,
+        receivers: Receivers,
+        say: Callable[[str], None],
+    ) -> None:
         self._course = course
         self._system = system
+        self._receivers = receivers
         self._say = say
         self._report = Report(course.seed)
         self._stories: list[Story] = []
@@ -88,11 +96,13 @@ class Run:
         self._began = time.monotonic()
 
     async def play(self, town: Town, client: Client) -> Report:
+        await self._receivers.subscribe(town.http)
         await stock_up(town)
         async with asyncio.TaskGroup() as telling:
             await misbehave(self._system, town.http, self._course.seed)
             await self._load_and_troubles(town, telling)
             await behave(self._system, town.http)
+            await self._receivers.behave(town.http)
             healing = time.monotonic()
             self._tell("nothing goes wrong any more")
             stuck = await self._heal(town, client)
@@ -104,7 +114,8 @@ class Run:
             reference(town.seed, number): order_id
             for number, order_id in town.answered.items()
         }
-        evidence = await gather(answered, at, town.http, client)
+        heard = self._receivers.heard()
+        evidence = await gather(answered, at, town.http, client, heard)
         self._conclude(town, evidence, stuck)
         return self._report
 
@@ -213,7 +224,10 @@ async def play(course: Course, data: Path, say: Callable[[str], None]) -> Report
         system = await resources.enter_async_context(running_system(data))
         town = await resources.enter_async_context(town_of(system, course.seed))
         client = await Client.connect(system.stack.at.temporal)
-        run = Run(course, system, say)
+        receivers = await resources.enter_async_context(
+            Receivers(course.seed).listening()
+        )
+        run = Run(course, system, receivers, say)
         return await run.play(town, client)
 
 
@@ -261,6 +275,12 @@ SELECT l.kind || ' ' || l.id || ' of ' || p.order_id
 FROM ledger l JOIN payments p ON p.id = l.payment_id
 WHERE l.status = 'pending' AND p.next_action IS NULL AND NOT EXISTS
   (SELECT FROM holds h WHERE h.subject = l.ref AND h.released_at IS NULL)
+UNION ALL
+SELECT 'webhooks to ' || w.url FROM webhook_endpoints w
+WHERE w.status <> 'enabled' OR EXISTS (SELECT FROM webhook_deliveries d
+    WHERE d.endpoint = w.id AND d.status = 'pending')
+  OR EXISTS (SELECT FROM events e
+    WHERE (e.transaction_id, e.id) > (w.transaction_id, w.event_id))
 UNION ALL
 SELECT 'money held by ' || o.id FROM orders o JOIN payments p ON p.order_id = o.id
 WHERE o.status IN ('completed', 'cancelled') AND p.authorized > p.captured + p.released

@@ -97,7 +97,7 @@ async def _conclude(report: Report, system: System, town: Town) -> None:
         await asyncio.sleep(0.5)
     client = await Client.connect(system.stack.at.temporal)
     answered = {reference(town.seed, n): order for n, order in town.answered.items()}
-    evidence = await gather(answered, system.stack.at, town.http, client)
+    evidence = await gather(answered, system.stack.at, town.http, client, {})
     status = {order["id"]: order["status"] for order in evidence["orders"]}
     ends = [status.get(order_id) for order_id in town.answered.values()]
     report.placed, report.completed = len(ends), ends.count("completed")

@@ -150,6 +150,7 @@ def evidence() -> Evidence:
         mails=[{"message_id": "<ord_1.1@example.com>"}],
         waiting={"ord_2": {"waiting_for": ["packing"], "pending_activities": []}},
         running={"ord_2": 1},
+        heard={"erp": [("ord_1", 1), ("ord_1", 2), ("ord_1", 1)]},
         broken=[],
     )
 
@@ -167,6 +168,7 @@ TAMPERED: dict[str, Callable[[Any], Any]] = {
     "no_order_was_placed_twice": lambda e: _again(e.tables["orders"]),
     "every_open_order_is_looked_after": lambda e: e.running.clear(),
     "no_workflow_broke": lambda e: e.broken.append("order/ord_1 FAILED"),
+    "every_receiver_heard_of_every_event_in_order": lambda e: e.heard["erp"].pop(1),
     "no_finished_order_keeps_stock": lambda e: e.tables["lines"][0].update(reserved=1),
     "the_audit_views_are_empty": lambda e: e.tables["audits"].append(
         {"view": "audit_money", "subject": "ord_1"}

@@ -7,7 +7,7 @@ import httpx2
 import pytest
 from api.app import create_app
 from api.orders.registration import ORDERS
-from api.processes import PROCESSES
+from api.processes import PROCESSES, hrefs
 from api.settings import ApiSettings
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
@@ -26,6 +26,8 @@ from tests.api.conftest import running
 from tests.api.shop import Json, as_user, code, done, key
 from tests.conftest import NOWHERE, SHOP_ORIGINS
 from tests.processes import purchasing
+from tests.support.receivers import Receiver
+from tests.webhooks.conftest import ENDPOINTS, LOOPBACK, delivering
 
 PURCHASE = f"pur_{'0' * 26}"
 ORDER = f"ord_{'0' * 26}"
@@ -67,6 +69,7 @@ def settings(database: str) -> ApiSettings:
         temporal_host=NOWHERE,
         api_auth="disabled-loopback-only",
         shop_origins=SHOP_ORIGINS,
+        webhook_networks=LOOPBACK,
     )
 
 
@@ -125,6 +128,26 @@ async def test_the_feed_leads_to_the_subjects_of_both(
     assert {event["subject"]: event["href"] for event in events["data"]} == {
         ORDER: f"/v1/orders/{ORDER}",
         PURCHASE: f"/v1/purchases/{PURCHASE}",
+    }
+
+
+async def test_its_events_go_out_as_webhooks(
+    client: httpx2.AsyncClient, database: str, engine: Engine
+) -> None:
+    """Of both, and neither kernel nor process has a line for it."""
+    async with Receiver().listening() as receiver:
+        body = {"url": receiver.url, "owner_email": "erp@example.com", "after": "0-0"}
+        root = as_user("root", "admin")
+        made = await client.post(ENDPOINTS, json=body, headers=root | key())
+        assert made.status_code == 201
+        async with delivering(
+            database, hrefs=hrefs((*PROCESSES, purchasing.API)), networks=LOOPBACK
+        ):
+            heard = await receiver.until_accepted(3)
+    told = {one.subject: one.event["href"] for one in heard}
+    assert told.items() >= {
+        (PURCHASE, f"/v1/purchases/{PURCHASE}"),
+        (ORDER, f"/v1/orders/{ORDER}"),
     }
 
 

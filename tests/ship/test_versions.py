@@ -69,7 +69,7 @@ def test_compose_sets_only_variables_that_are_read() -> None:
     from worker.settings import WorkerSettings
 
     known = {*ApiSettings.model_fields, *WorkerSettings.model_fields}
-    for service in ("worker", "api", "migrations"):
+    for service in ("worker", "api", "deliverer", "migrations"):
         assert {name.lower() for name in COMPOSE[service]["environment"]} <= known
 
 

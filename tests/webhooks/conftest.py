@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from ipaddress import ip_network
 from typing import Any
@@ -12,11 +12,13 @@ import pytest
 from api.app import create_app
 from api.kernel.delivery.deliverer import Deliverer
 from api.processes import PROCESSES, hrefs
-from api.settings import ApiSettings, DelivererSettings
+from api.settings import ApiSettings
 from pydantic import SecretStr
 from shared.database.engine import Engine, connector, create_engine
 from shared.database.kernel.unit_of_work import CHANNEL
 from shared.database.listen import Listener
+from shared.platform.addresses import Network
+from shared.platform.settings import DatabaseSettings
 from sqlalchemy import text
 
 from tests.api.conftest import running
@@ -43,30 +45,31 @@ async def shop(database: str) -> AsyncIterator[Shop]:
         yield Shop(client)
 
 
+@asynccontextmanager
+async def delivering(
+    database: str, *, hrefs: Mapping[str, str], networks: Sequence[Network] = LOOPBACK
+) -> AsyncIterator[Deliverer]:
+    """The product's deliverer, but for its probes."""
+    settings = DatabaseSettings(database_url=SecretStr(database))
+    engine = create_engine(settings, application="deliverer")
+    listener = Listener(connector(settings, application="deliverer"), CHANNEL)
+    listener.start()
+    trusted = ssl.create_default_context()
+    deliverer = Deliverer(engine, listener, hrefs, networks, trusted)
+    stop = asyncio.Event()
+    working = asyncio.create_task(deliverer.run(stop))
+    try:
+        yield deliverer
+    finally:
+        stop.set()
+        await working
+        await listener.stop()
+        await engine.dispose()
+
+
 @pytest.fixture
 def deliver(database: str) -> Deliver:
-    @asynccontextmanager
-    async def start(**changed: Any) -> AsyncIterator[Deliverer]:
-        values = {"webhook_networks": LOOPBACK, **changed}
-        settings = DelivererSettings(database_url=SecretStr(database), **values)
-        engine = create_engine(settings, application="deliverer")
-        listener = Listener(connector(settings, application="deliverer"), CHANNEL)
-        listener.start()
-        deliverer = Deliverer(
-            *(engine, listener, hrefs(PROCESSES)),
-            *(settings.webhook_networks, ssl.create_default_context()),
-        )
-        stop = asyncio.Event()
-        delivering = asyncio.create_task(deliverer.run(stop))
-        try:
-            yield deliverer
-        finally:
-            stop.set()
-            await delivering
-            await listener.stop()
-            await engine.dispose()
-
-    return start
+    return lambda: delivering(database, hrefs=hrefs(PROCESSES))
 
 
 @pytest.fixture

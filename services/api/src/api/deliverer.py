@@ -2,7 +2,7 @@
 
 A process of its own, and not a part of API or worker: it is the only one that calls
 addresses which others have named, so it holds no secret but those of the endpoints, and
-only it has a way out to the whole internet (docs/adr/0062-webhooks-from-a-cursor.md).
+only it has a way out to the whole internet (docs/adr/0069-webhooks-from-a-cursor.md).
 It lives beside the API because it sends what the feed shows.
 """
 

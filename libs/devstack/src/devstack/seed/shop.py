@@ -132,8 +132,12 @@ class Order:
         return parcels
 
     async def pack(self, parcel: Json) -> None:
+        """Until it has its label: a busy system answers 202 before that. Raises
+        `Refused`."""
         body = {"lines": parcel["lines"], "parcel": _PARCEL}
-        await self.do(WAREHOUSE, f"/v1/shipments/{parcel['id']}/pack", body)
+        packed = await self.do(WAREHOUSE, f"/v1/shipments/{parcel['id']}/pack", body)
+        if packed["status"] == "ready":
+            await self.until(lambda order: _is_packed_or_held(order, parcel["id"]))
 
     async def ship(self, parcel: Json, seen: str) -> None:
         """Packed, handed over, and `seen` by the carrier in this state."""
@@ -145,3 +149,8 @@ class Order:
         self, who: tuple[str, ...], path: str, body: Mapping[str, Any]
     ) -> Json:
         return await self.shop.post(who, path, dict(body), f"{self.ref}{path}")
+
+
+def _is_packed_or_held(order: Json, shipment_id: str) -> bool:
+    parcel = next(p for p in order["shipments"] if p["id"] == shipment_id)
+    return bool(parcel["status"] != "ready" or order["holds"])

@@ -138,7 +138,7 @@ class Request(BaseModel):
 
 
 class Nothing(Request):
-    """No members: the address says everything."""
+    """An empty body: the URL says everything."""
 
 
 class View(BaseModel):
@@ -155,8 +155,8 @@ class Money(Request):
 
 
 class Address(Request):
-    """What else is needed depends on the country; an address that lacks it holds its
-    order until it is corrected."""
+    """Each country requires further fields. An order whose address lacks one is held
+    until the address is corrected."""
 
     name: Line
     company: Line | None = None

@@ -12,8 +12,8 @@ router = APIRouter(prefix="/v1/me", tags=["me"])
 
 
 class Me(View):
-    """`scopes` with those that they include. Every page and program that shows only
-    what its user may do asks here, and knows no rule of its own."""
+    """`scopes` contains the implied ones, too. Clients that show only what their user
+    may do read it here instead of repeating the rules."""
 
     subject: str
     scopes: list[str]

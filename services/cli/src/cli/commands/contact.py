@@ -54,7 +54,7 @@ def show_contact(
 ) -> None:
     """Show whom an order is for and where it goes, or correct it.
 
-    An order that was held for its address goes on once the address can be right."""
+    An order on an address hold continues once its address passes the check."""
     found = order_id(order)
     if correct:
         _correct(found, correct)

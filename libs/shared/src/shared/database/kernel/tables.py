@@ -35,6 +35,9 @@ class Base(DeclarativeBase):
     notified_events: ClassVar[frozenset[str]] = frozenset()
     """Of a table of subjects: the types of events that become messages to somebody."""
 
+    in_order: ClassVar[bool] = False
+    """Rows that are written together get their ids in the order they were given."""
+
     @classmethod
     def committed(cls, events: Sequence[Mapping[str, Any]], age_seconds: float) -> None:
         """Of a table of subjects: called after the commit with its events and with the
@@ -89,6 +92,7 @@ class Event(Base):
     feed's is (`transaction_id`, `id`), because a lower `id` may be committed later than
     a higher one."""
 
+    in_order = True
     __tablename__ = "events"
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     subject: Mapped[str]

@@ -40,6 +40,12 @@ class Shape:
     def names(self) -> tuple[str, ...]:
         return (*self.key, *self.columns, *self.added)
 
+    def as_arrays(self, rows: int) -> bool:
+        """PostgreSQL runs the parts of a statement in an order of its own: rows whose
+        order is told by their ids are one part."""
+        in_order = rows > 1 and self.inserts and self.table.in_order
+        return rows > ONE_BY_ONE or in_order
+
 
 class Writes:
     def __init__(self) -> None:
@@ -112,7 +118,7 @@ def _values(shape: Shape, rows: list[list[Any]]) -> Iterable[Any]:
         ]
         for row in rows
     ]
-    if len(rows) > ONE_BY_ONE:
+    if shape.as_arrays(len(rows)):
         return map(list, zip(*converted, strict=True))
     return (value for row in converted for value in row)
 
@@ -131,7 +137,7 @@ def _text(parts: tuple[tuple[Shape, int], ...]) -> str:
         for shape, rows in parts
         for statement in (
             [_many(shape, numbers)]
-            if rows > ONE_BY_ONE
+            if shape.as_arrays(rows)
             else [_one(shape, numbers) for _ in range(rows)]
         )
     ]

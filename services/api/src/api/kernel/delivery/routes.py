@@ -33,8 +33,8 @@ async def list_deliveries(
     query: Annotated[shown.DeliveryQuery, Query()],
     services: ApiServices,
 ) -> Response:
-    """List what was sent to an endpoint, and what is tried again: the newest events
-    first. Those that were received are forgotten after 7 days, others after 30."""
+    """List the deliveries to an endpoint, newest event first. Successful ones are kept
+    for 7 days, others for 30."""
     await read_endpoint(services, endpoint_id)
     position = query.position(request, int, int) or [None, None]
     statement = queries.PAGE_OF_STATUS.get(query.status or "", queries.PAGE)
@@ -61,7 +61,7 @@ async def get_delivery(
     delivery_id: str,
     services: ApiServices,
 ) -> shown.Delivery:
-    """Show the last attempt to tell an endpoint of an event."""
+    """Show a delivery with its last attempt."""
     async with services.engine.connect() as connection:
         return await queries.read_delivery(connection, endpoint_id, delivery_id)
 
@@ -80,8 +80,8 @@ async def redeliver(
     idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
-    """Send one event once more, now, under the same `webhook-id`; it is tried for three
-    days again."""
+    """Send one event again now, under the same `webhook-id`; retries run for another
+    three days."""
     position = queries.known_position(delivery_id)
 
     async def work(connection: Connection, command: Command) -> StoredResponse:

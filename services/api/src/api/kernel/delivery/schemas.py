@@ -19,11 +19,11 @@ class DeliveryQuery(ListQuery):
 
 
 class Delivery(View):
-    """What became of one event at one endpoint, by the last attempt. `id` is the
-    event's, and the `webhook-id` that the receiver sees. `pending`: it is tried again
-    at `next_attempt_at`, or waits for an earlier event of its subject. `failed`: it was
-    given up after three days. `error` says why there was no answer; `response_head` is
-    how the answer's body begins."""
+    """One event for one endpoint, with the last attempt. `id` is the event's id, which
+    the receiver sees as `webhook-id`. `pending`: retried at `next_attempt_at`, or
+    waiting for an earlier event of its subject. `failed`: given up after three days.
+    `error` says why there was no answer; `response_head` is the beginning of the
+    answer's body."""
 
     id: str
     type: str

@@ -47,11 +47,11 @@ async def list_events(
     accept: Annotated[str, Header(include_in_schema=False)] = "*/*",
     last_event_id: Annotated[str | None, Header(max_length=50)] = None,
 ) -> Response:
-    """The events of all subjects after a position, oldest first. An event that commits
-    late is never skipped and never reordered. Keep `next_cursor` (or the last `id`) and
-    ask again from there: a page may be empty and still have a `next_cursor`, where it
-    looked through many events of other types. A stream goes on after `Last-Event-ID`,
-    and ends when the token does."""
+    """List the events of all subjects after a position, oldest first. An event that
+    commits late is neither skipped nor reordered. Store `next_cursor` (or the last
+    `id`) and continue from there: a page can be empty and still have a `next_cursor`,
+    after many events of other types. A stream resumes after `Last-Event-ID` and closes
+    when the token expires."""
     feed = Feed(services, query.types)
     if "text/event-stream" in accept:
         page = await feed.page(last_event_id or query.cursor or query.after, _BATCH)

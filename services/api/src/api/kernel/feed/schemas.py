@@ -18,10 +18,9 @@ EventPattern = Annotated[
 
 
 class FeedEvent(View):
-    """Something that has happened. `id` is its position in the feed: the same for ever,
-    and what `after` and `Last-Event-ID` take. `seq` counts the events of its subject
-    from 1 without a gap. `href` leads to the subject as it is now; `null` where the API
-    has no address for it."""
+    """One event. `id` is its permanent position in the feed, which `after` and
+    `Last-Event-ID` take. `seq` counts the events of its subject from 1 without a gap.
+    `href` leads to the subject; `null` where the API has no address for it."""
 
     id: str
     type: str

@@ -80,7 +80,7 @@ def hold_routes(processes: Sequence[Process]) -> APIRouter:
         idempotent: Idempotent,
         services: ApiServices,
     ) -> Response:
-        """Assign a hold to somebody who takes care of it."""
+        """Assign a hold to the person who will decide it."""
         hold = await read_hold(services, hold_id)
         caller.require(queue.rule(hold).decider)
 
@@ -106,7 +106,7 @@ def hold_routes(processes: Sequence[Process]) -> APIRouter:
         idempotent: Idempotent,
         services: ApiServices,
     ) -> Response:
-        """Decide about a hold. Whoever caused it cannot decide."""
+        """Release a hold with a decision. Whoever caused the hold cannot decide it."""
         hold = await read_hold(services, hold_id)
         caller.require(queue.rule(hold).decider)
         queue.require_right(hold, wanted.decision, caller)

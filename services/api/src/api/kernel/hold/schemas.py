@@ -80,6 +80,7 @@ class Hold(View):
 
 
 class HoldToDecide(Hold):
-    """`barred` caused it: whoever is among them cannot decide (`four-eyes`)."""
+    """`barred` lists who caused the hold and therefore cannot decide it
+    (`four-eyes`)."""
 
     barred: list[str]

@@ -48,7 +48,7 @@ async def create_webhook_endpoint(
     idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
-    """Have events sent to an address. Its secret is read at `…/secret`."""
+    """Register a URL that receives events. Read its signing secret at `…/secret`."""
     await check_url(wanted.url, services.settings.webhook_networks)
     check_types(wanted.types, services.event_types)
     check_secret(wanted.secret)
@@ -86,7 +86,7 @@ async def list_webhook_endpoints(
 async def get_webhook_endpoint(
     caller: Reader, endpoint_id: EndpointPath, services: ApiServices
 ) -> shown.WebhookEndpoint:
-    """Show an endpoint: how far it has been told, and since when it fails."""
+    """Show an endpoint, its position in the feed and since when it has been failing."""
     return await queries.read_endpoint(services, endpoint_id)
 
 
@@ -102,7 +102,7 @@ async def change_webhook_endpoint(
     wanted: shown.WebhookEndpointPatch,
     services: ApiServices,
 ) -> shown.WebhookEndpoint:
-    """Change what is given. It is told on from where it was."""
+    """Change the given fields. Deliveries continue from the same position."""
     await queries.read_endpoint(services, endpoint_id)
     if wanted.url is not None:
         await check_url(wanted.url, services.settings.webhook_networks)
@@ -122,7 +122,7 @@ async def change_webhook_endpoint(
 async def delete_webhook_endpoint(
     caller: Writer, endpoint_id: EndpointPath, services: ApiServices
 ) -> None:
-    """Forget an endpoint and its deliveries. To stop for a while: disable it."""
+    """Delete an endpoint and its deliveries. To pause it, disable it instead."""
     await changes.delete_endpoint(services.engine, endpoint_id, caller.subject)
 
 
@@ -138,7 +138,8 @@ async def disable_webhook_endpoint(
     idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
-    """Send nothing any more. Once enabled again, it is told all that it has missed."""
+    """Pause deliveries. Once enabled again, the endpoint receives everything it has
+    missed."""
 
     async def work(command: Command) -> StoredResponse:
         await changes.disable_endpoint(
@@ -161,7 +162,7 @@ async def enable_webhook_endpoint(
     idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
-    """Go on where it was left, and try at once what has failed."""
+    """Resume deliveries where they stopped, and retry pending ones at once."""
 
     async def work(command: Command) -> StoredResponse:
         await changes.enable_endpoint(
@@ -176,7 +177,7 @@ async def enable_webhook_endpoint(
 async def get_webhook_secret(
     caller: Writer, endpoint_id: EndpointPath, services: ApiServices
 ) -> shown.WebhookSecret:
-    """Show what deliveries are signed with. Who has read it is logged."""
+    """Show the signing secrets. Each read is logged."""
     secret = await queries.read_secret(services, endpoint_id)
     log_read(caller, "webhook secret", endpoint_id)
     return secret
@@ -194,8 +195,8 @@ async def rotate_webhook_secret(
     idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
-    """Sign with a new secret, and with the present one beside it for a while, so that
-    the receiver can be changed in peace."""
+    """Replace the signing secret. The old one also signs for `overlap_hours`, so that
+    the receiver can switch in between."""
     check_secret(wanted.secret)
 
     async def work(command: Command) -> StoredResponse:
@@ -220,7 +221,8 @@ async def test_webhook_endpoint(
     idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
-    """Send `webhook_endpoint.test`. The delivery shows soon what was answered."""
+    """Send a `webhook_endpoint.test` event. Its delivery shows the answer shortly
+    after."""
 
     async def work(connection: Connection, command: Command) -> StoredResponse:
         await queries.read_endpoint_by(connection, endpoint_id)
@@ -244,8 +246,8 @@ async def redeliver_events(
     idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
-    """Send all events since a time once more, also those that were received. Receivers
-    know repeats by their `webhook-id`."""
+    """Send all events since a time again, including delivered ones. Receivers recognise
+    repeats by their `webhook-id`."""
     age = datetime.now(UTC) - wanted.since
     if not timedelta() <= age <= LONGEST_BACK:
         raise invalid("#/since", "since", "Must lie within the last 30 days")

@@ -67,7 +67,7 @@ class NewWebhookEndpoint(Request):
 
 
 class WebhookEndpointPatch(Request):
-    """What is left out stays as it is."""
+    """Fields that are left out stay unchanged."""
 
     url: Url | None = None
     owner_email: Email | None = None
@@ -76,10 +76,10 @@ class WebhookEndpointPatch(Request):
 
 
 class WebhookEndpoint(View):
-    """`position` is how far in the feed it has been told, apart from what is pending.
-    `failures` are attempts in a row without success, `failing_since` when they began;
-    it is left alone until `rests_until`. `failed`: it has not answered for three days,
-    or said that it is gone; nothing is sent until it is enabled, and nothing lost."""
+    """`position` is how far it has received the feed, except for pending deliveries.
+    `failures` counts failed attempts in a row since `failing_since`; the next is made
+    after `rests_until`. `failed`: no success for three days, or the answer 410; nothing
+    is sent until it is enabled, and nothing is lost."""
 
     id: str
     url: str
@@ -97,7 +97,7 @@ class WebhookEndpoint(View):
 
 
 class WebhookSecret(View):
-    """`previous` signs as well until `previous_until`."""
+    """`previous` also signs until `previous_until`."""
 
     secret: str
     previous: str | None
@@ -105,7 +105,7 @@ class WebhookSecret(View):
 
 
 class Rotation(Request):
-    """The present secret signs beside the new one for `overlap_hours`."""
+    """The old secret also signs for `overlap_hours`."""
 
     secret: Secret | None = None
     """Left out: one is made."""
@@ -113,7 +113,7 @@ class Rotation(Request):
 
 
 class Redelivery(Request):
-    """All events since then are sent once more, at most those of 30 days."""
+    """Sends all events since then again, at most 30 days back."""
 
     since: Annotated[Moment, Field(strict=False)]
 

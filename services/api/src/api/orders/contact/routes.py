@@ -63,7 +63,7 @@ async def pay_order(
     services: ApiServices,
 ) -> Response:
     """Try another payment method. `requires_action`: send the buyer to `next_action`.
-    `pending`: the provider decides later, and the order's events show how."""
+    `pending`: the provider decides later; the order's events show the outcome."""
     await queries.require_sight(services, caller, order_id, "orders:write")
 
     async def work(command: Command) -> StoredResponse:
@@ -238,8 +238,8 @@ async def get_contact(
     order_id: OrderPath,
     services: ApiServices,
 ) -> Response:
-    """Whom the order is for, and where it goes. A customer sees their own; that
-    anybody else has read it is logged."""
+    """Show who the order is for and where it goes. Customers see their own; every other
+    read is logged."""
     await queries.require_sight(services, caller, order_id, "contacts:read")
     contact = await read_contact(services, order_id)
     if caller.may("contacts:read"):
@@ -267,8 +267,8 @@ async def change_contact(
         str | None, Header(description="The ETag of the order as it was seen.")
     ] = None,
 ) -> Response:
-    """Correct where an order goes and whom we tell, until a parcel is packed. An order
-    that was held for its address goes on once the address can be right."""
+    """Correct the addresses and the contact until a parcel is packed. An order on an
+    address hold continues once its address passes the check."""
     await queries.require_sight(services, caller, order_id, "orders:operate")
     if if_match is None:
         raise Problem("precondition-required", "Send If-Match with the order's ETag.")

@@ -24,8 +24,8 @@ one."""
 
 
 class AddressPatch(Request):
-    """A whole address replaces the old one. Of fewer fields each corrects its own, and
-    `null` removes it."""
+    """A complete address replaces the old one. Single fields change only themselves;
+    `null` removes a field."""
 
     name: Line | None = None
     company: Line | None = None
@@ -80,8 +80,8 @@ def _require_values(patch: Request, *names: str) -> None:
 
 
 class Contact(View):
-    """`ship_to_accepted`: somebody said that the address is right, whatever the check
-    says. Of an order whose customer was erased nothing is left but `erased_at`."""
+    """`ship_to_accepted`: a person confirmed the address although the check had failed.
+    After an erasure only `erased_at` is left."""
 
     order_id: str
     name: str | None

@@ -67,8 +67,8 @@ async def put_location(
     wanted: shown.LocationBody,
     services: ApiServices,
 ) -> Response:
-    """Create a location or replace what is known of it. What it may give from now on
-    goes to the orders that wait for it."""
+    """Create or replace a location. Stock that becomes available there goes to the
+    orders that wait for it."""
     address = wanted.address and wanted.address.model_dump_json(exclude_none=True)
     values = wanted.model_dump(exclude={"address"}) | {"code": code, "address": address}
     async with services.engine.begin() as connection:

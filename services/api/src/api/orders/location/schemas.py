@@ -12,11 +12,11 @@ SafetyStock = Annotated[int, Field(ge=0, le=1_000_000)]
 
 
 class LocationBody(Request):
-    """What is chosen by itself comes from as few locations as can be: of those from the
-    one with the lowest `priority`, then from one in the country that the goods go to,
-    which its `address` says. Of each SKU `safety_stock` units are left there; people
-    may still move a parcel there. Nothing new is sent from one that is not `active`,
-    and nothing is booked there: what waits there is packed, or moved."""
+    """Sourcing takes an order's goods from as few locations as possible; among equals
+    from the lowest `priority`, then from the destination's country (by `address`).
+    `safety_stock` units of each SKU stay at the location, although people may still
+    move a parcel there. A location that is not `active` gets no new parcels and no
+    bookings; parcels that wait there are packed or moved."""
 
     name: Line
     address: Address | None = None

@@ -33,8 +33,8 @@ async def list_order_messages(
     query: Annotated[ListQuery, Query()],
     services: ApiServices,
 ) -> Response:
-    """What the customer was told, oldest first. Neither the address nor the text is
-    kept."""
+    """List the mails to the customer, oldest first. Neither address nor text is
+    stored."""
     await queries.order(services, order_id)
     (after,) = query.position(request, int) or [0]
     parameters = {"id": order_id, "after": after, "rows": query.limit + 1}
@@ -57,7 +57,8 @@ async def resend_order_message(
     services: ApiServices,
     wanted: Nothing | None = None,
 ) -> Response:
-    """Send it once more within seconds, to the address and in the words of now."""
+    """Send the mail again within seconds, to the current address and with current
+    facts."""
     await queries.order(services, order_id)
     await _message(services, order_id, seq)
 

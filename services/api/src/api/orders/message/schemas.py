@@ -7,9 +7,9 @@ from api.http.schemas import View
 
 
 class Message(View):
-    """About the event `seq` of the order. `skipped`: nobody was there to tell, or it
-    was no news any more. `failed`: it was refused for good, or too late; `error` says
-    why. An `open` one is tried again at `next_at`, after those before it."""
+    """A mail about the order's event `seq`. `skipped`: there was no addressee, or the
+    news was out of date. `failed`: refused for good, or too late; `error` says why. An
+    `open` mail is retried at `next_at`, after the ones before it."""
 
     seq: int
     type: str

@@ -33,8 +33,8 @@ async def list_notes(
     query: Annotated[ListQuery, Query()],
     services: ApiServices,
 ) -> Response:
-    """Oldest first, those about its holds, returns, refunds and cancellations too. They
-    may tell of a person: who has read them is logged."""
+    """List notes, oldest first, including those on holds, returns, refunds and
+    cancellations. Notes may contain personal data, so each read is logged."""
     await queries.order(services, order_id)
     position = query.position(request, moment, text_of) or [None, None]
     parameters = {
@@ -61,7 +61,7 @@ async def add_note(
     idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
-    """Write something down for whoever works on the order next."""
+    """Add a note for the next person who works on the order."""
     await queries.order(services, order_id)
 
     async def work(command: Command) -> StoredResponse:

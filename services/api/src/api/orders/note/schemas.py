@@ -17,15 +17,15 @@ class NewNote(Request):
 
 
 class Kept(View):
-    """Not the text: what callers are answered is kept under their keys."""
+    """Leaves the text out: answers are stored under their idempotency keys."""
 
     order_id: str
     actor: str
 
 
 class Note(View):
-    """`about`: a hold, a parcel, a return or a refund by its id, `cancellation`, or the
-    order. Who wrote the older ones is not known."""
+    """`about` is the id of a hold, parcel, return or refund, `cancellation`, or the
+    order. Notes of earlier versions have no author."""
 
     text: str
     at: datetime

@@ -140,8 +140,9 @@ async def list_orders(
 ) -> Response:
     """List orders, newest first unless sorted otherwise. Customers see their own.
 
-    Nobody is found by their name, mail or address here, where addresses are logged:
-    that takes `POST /v1/orders/search`."""
+    URLs are logged, so no filter takes personal data: search by name or mail with `POST
+    /v1/orders/search`.
+    """
     customer = None if caller.may("orders:read") else caller.subject
     rows = await queries.page_of_orders(services, find(request, query, customer))
     # Two hundred large orders take seconds: in a thread, so that others are served.
@@ -160,9 +161,9 @@ async def search_orders(
     wanted: OrderSearch,
     services: ApiServices,
 ) -> Response:
-    """Find orders, newest first, by what people have of them: also by whom an order is
-    for, which is why it stands in no address. Changes nothing; that somebody has looked
-    is logged. People who were erased are not found. Needs orders:read as well."""
+    """Find orders, newest first, by number, reference, tracking number, mail address or
+    name. The query is in the body because URLs are logged. Each search is logged with
+    its caller. Erased customers are not found. Needs `orders:read`, too."""
     rows = await queries.page_of_orders(services, search(request, wanted))
     orders = await asyncio.to_thread(parse_orders, rows)
     log_read(caller, "search", *(order.id for order in orders[: wanted.limit]))

@@ -138,8 +138,8 @@ EXAMPLE_PRICED_ORDER: JsonDict = EXAMPLE_ORDER | {
 
 
 class NewDiscount(Request):
-    """`code` names it for your books, such as the coupon's code; `reason` is a category
-    of yours. Neither is of a person."""
+    """`code` is your reference, such as a coupon's code; `reason` is your own category.
+    Neither may contain personal data."""
 
     code: Category
     reason: Category | None = None
@@ -147,8 +147,8 @@ class NewDiscount(Request):
 
 
 class NewTax(Request):
-    """A tax as you worked it out; `name` is a word of yours, such as that of a state.
-    `rate` is in percent."""
+    """A tax that you calculated; `name` is your label, such as a state's. `rate` is in
+    percent."""
 
     name: Category
     rate: Percent | None = None
@@ -245,7 +245,8 @@ class NewOrder(Request):
 
 
 class Cancellation(Request):
-    """Without `lines`: everything that has not shipped. `reason` is a word of yours."""
+    """Without `lines`: everything that has not shipped. `reason` is your own
+    category."""
 
     lines: Lines[LineQuantity] | None = None
     reason: Category
@@ -307,9 +308,9 @@ class OrderQuery(ListQuery):
 
 
 class OrderSearch(ListQuery):
-    """`q` is what people have of an order: its number (with or without `#`), reference
-    or id, the tracking number of a parcel, a mail address; or a name, of which each
-    word may be cut short (`muller ad` finds Ada Müller)."""
+    """`q` is an order's number (with or without `#`), reference or id, a parcel's
+    tracking number, a mail address, or a name whose words may be cut short (`muller ad`
+    finds Ada Müller)."""
 
     q: Line
 
@@ -320,7 +321,7 @@ class OrderSearch(ListQuery):
 
 
 class OrderTax(View):
-    """A tax as it was given with the order; `rate` in percent."""
+    """A tax given with the order; `rate` is in percent."""
 
     name: str
     rate: str | None
@@ -328,9 +329,9 @@ class OrderTax(View):
 
 
 class TaxOfRate(View):
-    """The gross `amount` of what is taxed at a rate, and the `tax` in it. An older
-    order has not kept its rates. A tax that was given with the order has its `name` and
-    `rate` (in percent); what has several is told with each."""
+    """The gross `amount` taxed at a rate, and the `tax` in it. Orders of earlier
+    versions have no rates. A tax given with the order has its `name` and `rate` (in
+    percent); an amount with several taxes appears under each."""
 
     tax_bp: int | None
     name: str | None
@@ -340,10 +341,9 @@ class TaxOfRate(View):
 
 
 class Totals(View):
-    """`total` is goods and shipping as they were ordered; `tax` is contained in it, and
-    `taxes` tells it by rate; `net` is what is left of it. `goods` are those after their
-    `discount`. `wanted` is the price of what is not cancelled, `to_pay` what is left to
-    be taken of it."""
+    """`total` is goods and shipping as ordered; it contains `tax`, which `taxes` splits
+    by rate; `net` is the rest. `goods` is the price after `discount`. `wanted` is the
+    price of everything not cancelled, `to_pay` the part of it still to be paid."""
 
     goods: Money
     discount: Money
@@ -360,8 +360,8 @@ class Totals(View):
 
 
 class OrderShipping(View):
-    """How it is sent, and for how much. `name`, `carrier` and `service` are those of
-    the method when the order was placed."""
+    """The shipping method and its price. `name`, `carrier` and `service` are the
+    method's when the order was placed."""
 
     method: str
     name: str | None

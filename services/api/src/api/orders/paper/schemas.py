@@ -33,7 +33,7 @@ class PickListQuery(BaseModel):
 
 
 class PickItem(View):
-    """What is to be fetched of a SKU, for all parcels of the list."""
+    """Units of a SKU to fetch, for all parcels of the list."""
 
     sku: str
     name: str
@@ -50,8 +50,8 @@ class PickParcel(View):
 
 
 class PickList(View):
-    """The parcels that wait longest and may be packed: their orders are confirmed, and
-    nothing holds them. `more`: others wait, too."""
+    """The parcels that have waited longest, of confirmed orders without a hold. `more`:
+    further parcels wait."""
 
     location: str
     name: str

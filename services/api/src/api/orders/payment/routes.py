@@ -86,8 +86,8 @@ async def book_discrepancy(
     idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
-    """Take over the provider's sums of a payment. It decides the order's hold
-    `difference` with `book`, and the order goes on."""
+    """Book the provider's amounts of a payment. This releases the order's `difference`
+    hold with `book`, and the order continues."""
     found = await read_difference(services, discrepancy_id)
 
     async def work(command: Command) -> StoredResponse:

@@ -43,8 +43,8 @@ async def put_product(
         str | None, Header(description="The ETag of the product as it was seen.")
     ] = None,
 ) -> Response:
-    """Create or replace. Orders that are placed keep the price they were placed at.
-    With `If-Match` nothing is replaced that somebody has changed meanwhile."""
+    """Create or replace a product. Placed orders keep their price. `If-Match` refuses
+    to overwrite a change that the caller has not seen."""
     _check_prices(wanted)
     values = wanted.model_dump(exclude={"price", "prices"}) | {
         "sku": sku,

@@ -18,7 +18,7 @@ TaxRate = Annotated[int, Field(ge=0, le=10_000)]
 
 
 class NewPrice(Request):
-    """Without a `tax_bp` it is the product's."""
+    """`tax_bp` defaults to the product's."""
 
     price: Money
     tax_bp: TaxRate | None = None

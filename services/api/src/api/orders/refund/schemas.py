@@ -14,8 +14,8 @@ Asked = Literal["lost", "damaged", "goodwill", "price"]
 
 
 class NewRefund(Request):
-    """The price of `lines`, or an `amount`; `shipping` gives back what is left of it,
-    with either or alone."""
+    """Refunds the price of `lines`, or an `amount`; `shipping` refunds the rest of the
+    shipping price, alone or with either."""
 
     reason: Asked
     lines: Lines[LineQuantity] | None = None
@@ -45,15 +45,15 @@ class NewRefund(Request):
 
 
 class RefundLine(LineUnits):
-    """Older refunds do not tell the `amount` of their lines, and the `tax` in it."""
+    """`amount` and the `tax` in it are unknown for older refunds."""
 
     amount: Money | None
     tax: Money | None
 
 
 class Refund(View):
-    """`amount` includes `shipping`, and `tax`, which older refunds do not tell; `taxes`
-    tells that of the goods and the shipping by rate. `hold`: a second person decides,
+    """`amount` includes `shipping` and `tax` (unknown for older refunds); `taxes`
+    splits the tax of goods and shipping by rate. `hold`: a second person decides,
     because the refund is large or the provider refused it."""
 
     id: str

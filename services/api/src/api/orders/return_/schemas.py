@@ -21,7 +21,7 @@ from api.orders.order.schemas import OrderHold
 
 
 class SentBackLine(LineQuantity):
-    """`reason` is a category of yours, such as `does-not-fit`."""
+    """`reason` is your own category, such as `does-not-fit`."""
 
     reason: Category
 
@@ -46,9 +46,8 @@ class ReturnDecision(Request):
 
 
 class ReturnReceiptLine(Request):
-    """Of the units that came back, those `accepted` are paid back. `restock` puts
-    them to the stock, `quarantine` aside until they are checked, and
-    `discard` away."""
+    """`accepted` units are refunded. `restock` returns units to the stock, `quarantine`
+    sets them aside for a check, `discard` writes them off."""
 
     line: LineNumber
     accepted: Annotated[int, Field(ge=0, le=1_000_000)]
@@ -56,8 +55,8 @@ class ReturnReceiptLine(Request):
 
 
 class ReturnReceipt(Request):
-    """A line that is not named did not come back. `location` is where the goods are
-    now, if not where they were sent from."""
+    """Lines that are not named did not come back. `location` is where the goods are
+    now, by default where they were shipped from."""
 
     location: Word | None = None
     lines: Lines[ReturnReceiptLine]

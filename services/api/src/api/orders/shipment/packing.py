@@ -49,8 +49,8 @@ async def pack_shipment(
     idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
-    """Capture the payment, then buy the label. 202: one of them is still under way, or
-    waits for somebody: `on_hold` says so."""
+    """Capture the payment, then buy the label. 202: a step is still running, or a hold
+    stops it (`on_hold`)."""
     shipment = await read_shipment(services, shipment_id)
     boxes = _boxes("#", wanted)
 

@@ -58,8 +58,8 @@ async def get_shipment(
     shipment_id: ShipmentPath,
     services: ApiServices,
 ) -> Response:
-    """A parcel as it is now, and for whoever packs it, where it goes: that they have
-    read it is logged."""
+    """Show a parcel as it is now. Packers also see its recipient; that read is
+    logged."""
     shipment = await read_shipment(services, shipment_id)
     recipient = None
     if caller.may("fulfil", "contacts:read"):
@@ -86,8 +86,8 @@ async def move_shipment(
     idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
-    """Send a parcel that is not picked yet from another location, as a whole: its units
-    are reserved there instead."""
+    """Move a parcel that has not been picked to another location: all its units are
+    reserved there instead."""
     shipment = await read_shipment(services, shipment_id)
 
     async def work(command: Command) -> StoredResponse:
@@ -162,8 +162,8 @@ async def relabel_shipment(
     idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
-    """Give up a label that is wrong, before its parcel leaves: it is voided. A number
-    that was typed by hand can be corrected afterwards, too."""
+    """Void a wrong label before its parcel leaves. A tracking number that was entered
+    by hand can also be corrected afterwards."""
     by_hand = wanted.carrier is not None or wanted.tracking is not None
     if by_hand and wanted.parcels is not None:
         raise invalid("#/parcels", "one-of", "Measures are for labels that are bought.")
@@ -202,7 +202,7 @@ async def deliver_shipment(
     idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
-    """Record that a parcel has arrived, where no carrier tells."""
+    """Record that a parcel was delivered, where its carrier does not report it."""
     shipment = await read_shipment(services, shipment_id)
 
     async def work(command: Command) -> StoredResponse:
@@ -244,7 +244,7 @@ async def cancel_shipment(
     services: ApiServices,
     wanted: Nothing | None = None,
 ) -> Response:
-    """Cancel a parcel: its units go into a new one, and nobody pays for them twice."""
+    """Cancel a parcel: its units move to a new one and are not charged again."""
     shipment = await read_shipment(services, shipment_id)
 
     async def work(command: Command) -> StoredResponse:

@@ -23,8 +23,8 @@ class ProblemOfOne(ProblemDocument):
 
 
 class PickedLine(Request):
-    """Zero units: nothing of it was found. Those that are packed `later` are there, and
-    go into a parcel of their own."""
+    """Zero units: none was found. Units packed `later` were found and go into a parcel
+    of their own."""
 
     line: LineNumber
     quantity: Annotated[int, Field(ge=0, le=1_000_000)]
@@ -45,7 +45,7 @@ Parcels = Annotated[list[Parcel], Field(min_length=1, max_length=50)]
 
 class Pack(Request):
     """The picked units. Fewer than planned are a short pick, unless they are packed
-    `later`. One `parcel`, or as many as it took: `parcels`."""
+    `later`. Give one `parcel` or several `parcels`."""
 
     lines: Lines[PickedLine]
     parcel: Parcel | None = None
@@ -104,7 +104,7 @@ class PackShipments(Request):
 
 
 class Move(Request):
-    """Where it is sent from instead, with all that is in it."""
+    """The location that sends the whole parcel instead."""
 
     location: Word
     note: Note | None = None
@@ -113,8 +113,8 @@ class Move(Request):
 
 
 class Ship(Request):
-    """With a carrier or a number the parcel goes by hand: a label that was bought for
-    it is given back."""
+    """With a carrier or a number the parcel is shipped by hand, and its bought label is
+    voided."""
 
     carrier: Word | None = None
     tracking: Word | None = None
@@ -123,9 +123,9 @@ class Ship(Request):
 
 
 class Relabel(Request):
-    """With a carrier or a number, that `package` goes by hand, and the label that was
-    bought for it is given back. Without, all labels are bought anew, to the address of
-    now and for `parcels` if their measures were wrong."""
+    """With a carrier or a number, that `package` is labelled by hand and its bought
+    label is voided. Without, all labels are bought again, to the current address, and
+    for `parcels` if their measures were wrong."""
 
     package: Annotated[int, Field(ge=1, le=50)] = 1
     carrier: Word | None = None
@@ -140,7 +140,7 @@ class Relabel(Request):
 
 
 class Deliver(Request):
-    """When it arrived, as far as that is known; else now."""
+    """The time of delivery; now, where it is not known."""
 
     at: Annotated[Moment, Field(strict=False)] | None = None
 
@@ -171,8 +171,7 @@ class ShipmentShipping(View):
 
 
 class Recipient(View):
-    """Where a parcel goes, and what people wrote about its order. Nothing is left of
-    an order whose customer was erased."""
+    """Where a parcel goes, with its order's notes. Empty after an erasure."""
 
     ship_to: Address | None
     phone: str | None
@@ -229,6 +228,6 @@ class PackedShipments(View):
 
 
 class ShipmentToPack(Shipment):
-    """`recipient` for whoever packs it, or may read contacts."""
+    """`recipient` is shown to packers and to readers of contacts."""
 
     recipient: Recipient | None

@@ -29,8 +29,8 @@ async def list_shipping_methods(
     query: Annotated[shown.ShippingQuery, Query()],
     services: ApiServices,
 ) -> Response:
-    """List what it costs to send an order, by country and currency: the price that
-    everybody pays whose token does not set prices."""
+    """List shipping prices by country and currency. Callers without `orders:price` pay
+    these."""
     async with services.engine.connect() as connection:
         found = await read_rates(connection, services.settings.shipping_tariffs)
     if query.currency is not None:
@@ -63,8 +63,7 @@ async def put_shipping_method(
     wanted: shown.ShippingMethodBody,
     services: ApiServices,
 ) -> Response:
-    """Create a method or replace it with all its rates. Orders that are placed keep
-    what they were promised."""
+    """Create or replace a method with all its rates. Placed orders keep their price."""
     _check(wanted.rates)
     rows = [
         {

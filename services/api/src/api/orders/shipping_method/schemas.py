@@ -18,10 +18,10 @@ from api.http.schemas import (
 
 
 class NewRate(Request):
-    """Without `countries` it counts for all that no other rate names. `price` includes
-    the tax of `tax_bp` hundredths of a percent, or else of the rate of most of the
-    goods; goods of `free_from` or more are sent for nothing. `carrier` and `service` go
-    with the order to its parcels."""
+    """Without `countries` the rate applies to every country that no other rate names.
+    `price` includes tax at `tax_bp` hundredths of a percent, by default at the rate of
+    most of the goods. Goods of `free_from` or more ship free. Parcels take over
+    `carrier` and `service`."""
 
     countries: Annotated[list[Country], Field(default_factory=list, max_length=250)]
     price: Money
@@ -32,7 +32,7 @@ class NewRate(Request):
 
 
 class ShippingMethodBody(Request):
-    """All rates of a method; none: it is not offered any more."""
+    """All rates of a method; without rates the method is no longer offered."""
 
     name: Line
     rates: Annotated[list[NewRate], Field(max_length=500)]
@@ -70,7 +70,8 @@ class ShippingQuery(BaseModel):
 
 
 class ShippingRate(View):
-    """`amount` is what it costs now; without a `name` it is one of the settings."""
+    """`amount` is the current price. A rate without a `name` comes from the
+    settings."""
 
     code: Category
     name: str | None

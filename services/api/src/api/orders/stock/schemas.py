@@ -15,8 +15,8 @@ class ReceivedLine(Request):
 
 
 class Receipt(Request):
-    """A delivery; `ref` is the number of its note. The same goods on the same note are
-    booked at a place once, unless they came `again`."""
+    """A delivery; `ref` is the number of its delivery note. The same goods on the same
+    note are booked once for a location, unless they came `again`."""
 
     location: Word
     lines: Many[ReceivedLine]

@@ -51,9 +51,9 @@ async def list_order_events(
     while_answering: WhileAnswering,
     last_event_id: Annotated[Seq | None, Header()] = None,
 ) -> Response:
-    """List events with a higher `seq` than `after`, oldest first. A stream goes on
-    after `Last-Event-ID` and ends a minute after the order has; from then on 204 says
-    that nothing more comes."""
+    """List events with a higher `seq` than `after`, oldest first. A stream resumes
+    after `Last-Event-ID` and closes a minute after the order ends; later connections
+    get 204, because no event will follow."""
     await queries.require_sight(services, caller, order_id, "orders:read")
     timeline = Timeline(services, caller, order_id, READERS)
     return await answer_timeline(

@@ -32,7 +32,7 @@ SOURCES = ("stripe", "carrier", "easypost")
 async def receive_webhook(
     source: str, request: Request, services: ApiServices
 ) -> dict[str, bool]:
-    """Store a signed webhook. Each repeat gets 200 as well."""
+    """Store a signed webhook. Repeats get 200, too."""
     verify, secret = _known(services.settings, source)
     try:
         received = verify(secret, request.headers, await request.body())

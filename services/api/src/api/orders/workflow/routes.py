@@ -43,8 +43,8 @@ async def resume_order(
     services: ApiServices,
     wanted: Nothing | None = None,
 ) -> Response:
-    """Restart the order's workflow if it is lost or was terminated; in any case it
-    looks at the order again. Safe at any time: no step is repeated."""
+    """Restart the order's workflow if it was lost or terminated; a running one reads
+    the order again. Safe at any time: no step runs twice."""
     await queries.order(services, order_id)
 
     async def work(_: Command) -> StoredResponse:
