@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from scripts.kubectl import (
     SYSTEMS,
+    WRONG,
     Object,
     kind_of,
     kubectl,
@@ -13,6 +14,7 @@ from scripts.kubectl import (
     overlay,
     rendered,
     resources,
+    stop,
 )
 
 MANAGER = ("--server-side", "--force-conflicts", "--field-manager=argocd-controller")
@@ -58,11 +60,13 @@ def _refusals(asked: list[Object]) -> Iterator[str]:
 
 def _live(asked: list[Object]) -> dict[str, Object]:
     """Those that the cluster has already."""
-    words = ("--filename=-", "--ignore-not-found", "--output=json")
-    done = kubectl("get", *words, objects=asked) if asked else None
-    if done is None or not done.stdout.strip():
+    if not asked:
         return {}
-    answer = json.loads(done.stdout)
+    words = ("--filename=-", "--ignore-not-found", "--output=json")
+    done = kubectl("get", *words, objects=asked)
+    if done.returncode != 0:
+        stop(WRONG, done.stderr.strip())
+    answer = json.loads(done.stdout or '{"items": []}')
     return {named(each): each for each in answer.get("items", [answer])}
 
 

@@ -96,6 +96,8 @@ def resources() -> dict[tuple[str, str], str]:
     """The name under which kubectl lists each kind, by group and kind."""
     listed = kubectl("api-resources", "--no-headers")
     rows = [line.split() for line in listed.stdout.splitlines()]
+    if not rows:
+        stop(WRONG, listed.stderr.strip())
     return {
         (_group(row[-3]), row[-1]): ".".join(filter(None, (row[0], _group(row[-3]))))
         for row in rows

@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 def test_a_dry_run_on_an_empty_cluster_names_what_is_new(deployed: Stage) -> None:
     assert deployed.first
     empty, _ = deployed.first
-    assert (empty.returncode, empty.stderr) == (0, "")
+    assert (empty.returncode, empty.stderr) == (0, ""), empty.stdout
     assert "new: temporal-product Deployment temporal-worker" in empty.stdout
     assert "kinds that the operators bring first: " in empty.stdout
     assert "refused" not in empty.stdout
@@ -21,7 +21,7 @@ def test_a_dry_run_on_an_empty_cluster_names_what_is_new(deployed: Stage) -> Non
 def test_the_first_deployment_ends_well(deployed: Stage) -> None:
     assert deployed.first
     _, done = deployed.first
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
     said = done.stdout.splitlines()
     assert [line for line in said if line.startswith("WRONG")] == []
     assert said[-1] == "all is well"
@@ -40,7 +40,7 @@ def test_every_pod_has_a_node_of_the_documented_size(deployed: Stage) -> None:
 
 def test_a_dry_run_of_what_runs_finds_no_difference(deployed: Stage) -> None:
     done = deployed.script("deploy", "--dry-run")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
     assert [
         line
         for line in done.stdout.splitlines()
@@ -53,7 +53,7 @@ def test_a_release_is_shown_then_rolled_out_then_rolled_back(deployed: Stage) ->
     before = deployed.running_images()
     digest = deployed.release(2)
     shown = deployed.script("deploy", "--dry-run")
-    assert (shown.returncode, shown.stderr) == (0, "")
+    assert (shown.returncode, shown.stderr) == (0, ""), shown.stdout
     assert f"@{digest}" in shown.stdout
     assert "new: temporal-product Job orders-migrations" in shown.stdout
     done = deployed.script("deploy", "--timeout=240")

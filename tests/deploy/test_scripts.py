@@ -333,6 +333,14 @@ def test_a_dry_run_of_deploy_changes_nothing(stub: Stub) -> None:
         assert not changing or "--dry-run=server" in call
 
 
+def test_a_dry_run_that_cannot_see_what_is_there_says_so(stub: Stub) -> None:
+    """It would take all of it for new, and be refused because it is there."""
+    stub.broken = [("get --filename=-", "the server timed out", 1)]
+    done = stub.run("scripts/deploy.sh", "--dry-run", "staging")
+    assert (done.returncode, done.stderr) == (1, "the server timed out\n")
+    assert "new:" not in done.stdout
+
+
 def test_a_dry_run_says_what_the_server_refuses(stub: Stub) -> None:
     stub.broken = [("diff", "Error: spec.replicas is not a word", 2)]
     done = stub.run("scripts/deploy.sh", "--dry-run", "staging")
