@@ -95,7 +95,8 @@ async def test_a_parcel_stays_where_it_cannot_leave(shop: Shop) -> None:
     problem = await refusal(move(shop, parcel, "hamburg"))
     assert problem["code"] == "quantity-exceeded"
     assert problem["detail"] == (
-        "Too few units are free at hamburg: 1 × MUG, 2 × TEA missing."
+        "Too few units are free at hamburg: 1 × MUG, 2 × TEA missing. Receive them"
+        " there first, or choose another location."
     )
     assert problem["missing"] == [
         {"sku": "MUG", "quantity": 1},

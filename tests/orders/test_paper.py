@@ -9,7 +9,7 @@ import httpx2
 import pypdfium2
 import pytest
 import zxingcpp
-from api.orders.paper import labels, packing_slips
+from api.orders.paper import labels, limits
 from pypdf import PdfReader
 from shared.contracts.orders.states import ShipmentStatus
 
@@ -176,11 +176,15 @@ async def test_a_document_has_an_end(
     parcels = await confirmed(shop, 2, TEA=1)
     await pack_all(shop, parcels)
     monkeypatch.setattr(labels, "MOST_BYTES", 100)
-    monkeypatch.setattr(packing_slips, "MOST_LINES", 1)
+    monkeypatch.setattr(limits, "MOST_LINES", 1)
     for what in ("labels", "packing-slips"):
         with pytest.raises(Refused) as why:
             await printed(shop, f"/v1/shipments/{what}", shipment=parcels)
         assert why.value.code == "document-too-large"
+    await confirmed(shop, 1, TEA=1)
+    with pytest.raises(Refused) as why:
+        await printed(shop, "/v1/locations/berlin/pick-list")
+    assert why.value.code == "document-too-large"
 
 
 async def test_names_are_printed_in_many_scripts(shop: Shop) -> None:

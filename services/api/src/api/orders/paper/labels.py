@@ -16,6 +16,7 @@ MOST_LABELS = 200
 MOST_BYTES = 25 * 1024 * 1024
 MOST_PAGES = 10
 """Of one label."""
+LONGEST_SECONDS = 30.0
 _AT_ONCE = 6
 
 
@@ -48,10 +49,14 @@ async def read_labels(services: Services, ids: Sequence[str]) -> list[bytes]:
         return label
 
     try:
-        async with asyncio.TaskGroup() as group:
+        async with asyncio.timeout(LONGEST_SECONDS), asyncio.TaskGroup() as group:
             tasks = [group.create_task(fetch(box)) for box in boxes]
     except ExceptionGroup as failed:
         raise failed.exceptions[0] from failed
+    except TimeoutError as slow:
+        raise Unavailable(
+            "The carrier takes too long: ask for fewer parcels at once."
+        ) from slow
     _check_size(fetched <= MOST_BYTES)
     return [task.result() for task in tasks]
 

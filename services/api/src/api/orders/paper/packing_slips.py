@@ -10,10 +10,8 @@ from shared.contracts.orders.states import ShipmentStatus
 from sqlalchemy import text
 
 from api.http.services import Services
+from api.orders.paper.limits import check_size
 from api.orders.shipment.queries import Shipment, read_shipments
-
-MOST_LINES = 5_000
-"""Of one document: a second of work."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +32,7 @@ async def read_slips(services: Services, ids: Sequence[str]) -> list[Slip]:
             f"{', '.join(gone)}: cancelled. Ask for those that took over.",
             shipments=gone,
         )
-    if sum(len(shipment.lines or ()) for shipment in shipments) > MOST_LINES:
-        raise Refusal(
-            "document-too-large",
-            f"There are more than {MOST_LINES} lines: ask for fewer parcels at once.",
-        )
+    check_size(sum(len(shipment.lines or ()) for shipment in shipments))
     async with services.engine.connect() as connection:
         rows = await connection.execute(_ADDRESSES, {"ids": [*ids]})
     known = {row.id: row for row in rows}

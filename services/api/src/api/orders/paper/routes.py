@@ -13,6 +13,7 @@ from api.http.services import ApiServices
 from api.kernel.personal_data import log_read
 from api.orders.paper import schemas as shown
 from api.orders.paper.labels import merged, read_labels
+from api.orders.paper.limits import check_size
 from api.orders.paper.packing_slips import read_slips
 from api.orders.paper.pick_list import read_pick_list
 from api.orders.paths import LocationPath
@@ -33,7 +34,7 @@ interpreter."""
             "description": f"The list, or the same to print with `Accept: {_PDF}`",
             "content": {_PDF: {}},
         },
-        **problems("not-found", "nothing-to-pick"),
+        **problems("not-found", "nothing-to-pick", "document-too-large"),
     },
 )
 async def get_pick_list(
@@ -48,6 +49,7 @@ async def get_pick_list(
     found = await read_pick_list(services, code, query.limit)
     if _PDF not in accept:
         return Response(found.model_dump_json(), media_type="application/json")
+    check_size(len(found.items) + sum(len(one.lines) for one in found.shipments))
 
     def draw() -> bytes:
         from api.orders.paper.pick_sheet import pick_sheet  # as `sheet.py` says

@@ -202,7 +202,8 @@ async def reserve_elsewhere(
         named = ", ".join(f"{n} × {sku}" for sku, n in lacking)
         raise Refusal(
             "quantity-exceeded",
-            f"Too few units are free at {there}: {named} missing.",
+            f"Too few units are free at {there}: {named} missing. Receive them there"
+            " first, or choose another location.",
             missing=[{"sku": sku, "quantity": n} for sku, n in lacking],
         )
     for line, n in units:
