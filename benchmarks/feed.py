@@ -5,13 +5,20 @@ from typing import Any
 
 import asyncpg
 import httpx2
+from devstack.stack import Stack
 
+from benchmarks.processes import pids_of, used_by
 from benchmarks.system import running
 from benchmarks.throughput import percentiles
 
 Json = dict[str, Any]
 PARTS = ("postgres", "temporal", "api")
 IN_A_TRANSACTION = 1_000
+ASKED: dict[str, Json] = {
+    "50 events": {"limit": 50},
+    "200 events": {"limit": 200},
+    "50 of a type": {"limit": 50, "types": "refund.*"},
+}
 
 
 async def measure(events: int, pages: int) -> Json:
@@ -28,11 +35,8 @@ async def measure(events: int, pages: int) -> Json:
         for where in ("beginning", "middle", "end"):
             after = await _position(database, where, events)
             found[where] = {
-                "50 events": await _times(api, pages, after=after, limit=50),
-                "200 events": await _times(api, pages, after=after, limit=200),
-                "50 of a type": await _times(
-                    api, pages, after=after, limit=50, types="refund.*"
-                ),
+                name: await _times(stack, api, pages, after=after, **asked)
+                for name, asked in ASKED.items()
             }
         await database.close()
     return {"events": events, "pages": pages, "milliseconds_per_page": found}
@@ -43,13 +47,18 @@ async def _position(database: "asyncpg.Connection", where: str, events: int) -> 
     return str(await database.fetchval(_POSITION, int(events * share) + 1))
 
 
-async def _times(api: httpx2.AsyncClient, pages: int, **params: Any) -> Json:
+async def _times(
+    stack: Stack, api: httpx2.AsyncClient, pages: int, **params: Any
+) -> Json:
+    """With the processor time, which others that are at work hardly change."""
     seconds = []
-    for _ in range(pages):
-        began = time.perf_counter()
-        (await api.get("/v1/events", params=params)).raise_for_status()
-        seconds.append(time.perf_counter() - began)
-    return percentiles(seconds)
+    with used_by(pids_of(stack)) as usage:
+        for _ in range(pages):
+            began = time.perf_counter()
+            (await api.get("/v1/events", params=params)).raise_for_status()
+            seconds.append(time.perf_counter() - began)
+    cpu_ms = {p: usage.cpu_seconds[p] * 1000 / pages for p in ("api", "postgres")}
+    return percentiles(seconds) | {"cpu_ms": cpu_ms}
 
 
 _HAPPENED = """

@@ -193,7 +193,7 @@ async def test_a_follower_misses_nothing_of_a_transaction_that_was_open_for_30_s
         async with client.stream("GET", "/v1/events", headers=headers) as stream:
             heard = events(stream)
             async with engine.begin() as late:
-                await late.execute(HOLDS_ITS_TRANSACTION, {"order": order["id"]})
+                await late.execute(HOLDS_ITS_TRANSACTION, {"order": "ord_of_another"})
                 until = asyncio.get_running_loop().time() + 30
                 while asyncio.get_running_loop().time() < until:
                     written.append(f"early.{len(written)}")

@@ -7,9 +7,12 @@ GAUGES = (
     Gauge(
         "feed_lag_seconds",
         "How long events wait in the feed for an older transaction that is open.",
-        "SELECT coalesce(extract(epoch FROM now() - min(at)), 0) AS value FROM events"
-        " WHERE transaction_id >="
-        " cast(cast(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint)",
+        """
+        SELECT coalesce(extract(epoch FROM now() - (
+          SELECT at FROM events WHERE transaction_id >=
+            cast(cast(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint)
+          ORDER BY transaction_id, id LIMIT 1)), 0) AS value
+        """,
     ),
     Gauge(
         "webhook_endpoints",

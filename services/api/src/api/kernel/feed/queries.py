@@ -15,7 +15,7 @@ from typing import Any
 from shared.database.engine import Engine
 from sqlalchemy import text
 
-MOST_SCANNED = 5_000
+MOST_SCANNED = 1_000
 """Events that one page looks through for its types: bounds the cost of a rare type. A
 page may then be short or empty and still have a `next_cursor`."""
 _WRITTEN = re.compile(r"(\d{1,19})-(\d{1,19})", re.ASCII)
@@ -135,7 +135,9 @@ _PAGE = text(
       (SELECT id FROM last) AS last_id,
       coalesce((SELECT transaction_id FROM newest), 0) AS newest_transaction_id,
       coalesce((SELECT id FROM newest), 0) AS newest_id,
-      EXISTS (SELECT FROM events WHERE transaction_id >= (SELECT below FROM settled))
-        AS unsettled
+      -- The last of all, by its index; EXISTS would look through the whole table.
+      coalesce((SELECT transaction_id FROM events
+                ORDER BY transaction_id DESC, id DESC LIMIT 1)
+               >= (SELECT below FROM settled), false) AS unsettled
     """
 )
