@@ -1,5 +1,7 @@
 """What holds for every request to the console, whatever the page."""
 
+import hashlib
+import json
 import re
 import time
 from dataclasses import replace
@@ -60,6 +62,16 @@ def test_no_template_has_anything_inline() -> None:
     )
     found = [t.name for t in TEMPLATES.iterdir() if inline.search(t.read_text())]
     assert found == []
+
+
+def test_vendored_scripts_are_those_of_their_packages() -> None:
+    folder = STATIC / "vendor"
+    packages = json.loads((folder / "packages.json").read_text())
+    assert packages.keys() == {script.name for script in folder.glob("*.js")}
+    for name, known in packages.items():
+        digest = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        assert digest == known["sha256"]
+        assert (folder / known["licence"]).exists()
 
 
 async def test_the_first_page_is_small(visitor: httpx2.AsyncClient) -> None:
