@@ -5,8 +5,9 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from babel.numbers import format_currency, get_currency_precision
+from babel.numbers import format_currency
 from markupsafe import Markup
+from shared.contracts.money import decimals
 
 LOCALE = "en_GB"
 _STEPS = ((60, "s"), (3600, "min"), (86400, "h"), (86400 * 365, "d"))
@@ -21,18 +22,23 @@ def money(amount: dict[str, Any] | None) -> str:
 @lru_cache(maxsize=5000)
 def sum_of(minor: int, currency: str) -> str:
     """Minor units, as people write them."""
-    value = Decimal(minor).scaleb(-get_currency_precision(currency))
-    return str(format_currency(value, currency, locale=LOCALE))
+    digits = decimals(currency)
+    value = Decimal(minor).scaleb(-digits)
+    form = f"¤#,##0.{'0' * digits}".rstrip(".")
+    written = format_currency(
+        value, currency, form, locale=LOCALE, currency_digits=False
+    )
+    return str(written)
 
 
 def minor_units(text: str, currency: str) -> int:
     """What somebody typed, `12.90` or `12,90`. Raises `ValueError`."""
     plain = text.strip().replace(",", ".")
     try:
-        value = Decimal(plain).scaleb(get_currency_precision(currency))
+        value = Decimal(plain).scaleb(decimals(currency))
     except ArithmeticError:
         raise ValueError(f"{text!r} is no amount") from None
-    if value != value.to_integral_value() or value < 0:
+    if not value.is_finite() or value != value.to_integral_value() or value < 0:
         raise ValueError(f"{text!r} is no amount of {currency}")
     return int(value)
 

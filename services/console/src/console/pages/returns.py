@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
+from shared.contracts.money import share
 
 from console.api import ApiProblem, Json
 from console.display import sum_of
@@ -73,9 +74,8 @@ def _prices(found: Json, order: Json | None) -> dict[int, list[str]]:
             line["quantity"],
             line["credited"],
         )
-        before = total * credited // units
         shown[back["line"]] = [
-            sum_of(total * (credited + n) // units - before, order["currency"])
+            sum_of(share(total, units, credited, n), order["currency"])
             for n in range(back["quantity"] + 1)
         ]
     return shown
