@@ -1,4 +1,8 @@
-"""What every test may ask for: a database, a namespace, a shop, each of its own."""
+"""What every test may ask for: a database, a namespace, a shop, each of its own.
+
+What is the same for all of them, and takes long to make, is made once for a process and
+emptied in between: databases, pools, namespaces and the simulators.
+"""
 
 import base64
 import os
@@ -6,7 +10,7 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
-from pathlib import Path
+from functools import lru_cache
 from typing import Any
 
 import pytest
@@ -20,11 +24,13 @@ from shared.database.listen import Listener
 from shared.platform.converter import DATA_CONVERTER
 from shared.platform.main import freeze_heap
 from shared.platform.settings import DatabaseSettings
+from simulators.server import Simulator
 from temporalio.client import Client
 from worker.settings import WorkerSettings
 
 from tests.support import infrastructure, once
 from tests.support.audits import assert_books_balance, assert_no_personal_data
+from tests.support.databases import KEPT
 from tests.support.peers import (
     Host,
     Peer,
@@ -37,6 +43,9 @@ from tests.support.working import working
 
 NOWHERE = "127.0.0.1:1"
 """Nothing listens there: what Temporal looks like when it is down."""
+
+API = "api"
+"""A test's API has this name at its `host`, where the providers send webhooks."""
 
 STRIPE_SECRET = "whsec_test"
 CARRIER_SECRET = "whsec_" + base64.b64encode(b"carrier").decode()
@@ -111,6 +120,24 @@ async def host() -> AsyncIterator[Host]:
         yield host
 
 
+@pytest.fixture(scope="session")
+def payments_simulated(
+    host: Host, tmp_path_factory: pytest.TempPathFactory
+) -> Simulator:
+    data = tmp_path_factory.mktemp("payments") / "simulator.sqlite"
+    webhooks = f"{host.url}/{API}/v1/webhooks/stripe"
+    return payments_simulator(data, webhooks, STRIPE_SECRET)
+
+
+@pytest.fixture(scope="session")
+def carrier_simulated(
+    host: Host, tmp_path_factory: pytest.TempPathFactory
+) -> Simulator:
+    data = tmp_path_factory.mktemp("carrier") / "simulator.sqlite"
+    webhooks = f"{host.url}/{API}/v1/webhooks/carrier"
+    return parcels_simulator(data, webhooks, CARRIER_SECRET)
+
+
 # ── once for a test ─────────────────────────────────────────────────────────────────
 
 
@@ -122,12 +149,23 @@ async def database(services: infrastructure.Services) -> AsyncIterator[str]:
         await assert_books_balance(url)
 
 
+@pytest.fixture(scope="session")
+async def engines() -> AsyncIterator[dict[str, Engine]]:
+    """Of the databases that are lent, by URL: a test finds the connections open that
+    the one before it has used."""
+    engines: dict[str, Engine] = {}
+    yield engines
+    for engine in engines.values():
+        await engine.dispose()
+
+
 @pytest.fixture
-async def engine(database: str) -> AsyncIterator[Engine]:
-    settings = DatabaseSettings(database_url=SecretStr(database), database_pool_size=30)
-    engine = create_engine(settings, application="test")
-    yield engine
-    await engine.dispose()
+async def engine(database: str, engines: dict[str, Engine]) -> Engine:
+    if database not in engines:
+        url = SecretStr(database)
+        settings = DatabaseSettings(database_url=url, database_pool_size=30)
+        engines[database] = create_engine(settings, application=KEPT)
+    return engines[database]
 
 
 @pytest.fixture
@@ -140,41 +178,41 @@ async def temporal(services: infrastructure.Services) -> AsyncIterator[Client]:
 
 
 @pytest.fixture
-async def payments(host: Host, tmp_path: Path) -> AsyncIterator[Peer]:
-    simulator = payments_simulator(
-        tmp_path / "payments.sqlite",
-        f"{host.url}/{tmp_path.name}-api/v1/webhooks/stripe",
-        STRIPE_SECRET,
-    )
-    async with host.simulator(simulator, f"{tmp_path.name}-payments") as peer:
+async def payments(host: Host, payments_simulated: Simulator) -> AsyncIterator[Peer]:
+    async with host.simulator(payments_simulated, "payments") as peer:
+        await peer.reset()
         yield peer
 
 
 @pytest.fixture
-async def carrier(host: Host, tmp_path: Path) -> AsyncIterator[Peer]:
-    simulator = parcels_simulator(
-        tmp_path / "carrier.sqlite",
-        f"{host.url}/{tmp_path.name}-api/v1/webhooks/carrier",
-        CARRIER_SECRET,
-    )
-    async with host.simulator(simulator, f"{tmp_path.name}-carrier") as peer:
+async def carrier(host: Host, carrier_simulated: Simulator) -> AsyncIterator[Peer]:
+    async with host.simulator(carrier_simulated, "carrier") as peer:
+        await peer.reset()
         yield peer
 
 
 @pytest.fixture
 def worker_settings(database: str, payments: Peer, carrier: Peer) -> MakeWorkerSettings:
+    usual = usual_worker_settings(database, payments.url, carrier.url)
+
     def make(**changed: Any) -> WorkerSettings:
-        values: dict[str, Any] = {
-            "database_url": SecretStr(database),
-            "stripe_api_key": SecretStr("sk_test_core"),
-            "stripe_api_base": payments.url,
-            "carrier": "simulator",
-            "carrier_api_base": carrier.url,
-            "graceful_shutdown_seconds": 0,
-        }
-        return WorkerSettings(**(values | changed))
+        known = usual.model_dump(exclude_unset=True)
+        return WorkerSettings(**(known | changed)) if changed else usual
 
     return make
+
+
+@lru_cache(maxsize=4)
+def usual_worker_settings(database: str, payments: str, carrier: str) -> WorkerSettings:
+    """Once: to read settings takes longer than to start the worker."""
+    return WorkerSettings(
+        database_url=SecretStr(database),
+        stripe_api_key=SecretStr("sk_test_core"),
+        stripe_api_base=payments,
+        carrier="simulator",
+        carrier_api_base=carrier,
+        graceful_shutdown_seconds=0,
+    )
 
 
 @pytest.fixture
@@ -195,7 +233,6 @@ def open_shop(
     services: infrastructure.Services,
     payments: Peer,
     carrier: Peer,
-    tmp_path: Path,
 ) -> OpenShop:
     """A shop with its API, on this Temporal or another, and without a worker."""
 
@@ -203,30 +240,17 @@ def open_shop(
     async def open_it(
         client: Client, at: str | None = None, **changed: Any
     ) -> AsyncIterator[Shop]:
-        settings = ApiSettings(
-            database_url=SecretStr(database),
-            temporal_host=at or client.service_client.config.target_host,
-            temporal_namespace=client.namespace,
-            **{"api_auth": "disabled-loopback-only", **changed},
-            shop_origins=SHOP_ORIGINS,
-            shipping_tariffs=SHIPPING_TARIFFS,
-            stripe_webhook_secret=SecretStr(STRIPE_SECRET),
-            carrier_webhook_secret=SecretStr(CARRIER_SECRET),
-            easypost_webhook_secret=SecretStr(EASYPOST_SECRET),
-            # The double of EasyPost is a peer, and its labels with it.
-            label_base=host.url,
-            carrier_api_base=carrier.url,
-            # A machine that is busy with other tests is not down.
-            api_command_timeout=timedelta(seconds=20),
-            api_start_timeout=timedelta(seconds=10),
-            api_fail_fast_after=timedelta(seconds=20),
+        temporal = at or client.service_client.config.target_host
+        settings = usual_api_settings(
+            database, temporal, client.namespace, host.url, carrier.url
         )
+        if changed:
+            known = settings.model_dump(exclude_unset=True)
+            settings = ApiSettings(**(known | changed))
         app = create_app(settings)
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(app.router.lifespan_context(app))
-            api = await stack.enter_async_context(
-                host.peer(app, f"{tmp_path.name}-api")
-            )
+            api = await stack.enter_async_context(host.peer(app, API))
             listener = Listener(connector(settings, application="test"), CHANNEL)
             listener.start()
             stack.push_async_callback(listener.stop)
@@ -234,6 +258,30 @@ def open_shop(
         await assert_no_personal_data(database, client)
 
     return open_it
+
+
+@lru_cache(maxsize=4)
+def usual_api_settings(
+    database: str, temporal: str, namespace: str, host: str, carrier: str
+) -> ApiSettings:
+    return ApiSettings(
+        database_url=SecretStr(database),
+        temporal_host=temporal,
+        temporal_namespace=namespace,
+        api_auth="disabled-loopback-only",
+        shop_origins=SHOP_ORIGINS,
+        shipping_tariffs=SHIPPING_TARIFFS,
+        stripe_webhook_secret=SecretStr(STRIPE_SECRET),
+        carrier_webhook_secret=SecretStr(CARRIER_SECRET),
+        easypost_webhook_secret=SecretStr(EASYPOST_SECRET),
+        # The double of EasyPost is a peer, and its labels with it.
+        label_base=host,
+        carrier_api_base=carrier,
+        # A machine that is busy with other tests is not down.
+        api_command_timeout=timedelta(seconds=20),
+        api_start_timeout=timedelta(seconds=10),
+        api_fail_fast_after=timedelta(seconds=20),
+    )
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from pathlib import Path
+from functools import lru_cache
 from typing import Any
 
 import httpx2
@@ -16,6 +16,7 @@ from temporalio.client import Client
 
 from tests.api.shop import Shop
 from tests.conftest import (
+    API,
     CARRIER_SECRET,
     EASYPOST_SECRET,
     NOWHERE,
@@ -39,22 +40,29 @@ async def database(services: infrastructure.Services) -> AsyncIterator[str]:
 
 @pytest.fixture
 def make_settings(database: str) -> MakeSettings:
+    usual = usual_settings(database)
+
     def make(**changed: Any) -> ApiSettings:
-        values: dict[str, Any] = {
-            "database_url": SecretStr(database),
-            "temporal_host": NOWHERE,
-            # A busy machine is no reason for an answer that says so.
-            "api_fail_fast_after": timedelta(seconds=30),
-            "api_auth": "disabled-loopback-only",
-            "shop_origins": SHOP_ORIGINS,
-            "shipping_tariffs": SHIPPING_TARIFFS,
-            "stripe_webhook_secret": SecretStr(STRIPE_SECRET),
-            "carrier_webhook_secret": SecretStr(CARRIER_SECRET),
-            "easypost_webhook_secret": SecretStr(EASYPOST_SECRET),
-        }
-        return ApiSettings(**(values | changed))
+        known = usual.model_dump(exclude_unset=True)
+        return ApiSettings(**(known | changed)) if changed else usual
 
     return make
+
+
+@lru_cache(maxsize=4)
+def usual_settings(database: str) -> ApiSettings:
+    return ApiSettings(
+        database_url=SecretStr(database),
+        temporal_host=NOWHERE,
+        # A busy machine is no reason for an answer that says so.
+        api_fail_fast_after=timedelta(seconds=30),
+        api_auth="disabled-loopback-only",
+        shop_origins=SHOP_ORIGINS,
+        shipping_tariffs=SHIPPING_TARIFFS,
+        stripe_webhook_secret=SecretStr(STRIPE_SECRET),
+        carrier_webhook_secret=SecretStr(CARRIER_SECRET),
+        easypost_webhook_secret=SecretStr(EASYPOST_SECRET),
+    )
 
 
 @asynccontextmanager
@@ -91,7 +99,6 @@ async def live_client(
     services: infrastructure.Services,
     make_settings: MakeSettings,
     host: Host,
-    tmp_path: Path,
 ) -> AsyncIterator[httpx2.AsyncClient]:
     """The API with Temporal, where providers reach it, and without a worker."""
     app = create_app(
@@ -104,7 +111,7 @@ async def live_client(
     )
     async with (
         app.router.lifespan_context(app),
-        host.peer(app, f"{tmp_path.name}-api") as api,
+        host.peer(app, API) as api,
     ):
         yield api.http
 

@@ -4,13 +4,13 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from cli.app import app
 from cli.problems import CliError
 from typer.testing import CliRunner
 
+from tests.conftest import API
 from tests.support.peers import Host, Json
 from tests.support.shop import Shop
 
@@ -31,14 +31,14 @@ Orders = Callable[..., Awaitable[Said]]
 
 
 @pytest.fixture
-def orders(shop: Shop, host: Host, tmp_path: Path) -> Orders:
+def orders(shop: Shop, host: Host) -> Orders:
     """`await orders("list", "-o", "json", user="grace")`."""
 
     async def run(
         *arguments: str, user: str = "grace", scopes: str | None = None, **env: str
     ) -> Said:
         environment = {
-            "ORDERS_API_URL": f"{host.url}/{tmp_path.name}-api",
+            "ORDERS_API_URL": f"{host.url}/{API}",
             "ORDERS_USER": user,
             "ORDERS_SCOPES": scopes,
             **env,

@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+from tests.conftest import API
 from tests.e2e.walking import walk
 from tests.support.peers import Host
 from tests.support.shop import Shop
@@ -11,7 +12,7 @@ from tests.support.shop import Shop
 async def test_orders_at_prices_of_every_kind_are_placed(
     shop: Shop, host: Host, tmp_path: Path
 ) -> None:
-    url = f"{host.url}/{tmp_path.name}-api"
+    url = f"{host.url}/{API}"
     # In a thread: the API is served by this one.
     day = await asyncio.to_thread(walk, "prices.md", tmp_path, ORDERS_API_URL=url)
     rows = await shop.fetch("SELECT currency, tax_treatment, total FROM orders")

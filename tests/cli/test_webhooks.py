@@ -3,11 +3,11 @@
 import asyncio
 import signal
 import sys
-from pathlib import Path
 
 from standardwebhooks import Webhook
 
 from tests.cli.conftest import Orders
+from tests.conftest import API
 from tests.support.peers import Host
 from tests.support.receivers import Receiver
 from tests.support.shop import Shop
@@ -49,7 +49,7 @@ async def test_a_private_address_is_for_orders_listen(orders: Orders) -> None:
 
 
 async def test_events_are_forwarded_signed_and_each_shows_its_answer(
-    closed_shop: Shop, orders: Orders, host: Host, tmp_path: Path
+    closed_shop: Shop, orders: Orders, host: Host
 ) -> None:
     answers = iter([200, 500])
     async with Receiver(lambda _: next(answers)).listening() as receiver:
@@ -57,7 +57,7 @@ async def test_events_are_forwarded_signed_and_each_shows_its_answer(
         listening = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "cli", "listen", "--forward-to", receiver.url),
             *("--type", "shipment.*", "--secret", secret, "--after", "0-0"),
-            env={"ORDERS_API_URL": f"{host.url}/{tmp_path.name}-api"},
+            env={"ORDERS_API_URL": f"{host.url}/{API}"},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
         )

@@ -8,7 +8,6 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -20,6 +19,7 @@ from cryptography.fernet import Fernet
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 from pydantic import SecretStr
 
+from tests.conftest import API
 from tests.support.peers import Host
 from tests.support.shop import Shop
 
@@ -106,13 +106,13 @@ async def chromium() -> AsyncIterator[Browser]:
 
 
 @pytest.fixture
-def console_settings(host: Host, tmp_path: Path, free_port: int) -> ConsoleSettings:
+def console_settings(host: Host, free_port: int) -> ConsoleSettings:
     return ConsoleSettings(
         console_auth="disabled-loopback-only",
         console_people=PEOPLE,
         console_url=f"http://127.0.0.1:{free_port}",
         console_port=free_port,
-        console_api_url=f"{host.url}/{tmp_path.name}-api",
+        console_api_url=f"{host.url}/{API}",
         console_session_keys=SecretStr(KEY),
     )
 

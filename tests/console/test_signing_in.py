@@ -16,7 +16,7 @@ from playwright.async_api import Browser, Page
 from shared.contracts.orders.states import HoldReason
 from temporalio.client import Client
 
-from tests.conftest import OpenShop, Work
+from tests.conftest import API, OpenShop, Work
 from tests.console.conftest import serving
 from tests.support.peers import Host
 from tests.support.shop import Shop
@@ -58,7 +58,7 @@ async def office(
             console_host="127.0.0.1",
             console_port=free_port,
             console_url=f"http://127.0.0.1:{free_port}",
-            console_api_url=f"{host.url}/{tmp_path.name}-api",
+            console_api_url=f"{host.url}/{API}",
             console_session_keys=Fernet.generate_key().decode(),
         )
         async with work(), serving(settings):

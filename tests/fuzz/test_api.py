@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from api.app import create_app
@@ -17,7 +16,7 @@ from tests.api.conftest import MakeSettings, make_settings
 from tests.api.serving import serving
 from tests.api.shop import Shop, as_user, eur
 from tests.api.test_access import Issuer, bearer, token
-from tests.conftest import Work
+from tests.conftest import API, Work
 from tests.fuzz.attack import Attack, Operation, known_ids, load_schema
 from tests.support import infrastructure
 from tests.support.audits import assert_books_balance
@@ -50,7 +49,6 @@ async def history(
     services: infrastructure.Services,
     work: Work,
     host: Host,
-    tmp_path: Path,
 ) -> None:
     """A shop in which everything has happened once."""
     settings = make_settings(
@@ -59,7 +57,7 @@ async def history(
     app = create_app(settings)
     async with (
         app.router.lifespan_context(app),
-        host.peer(app, f"{tmp_path.name}-api") as api,
+        host.peer(app, API) as api,
         work(carrier="manual"),
     ):
         shop = Shop(api.http)
@@ -78,12 +76,12 @@ async def history(
 
 @pytest.fixture
 async def at_work(
-    app: FastAPI, history: None, work: Work, host: Host, tmp_path: Path
+    app: FastAPI, history: None, work: Work, host: Host
 ) -> AsyncIterator[str]:
     """The API's address, where a worker and the provider's webhooks come as well."""
     async with (
         serving(app) as (_, url),
-        host.peer(app, f"{tmp_path.name}-api"),
+        host.peer(app, API),
         work(carrier="manual"),
     ):
         yield url

@@ -97,6 +97,10 @@ class Peer:
     async def recover(self) -> None:
         (await self.http.delete("/_sim/faults")).raise_for_status()
 
+    async def reset(self) -> None:
+        """As if nobody had ever asked it for anything."""
+        await self._post("/_sim/reset", {})
+
     async def books(self) -> list[Json]:
         entries: list[Json] = (await self.http.get("/_sim/books")).json()
         return entries
