@@ -14,7 +14,7 @@ import httpx2
 from devstack.subprocess import PartFailed
 from pydantic import SecretStr
 from shared.database.engine import connector
-from shared.database.kernel.unit_of_work import CHANNEL
+from shared.database.kernel.unit_of_work import CHANNEL, MESSAGES
 from shared.database.listen import Listener
 from shared.platform.settings import DatabaseSettings
 from temporalio.client import Client
@@ -248,13 +248,17 @@ async def town_of(system: System, seed: int) -> AsyncIterator[Town]:
 
 async def sweep(system: System, client: Client) -> None:
     """Have the schedules run now, and also find what was missed a moment ago, which
-    they would leave alone for a minute."""
+    they would leave alone for a minute, as the outbox does with a mail that failed."""
     connection = await asyncpg.connect(system.stack.at.database)
     await connection.execute(
         "UPDATE orders SET created_at = created_at - $1::interval"
         " WHERE created_at > now() - $1::interval",
         GRACE,
     )
+    await connection.execute(
+        "UPDATE messages SET due_at = now() WHERE status = 'open' AND due_at > now()"
+    )
+    await connection.execute(f"NOTIFY {MESSAGES}")
     await connection.close()
     for name in SWEEPS:
         try:

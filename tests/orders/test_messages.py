@@ -25,7 +25,13 @@ from worker.runtime.registry import Message, Undeliverable
 
 from tests.conftest import MakeWorkerSettings, Work
 from tests.support.returns import arrived, send_back
-from tests.support.shop import PERSONAL, Shop, has_hold, has_status
+from tests.support.shop import (
+    PATIENCE_SECONDS,
+    PERSONAL,
+    Shop,
+    has_hold,
+    has_status,
+)
 
 PAGE = "https://shop.example.com/orders/{order_id}"
 
@@ -45,7 +51,7 @@ class Postbox(Mailbox):
         self._loop.call_soon_threadsafe(self._arrived.set)
 
     async def until(self, number: int) -> list[Mail]:
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while len(mails := self.all()) < number:
                 await self._arrived.wait()
                 self._arrived.clear()
@@ -406,6 +412,8 @@ async def test_a_mail_that_did_not_arrive_is_sent_once_more(
     shop = closed_shop
     async with refusing(smtp_port, "550 no such mailbox"), post():
         order_id = await shop.place(TEA=1)
+        # Or the mail about it comes in between.
+        await shop.held(order_id, HoldReason.STOCK)
         await nothing_left_open(shop)
     await shop.fetch("UPDATE events SET at = at - interval '4 days'")
     async with serving(tmp_path, smtp_port) as postbox, post():
@@ -493,7 +501,7 @@ async def tried(shop: Shop) -> None:
 
 
 async def until_no(shop: Shop, condition: str) -> None:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             if not await shop.fetch(f"SELECT 1 FROM messages WHERE {condition}"):
                 return

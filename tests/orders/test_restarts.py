@@ -10,6 +10,7 @@ from shared.contracts.orders.states import HoldReason, OrderStatus, ShipmentStat
 from shared.contracts.orders.workflows import Order, Sweep
 from shared.database.ids import new_id
 from temporalio.client import Client
+from temporalio.common import WorkflowIDConflictPolicy
 
 from tests.conftest import NOWHERE, OpenShop, Work
 from tests.support.returns import provider_let_go
@@ -66,6 +67,8 @@ async def start_again(shop: Shop, order_id: str) -> None:
         OrderRef(order_id=order_id),
         id=order_workflow_id(order_id),
         task_queue=ORDERS,
+        # A command that was under way may have been faster.
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
     )
 
 
