@@ -237,6 +237,8 @@ AN_ORDER: dict[str, Any] = {
     "external_ref": None,
     "customer": "ada",
     "status": "completed",
+    "payment_status": "captured",
+    "fulfillment_status": "delivered",
     "reason": None,
     "currency": "EUR",
     "shipping_method": "standard",
