@@ -115,18 +115,14 @@ def _connection(port: int) -> Manifest:
 
 @contextlib.contextmanager
 def running(command: list[str], log: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    """A process, stopped at the end if it still runs."""
+    """A process, killed at the end: all that it keeps is thrown away."""
     with log.open("wb") as out:
         process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
     try:
         yield process
     finally:
-        process.terminate()
-        try:
-            process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        process.kill()
+        process.wait()
 
 
 def _await_ready(server: ApiServer, log: Path) -> None:
