@@ -84,6 +84,8 @@ def pytest_configure(config: pytest.Config) -> None:
     ours = without_foreign_settings(os.environ)
     os.environ.clear()
     os.environ.update(ours)
+    # Some images set it. Dozens of processes would compile all they import.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     once.remember()
     if not config.option.collectonly:
         infrastructure.start(config)
