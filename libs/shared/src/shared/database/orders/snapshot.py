@@ -490,20 +490,15 @@ def _by_id(rows: Sequence[N], row_id: str, kind: str) -> N:
 
 # No rows are an empty list here, not NULL: a validator that turned one into the other
 # took two thirds of reading an order.
-SNAPSHOT = """
+_SNAPSHOT = """
 SELECT row_to_json(whole)::text FROM (
   SELECT o.*,
-    EXISTS (SELECT FROM applied WHERE key = o.id || '\\:reserve') AS allocated,
-    EXISTS (SELECT FROM holds h WHERE h.root = o.id AND h.subject = o.id
-              AND h.reason = 'approval'
-            AND h.decision = 'approve') AS approved,
+    {decided},
     (SELECT json_agg(l ORDER BY l.line) FROM order_lines l
      WHERE l.order_id = o.id) AS lines,
-    (SELECT coalesce(json_agg(r ORDER BY r.line, r.location), '[]')
-     FROM reservations r WHERE r.order_id = o.id) AS reservations,
+    {reservations} AS reservations,
     (SELECT coalesce(json_agg(p ORDER BY p.id), '[]') FROM (
-       SELECT p.*, (SELECT coalesce(json_agg(m ORDER BY m.created_at, m.attempt), '[]')
-         FROM ledger m WHERE m.payment_id = p.id) AS ledger
+       SELECT p.*, {ledger} AS ledger
        FROM payments p WHERE p.order_id = o.id) p) AS payments,
     (SELECT coalesce(json_agg(s ORDER BY s.id), '[]') FROM (
        SELECT s.*, (SELECT json_agg(i ORDER BY i.line)
@@ -522,8 +517,25 @@ SELECT row_to_json(whole)::text FROM (
   FROM orders o WHERE {which}
 ) whole
 """
-_ONE = text(SNAPSHOT.format(which="o.id = :order_id"))
-OF_SUBJECT = SNAPSHOT.format(which="o.id = :subject")
+_WHOLE = {
+    "decided": """
+    EXISTS (SELECT FROM applied WHERE key = o.id || '\\:reserve') AS allocated,
+    EXISTS (SELECT FROM holds h WHERE h.root = o.id AND h.subject = o.id
+              AND h.reason = 'approval'
+            AND h.decision = 'approve') AS approved""",
+    "reservations": """(SELECT coalesce(json_agg(r ORDER BY r.line, r.location), '[]')
+     FROM reservations r WHERE r.order_id = o.id)""",
+    "ledger": """(SELECT coalesce(json_agg(m ORDER BY m.created_at, m.attempt), '[]')
+         FROM ledger m WHERE m.payment_id = p.id)""",
+}
+_SHOWN = {
+    "decided": "false AS allocated, false AS approved",
+    "reservations": "cast('[]' AS json)",
+    "ledger": "cast('[]' AS json)",
+}
+"""What steps decide on is left out where orders are only shown, many at a time."""
+_ONE = text(_SNAPSHOT.format(which="o.id = :order_id", **_WHOLE))
+OF_SUBJECT = _SNAPSHOT.format(which="o.id = :subject", **_WHOLE)
 """The same for a unit of work, which reads it together with all else."""
 
 
@@ -539,7 +551,8 @@ async def read_orders(
     connection: Connection, ids: str, order: str, parameters: Mapping[str, object]
 ) -> Sequence[str]:
     """The orders that the SELECT statement `ids` names, in this `order`, as JSON: many
-    large ones are better parsed where nobody waits for the loop."""
+    large ones are better parsed where nobody waits for the loop. To be shown: without
+    reservations, ledger, and what else steps alone decide on."""
     return await connection.scalars(_of_page(ids, order), parameters)
 
 
@@ -548,7 +561,7 @@ def _of_page(ids: str, order: str) -> TextClause:
     """Callers' filters make few different ones, and to compile one takes a
     millisecond."""
     which = f"o.id IN ({ids}) ORDER BY {order}"
-    return text(SNAPSHOT.format(which=which))
+    return text(_SNAPSHOT.format(which=which, **_SHOWN))
 
 
 def parse_orders(rows: Sequence[str]) -> list[OrderSnapshot]:
