@@ -91,7 +91,7 @@ async def test_an_authorisation_is_uncovered_when_it_ends_before_it_is_renewed(
             hours=hours,
         )
     # As the order that every change of facts touches last, so that its status is right.
-    await closed_shop.fetch("UPDATE orders SET version = version")
+    await closed_shop.fetch("UPDATE orders SET version = version + 1")
     seen = (await read(engine)).get_sample_value
     assert seen("orders_authorizations_ending") == 1
 
