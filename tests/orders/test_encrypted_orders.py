@@ -146,7 +146,7 @@ def known_workflows(client: Client) -> list[type]:
 
 async def until_a_task_failed(shop: Shop, order_id: str) -> None:
     failed = EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED
-    events = shop.workflow(order_id).fetch_history_events(wait_new_event=True)
-    async for event in events:
+    workflow = await shop.started(order_id)
+    async for event in workflow.fetch_history_events(wait_new_event=True):
         if event.event_type == failed:
             return

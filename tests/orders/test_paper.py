@@ -164,7 +164,7 @@ async def test_what_cannot_be_printed_says_why(shop: Shop) -> None:
     for parcels, why in (
         ([], "validation"),
         (["shp_1"], "validation"),
-        ([unknown] * 51, "malformed"),
+        ([unknown] * 51, "validation"),
     ):
         assert (await refused("packing-slips", *parcels))[0] == why
 

@@ -59,7 +59,8 @@ async def _events(
     try:
         async with person.api.stream(path, after, **params) as upstream:
             if upstream.status_code != httpx2.codes.OK:
-                yield format_sse_event(event="ended", data_str="1")
+                if _is_final(upstream.status_code):
+                    yield format_sse_event(event="ended", data_str="1")
                 return
             async for frame in _frames(upstream.aiter_lines(), ending):
                 yield frame
@@ -67,6 +68,13 @@ async def _events(
         return
     finally:
         ending.cancel()
+
+
+def _is_final(status: int) -> bool:
+    """Nothing will follow, or not for this person. After 429 and 5xx the browser comes
+    again."""
+    retried = status == httpx2.codes.TOO_MANY_REQUESTS
+    return status < httpx2.codes.INTERNAL_SERVER_ERROR and not retried
 
 
 async def _frames(
