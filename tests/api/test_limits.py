@@ -125,9 +125,9 @@ _MANY_ORDERS = text(
     """
     WITH placed AS (
       INSERT INTO orders (id, customer, status, currency, shipping_method, shipping,
-        total, version, created_at)
+        total, version, created_at, payment_status, fulfillment_status)
       SELECT 'ord_' || lpad(n::text, 26, '0'), 'ada', 'completed', 'EUR', 'standard',
-        0, 0, 1, now() - n * interval '1 hour'
+        0, 0, 1, now() - n * interval '1 hour', 'captured', 'unfulfilled'
       FROM generate_series(1, :many) n
       RETURNING id
     )

@@ -1,7 +1,9 @@
 """What happens, as it happens: the API's events, for the page somebody looks at.
 
 A page hears only *that* something has changed, and asks for its part again: what it
-shows is rendered in one place, and nobody is sent what they may not see.
+shows is rendered in one place, and nobody is sent what they may not see. An order asks
+once its changes have come to rest (`delay`): asking at the first one (`throttle`) would
+miss those right after it, which the queue makes up for by asking now and then.
 """
 
 import asyncio
