@@ -22,6 +22,10 @@ def _deployment(thing: Object) -> str | None:
     for count in ("updatedReplicas", "availableReplicas"):
         if status.get(count, 0) < wanted:
             return f"{count} {status.get(count, 0)} of {wanted}"
+    # As `kubectl rollout status` has it.
+    old = status.get("replicas", 0) - status.get("updatedReplicas", 0)
+    if old > 0:
+        return f"{old} old pods have not ended"
     return None
 
 

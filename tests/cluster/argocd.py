@@ -12,7 +12,8 @@ from functools import partial
 from itertools import groupby
 from pathlib import Path
 
-from scripts.health import problem
+from scripts.health import KINDS, problem
+from scripts.kubectl import kind_of
 from tests.cluster import operators
 from tests.cluster.control_plane import ControlPlane, until_empty
 from tests.deploy.rendering import SYSTEMS, Manifest, label
@@ -58,7 +59,7 @@ class ArgoCD:
 
     def sync(self) -> None:
         """All that the branch has now."""
-        root = self._read("root")
+        root, commit = self._read("root"), self._commit()
         assert root
         made = self._rendered(root["spec"]["source"]["path"])
         for application in sorted(made, key=wave):
@@ -68,12 +69,13 @@ class ArgoCD:
             elif application["metadata"]["name"] in SYSTEMS:
                 self.bring(application["metadata"]["name"])
             else:
-                self._say(application)
-        self._say(root)
+                self._say(application, commit)
+        self._say(root, commit)
 
     def bring(self, name: str) -> None:
         """One system, as `argocd app sync` does."""
-        application = self._read(name)
+        # Read before the files are: what is committed meanwhile was not brought.
+        application, commit = self._read(name), self._commit()
         assert application
         wanted = self._rendered(application["spec"]["source"]["path"])
         wanted += operators.of_charts(name)
@@ -84,8 +86,9 @@ class ArgoCD:
                     self._delete(thing)
             self._apply(things, application)
             self._stand_in(things)
-            until_empty(partial(self._unwell, things))
-        self._say(application)
+            heard = [t for t in things if kind_of(t) in KINDS]
+            until_empty(partial(self._unwell, heard))
+        self._say(application, commit)
 
     def _stand_in(self, things: list[Manifest]) -> None:
         made = [*operators.made_of(things), *operators.backups(things)]
@@ -132,8 +135,8 @@ class ArgoCD:
         gone = {"metadata": {"annotations": {REFRESH: None}}}
         self.plane.request("PATCH", self.plane.path(application), gone)
 
-    def _say(self, application: Manifest) -> None:
-        operators.say(self.plane, [application], self._commit())
+    def _say(self, application: Manifest, commit: str) -> None:
+        operators.say(self.plane, [application], commit)
 
     def _commit(self) -> str:
         done = subprocess.run(

@@ -8,15 +8,14 @@ container runs: kwok says of each pod that it is ready, and of each job that it 
 import contextlib
 import json
 import os
-import ssl
 import subprocess
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import httpx2
 
 from tests.cluster import nodes
 from tests.deploy.api_server import TOKEN, ApiServer, api_server, free_ports, running
@@ -37,6 +36,7 @@ SOON = 120.0
 @dataclass
 class ControlPlane:
     server: ApiServer
+    client: httpx2.Client
     zones: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
     """What plays the nodes of each zone."""
     _kinds: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -56,22 +56,16 @@ class ControlPlane:
         """One call of the API, for what would take hundreds of starts of kubectl. What
         is not there is a `Status`."""
         kind = "merge-patch+json" if method == "PATCH" else "json"
-        asked = urllib.request.Request(
-            f"https://127.0.0.1:{self.server.port}{path}",
-            json.dumps(body).encode() if body is not None else None,
-            {
-                "Authorization": f"Bearer {TOKEN}",
-                "Content-Type": f"application/{kind}",
-            },
-            method=method,
+        answer = self.client.request(
+            method,
+            path,
+            content=json.dumps(body) if body is not None else None,
+            headers={"Content-Type": f"application/{kind}"},
         )
-        try:
-            with urllib.request.urlopen(asked, context=_UNVERIFIED) as answer:
-                said: Manifest = json.load(answer)
-        except urllib.error.HTTPError as refusal:
-            said = json.load(refusal)
-            if refusal.code != 404:
-                raise AssertionError(f"{method} {path}: {said['message']}") from None
+        said: Manifest = answer.json()
+        assert answer.is_success or answer.status_code == 404, (
+            f"{method} {path}: {said['message']}"
+        )
         return said
 
     def path(self, thing: Manifest) -> str:
@@ -115,11 +109,6 @@ class ControlPlane:
         until_empty(noticed)
 
 
-_UNVERIFIED = ssl.create_default_context()
-_UNVERIFIED.check_hostname = False
-_UNVERIFIED.verify_mode = ssl.CERT_NONE
-
-
 def until_empty(rest: Callable[[], list[Any]], seconds: float = SOON) -> None:
     """Wait until nothing is left to wait for."""
     deadline = time.monotonic() + seconds
@@ -139,7 +128,13 @@ def control_plane(folder: Path, size: nodes.Size) -> Iterator[ControlPlane]:
     )
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(api_server(folder, *patience))
-        made = ControlPlane(server)
+        client = httpx2.Client(
+            base_url=f"https://127.0.0.1:{server.port}",
+            headers={"Authorization": f"Bearer {TOKEN}"},
+            verify=False,
+            timeout=30,
+        )
+        made = ControlPlane(server, stack.enter_context(client))
         for command in _controllers(server):
             log = folder / f"{Path(command[0]).name}.log"
             stack.enter_context(running(command, log))

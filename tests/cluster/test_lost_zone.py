@@ -6,7 +6,7 @@ import pytest
 
 from tests.cluster import nodes
 from tests.cluster.stage import Stage
-from tests.deploy.rendering import environment, of_kind
+from tests.deploy.rendering import environment, named
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -38,8 +38,9 @@ def test_what_is_left_scales_and_takes_a_release(production: Stage) -> None:
     for kind, name in (
         ("ScaledObject", "temporal-worker"),
         ("HorizontalPodAutoscaler", "fastapi-service"),
+        ("HorizontalPodAutoscaler", "console"),
     ):
-        _scale(production, name, most(kind))
+        _scale(production, name, most(kind, name))
     production.settle(besides=OF_NODES | OF_DISKS)
     digest = production.release(3)
     production.argocd.bring("temporal-product")
@@ -47,10 +48,9 @@ def test_what_is_left_scales_and_takes_a_release(production: Stage) -> None:
     assert production.running_images() == {digest}
 
 
-def most(kind: str) -> int:
+def most(kind: str, name: str) -> int:
     """As many as the autoscaler may ask for."""
-    (found,) = of_kind(environment("production"), kind)
-    spec: dict[str, Any] = found["spec"]
+    spec: dict[str, Any] = named(environment("production"), kind, name)["spec"]
     count: int = spec.get("maxReplicas") or spec["maxReplicaCount"]
     return count
 

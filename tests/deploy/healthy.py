@@ -22,8 +22,9 @@ def _status(thing: Manifest, commit: str) -> dict[str, Any]:
     replicas = spec.get("replicas", 1)
     match thing["kind"]:
         case "Deployment":
-            counts = ("updatedReplicas", "availableReplicas", "readyReplicas")
-            return {"observedGeneration": 1, **dict.fromkeys(counts, replicas)}
+            kinds = ("updatedReplicas", "availableReplicas", "readyReplicas")
+            counts = dict.fromkeys(("replicas", *kinds), replicas)
+            return {"observedGeneration": 1, **counts}
         case "StatefulSet":
             # As ECK's own: with OnDelete nobody counts the updated ones.
             return {"readyReplicas": replicas}

@@ -68,6 +68,7 @@ def false(kind: str, message: str) -> dict[str, Any]:
     ("kind", "status", "says"),
     [
         ("Deployment", {"availableReplicas": 0}, "availableReplicas 0 of"),
+        ("Deployment", {"replicas": 100}, "old pods have not ended"),
         ("Deployment", {"observedGeneration": 0}, "has not seen the last change"),
         ("StatefulSet", {"readyReplicas": 2}, "readyReplicas 2 of 3"),
         ("DaemonSet", {"numberAvailable": 2}, "numberAvailable 2 of 3"),
