@@ -2,11 +2,20 @@
 for what. docs/adr/0009."""
 
 import asyncio
+from datetime import timedelta
 
 from shared.contracts.orders.states import HoldReason, OrderStatus, ShipmentStatus
+from temporalio.client import Client
 
-from tests.conftest import Work
-from tests.support.shop import Shop, has_hold, has_parcel, has_status
+from tests.conftest import OpenShop, Work
+from tests.support.shop import (
+    PATIENCE_SECONDS,
+    UNKNOWN_TO_THE_CARRIER,
+    Shop,
+    has_hold,
+    has_parcel,
+    has_status,
+)
 
 LABEL = "POST /v1/labels$"
 CAPTURE = "POST .*/capture$"
@@ -47,6 +56,22 @@ async def test_a_parcel_that_is_paid_for_is_not_refused_for_the_rest(
         await shop.until(order_id, has_hold(HoldReason.PAYMENT))
     await packing
     await shop.until(order_id, has_parcel(ShipmentStatus.PACKED))
+
+
+async def test_a_parcel_without_a_label_is_told_at_once(
+    open_shop: OpenShop, temporal: Client, work: Work
+) -> None:
+    """The carrier does not know the address: there is nothing to wait for. It was
+    noticed when the suite waited 20 s for each such parcel."""
+    never = timedelta(days=1)
+    async with open_shop(temporal, api_command_timeout=never) as shop, work():
+        await shop.stock(TEA=1)
+        order_id = await shop.place(ship_to=UNKNOWN_TO_THE_CARRIER, TEA=1)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            parcel_id = await shop.pack(order_id)
+        order = await shop.order(order_id)
+    assert [hold.reason for hold in order.holds] == [HoldReason.ADDRESS]
+    assert order.shipment(parcel_id).captured_at is not None
 
 
 async def test_a_slow_carrier_is_waited_for_in_its_queue(

@@ -45,11 +45,15 @@ def _is_decided(order: OrderSnapshot, shipment_id: str) -> bool:
 
 
 def _holds(order: OrderSnapshot, shipment: ShipmentRow) -> list[HoldReason]:
-    """What keeps a parcel: once it is paid for, its own holds alone. The order may have
-    another one by then, for the money of the rest."""
+    """What keeps a parcel. Once it is paid for, a hold of its order for the money of
+    the rest does not."""
     paid = shipment.captured_at is not None
-    subjects = (shipment.id,) if paid else (order.id, shipment.id)
-    return [hold.reason for hold in order.holds if hold.subject in subjects]
+    return [
+        hold.reason
+        for hold in order.holds
+        if hold.subject in (order.id, shipment.id)
+        and not (paid and hold.reason is HoldReason.PAYMENT)
+    ]
 
 
 async def answer(services: Services, shipment_id: str) -> StoredResponse:
