@@ -161,8 +161,11 @@ async def unpacked(shop: Shop) -> str:
     with shop.payments.gate(CAPTURE) as provider:
         packing = asyncio.create_task(shop.pack(order_id))
         await provider.reached.wait()
-        await shop.post(f"/v1/shipments/{parcel.id}/cancel", {})
-    await asyncio.gather(packing, return_exceptions=True)
+        # It is answered once the payment is known.
+        path = f"/v1/shipments/{parcel.id}/cancel"
+        cancelling = asyncio.create_task(shop.post(path, {}))
+        await shop.until(order_id, lambda o: o.shipment(parcel.id).cancel_wanted)
+    await asyncio.gather(packing, cancelling, return_exceptions=True)
     await shop.until(order_id, has_parcel(ShipmentStatus.CANCELLED))
     await shop.delivered(order_id)
     return order_id
