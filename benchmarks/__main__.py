@@ -10,6 +10,7 @@ import typer
 
 from benchmarks import (
     api_alone,
+    console,
     feed,
     growth,
     hostile,
@@ -106,6 +107,13 @@ def api(quick: Quick = False, out: Out = RESULTS) -> None:
     """The API alone, against bare calls; server-sent events to many listeners."""
     requests, listeners = (150, 200) if quick else (1_000, 1_000)
     _run("api", api_alone.measure(requests, listeners), out)
+
+
+@app.command(name="console")
+def console_command(quick: Quick = False, out: Out = RESULTS) -> None:
+    """Each page of the console, in a shop with 500 orders in every state."""
+    orders, visits = console.QUICK if quick else console.FULL
+    _run("console", console.measure(orders, visits), out)
 
 
 @app.command(name="feed")

@@ -76,6 +76,8 @@ RIGHTS: dict[str, set[str]] = {
     "approve_return": {STAFF},
     "reject_return": {STAFF},
     "receive_return": {"fulfil"},
+    # Whoever accepts goods sees what they pay back by it.
+    "preview_return_refund": {"fulfil"} | READERS,
     "refund_order": {"refunds:write"},
     "get_refund": {"orders:own"} | READERS,
     # holds; which of them somebody may decide on is in tests/api/test_holds.py
@@ -102,6 +104,7 @@ RIGHTS: dict[str, set[str]] = {
     "list_stock_movements": {"fulfil", "stock:read", "stock:write"},
     "receive_stock": {"stock:write"},
     "adjust_stock": {"stock:write"},
+    "transfer_stock": {"stock:write"},
     "list_locations": {"fulfil", "stock:read", "stock:write", "locations:write"}
     | READERS,
     "get_location": {"fulfil", "stock:read", "stock:write", "locations:write"}

@@ -299,3 +299,90 @@ async def test_each_part_of_it_has_its_scope(shop: Shop) -> None:
     )
     assert (refused.status_code, code(refused)) == (403, "insufficient-scope")
     done(await shop.client.get("/v1/stock", headers=clerk))
+
+
+# ── from one location to another ────────────────────────────────────────────────────
+
+
+def transfer(quantity: int, **changed: object) -> Json:
+    lines = [{"sku": SKU, "quantity": quantity}]
+    places = {"origin": "berlin", "destination": "hamburg"}
+    return places | {"lines": lines, "ref": "van 3"} | changed
+
+
+async def by_place(shop: Shop) -> dict[str, int]:
+    page = await shop.get("/v1/stock", sku=SKU)
+    return {row["location"]: row["on_hand"] for row in page["data"]}
+
+
+async def two_places(shop: Shop) -> None:
+    await shop.sell()
+    await shop.open_location("hamburg")
+    await shop.receive(5)
+
+
+async def test_a_transfer_leaves_one_place_and_is_at_the_other(shop: Shop) -> None:
+    await two_places(shop)
+    done = await shop.post("/v1/stock/transfers", transfer(2))
+    assert [row["on_hand"] for row in done["data"]] == [3, 2]
+    assert await by_place(shop) == {"berlin": 3, "hamburg": 2}
+    rows = (await shop.get(f"/v1/stock/{SKU}/movements"))["data"]
+    moved = {(m["location"], m["on_hand"]) for m in rows if m["reason"] == "move"}
+    assert moved == {("berlin", -2), ("hamburg", 2)}
+    assert {m["ref"] for m in rows if m["reason"] == "move"} == {"van 3"}
+
+
+async def test_a_transfer_counts_once_also_when_its_key_was_forgotten(
+    shop: Shop, engine: Engine
+) -> None:
+    await two_places(shop)
+    same = key()
+    for _ in range(2):
+        path = "/v1/stock/transfers"
+        done(await shop.client.post(path, json=transfer(2), headers=same))
+        async with engine.begin() as connection:
+            await connection.execute(text("DELETE FROM idempotency_keys"))
+    assert await by_place(shop) == {"berlin": 3, "hamburg": 2}
+
+
+@pytest.mark.parametrize(
+    ("changed", "problem"),
+    [
+        ({"lines": [{"sku": SKU, "quantity": 6}]}, "would-go-negative"),
+        ({"lines": [{"sku": "NOTHING", "quantity": 1}]}, "unknown-sku"),
+        ({"destination": "atlantis"}, "unknown-location"),
+        ({"destination": "berlin"}, "validation"),
+    ],
+)
+async def test_a_transfer_that_cannot_be_moves_nothing(
+    shop: Shop, changed: Json, problem: str
+) -> None:
+    await two_places(shop)
+    body = transfer(2, **changed)
+    answer = await shop.client.post("/v1/stock/transfers", json=body, headers=key())
+    assert code(answer) == problem
+    assert await by_place(shop) == {"berlin": 5}
+
+
+async def test_transfers_in_both_directions_wait_for_one_another(shop: Shop) -> None:
+    for sku in (SKU, "MUG"):
+        await shop.sell(sku)
+    await shop.open_location("hamburg")
+    for sku in (SKU, "MUG"):
+        await shop.receive(100, sku)
+    lines = [{"sku": sku, "quantity": 1} for sku in (SKU, "MUG")]
+    there = transfer(1, lines=lines)
+    await shop.post(
+        "/v1/stock/transfers",
+        transfer(1, lines=[line | {"quantity": 50} for line in lines]),
+    )
+    back = there | {"origin": "hamburg", "destination": "berlin"}
+    path = "/v1/stock/transfers"
+    answers = await asyncio.gather(
+        *(
+            shop.client.post(path, json=body, headers=key())
+            for body in (there, back) * 10
+        )
+    )
+    assert {answer.status_code for answer in answers} == {201}
+    assert await by_place(shop) == {"berlin": 50, "hamburg": 50}

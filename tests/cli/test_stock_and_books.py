@@ -21,6 +21,17 @@ async def test_stock_is_received_corrected_and_explained(
     assert "d-1" in moved.out
 
 
+async def test_stock_is_taken_from_one_location_to_another(
+    shop: Shop, orders: Orders
+) -> None:
+    await shop.stock(TEA=5)
+    await shop.open_location("hamburg")
+    van = ("--from", "berlin", "--to", "hamburg", "--ref", "van 3")
+    said = await orders("stock", "transfer", "TEA=2", *van)
+    assert "TEA at berlin: 3 on hand" in said.out
+    assert "TEA at hamburg: 2 on hand" in said.out
+
+
 async def test_a_product_may_be_named_twice(shop: Shop, orders: Orders) -> None:
     await shop.stock(TEA=1)
     await orders("stock", "receive", "TEA=2", "TEA=3", "--at", "berlin", "--ref", "d")

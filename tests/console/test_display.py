@@ -1,7 +1,9 @@
-"""How amounts and times are written."""
+"""How amounts are written, and what things are called."""
 
 import pytest
 from console.display import minor_units, sum_of
+from console.words import CHOICES, REASONS
+from shared.contracts.orders.holds import HOLDS
 
 
 @pytest.mark.parametrize(
@@ -35,3 +37,13 @@ def test_an_amount_is_read_as_people_write_it(
 def test_what_is_no_amount_is_refused(typed: str) -> None:
     with pytest.raises(ValueError, match="amount"):
         minor_units(typed, "EUR")
+
+
+def test_every_reason_and_every_decision_has_its_words() -> None:
+    decisions = {
+        (str(reason), str(decision))
+        for reason, rule in HOLDS.items()
+        for decision in rule.decisions
+    }
+    assert decisions - CHOICES.keys() == set()
+    assert {str(reason) for reason in HOLDS} == REASONS.keys()

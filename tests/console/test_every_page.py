@@ -1,6 +1,4 @@
-"""Every page and every decision: light, dark, and on the narrowest of screens."""
-
-from typing import Any
+"""Every page: light, dark, by keyboard alone, and on the narrowest of screens."""
 
 import pytest
 from playwright.async_api import Page
@@ -12,7 +10,6 @@ from tests.support.shop import (
     ADDRESS,
     Shop,
     has_hold,
-    has_no_hold,
     has_parcel,
     has_status,
 )
@@ -56,7 +53,8 @@ async def paths(shop: Shop) -> Paths:
         *(f"/orders/{order}" for order in (held, packed, sent)),
         *(f"/holds/{hold['id']}" for hold in holds),
         *(f"/bench/{parcel.id}", f"/bench/{packed_parcel}", "/bench?location=berlin"),
-        *(f"/returns/{back['id']}", "/stock/TEA"),
+        *(f"/returns/{back['id']}", "/stock/TEA", "/locations", "/locations/berlin"),
+        *("/locations/new", "/bench/many?location=berlin", "/now/late"),
     ]
 
 
@@ -69,132 +67,34 @@ async def test_every_page_is_for_everybody(browse: Browse, paths: Paths) -> None
             await accessible(page)
             wide = await page.evaluate("document.documentElement.scrollWidth")
             assert wide <= width, path
+            assert await out_of_reach(page) == [], path
         forget(ada, "404 (Not Found)")
         # The stream of an order that has ended does, too; the extension notes that.
         forget(ada, "[object Event]")
 
 
-async def test_every_decision_leads_to_what_it_says(browse: Browse, shop: Shop) -> None:
-    ada = await browse("ada")
-    for reason, decision, title, place in (
-        (HoldReason.APPROVAL, "reject", "Reject", {"GONG": 2}),
-        (HoldReason.STOCK, "ship_partial", "Ship what is there", {"MUG": 3}),
-        (HoldReason.STOCK, "cancel_lines", "Cancel what is missing", {"MUG": 3}),
-        (HoldReason.PAYMENT, "cancel", "Cancel the order", {"card": "declined"}),
-        (HoldReason.ADDRESS, "override", "Ship to it as it is", {"address": "1"}),
-        (HoldReason.MANUAL, "release", "Let it go on", {}),
-    ):
-        order_id = await waiting(shop, reason, place)
-        hold = await shop.held(order_id, reason)
-        page = await ada.go(f"/holds/{hold.id}")
-        await decide(page, title)
-        await ada.reads(f"{title}: done.")
-        decided = await shop.get(f"/v1/holds/{hold.id}")
-        assert (decided["decision"], decided["decided_by"]) == (decision, "ada")
+async def out_of_reach(page: Page) -> list[str]:
+    """What can be used and is not reached by Tab alone."""
+    wanted = await page.evaluate(_MARK)
+    for _ in range(wanted + 1):
+        await page.keyboard.press("Tab")
+        await page.evaluate("document.activeElement.dataset.reached = '1'")
+    found: list[str] = await page.evaluate(_LEFT)
+    return found
 
 
-async def waiting(shop: Shop, reason: HoldReason, how: dict[str, Any]) -> str:
-    match how:
-        case {"card": _}:
-            await shop.stock(TEA=1)
-            return await shop.place("pm_card_chargeDeclined", TEA=1)
-        case {"address": code}:
-            await shop.stock(TEA=1)
-            return await shop.place(ship_to=ADDRESS | {"postal_code": code}, TEA=1)
-        case {"MUG": units}:
-            await shop.stock(MUG=1)
-            return await shop.place(MUG=units)
-        case {"GONG": units}:
-            await shop.stock(GONG=units)
-            return await shop.place(GONG=units)
-    order_id = await shop.confirmed(TEA=1)
-    await shop.hold_up(order_id, by="grace")
-    return order_id
-
-
-async def decide(page: Page, title: str) -> None:
-    await page.get_by_text(title, exact=True).click()
-    await page.get_by_label("Why, for whoever reads this later").fill("Looked at it.")
-    await page.get_by_role("button", name="Decide").click()
-
-
-async def test_two_people_on_one_hold_hear_of_each_other(
-    browse: Browse, shop: Shop
-) -> None:
-    order_id = await shop.confirmed(TEA=1)
-    await shop.hold_up(order_id, by="somebody")
-    hold = await shop.held(order_id, HoldReason.MANUAL)
-    first, second = await browse("grace"), await browse("ada")
-    for seen in (first, second):
-        await seen.go(f"/holds/{hold.id}")
-    await decide(first.page, "Let it go on")
-    await first.reads("Let it go on: done.")
-    await second.reads("grace has decided: let it go on.")
-    await decide(second.page, "Let it go on")
-    await second.reads("Already decided")
-    forget(second, "409 (Conflict)")
-
-
-async def test_whoever_caused_a_hold_sees_it_before_they_try(
-    browse: Browse, shop: Shop
-) -> None:
-    order_id = await shop.confirmed(TEA=1)
-    await shop.hold_up(order_id, by="grace")
-    hold = await shop.held(order_id, HoldReason.MANUAL)
-    grace = await browse("grace")
-    page = await grace.go(f"/holds/{hold.id}")
-    await grace.reads("You caused this, so a colleague decides.")
-    assert await page.get_by_role("button", name="Decide").is_disabled()
-
-
-async def test_an_address_is_corrected_on_the_page(browse: Browse, shop: Shop) -> None:
-    await shop.stock(TEA=1)
-    order_id = await shop.place(ship_to=ADDRESS | {"postal_code": "1"}, TEA=1)
-    hold = await shop.held(order_id, HoldReason.ADDRESS)
-    grace = await browse("grace")
-    page = await grace.go(f"/holds/{hold.id}")
-    field = page.get_by_label("Postal code")
-    assert await field.get_attribute("aria-invalid") == "true"
-    await field.fill("10115")
-    await page.get_by_role("button", name="Correct it").click()
-    await grace.reads("Corrected. It is checked once more right now.")
-    await shop.until(order_id, has_no_hold)
-
-
-async def test_many_orders_get_one_answer_each(browse: Browse, shop: Shop) -> None:
-    one = await shop.confirmed(TEA=1)
-    two = await shop.confirmed(TEA=1)
-    await shop.hold_up(two, by="somebody")
-    grace = await browse("grace")
-    page = await grace.go("/orders")
-    for box in await page.get_by_role("checkbox", name="Order ").all():
-        await box.check()
-    await page.get_by_label("Note").fill("The customer called.")
-    await page.get_by_role("button", name="Stop", exact=True).click()
-    await grace.reads("1 of 2 done")
-    await shop.until(one, has_hold(HoldReason.MANUAL))
-
-
-async def test_an_export_is_made_and_read(browse: Browse, shop: Shop) -> None:
-    await shop.confirmed(TEA=1)
-    grace = await browse("grace")
-    page = await grace.go("/exports")
-    await page.get_by_role("button", name="Export").click()
-    await page.get_by_role("link", name="Download").wait_for()
-    async with page.expect_download() as saved:
-        await page.get_by_role("link", name="Download").click()
-    text = await (await saved.value).path()
-    assert "customer-" in text.read_text()
-
-
-async def test_an_order_is_found_by_what_people_have_of_it(
-    browse: Browse, shop: Shop
-) -> None:
-    await shop.confirmed(TEA=1)
-    grace = await browse("grace")
-    page = await grace.go("/orders")
-    await page.keyboard.press("/")
-    await page.keyboard.type("zebulina")
-    await page.keyboard.press("Enter")
-    await page.get_by_role("link", name="#1").wait_for()
-    assert "zebulina" not in page.url
+# Of radio buttons with one name one is reached, and the arrows lead to the others.
+_MARK = """() => {
+  const usable = "a[href], button, select, textarea, summary,"
+    + " input:not([type=hidden], [type=radio])";
+  let n = 0;
+  for (const one of document.querySelectorAll(usable)) {
+    if (one.matches(":disabled") || !one.checkVisibility()) continue;
+    one.dataset.usable = "1";
+    n += 1;
+  }
+  document.activeElement.blur();
+  return n + document.querySelectorAll("[tabindex='0'], [type=radio]").length;
+}"""
+_LEFT = """() => [...document.querySelectorAll("[data-usable]:not([data-reached])")]
+  .map((one) => one.outerHTML.slice(0, 120))"""

@@ -1,10 +1,12 @@
 """The pictures of the documentation, taken of a shop in the middle of its day.
 
 `uv run pytest tests/console/test_pictures.py -m slow -n 0 --pictures` writes them anew.
+Those of dark and narrow screens are to be looked at: `--basetemp=look` keeps them.
 """
 
 import io
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from shared.contracts.orders.states import HoldReason, OrderStatus, ShipmentStat
 
 from tests.console.conftest import DARK, LIGHT, Browse
 from tests.console.test_pages import scan
+from tests.support.returns import send_back
 from tests.support.shop import ADDRESS, Shop, has_hold, has_parcel, has_status
 
 PICTURES = Path(__file__).parents[2] / "docs/pictures"
@@ -34,31 +37,56 @@ def keep(request: pytest.FixtureRequest, tmp_path: Path) -> Keep:
     async def keep_it(page: Page, name: str) -> None:
         taken = Image.open(io.BytesIO(await page.screenshot()))
         # 256 colours are enough for what is mostly plain.
-        taken.convert("RGB").quantize(256).save(folder / f"{name}.png", optimize=True)
-        assert (folder / f"{name}.png").stat().st_size < LARGEST_BYTES
+        small = taken.convert("RGB").quantize(256)
+        to = (tmp_path if "-" in name else folder) / f"{name}.png"
+        small.save(to, optimize=True)
+        assert to.stat().st_size < LARGEST_BYTES
 
     return keep_it
 
 
+LOOKS = (
+    ("", {"width": 1280, "height": 800, "scheme": LIGHT}),
+    ("-dark", {"width": 1280, "height": 800, "scheme": DARK}),
+    ("-tablet", {"width": 820, "height": 1180, "scheme": LIGHT}),
+    ("-narrow", {"width": 320, "height": 700, "scheme": DARK}),
+)
+
+
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 async def test_the_pictures_of_the_documentation(
     browse: Browse, shop: Shop, keep: Keep
 ) -> None:
-    parcel, followed = await a_day(shop)
-    for name, scheme in (("", LIGHT), ("-dark", DARK)):
-        ada = await browse("ada", width=1280, height=800, scheme=scheme)
+    day = await a_day(shop)
+    for name, how in LOOKS:
+        ada = await browse("ada", **how)
         page = await ada.go("/")
         await page.locator(".tile").first.wait_for()
         await keep(page, f"queue{name}")
-        await ada.go(f"/orders/{followed}")
+        await ada.go(f"/holds/{day.hold}")
+        await keep(page, f"hold{name}")
+        await ada.go(f"/orders/{day.followed}")
         await keep(page, f"order{name}")
-        await ada.go(f"/bench/{parcel}")
+        await ada.go(f"/bench/{day.parcel}")
         await scan(page, "TEA")
         await keep(page, f"bench{name}")
+        await ada.go(f"/returns/{day.back}")
+        await keep(page, f"return{name}")
 
 
-async def a_day(shop: Shop) -> tuple[str, str]:
-    """A parcel to pack, and an order that is on its way in part."""
+@dataclass
+class Day:
+    """A parcel to pack, a stock hold, an order that is on its way in part, and a return
+    that has come."""
+
+    parcel: str
+    hold: str
+    followed: str
+    back: str
+
+
+async def a_day(shop: Shop) -> Day:
     for sku, (name, price) in GOODS.items():
         await know(shop, sku, name, price)
     await shop.stock(TEA=60, MUG=20, GONG=8)
@@ -90,7 +118,12 @@ async def a_day(shop: Shop) -> tuple[str, str]:
     for hold, name in zip(holds, ("alan", "ada"), strict=False):
         body = {"assignee": name}
         await shop.post(f"/v1/holds/{hold['id']}/assign", body)
-    return parcel, followed
+    sent = await shop.place(customer="customer-5120", ship_to=berlin, TEA=3, MUG=2)
+    await shop.delivered(sent)
+    await shop.until(sent, has_parcel(ShipmentStatus.DELIVERED))
+    back = await send_back(shop, sent, {1: 2, 2: 1})
+    hold = next(hold["id"] for hold in holds if hold["reason"] == "address")
+    return Day(parcel, hold, followed, back["id"])
 
 
 async def know(shop: Shop, sku: str, name: str, price: int) -> None:

@@ -118,3 +118,29 @@ async def test_a_session_that_ends_takes_nothing_that_was_typed(
     note = page.get_by_label("Why, for whoever reads this later")
     assert await note.input_value() == "Half a sentence"
     await page.context.close()
+
+
+async def test_a_form_that_is_sent_after_the_session_has_ended_is_still_there(
+    chromium: Browser, office: Office
+) -> None:
+    await office.shop.stock(GONG=2)
+    order_id = await office.shop.place(GONG=2)
+    hold = await office.shop.held(order_id, HoldReason.APPROVAL)
+    page = await signed_in(chromium, office, "approver")
+    await page.goto(f"{office.url}/holds/{hold.id}")
+    note = page.get_by_label("Why, for whoever reads this later")
+    await note.fill("A whole sentence.")
+    await page.get_by_text("Approve", exact=True).click()
+    await page.context.clear_cookies()
+    await page.get_by_role("button", name="Decide").click()
+    await page.get_by_role("heading", name="Your session has ended").wait_for()
+    async with page.context.expect_page() as opened:
+        await page.get_by_role("link", name="Sign in").click()
+    tab = await opened.value
+    await tab.get_by_role("link", name="approver", exact=True).click()
+    await tab.get_by_role("heading", name="You are signed in again").wait_for()
+    await page.get_by_role("button", name="Back").click()
+    assert await note.input_value() == "A whole sentence."
+    await page.get_by_role("button", name="Decide").click()
+    await page.get_by_text("Approve: done.").wait_for()
+    await page.context.close()

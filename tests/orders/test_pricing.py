@@ -10,8 +10,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from shared.contracts.orders.charging import chargeable, charging
 from shared.contracts.orders.tax import of_goodwill
+from shared.database.orders.refund_breakdown import (
+    RefundBreakdown,
+    owed,
+    tax_of,
+    wished,
+)
 from shared.database.orders.snapshot import Line, OrderSnapshot, Payment
-from worker.orders.refund.breakdown import RefundBreakdown, owed, tax_of, wished
 
 from tests.orders.test_refund_breakdown import after, partly
 from tests.support.shop import ADDRESS

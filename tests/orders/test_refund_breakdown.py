@@ -16,6 +16,12 @@ from pydantic import BaseModel
 from shared.contracts.errors import Refusal
 from shared.contracts.money import share
 from shared.contracts.orders.states import MoneyStatus, OrderStatus
+from shared.database.orders.refund_breakdown import (
+    RefundBreakdown,
+    owed,
+    undone,
+    wished,
+)
 from shared.database.orders.snapshot import Line, OrderSnapshot, Payment, Refund
 from worker.orders.hold.screening import (
     ReturnLimits,
@@ -23,7 +29,6 @@ from worker.orders.hold.screening import (
     needs_second_person,
     screen_return,
 )
-from worker.orders.refund.breakdown import RefundBreakdown, owed, undone, wished
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -8,8 +8,13 @@ from hypothesis import strategies as st
 from shared.contracts.money import tax_included
 from shared.contracts.orders.states import OrderStatus
 from shared.contracts.orders.tax import by_rate, main_rate, of_goodwill
+from shared.database.orders.refund_breakdown import (
+    RefundBreakdown,
+    owed,
+    tax_of,
+    wished,
+)
 from shared.database.orders.snapshot import Line, OrderSnapshot, Payment
-from worker.orders.refund.breakdown import RefundBreakdown, owed, tax_of, wished
 
 from tests.orders.test_refund_breakdown import after, partly
 from tests.support.shop import SHIPPING, Shop

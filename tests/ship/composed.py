@@ -67,7 +67,10 @@ def environment(service: Service) -> dict[str, str]:
 
 def argv(service: Service) -> tuple[str, ...]:
     image = service["image"].partition(":")[0]
-    own = {"temporal-worker": "worker", "fastapi-service": "api"}.get(image)
+    own = {
+        **{"temporal-worker": "worker", "fastapi-service": "api"},
+        "console": "console",
+    }.get(image)
     program = ["python", "-m", own] if own else PROGRAMS.get(image, [])
     words = [*service.get("entrypoint", program), *service.get("command", ())]
     return tuple(here(word, service) for word in words)

@@ -20,12 +20,12 @@ from console.person import SignedIn
 router = APIRouter(prefix="/live")
 
 RETRY_MS = 3000
-QUEUE = ("hold.*", "order.placed", "shipment.planned", "refund.*", "return.*")
+QUEUE = ("hold.*", "order.placed", "shipment.*", "refund.*", "return.*")
 
 
 @router.get("/queue")
 async def follow_queue(request: Request, person: SignedIn) -> Response:
-    """Whatever changes what waits for somebody."""
+    """Whatever changes what waits for somebody, at the bench or the desk, too."""
     if not person.may("events:read"):
         # A browser that gets no stream comes again for ever; after 204 it does not.
         return Response(status_code=204)

@@ -2,7 +2,7 @@
 
 The browser holds the tokens and cannot read them; each request opens them again. That
 needs no table, no sticky connections, and nothing to clean up
-(docs/adr/0410-the-console-is-a-client.md).
+(docs/adr/0070-the-console-is-a-client.md).
 """
 
 import json

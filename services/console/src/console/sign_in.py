@@ -21,6 +21,7 @@ from authlib.integrations.httpx_client import AsyncOAuth2Client
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
+from console.person import SignedIn
 from console.session import Session
 from console.settings import ConsoleSettings
 from console.templating import page
@@ -208,6 +209,13 @@ async def say_who(
     answer = RedirectResponse(own_page(next), 303)
     state.cookies.keep(answer, Session(name, people[name], time.time()))
     return answer
+
+
+@router.get("/session")
+async def session(person: SignedIn) -> Response:
+    """Whether what a page is about to send would be taken: it asks before it sends a
+    form, so that what somebody has typed is not lost with an ended session."""
+    return Response(status_code=204)
 
 
 @router.post("/sign-out")

@@ -18,7 +18,9 @@ from cli.problems import Json
 from cli.session import session
 from cli.words import StockReason
 
-app = typer.Typer(help="Stock: levels, receipts, adjustments.", no_args_is_help=True)
+app = typer.Typer(
+    help="Stock: levels, receipts, adjustments, transfers.", no_args_is_help=True
+)
 
 COLUMNS: tuple[Column, ...] = (
     ("sku", field("sku")),
@@ -116,6 +118,22 @@ def count_stock(
     lines = [{"sku": sku, "counted": n} for sku, n in map(units_of_sku, units)]
     body = {"location": at, "ref": ref, "lines": lines}
     _done(session().api.command("/v1/stock/adjustments", body, key), output)
+
+
+@app.command("transfer")
+def transfer_stock(
+    units: UnitsArgument,
+    origin: Annotated[str, typer.Option("--from", help="The location they leave.")],
+    destination: Annotated[str, typer.Option("--to", help="Where they are then.")],
+    ref: RefOption,
+    key: KeyOption = None,
+    output: OutputOption = Output.table,
+) -> None:
+    """Take stock from one location to another, in one booking: MUG-BLUE=5."""
+    lines = [{"sku": sku, "quantity": n} for sku, n in map(units_of_sku, units)]
+    places = {"origin": origin, "destination": destination}
+    body = places | {"ref": ref, "lines": lines}
+    _done(session().api.command("/v1/stock/transfers", body, key), output)
 
 
 def _done(answer: Json, output: Output) -> None:

@@ -4,11 +4,14 @@ from fastapi import APIRouter
 
 from console.pages import (
     bench,
+    bench_many,
+    beside,
     books,
     contact,
     events,
     exports,
     hold,
+    locations,
     now,
     order,
     order_actions,
@@ -20,7 +23,7 @@ from console.pages import (
 PAGES: tuple[APIRouter, ...] = tuple(
     subject.router
     for subject in (
-        *(now, hold, orders, order, contact, order_actions),
-        *(bench, returns, stock, books, exports, events),
+        *(now, beside, hold, orders, order, contact, order_actions),
+        *(bench_many, bench, returns, stock, locations, books, exports, events),
     )
 )

@@ -7,6 +7,7 @@ from fastapi.responses import RedirectResponse
 
 from console.api import ApiProblem
 from console.pages.forms import Key
+from console.pages.now import orders_of
 from console.person import SignedIn
 from console.templating import page, tell
 
@@ -21,10 +22,12 @@ async def books(request: Request, person: SignedIn, closed: str = "") -> Respons
         api.rows("/v1/audit"),
         api.rows("/v1/disputes", limit=100),
     )
+    about = [d["detail"] for d in found if "order_id" in d["detail"]]
     return page(
         request,
         "books.html",
         discrepancies=found,
+        orders=await orders_of(person, about) if person.may("orders:read") else {},
         audit=audit,
         disputes=disputes,
         closed=closed,

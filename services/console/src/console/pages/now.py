@@ -1,14 +1,12 @@
 """Now: what needs a person, the most urgent first."""
 
-import asyncio
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
 
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
-from console.api import ApiProblem, Json, Unreachable
+from console.api import Json
 from console.pages.forms import Key
 from console.person import Person, SignedIn
 from console.templating import page, tell
@@ -67,35 +65,6 @@ async def orders_of(person: Person, holds: list[Json]) -> Mapping[str, Json]:
         return {}
     rows = await person.api.rows("/v1/orders", id=ids, limit=len(ids))
     return {order["id"]: order for order in rows}
-
-
-@router.get("/now/beside")
-async def beside(request: Request, person: SignedIn) -> Response:
-    """What else may need somebody; each for who may see it."""
-    asked = {
-        name: asyncio.create_task(person.api.rows(path, limit=SHOWN, **params))
-        for name, scopes, path, params in _BESIDE
-        if person.may(*scopes)
-    }
-    found = {name: await _counted(task) for name, task in asked.items()}
-    return page(request, "beside.html", found=found, most=SHOWN)
-
-
-_BESIDE: tuple[tuple[str, tuple[str, ...], str, dict[str, Any]], ...] = (
-    ("pack", ("fulfil", "orders:read"), "/v1/shipments", {"status": ["ready"]}),
-    ("under_way", ("fulfil", "orders:read"), "/v1/shipments", {"status": ["shipped"]}),
-    ("returns", ("fulfil", "orders:read"), "/v1/returns", {"status": ["approved"]}),
-    ("discrepancies", ("money:read",), "/v1/discrepancies", {}),
-    ("disputes", ("money:read", "refunds:any"), "/v1/disputes", {"open": "true"}),
-)
-
-
-async def _counted(task: "asyncio.Task[list[Json]]") -> int | None:
-    """`None` where the API says nothing about it now."""
-    try:
-        return len(await task)
-    except (ApiProblem, Unreachable):
-        return None
 
 
 @router.post("/holds/{hold_id}/assign")

@@ -1,19 +1,21 @@
 """Returns: what comes back, and what is paid for it."""
 
+import asyncio
+
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
-from shared.contracts.money import share
+from starlette.datastructures import FormData
 
 from console.api import ApiProblem, Json
-from console.display import sum_of
 from console.pages.forms import Key
-from console.person import SignedIn
+from console.person import Person, SignedIn
 from console.templating import page, tell
 from console.words import NEXT_STEPS
 
 router = APIRouter(prefix="/returns")
 
 PAGE = 50
+TO_COME = ("requested", "approved", "expired")
 STATUSES = ("requested", "approved", "received", "closed", "rejected", "expired")
 
 
@@ -51,56 +53,70 @@ async def find(request: Request, person: SignedIn, code: str = Form("")) -> Resp
 
 @router.get("/{return_id}")
 async def show(request: Request, return_id: str, person: SignedIn) -> Response:
-    found = await person.api.get(f"/v1/returns/{return_id}")
+    api = person.api
+    found = await api.get(f"/v1/returns/{return_id}")
     order = None
     if person.may("orders:read"):
-        order = await person.api.get(f"/v1/orders/{found['order_id']}")
+        order = await api.get(f"/v1/orders/{found['order_id']}")
+    refund, due = None, None
+    if found["status"] in TO_COME:
+        # Unless somebody says something else, all of it is accepted.
+        whole = {f"accepted-{x['line']}": str(x["quantity"]) for x in found["lines"]}
+        due = await _preview(person, return_id, FormData(whole))
+    elif found["refund_id"] and person.may("orders:read"):
+        refund = await api.get(f"/v1/refunds/{found['refund_id']}")
     return page(
-        request, "return.html", it=found, order=order, prices=_prices(found, order)
+        request,
+        "return.html",
+        it=found,
+        order=order,
+        preview=due,
+        names=_names(found),
+        refund=refund,
     )
 
 
-def _prices(found: Json, order: Json | None) -> dict[int, list[str]]:
-    """What is paid back for 0, 1, 2 … accepted units of a line: a part costs the
-    difference of two rounded totals, as the API will book it."""
-    if order is None:
-        return {}
-    lines = {line["line"]: line for line in order["lines"]}
-    shown: dict[int, list[str]] = {}
-    for back in found["lines"]:
-        line = lines[back["line"]]
-        total, units, credited = (
-            line["total"]["amount"],
-            line["quantity"],
-            line["credited"],
-        )
-        shown[back["line"]] = [
-            sum_of(share(total, units, credited, n), order["currency"])
-            for n in range(back["quantity"] + 1)
-        ]
-    return shown
+async def _preview(person: Person, return_id: str, form: FormData) -> Json:
+    path = f"/v1/returns/{return_id}/refund-preview"
+    return await person.api.post(path, _receipt(form))
+
+
+def _names(found: Json) -> dict[int, str]:
+    return {line["line"]: line["name"] for line in found["lines"]}
+
+
+@router.post("/{return_id}/preview")
+async def preview(request: Request, return_id: str, person: SignedIn) -> Response:
+    """What would be paid back for what is chosen: the API says it, to the cent."""
+    found, due = await asyncio.gather(
+        person.api.get(f"/v1/returns/{return_id}"),
+        _preview(person, return_id, await request.form()),
+    )
+    return page(request, "return_preview.html", preview=due, names=_names(found))
 
 
 @router.post("/{return_id}/receive")
 async def receive(
     request: Request, return_id: str, person: SignedIn, key: Key
 ) -> Response:
-    form = await request.form()
-    lines = [
-        {
-            "line": int(name.removeprefix("accepted-")),
-            "accepted": int(str(value) or 0),
-            "disposition": str(
-                form.get(f"disposition-{name.removeprefix('accepted-')}", "restock")
-            ),
-        }
-        for name, value in form.multi_items()
-        if name.startswith("accepted-")
-    ]
-    body: Json = {"lines": lines}
-    if place := str(form.get("location", "")).strip():
-        body["location"] = place
+    body = _receipt(await request.form())
     return await _act(request, return_id, person, "receive", body, key)
+
+
+def _receipt(form: FormData) -> Json:
+    """Accepted units and where they go, by line: fields such as `accepted-1`."""
+    lines = [
+        _line(number, int(str(value) or 0), form)
+        for name, value in form.multi_items()
+        if (number := name.removeprefix("accepted-")) != name
+    ]
+    place = str(form.get("location", "")).strip()
+    return {"lines": lines} | ({"location": place} if place else {})
+
+
+def _line(number: str, accepted: int, form: FormData) -> Json:
+    where = str(form.get(f"disposition-{number}", "restock"))
+    return {"line": int(number), "accepted": accepted, "disposition": where}
 
 
 @router.post("/{return_id}/{decision}")

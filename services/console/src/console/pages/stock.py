@@ -1,5 +1,6 @@
 """Stock: what is where, how it got there, and changing it."""
 
+import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
@@ -16,6 +17,7 @@ router = APIRouter(prefix="/stock")
 
 PAGE = 100
 MOVEMENTS = 200
+PLACES = 200
 LOW = 10
 
 
@@ -51,9 +53,12 @@ async def levels(
 
 @router.get("/{sku:path}")
 async def product(request: Request, sku: str, person: SignedIn) -> Response:
-    known = f"/v1/stock/{part(sku)}/movements"
-    rows = await person.api.rows("/v1/stock", sku=sku)
-    movements = await person.api.rows(known, limit=MOVEMENTS)
+    api = person.api
+    rows, movements, places = await asyncio.gather(
+        api.rows("/v1/stock", sku=sku),
+        api.rows(f"/v1/stock/{part(sku)}/movements", limit=MOVEMENTS),
+        api.rows("/v1/locations", active="true", limit=PLACES),
+    )
     return page(
         request,
         "product.html",
@@ -61,6 +66,7 @@ async def product(request: Request, sku: str, person: SignedIn) -> Response:
         rows=rows,
         movements=movements,
         points=movements_chart(movements),
+        places=places,
     )
 
 
@@ -99,6 +105,37 @@ async def adjust(
     lines = [{"sku": sku, "delta": delta}]
     body = {"location": location, "ref": ref, "lines": lines, "reason": reason}
     return await _booked(request, person, "/v1/stock/adjustments", body, key, sku)
+
+
+@router.post("/count")
+async def count(
+    request: Request,
+    person: SignedIn,
+    key: Key,
+    sku: Annotated[str, Form()],
+    location: Annotated[str, Form()],
+    ref: Annotated[str, Form()],
+    counted: Annotated[int, Form()],
+) -> Response:
+    lines = [{"sku": sku, "counted": counted}]
+    body = {"location": location, "ref": ref, "lines": lines}
+    return await _booked(request, person, "/v1/stock/adjustments", body, key, sku)
+
+
+@router.post("/transfer")
+async def transfer(
+    request: Request,
+    person: SignedIn,
+    key: Key,
+    sku: Annotated[str, Form()],
+    origin: Annotated[str, Form()],
+    destination: Annotated[str, Form()],
+    ref: Annotated[str, Form()],
+    quantity: Annotated[int, Form()],
+) -> Response:
+    lines = [{"sku": sku, "quantity": quantity}]
+    body = {"origin": origin, "destination": destination, "ref": ref, "lines": lines}
+    return await _booked(request, person, "/v1/stock/transfers", body, key, sku)
 
 
 async def _booked(

@@ -76,14 +76,36 @@ document.addEventListener("click", (event) => {
 });
 
 // ── forms ──────────────────────────────────────────────────────────────────────────
-// A form carries a key, so sending it twice acts once; the button only says that it is
-// under way.
-document.addEventListener("submit", (event) => {
-  const button = event.submitter;
-  if (button && event.target.method === "post") {
-    button.setAttribute("aria-busy", "true");
-    setTimeout(() => button.removeAttribute("aria-busy"), 4000);
+// A form is sent once somebody is known to hear it: what is typed outlives an ended
+// session and a lost connection. It carries a key, so sending it twice acts once.
+const PAUSE_MS = 2000;
+const heard = new WeakSet();
+
+async function untilHeard() {
+  for (;;) {
+    try {
+      const answer = await fetch("/session");
+      if (answer.status < 500) return answer.status !== 401;
+    } catch { /* no connection: again below */ }
+    isOffline(true);
+    await new Promise((go) => { setTimeout(go, PAUSE_MS); addEventListener("online", go, { once: true }); });
   }
+}
+
+document.addEventListener("submit", async (event) => {
+  const { target: form, submitter: button } = event;
+  if (event.defaultPrevented || form.method !== "post" || !form.closest("main") || !$("header.side")) return;
+  if (heard.delete(form)) return;
+  event.preventDefault();
+  if (button?.getAttribute("aria-busy")) return;
+  button?.setAttribute("aria-busy", "true");
+  const isSignedIn = await untilHeard();
+  isOffline(false);
+  button?.removeAttribute("aria-busy");
+  if (isSignedIn) {
+    heard.add(form);
+    form.requestSubmit(button);
+  } else document.dispatchEvent(new CustomEvent("signed-out"));
 });
 
 // A filter that is chosen is at once in the address.
@@ -106,44 +128,70 @@ document.addEventListener("htmx:afterSwap", () => tellTimes());
 tellTimes();
 setInterval(tellTimes, 30000);
 
-// ── orders: many at once, views that are kept on this machine ──────────────────────
+// ── many at once: orders, parcels ──────────────────────────────────────────────────
 const bulk = $("[data-bulk]");
 if (bulk) {
-  const ticked = () => $$("[name=order]:checked", bulk).length;
+  const go = $$("[data-bulk-go]", bulk);
   const show = () => {
-    $("[data-bulk-bar]", bulk).hidden = !ticked();
-    $("[data-bulk-count]", bulk).textContent = `${ticked()} chosen`;
+    const ticked = $$("[data-each]:checked", bulk).length;
+    for (const bar of $$("[data-bulk-bar]", bulk)) bar.hidden = !ticked;
+    for (const button of go) button.disabled = !ticked;
+    for (const said of $$("[data-bulk-count]", bulk)) said.textContent = ticked;
   };
   bulk.addEventListener("change", (event) => {
-    if (event.target.matches("[data-all]")) for (const box of $$("[name=order]", bulk)) box.checked = event.target.checked;
+    if (event.target.matches("[data-all]")) for (const box of $$("[data-each]", bulk)) box.checked = event.target.checked;
+    if (event.target.dataset.grams) $("[data-weight-of-size]", bulk).value = event.target.dataset.grams;
+    show();
+  });
+  // A scanner types a parcel's id, or somebody its order's number: that row is ticked.
+  $("[data-tick]")?.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const field = $("input", event.target);
+    const code = field.value.trim().replace(/^#/, "");
+    field.value = "";
+    if (!code) return;
+    const boxes = $$("[data-each]", bulk).filter((box) => box.value === code || box.dataset.number === code);
+    const said = $("[data-said]", event.target);
+    for (const box of boxes) box.checked = true;
+    boxes[0]?.closest("[data-row]").scrollIntoView({ block: "nearest" });
+    said.className = `said ${boxes.length ? "good" : "bad"}`;
+    said.textContent = boxes.length ? `${code} is ticked.` : `${code} does not wait here.`;
     show();
   });
   show();
 }
 
+// ── orders: views that are kept on this machine ────────────────────────────────────
 const views = $("[data-views]");
 if (views) {
   const KEPT = "console:views";
+  const MOST = 12;
   const kept = JSON.parse(localStorage.getItem(KEPT) ?? "[]");
-  const save = $("[data-save-view]", views);
+  const here = location.search.slice(1);
+  const isHere = (view) => view.query === here;
+  const keep = (list) => {
+    localStorage.setItem(KEPT, JSON.stringify(list.slice(-MOST)));
+    location.reload();
+  };
   for (const view of kept) {
     const link = Object.assign(document.createElement("a"), { className: "filter", href: `/orders?${view.query}`, textContent: view.name });
-    if (`?${view.query}` === location.search) link.setAttribute("aria-current", "true");
-    save.before(link);
+    if (isHere(view)) link.setAttribute("aria-current", "true");
+    $("[data-kept]", views).before(link);
   }
-  save.hidden = !location.search || kept.some((view) => `?${view.query}` === location.search);
-  save.addEventListener("click", () => {
-    const name = prompt("What is it called?")?.trim();
-    if (!name) return;
-    localStorage.setItem(KEPT, JSON.stringify([...kept, { name, query: location.search.slice(1) }].slice(-12)));
-    location.reload();
+  const save = $("[data-save-view]", views);
+  save.hidden = !here || kept.some(isHere);
+  save.addEventListener("toggle", () => { if (save.open) $("input", save).focus(); });
+  save.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    save.open = false;
+    $("summary", save).focus();
   });
+  $("form", save).addEventListener("submit", (event) => {
+    event.preventDefault();
+    const name = $("input", save).value.trim();
+    if (name) keep([...kept.filter((view) => view.name !== name), { name, query: here }]);
+  });
+  const forget = $("[data-forget-view]", views);
+  forget.hidden = !kept.some(isHere);
+  forget.addEventListener("click", () => keep(kept.filter((view) => !isHere(view))));
 }
-
-// ── returns: what is paid back for what is accepted ────────────────────────────────
-document.addEventListener("change", (event) => {
-  const line = event.target.dataset.accepted;
-  if (!line) return;
-  const at = $(`[data-price-of="${CSS.escape(line)}"]`);
-  if (at) at.textContent = event.target.selectedOptions[0].dataset.price;
-});

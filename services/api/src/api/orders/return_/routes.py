@@ -9,7 +9,12 @@ from shared.database.ids import new_id
 
 from api.http.auth import Principal, allowed
 from api.http.idempotency import Command, Idempotent, StoredResponse
-from api.http.openapi import keyed, problems, response_headers
+from api.http.openapi import (
+    keyed,
+    problems,
+    problems_of_bodies,
+    response_headers,
+)
 from api.http.paging import moment, page_response
 from api.http.paging import text as text_of
 from api.http.schemas import Page
@@ -20,6 +25,7 @@ from api.orders.order import queries
 from api.orders.paths import OrderPath, ReturnPath
 from api.orders.return_ import schemas as shown
 from api.orders.return_.presenter import show_return as show
+from api.orders.return_.preview import preview
 from api.orders.return_.queries import READERS, Return, page_of_returns, read_return
 from api.orders.shipment.labels import fetch_label
 
@@ -229,6 +235,23 @@ async def receive_return(
         return StoredResponse(200, show(await read_return(services, caller, return_id)))
 
     return await idempotent.run(caller, wanted, work)
+
+
+@router.post(
+    "/returns/{return_id}/refund-preview",
+    response_model=shown.RefundPreview,
+    responses=problems_of_bodies("not-found", "wrong-state", "quantity-exceeded"),
+)
+async def preview_return_refund(
+    caller: Annotated[Principal, allowed(*READERS)],
+    return_id: ReturnPath,
+    wanted: shown.ReturnReceipt,
+    services: ApiServices,
+) -> Response:
+    """Say what receiving goods would pay back, to the cent. Nothing is changed."""
+    expected = await read_return(services, caller, return_id)
+    order = await queries.order(services, expected.order_id)
+    return StoredResponse(200, preview(order, expected, wanted)).response()
 
 
 def _restocked(expected: Return, receipt: shown.ReturnReceipt) -> list[str]:

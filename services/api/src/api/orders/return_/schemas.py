@@ -12,6 +12,7 @@ from api.http.schemas import (
     LineNumber,
     LineQuantity,
     Lines,
+    Money,
     Note,
     Request,
     View,
@@ -104,3 +105,21 @@ class Return(View):
     due_at: datetime | None
     refund_id: str | None
     created_at: datetime
+
+
+class RefundedLine(View):
+    """`quantity` units of what was accepted are paid for and not paid back."""
+
+    line: int
+    quantity: int
+    amount: Money
+
+
+class RefundPreview(View):
+    """What receiving this would pay back as things are now. `amount` is that of the
+    `lines` and the `shipping`, less what was paid back before and more what was taken
+    beyond a price."""
+
+    lines: list[RefundedLine]
+    shipping: Money
+    amount: Money

@@ -37,6 +37,29 @@ class StockChange:
         return sorted({*self.deltas, *self.counted})
 
 
+@dataclass(frozen=True)
+class Transfer:
+    """`units` by SKU leave `origin` and are at `destination` at once."""
+
+    key: str
+    origin: str
+    destination: str
+    units: Mapping[str, int]
+    ref: str
+    actor: str
+
+    def at(self, place: str) -> StockChange:
+        sign = -1 if place == self.origin else 1
+        return StockChange(
+            key=f"{self.key}:{place}",
+            location=place,
+            deltas={sku: sign * n for sku, n in self.units.items()},
+            reason="move",
+            ref=self.ref,
+            actor=self.actor,
+        )
+
+
 def summed(lines: Iterable[tuple[str, int]]) -> Mapping[str, int]:
     """Demand by SKU, in the order in which all lock."""
     deltas: Counter[str] = Counter()
@@ -51,9 +74,7 @@ async def change_stock(connection: Connection, wanted: StockChange) -> list[Stoc
     await check_location(connection, wanted.location)
     skus = wanted.skus
     await _check_known(connection, skus)
-    parameters = {"skus": skus, "location": wanted.location}
-    await connection.execute(_ENSURE, parameters)
-    rows = await connection.execute(_LOCK, parameters)
+    rows = await _lock(connection, skus, wanted.location)
     if not await connection.scalar(_DONE, {"key": _movement_key(wanted, skus[0])}):
         deltas = _deltas(wanted, rows)
         for row in rows:
@@ -62,6 +83,27 @@ async def change_stock(connection: Connection, wanted: StockChange) -> list[Stoc
             await _take_note(connection, wanted)
         rows = await connection.execute(_MOVE, _moves(wanted, deltas))
     return sorted((_stock(row) for row in rows), key=lambda stock: stock.sku)
+
+
+async def transfer_stock(connection: Connection, wanted: Transfer) -> list[Stock]:
+    """Both places as they are then. Raises `Refusal`: unknown-location,
+    inactive-location, unknown-sku, would-go-negative, quantity-exceeded."""
+    places = (wanted.origin, wanted.destination)
+    for place in places:
+        await check_location(connection, place)
+    await _check_known(connection, [*wanted.units])
+    # Both at once: reservations lock product by product, over all locations.
+    await _lock(connection, [*wanted.units], *places)
+    changed = [await change_stock(connection, wanted.at(place)) for place in places]
+    return [stock for each in changed for stock in each]
+
+
+async def _lock(
+    connection: Connection, skus: Sequence[str], *locations: str
+) -> Sequence[Any]:
+    parameters = {"skus": skus, "locations": list(locations)}
+    await connection.execute(_ENSURE, parameters)
+    return await connection.execute(_LOCK, parameters)
 
 
 def _deltas(wanted: StockChange, rows: Iterable[Any]) -> Mapping[str, int]:
@@ -158,14 +200,16 @@ async def waited_for(connection: Connection, skus: Sequence[str]) -> list[str]:
 _ENSURE = text(
     """
     INSERT INTO stock (sku, location)
-    SELECT sku, :location FROM unnest(cast(:skus AS text[])) AS wanted (sku)
-    ORDER BY sku ON CONFLICT DO NOTHING
+    SELECT sku, location FROM unnest(cast(:skus AS text[])) AS wanted (sku),
+      unnest(cast(:locations AS text[])) AS place (location)
+    ORDER BY sku, location ON CONFLICT DO NOTHING
     """
 )
 _LOCK = text(
     """
     SELECT sku, location, on_hand, reserved FROM stock
-    WHERE location = :location AND sku = ANY(:skus) ORDER BY sku, location FOR UPDATE
+    WHERE location = ANY(:locations) AND sku = ANY(:skus)
+    ORDER BY sku, location FOR UPDATE
     """
 )
 _DONE = text("SELECT EXISTS (SELECT FROM stock_movements WHERE key = :key)")

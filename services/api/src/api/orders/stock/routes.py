@@ -18,6 +18,7 @@ from api.http.schemas import Page
 from api.http.services import ApiServices, Services
 from api.orders.commands import commands
 from api.orders.paths import SkuPath
+from api.orders.stock import changes
 from api.orders.stock import schemas as shown
 from api.orders.stock.changes import StockChange, change_stock, summed, waited_for
 
@@ -122,6 +123,43 @@ async def adjust_stock(
         (line.sku, line.delta) for line in wanted.lines if line.delta is not None
     )
     return await _move(caller, wanted, deltas, idempotent, services, counted)
+
+
+@router.post(
+    "/transfers",
+    status_code=201,
+    response_model=shown.StockChanged,
+    responses=keyed(
+        *("unknown-sku", "would-go-negative", "quantity-exceeded"),
+        *("unknown-location", "inactive-location"),
+    ),
+)
+async def transfer_stock(
+    caller: Annotated[Principal, allowed("stock:write")],
+    wanted: shown.Transfer,
+    idempotent: Idempotent,
+    services: ApiServices,
+) -> Response:
+    """Take stock from one location to another, in one booking: units are at one of the
+    two at any moment. Reserved units stay: move the parcels that they are for."""
+    units = summed((line.sku, line.quantity) for line in wanted.lines)
+
+    async def work(connection: Connection, command: Command) -> StoredResponse:
+        transfer = changes.Transfer(
+            key=command.key,
+            origin=wanted.origin,
+            destination=wanted.destination,
+            units=units,
+            ref=wanted.ref,
+            actor=caller.subject,
+        )
+        data = await changes.transfer_stock(connection, transfer)
+        return StoredResponse(201, shown.StockChanged(ref=wanted.ref, data=data))
+
+    response = await idempotent.transaction(caller, wanted, work)
+    if response.status_code == 201:
+        services.in_background(_serve_waiting_orders(services, [*units]))
+    return response
 
 
 def _counted(wanted: shown.Adjustment) -> Mapping[str, int]:

@@ -1,9 +1,9 @@
 """Stock over HTTP."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
 from api.http.paging import ListQuery
 from api.http.schemas import Many, Quantity, Request, Sku, View, Word
@@ -70,6 +70,35 @@ class Adjustment(Request):
                     "lines": [{"sku": "MUG-BLUE", "counted": 41}],
                     "ref": "count-3",
                 },
+            ]
+        }
+    )
+
+
+class Transfer(Request):
+    """Units that leave `origin` and are at `destination` at once; `ref` says with what
+    they went: the van, the transport order."""
+
+    origin: Word
+    destination: Word
+    lines: Many[ReceivedLine]
+    ref: Word
+
+    @model_validator(mode="after")
+    def _leads_elsewhere(self) -> Self:
+        if self.origin == self.destination:
+            raise ValueError("must lead to another location")
+        return self
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "origin": "hamburg",
+                    "destination": "berlin",
+                    "lines": [{"sku": "TEA-ASSAM", "quantity": 5}],
+                    "ref": "van 3",
+                }
             ]
         }
     )

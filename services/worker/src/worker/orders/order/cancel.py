@@ -16,11 +16,11 @@ from shared.contracts.orders.states import (
 )
 from shared.database.kernel.holds import release_holds
 from shared.database.kernel.unit_of_work import UnitOfWork
+from shared.database.orders.refund_breakdown import owed
 from shared.database.orders.snapshot import Line, OrderSnapshot, Shipment
 from shared.database.orders.tables import Order
 
 from worker.orders.refund import changes as refunds
-from worker.orders.refund.breakdown import owed
 from worker.orders.shipment.changes import cancel_shipment, leave_out
 from worker.orders.stock.changes import add_to_line, give_back, move_stock
 from worker.orders.store import Done

@@ -7,10 +7,10 @@ from shared.contracts.money import AmountLimit
 from shared.contracts.orders.activities import RefundSteps
 from shared.contracts.orders.models import RefundRef, RefundState, RequestRefund
 from shared.database.kernel.unit_of_work import UnitOfWork
+from shared.database.orders.refund_breakdown import wished
 from shared.database.orders.snapshot import OrderSnapshot
 
 from worker.orders.refund import changes as refunds
-from worker.orders.refund.breakdown import wished
 from worker.orders.refund.second_person import ask_second_person
 from worker.orders.refund.state import refund_state
 from worker.orders.store import Done, OrderStore

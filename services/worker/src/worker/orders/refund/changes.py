@@ -11,6 +11,12 @@ from shared.contracts.orders.states import (
 )
 from shared.database.ids import new_id
 from shared.database.kernel.unit_of_work import UnitOfWork
+from shared.database.orders.refund_breakdown import (
+    RefundBreakdown,
+    shipping_tax_of,
+    tax_of,
+    undone,
+)
 from shared.database.orders.snapshot import (
     Hold,
     LedgerRow,
@@ -24,12 +30,6 @@ from shared.database.orders.tables import Refund as RefundTable
 from worker.orders.hold.effects import decides
 from worker.orders.payment import ledger
 from worker.orders.payment.amounts import pending_refunds
-from worker.orders.refund.breakdown import (
-    RefundBreakdown,
-    shipping_tax_of,
-    tax_of,
-    undone,
-)
 from worker.orders.stock.changes import add_to_line
 
 

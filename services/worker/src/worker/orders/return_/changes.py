@@ -19,6 +19,7 @@ from shared.contracts.orders.states import (
 )
 from shared.database.kernel.holds import place_hold
 from shared.database.kernel.unit_of_work import UnitOfWork
+from shared.database.orders.refund_breakdown import owed
 from shared.database.orders.snapshot import Hold, OrderSnapshot, Return
 from shared.database.orders.tables import Return as ReturnTable
 from shared.database.orders.tables import ReturnLine
@@ -28,7 +29,6 @@ from worker.orders.hold.effects import decides
 from worker.orders.hold.screening import ReturnLimits, ReturnScreening, screen_return
 from worker.orders.options import CLOCKS_APART
 from worker.orders.ports import Label
-from worker.orders.refund.breakdown import owed
 from worker.orders.return_.policy import (
     RETURN_DUE,
     RETURN_REMINDED_EVERY,

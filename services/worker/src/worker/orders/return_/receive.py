@@ -12,12 +12,12 @@ from shared.contracts.orders.states import (
 )
 from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.locations import check_location
+from shared.database.orders.refund_breakdown import owed, shipping_owed
 from shared.database.orders.snapshot import OrderSnapshot, Return
 from shared.database.orders.tables import Return as ReturnTable
 from sqlalchemy import text
 
 from worker.orders.refund import changes as refunds
-from worker.orders.refund.breakdown import owed, shipping_owed
 from worker.orders.return_ import changes as returns
 from worker.orders.stock.changes import add_to_line, move_stock
 from worker.orders.store import Done

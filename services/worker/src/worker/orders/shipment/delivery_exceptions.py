@@ -18,13 +18,13 @@ from shared.contracts.orders.states import (
 )
 from shared.database.kernel.holds import place_hold, release_holds
 from shared.database.kernel.unit_of_work import UnitOfWork
+from shared.database.orders.refund_breakdown import owed, shipping_owed
 from shared.database.orders.snapshot import Hold, OrderSnapshot, Shipment, read_order
 from shared.database.orders.tables import Shipment as ShipmentTable
 from sqlalchemy import text
 
 from worker.orders.hold.changes import miss_stock
 from worker.orders.hold.effects import decides
-from worker.orders.refund import breakdown
 from worker.orders.refund import changes as refunds
 from worker.orders.stock.changes import add_to_line, move_stock, reserve_missing
 
@@ -158,9 +158,7 @@ async def refund(change: UnitOfWork, order: OrderSnapshot, hold: Hold) -> None:
     if back:
         for number, n in units.items():
             await add_to_line(change, order.id, number, returned=n)
-    due = breakdown.owed(
-        order, units, shipping=breakdown.shipping_owed(order, given_up=given_up)
-    )
+    due = owed(order, units, shipping=shipping_owed(order, given_up=given_up))
     await refunds.request(
         change,
         order,
