@@ -14,9 +14,11 @@ from api.__main__ import openapi_document
 from api.app import create_app
 from api.processes import PROCESSES, scopes
 from fastapi import FastAPI
+from shared.contracts.orders.links import LINK_ACTIONS
 
 from tests.api.conftest import MakeSettings, running
-from tests.api.shop import Shop, as_user, code, done
+from tests.api.shop import Shop, as_user, code, done, key
+from tests.support.links import LINK_KEYS, by_link
 
 SCOPES = scopes(PROCESSES)
 
@@ -131,15 +133,41 @@ OPEN = {"list_problems", "get_problem", "receive_webhook"}
 """For whoever asks. A webhook's sender is known by a signature."""
 
 
+BY_LINK = {
+    "get_order": "read",
+    "get_return": "read",
+    "get_contact": "address",
+    "change_contact": "address",
+    "pay_order": "pay",
+    "cancel_order": "cancel",
+    "return_order": "return",
+    "get_return_label": "return",
+}
+"""What a link in a mail has to name for it. What everybody known may do needs nothing
+of it; all else it never does."""
+WHOLE: dict[str, Any] = {
+    "change_contact": {"ship_to": {"city": "Bonn"}},
+    "pay_order": {"method": "pm_card_visa"},
+    "cancel_order": {"reason": "customer-request"},
+    "return_order": {"lines": [{"line": 1, "quantity": 1, "reason": "other"}]},
+}
+"""Bodies that would be carried out."""
+
+
 class Operation(NamedTuple):
     id: str
     method: str
     path: str
 
+    def of(self, order_id: str) -> "Operation":
+        return self._replace(path=self.path.replace(NONE, order_id))
+
     async def ask(self, client: httpx2.AsyncClient, **sent: Any) -> httpx2.Response:
         return await client.request(self.method, self.path, **sent)
 
 
+NONE = "ord_" + "0" * 26
+"""The order in every path: there is none."""
 IDS = {
     "order_id": "ord_",
     "return_id": "ret_",
@@ -190,7 +218,39 @@ async def test_each_operation_is_for_those_in_the_table(
     assert wrong == []
 
 
-@pytest.mark.parametrize("scopes", ["", "openid", "Admin", "orders:own2", "orders"])
+async def test_a_link_does_what_it_names_with_its_order_alone(
+    make_settings: MakeSettings,
+) -> None:
+    wrong = []
+    settings = make_settings(order_link_keys=LINK_KEYS)
+    async with running(create_app(settings)) as client:
+        shop = Shop(client)
+        await shop.sell()
+        own, other = [(await shop.order())["id"] for _ in range(2)]
+        for operation in OPERATIONS:
+            if operation.id in OPEN or RIGHTS[operation.id] is EVERYBODY:
+                continue
+            named = BY_LINK.get(operation.id)
+            too_little = by_link(own, *(LINK_ACTIONS.keys() - {named}))
+            refused = await operation.of(own).ask(client, headers=too_little)
+            if refused.status_code != 403:
+                wrong.append((operation.id, "not named", refused.status_code))
+            if named is None:
+                continue
+            link, body = key() | by_link(own, named), WHOLE.get(operation.id)
+            answer = await operation.of(own).ask(client, headers=link)
+            if answer.status_code == 403:
+                wrong.append((operation.id, named, answer.status_code))
+            hidden = await operation.of(other).ask(client, headers=link, json=body)
+            if hidden.status_code != 404:
+                wrong.append((operation.id, "another order", hidden.status_code))
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    "scopes",
+    ["", "openid", "Admin", "orders:own2", "orders", "link:read", "link:cancel"],
+)
 async def test_scopes_that_are_none_of_ours_open_nothing(
     client: httpx2.AsyncClient, scopes: str
 ) -> None:

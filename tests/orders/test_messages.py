@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import re
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
@@ -16,6 +17,7 @@ from devstack.ports import HOST, free_ports
 from pydantic import SecretStr, ValidationError
 from shared.contracts.orders.states import HoldReason, OrderStatus
 from shared.database.engine import Engine
+from shared.platform.links import LinkKeys
 from temporalio.testing import ActivityEnvironment
 from worker.orders.notifications.mail_limit import MailLimit
 from worker.orders.store import OrderStore
@@ -24,6 +26,7 @@ from worker.runtime.outbox import OutboxRunner
 from worker.runtime.registry import Message, Undeliverable
 
 from tests.conftest import MakeWorkerSettings, Work
+from tests.support.links import LINK_KEYS
 from tests.support.returns import arrived, send_back
 from tests.support.shop import (
     PATIENCE_SECONDS,
@@ -154,6 +157,29 @@ async def test_the_label_for_the_way_back_is_in_the_mail(
         mails = await postbox.until(5)
     (told,) = (mail for mail in mails if "Your return" in mail.subject)
     assert f"Print your label: {page.format(return_id=asked['id'])}" in told.text
+
+
+async def test_a_mail_has_a_link_that_is_good_for_its_order(
+    closed_shop: Shop, post: Post, postbox: Postbox
+) -> None:
+    shop = closed_shop
+    page = "https://console.example.com/o/{token}"
+    linked = {"shop_order_url": page, "shop_return_url": f"{page}?label={{return_id}}"}
+    actions = ("read", "return")
+    async with post(order_link_keys=LINK_KEYS, order_link_actions=actions, **linked):
+        order_id = await arrived(shop, TEA=1)
+        await send_back(shop, order_id, {1: 1})
+        mails = await postbox.until(5)
+    keys = LinkKeys(LINK_KEYS, None)
+    for mail in mails:
+        first, *others = re.findall(
+            r"https://console.example.com/o/([\w.-]+)", mail.text
+        )
+        link = keys.open(first)
+        assert (link.subject, link.actions) == (order_id, actions)
+        assert set(others) <= {first}
+        assert 59 < (link.until - time.time()) / 86400 <= 60
+    assert sum("?label=ret_" in mail.text for mail in mails) == 1
 
 
 async def test_a_declined_card_is_told_with_the_way_to_pay(

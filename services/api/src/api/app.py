@@ -1,9 +1,9 @@
 """The application: what is built once, and in which order it is taken down."""
 
 import json
-from collections.abc import AsyncIterator, MutableMapping, Sequence
+from collections.abc import AsyncIterator, Mapping, MutableMapping, Sequence
 from contextlib import asynccontextmanager
-from functools import cache
+from functools import cache, partial
 from typing import Annotated, Any
 
 import httpx2
@@ -11,7 +11,12 @@ import limits
 from fastapi import APIRouter, Depends, FastAPI, Header, Request
 from fastapi.routing import APIRoute
 from opentelemetry.metrics import MeterProvider
-from shared.database.engine import DATABASE_FAILURES, connector, create_engine
+from shared.database.engine import (
+    DATABASE_FAILURES,
+    Engine,
+    connector,
+    create_engine,
+)
 from shared.database.kernel.unit_of_work import CHANNEL
 from shared.database.listen import Listener
 from shared.platform.connection import Connection
@@ -21,8 +26,10 @@ from temporalio.runtime import Runtime
 
 from api.http import docs_page
 from api.http.access_log import AccessLog
+from api.http.auth import Authenticator
 from api.http.door import Door
 from api.http.head_requests import HeadRequests
+from api.http.links import IsGood, WithLinks
 from api.http.oidc import authenticator
 from api.http.openapi import complete
 from api.http.peer_probe import PeerProbe
@@ -177,11 +184,15 @@ async def build_services(
         temporal=temporal,
         http=http,
         database=PeerProbe(greet_database, settings.api_fail_fast_after),
-        authenticate=authenticator(settings, http, included_scopes(processes)),
+        authenticate=_with_links(
+            authenticator(settings, http, included_scopes(processes)),
+            *(settings, engine, processes),
+        ),
         rate_limiter=RateLimiter(settings.rate_limit),
         stranger_limiter=RateLimiter(
             limits.parse(settings.api_stranger_limit), "address"
         ),
+        link_limiter=RateLimiter(limits.parse(settings.api_link_limit), "link"),
     )
     services.hrefs = hrefs(processes)
     services.event_types = event_types(processes)
@@ -189,6 +200,23 @@ async def build_services(
         process.gateway(services) for process in processes if process.gateway
     ]
     return services
+
+
+def _with_links(
+    others: Authenticator,
+    settings: ApiSettings,
+    engine: Engine,
+    processes: Sequence[Process],
+) -> Authenticator:
+    keys = settings.link_keys
+    if keys is None:
+        return others
+    is_good: Mapping[str, IsGood] = {
+        process.name: partial(process.link_is_good, engine)
+        for process in processes
+        if process.link_is_good is not None
+    }
+    return WithLinks(keys, is_good, others)
 
 
 MAX_MEMBERS = 64

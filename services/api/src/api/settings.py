@@ -18,6 +18,7 @@ from pydantic import (
 )
 from pydantic_settings import NoDecode
 from shared.platform.addresses import Network, networks
+from shared.platform.links import LinkSettings
 from shared.platform.pages import customers_page
 from shared.platform.settings import (
     DatabaseSettings,
@@ -145,6 +146,7 @@ class ApiSettings(
     DatabaseSettings,
     TemporalSettings,
     AccessSettings,
+    LinkSettings,
     WebhookSettings,
     ObservabilitySettings,
 ):
@@ -170,7 +172,9 @@ class ApiSettings(
     `https://shop.example.com`."""
     shop_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = ()
     """The shop's own origins, separated by blanks: `payment.return_url` leads to one of
-    them. Unset: no `return_url` is accepted."""
+    them, or to `CONSOLE_URL`. With neither, no `return_url` is accepted."""
+    console_url: str | None = None
+    """The console, whose pages for customers a bank leads back to as well."""
     order_line_units: int = Field(1_000, ge=1)
     """How many units one line of an order may have."""
     customer_unpaid_units: int = Field(2_000, ge=1)
@@ -191,6 +195,9 @@ class ApiSettings(
     api_stranger_limit: str = "600/minute"
     """How many requests without a good token, or webhooks without a good signature, one
     address may make to one process."""
+    api_link_limit: str = "240/minute"
+    """How many requests may be made with the links of one order to one process. A page
+    of it makes about five."""
     api_command_timeout: Duration = timedelta(seconds=5)
     """How long a caller waits for a worker; then the answer is 503, or 202 for a parcel
     whose packing has begun."""
@@ -210,6 +217,11 @@ class ApiSettings(
     def _is_http(cls, url: str | None) -> str | None:
         return url if url is None else _http(url)
 
+    @field_validator("console_url")
+    @classmethod
+    def _is_a_page(cls, url: str | None) -> str | None:
+        return url if url is None else customers_page(url).rstrip("/")
+
     @field_validator("shop_origins")
     @classmethod
     def _are_pages(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
@@ -224,7 +236,7 @@ class ApiSettings(
                 raise ValueError("must be origins such as https://shop.example.com")
         return origins
 
-    @field_validator("api_rate_limit", "api_stranger_limit")
+    @field_validator("api_rate_limit", "api_stranger_limit", "api_link_limit")
     @classmethod
     def _is_rate(cls, rate: str | None) -> str | None:
         if rate is not None and (
@@ -251,6 +263,11 @@ class ApiSettings(
     def own_clients(self) -> tuple[str, ...]:
         docs = self.oidc_docs_client_id
         return (*super().own_clients, *(() if docs is None else (docs,)))
+
+    @property
+    def return_origins(self) -> tuple[str, ...]:
+        """Where a bank may lead a buyer back to."""
+        return (*self.shop_origins, *([self.console_url] if self.console_url else []))
 
     @property
     def rate_limit(self) -> limits.RateLimitItem | None:

@@ -13,9 +13,12 @@ from pydantic import (
 )
 from pydantic_settings import NoDecode
 from shared.contracts.money import AmountLimit, parse_limit
+from shared.contracts.orders.links import LINK_ACTIONS
+from shared.platform.links import LinkSettings
 from shared.platform.pages import customers_page
 from shared.platform.settings import (
     DatabaseSettings,
+    Duration,
     ObservabilitySettings,
     Settings,
     TemporalSettings,
@@ -33,11 +36,24 @@ def _by_location(value: object) -> object:
     return {place: address for place, _, address in entries}
 
 
+def _words(value: object) -> object:
+    return tuple(value.split()) if isinstance(value, str) else value
+
+
 def _limit(value: object) -> object:
     return parse_limit(str(value)) if isinstance(value, str | int) else value
 
 
 Limit = Annotated[AmountLimit, NoDecode, BeforeValidator(_limit)]
+
+
+def _with_keys(page: str, others: ValidationInfo) -> str:
+    """Raises `ValueError` for a page with a `{token}` that nobody could sign."""
+    keys = ("order_link_keys", "order_link_keys_file")
+    # One that was refused may have been there.
+    if "{token}" in page and all(others.data.get(k, "refused") is None for k in keys):
+        raise ValueError("{token} needs ORDER_LINK_KEYS or ORDER_LINK_KEYS_FILE")
+    return page
 
 
 class VersioningSettings(Settings):
@@ -48,7 +64,11 @@ class VersioningSettings(Settings):
 
 
 class WorkerSettings(
-    DatabaseSettings, TemporalSettings, ObservabilitySettings, VersioningSettings
+    DatabaseSettings,
+    TemporalSettings,
+    LinkSettings,
+    ObservabilitySettings,
+    VersioningSettings,
 ):
     stripe_api_key: SecretStr
     """Our secret key at the payment provider."""
@@ -88,11 +108,23 @@ class WorkerSettings(
     """A directory with the shop's own templates and catalogues of its mails. Unset, and
     for whatever is not in it: ours."""
     shop_order_url: str | None = None
-    """The shop's page for an order, such as `https://shop.example.com/orders/{order_id}`:
-    the link in mails. `SMTP_HOST` needs it."""
+    """The page for an order, the link in mails: the shop's own, such as
+    `https://shop.example.com/orders/{order_id}`, or the console's for customers, who
+    need no account there: `https://console.example.com/o/{token}`. `SMTP_HOST` needs
+    it, and `{token}` needs `ORDER_LINK_KEYS`."""
     shop_return_url: str | None = None
-    """The shop's page with the label of a return, such as
-    `https://shop.example.com/returns/{return_id}`. Unset: no mail leads to a label."""
+    """The page with the label of a return, such as
+    `https://shop.example.com/returns/{return_id}`, or the console's:
+    `https://console.example.com/o/{token}?label={return_id}`. Unset: no mail leads to a
+    label by itself."""
+    order_link_lives: Duration = timedelta(days=60)
+    """How long a `{token}` is good: goods may come back for 30 days, and their label is
+    printed within three weeks more."""
+    order_link_actions: Annotated[
+        tuple[str, ...], NoDecode, BeforeValidator(_words)
+    ] = tuple(LINK_ACTIONS)
+    """What a `{token}` is good for, separated by blanks: `read`, and any of `address
+    pay cancel return`."""
     approval_limit: Limit = AmountLimit(100_000)
     """Orders above this total, in minor units, wait for approval; by currency:
     `100000 HUF=40000000`. One that is not listed has the first number, in its own minor
@@ -178,16 +210,32 @@ class WorkerSettings(
     ) -> str | None:
         if page is None and others.data.get("smtp_host") is not None:
             raise ValueError("SMTP_HOST needs SHOP_ORDER_URL")
-        if page is not None and "{order_id}" not in page:
-            raise ValueError("must have {order_id} in it")
-        return page if page is None else customers_page(page)
+        if page is not None and not ("{order_id}" in page or "{token}" in page):
+            raise ValueError("must have {order_id} or {token} in it")
+        return page if page is None else _with_keys(customers_page(page), others)
 
     @field_validator("shop_return_url")
     @classmethod
-    def _label_is_at_the_shop(cls, page: str | None) -> str | None:
+    def _label_is_at_the_shop(
+        cls, page: str | None, others: ValidationInfo
+    ) -> str | None:
         if page is not None and "{return_id}" not in page:
             raise ValueError("must have {return_id} in it")
-        return page if page is None else customers_page(page)
+        return page if page is None else _with_keys(customers_page(page), others)
+
+    @field_validator("order_link_lives")
+    @classmethod
+    def _is_a_while(cls, lives: timedelta) -> timedelta:
+        if lives <= timedelta():
+            raise ValueError("must be a time")
+        return lives
+
+    @field_validator("order_link_actions")
+    @classmethod
+    def _are_actions(cls, actions: tuple[str, ...]) -> tuple[str, ...]:
+        if "read" not in actions or not {*actions} <= LINK_ACTIONS.keys():
+            raise ValueError(f"must be read, and any of {', '.join(LINK_ACTIONS)}")
+        return actions
 
     @property
     def graceful_shutdown(self) -> timedelta:

@@ -16,8 +16,12 @@ from typing import Annotated, Any, Protocol
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBearer, SecurityScopes
 from shared.contracts.errors import NotFound
+from shared.platform.links import Link
 
 from api.http.problems import Problem
+
+LINK = "link:"
+"""How the rights of links in mails begin, and the names of who comes by one."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,8 @@ class Principal:
     scopes: frozenset[str]
     until: float = math.inf
     """The end of the token, in seconds since the epoch."""
+    link: Link | None = None
+    """What they came by, if that was a link in a mail: one subject is theirs."""
 
     def may(self, *scopes: str) -> bool:
         """Holds one of `scopes`."""
@@ -49,10 +55,18 @@ class Principal:
         """Until the token has expired."""
         return max(0.0, self.until - time.time())
 
-    def require_sight(self, customer: str, what: str, *scopes: str) -> None:
-        """Raises `NotFound` for another customer's order: it does not even exist."""
-        if not self.may(*scopes) and customer != self.subject:
+    def require_sight(
+        self, customer: str, subject: str, what: str, *scopes: str
+    ) -> None:
+        """Raises `NotFound` for another customer's order `subject`, and for any but its
+        own of a link: it does not even exist."""
+        if not self.may(*scopes) and not self._owns(customer, subject):
             raise NotFound(what)
+
+    def _owns(self, customer: str, subject: str) -> bool:
+        if self.link is not None:
+            return self.link.subject == subject
+        return customer == self.subject
 
 
 def principal(
@@ -63,7 +77,7 @@ def principal(
 ) -> Principal:
     """`scopes` as in a token: words with blanks between them. `included` maps a scope
     to the one that it includes."""
-    held = set(scopes.split())
+    held = {word for word in scopes.split() if not word.startswith(LINK)}
     held |= {more for scope in held for more in included.get(scope, ())}
     return Principal(subject, frozenset(held), until)
 
@@ -89,8 +103,8 @@ class DeveloperHeaders:
         return principal(subject, scopes, included=self._included)
 
 
-_OURS = re.compile(r"(worker|api|shop|system|temporal|era_.*)", re.IGNORECASE)
-"""The actors of what happens by itself, and who was forgotten."""
+_OURS = re.compile(r"(worker|api|shop|system|temporal|era_.*|link:.*)", re.IGNORECASE)
+"""The actors of what happens by itself, who was forgotten, and who came by a link."""
 
 
 def is_subject(value: object) -> bool:
@@ -104,7 +118,10 @@ def is_subject(value: object) -> bool:
 
 
 _bearer = HTTPBearer(
-    auto_error=False, bearerFormat="JWT", description="An OIDC access token."
+    auto_error=False,
+    bearerFormat="JWT",
+    description="An OIDC access token; or the token of a link in a mail, which has the"
+    " scopes `link:…` for its one order.",
 )
 
 

@@ -5,6 +5,7 @@ gets past it but to the addresses in `OPEN`; what somebody may do is the routes'
 """
 
 import re
+from http import HTTPStatus
 from itertools import accumulate
 from typing import Any
 
@@ -63,10 +64,11 @@ async def _admit(request: Request) -> Principal:
     try:
         caller = await services.authenticate(request.headers)
     except Problem as problem:
-        if problem.code == "unauthenticated":
+        if problem.status_code == HTTPStatus.UNAUTHORIZED:
             await services.stranger_limiter.count(request, address_of(request))
         raise
-    await services.rate_limiter.count(request, caller.subject)
+    limiter = services.rate_limiter if caller.link is None else services.link_limiter
+    await limiter.count(request, caller.subject)
     return caller
 
 

@@ -7,8 +7,8 @@ from api.http.problems import PROBLEMS, ProblemDocument
 
 _PROBLEM = "application/problem+json"
 _ALWAYS = (
-    *("unauthenticated", "insufficient-scope", "validation", "too-many-requests"),
-    "unavailable",
+    *("unauthenticated", "link-expired", "insufficient-scope", "validation"),
+    *("too-many-requests", "unavailable"),
 )
 _OF_BODIES = ("malformed", "too-large", "unsupported-media-type")
 

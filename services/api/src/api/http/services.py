@@ -37,6 +37,8 @@ class Services:
     rate_limiter: RateLimiter
     stranger_limiter: RateLimiter
     """Of callers without a token that is good, by address."""
+    link_limiter: RateLimiter
+    """Of who comes by a link in a mail."""
     draining: bool = False
     """Asked to stop: streams end, and readiness says no."""
     looking: asyncio.Task[tuple[str, str]] | None = None

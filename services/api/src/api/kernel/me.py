@@ -1,8 +1,10 @@
 """`/v1/me`: who a token is, and what it may do here."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter
+from shared.platform.links import Link
 
 from api.http.auth import Principal, allowed
 from api.http.openapi import problems
@@ -11,15 +13,38 @@ from api.http.schemas import View
 router = APIRouter(prefix="/v1/me", tags=["me"])
 
 
+class LinkView(View):
+    """The link in a mail that somebody came by: it is good for one `subject`, and
+    `language` is that of the mail."""
+
+    subject: str
+    language: str
+    until: datetime
+
+
 class Me(View):
     """`scopes` contains the implied ones, too. Clients that show only what their user
-    may do read it here instead of repeating the rules."""
+    may do read it here instead of repeating the rules. `link`: who calls has no token
+    of their own, and came by a link in a mail."""
 
     subject: str
     scopes: list[str]
+    link: LinkView | None = None
 
 
 @router.get("", responses=problems())
 async def get_me(caller: Annotated[Principal, allowed()]) -> Me:
     """Show who calls, and with which scopes."""
-    return Me(subject=caller.subject, scopes=sorted(caller.scopes))
+    return Me(
+        subject=caller.subject,
+        scopes=sorted(caller.scopes),
+        link=None if caller.link is None else _show(caller.link),
+    )
+
+
+def _show(link: Link) -> LinkView:
+    return LinkView(
+        subject=link.subject,
+        language=link.language,
+        until=datetime.fromtimestamp(link.until, UTC),
+    )

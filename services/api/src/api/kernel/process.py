@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from fastapi import APIRouter
 from shared.contracts.base import LineQuantity
 from shared.contracts.holds import HoldRule
+from shared.database.engine import Engine
 from shared.database.kernel.tables import Base
+from shared.platform.links import Link
 
 from api.http.services import Services
 from api.kernel.hold.queries import Hold
@@ -30,6 +32,10 @@ Barred = Callable[[Services, Hold], Awaitable[set[str]]]
 """Who must not decide about a hold, because they caused it."""
 Release = Callable[[Services, Hold, Decided], Awaitable[None]]
 """Carries a decision out; safe to repeat under `Decided.key`. Raises `Refusal`."""
+
+
+LinkIsGood = Callable[[Engine, Link], Awaitable[bool]]
+"""Whether a link in a mail, signed and in time, is still stood by."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,5 +70,7 @@ class Process:
     """What its routes ask for, with what each lets its holder do."""
     included_scopes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """A scope, and those that it includes."""
+    link_is_good: LinkIsGood | None = None
+    """`None`: its mails have no links that this API would believe."""
     gateway: Callable[[Services], object] | None = None
     """Builds what its routes command workflows with: `Services.gateway` finds it."""

@@ -12,6 +12,7 @@ from api.orders.erasure import routes as erasure
 from api.orders.export import routes as export
 from api.orders.hold import routes as hold
 from api.orders.hold.release import barred, release
+from api.orders.links import link_is_good
 from api.orders.location import routes as location
 from api.orders.message import routes as message
 from api.orders.note import routes as note
@@ -55,5 +56,6 @@ ORDERS = Process(
     large_bodies=("/v1/orders", *(f"/v1/webhooks/{one}" for one in webhook.SOURCES)),
     scopes=SCOPES,
     included_scopes=INCLUDED,
+    link_is_good=link_is_good,
     gateway=commands.gateway,
 )

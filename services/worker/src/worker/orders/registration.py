@@ -20,6 +20,7 @@ from worker.orders.hold.effects import check_silences
 from worker.orders.hold.screening import Limits, ReturnLimits
 from worker.orders.local_try import LocalTries
 from worker.orders.notifications.customers import Customers
+from worker.orders.notifications.links import Links, Signer
 from worker.orders.notifications.mail_limit import MailLimit
 from worker.orders.notifications.rendering import Renderer
 from worker.orders.notifications.staff import Staff
@@ -193,6 +194,13 @@ def _sender(address: str) -> Sender:
     return Sender(id, country or None)
 
 
+def _signer(settings: WorkerSettings) -> Signer | None:
+    keys = settings.link_keys
+    if keys is None:
+        return None
+    return Signer(keys, settings.order_link_lives, settings.order_link_actions)
+
+
 def _messages(
     settings: WorkerSettings, store: OrderStore, mailer: SmtpMailer | None
 ) -> Mapping[str, MessageHandler]:
@@ -203,8 +211,7 @@ def _messages(
         store,
         mailer,
         renderer,
-        settings.shop_order_url,
-        settings.shop_return_url,
+        Links(settings.shop_order_url, settings.shop_return_url, _signer(settings)),
         settings.stock_held,
         MailLimit(store.engine, settings.mails_per_hour),
     )

@@ -1,5 +1,6 @@
 """Reads of contacts."""
 
+from shared.contracts.orders.addresses import check_address
 from sqlalchemy import text
 
 from api.http.services import Services
@@ -10,7 +11,11 @@ async def read_contact(services: Services, order_id: str) -> Contact:
     """Of an order that is there."""
     async with services.engine.connect() as connection:
         row = await connection.scalar(_CONTACT, {"id": order_id})
-    return Contact.model_validate_json(row)
+    contact = Contact.model_validate_json(row)
+    if contact.ship_to is None:
+        return contact
+    given = contact.ship_to.model_dump(exclude_none=True)
+    return contact.model_copy(update={"wrong": check_address(given).wrong})
 
 
 _CONTACT = text("SELECT row_to_json(c)::text FROM contacts c WHERE order_id = :id")

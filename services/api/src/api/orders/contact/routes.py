@@ -56,7 +56,7 @@ SETTLE_SECONDS = 5.0
     responses=keyed("not-found", "not-payable", "too-many-attempts"),
 )
 async def pay_order(
-    caller: Annotated[Principal, allowed("orders:own", "orders:write")],
+    caller: Annotated[Principal, allowed("orders:own", "orders:write", "link:pay")],
     order_id: OrderPath,
     wanted: NewPayment,
     idempotent: Idempotent,
@@ -68,7 +68,7 @@ async def pay_order(
 
     async def work(command: Command) -> StoredResponse:
         payment_id = command.memo["payment_id"]
-        check_return_url(wanted, services.settings.shop_origins, "#/return_url")
+        check_return_url(wanted, services.settings.return_origins, "#/return_url")
         check_provider_customer(caller, wanted, "#/customer")
         _check_payable(await queries.order(services, order_id), payment_id)
         await change(
@@ -164,7 +164,9 @@ _OFFER = text(
     },
 )
 async def cancel_order(
-    caller: Annotated[Principal, allowed("orders:own", "orders:operate")],
+    caller: Annotated[
+        Principal, allowed("orders:own", "orders:operate", "link:cancel")
+    ],
     order_id: OrderPath,
     wanted: Cancellation,
     idempotent: Idempotent,
@@ -234,17 +236,25 @@ def _cancelled(done: models.Cancelled, order: OrderSnapshot) -> Cancelled:
 
 @router.get("/contact", response_model=Contact, responses=problems("not-found"))
 async def get_contact(
-    caller: Annotated[Principal, allowed("orders:own", "contacts:read")],
+    caller: Annotated[
+        Principal, allowed("orders:own", "contacts:read", "link:address")
+    ],
     order_id: OrderPath,
     services: ApiServices,
 ) -> Response:
     """Show who the order is for and where it goes. Customers see their own; every other
-    read is logged."""
+    read is logged. A link in a mail shows where the parcels go, and no more."""
     await queries.require_sight(services, caller, order_id, "contacts:read")
     contact = await read_contact(services, order_id)
-    if caller.may("contacts:read"):
+    if caller.link is not None:
+        # A mail may have been forwarded.
+        contact = contact.model_copy(update=dict.fromkeys(_NOT_BY_LINK))
+    if caller.link is not None or caller.may("contacts:read"):
         log_read(caller, "contact", order_id)
     return Response(contact.model_dump_json(), media_type="application/json")
+
+
+_NOT_BY_LINK = ("name", "email", "phone", "bill_to")
 
 
 @router.patch(
@@ -259,7 +269,9 @@ async def get_contact(
     },
 )
 async def change_contact(
-    caller: Annotated[Principal, allowed("orders:own", "orders:operate")],
+    caller: Annotated[
+        Principal, allowed("orders:own", "orders:operate", "link:address")
+    ],
     order_id: OrderPath,
     wanted: ContactPatch,
     services: ApiServices,
@@ -268,8 +280,12 @@ async def change_contact(
     ] = None,
 ) -> Response:
     """Correct the addresses and the contact until a parcel is packed. An order on an
-    address hold continues once its address passes the check."""
+    address hold continues once its address passes the check. A link in a mail corrects
+    `ship_to` alone."""
     await queries.require_sight(services, caller, order_id, "orders:operate")
+    if caller.link is not None and wanted.model_fields_set != {"ship_to"}:
+        # With another mail address, the next link would be somebody else's.
+        raise Problem("insufficient-scope", "A link corrects `ship_to` alone.")
     if if_match is None:
         raise Problem("precondition-required", "Send If-Match with the order's ETag.")
     await change(

@@ -1,5 +1,6 @@
 """Whom an order is for, and where it goes."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from pydantic import ConfigDict, model_validator
@@ -81,7 +82,9 @@ def _require_values(patch: Request, *names: str) -> None:
 
 class Contact(View):
     """`ship_to_accepted`: a person confirmed the address although the check had failed.
-    After an erasure only `erased_at` is left."""
+    `wrong` is what cannot be right in `ship_to` by the rules of its country, such as
+    `postal_code: invalid`; a carrier may refuse more. After an erasure only `erased_at`
+    is left."""
 
     order_id: str
     name: str | None
@@ -92,3 +95,4 @@ class Contact(View):
     bill_to: Address | None
     ship_to_accepted: bool
     erased_at: datetime | None
+    wrong: Sequence[str] = ()

@@ -36,7 +36,7 @@ async def visible_order(
 ) -> OrderSnapshot:
     """An order that the caller may see: their own, or any with one of `scopes`."""
     found = await order(services, order_id)
-    caller.require_sight(found.customer, _NO_ORDER, *scopes)
+    caller.require_sight(found.customer, order_id, _NO_ORDER, *scopes)
     return found
 
 
@@ -48,7 +48,7 @@ async def require_sight(
         customer = await connection.scalar(_CUSTOMER, {"id": order_id})
     if customer is None:
         raise NotFound(_NO_ORDER)
-    caller.require_sight(customer, _NO_ORDER, *scopes)
+    caller.require_sight(customer, order_id, _NO_ORDER, *scopes)
 
 
 _CUSTOMER = text("SELECT customer FROM orders WHERE id = :id")

@@ -79,7 +79,9 @@ async def place_order(
         connection: Connection, answering: Answering
     ) -> StoredResponse | None:
         settings, actor = services.settings, caller.subject
-        check_return_url(wanted.payment, settings.shop_origins, "#/payment/return_url")
+        check_return_url(
+            wanted.payment, settings.return_origins, "#/payment/return_url"
+        )
         check_customers_order(caller, wanted)
         known = await read_known(connection, wanted, customer, actor)
         check_quantities(settings, wanted, known.unpaid)
@@ -116,7 +118,7 @@ async def place_order(
     },
 )
 async def get_order(
-    caller: Annotated[Principal, allowed("orders:own", "orders:read")],
+    caller: Annotated[Principal, allowed("orders:own", "orders:read", "link:read")],
     order_id: OrderPath,
     services: ApiServices,
     if_none_match: Annotated[

@@ -18,7 +18,7 @@ async def order_of_refund(
     if order_id is None:
         raise NotFound(f"refund {refund_id}")
     order = await queries.order(services, order_id)
-    caller.require_sight(order.customer, f"refund {refund_id}", "orders:read")
+    caller.require_sight(order.customer, order.id, f"refund {refund_id}", "orders:read")
     return order
 
 

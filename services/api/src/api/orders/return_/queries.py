@@ -40,8 +40,9 @@ async def read_return(services: Services, caller: Principal, return_id: str) -> 
     found = await _read(services, "t.id = :id", {"id": return_id})
     if not found:
         raise NotFound(f"return {return_id}")
-    caller.require_sight(found[0].customer, f"return {return_id}", *READERS)
-    return found[0]
+    of = found[0]
+    caller.require_sight(of.customer, of.order_id, f"return {return_id}", *READERS)
+    return of
 
 
 async def page_of_returns(

@@ -42,7 +42,9 @@ router = APIRouter(prefix="/v1", tags=["returns"])
     },
 )
 async def return_order(
-    caller: Annotated[Principal, allowed("orders:own", "orders:operate")],
+    caller: Annotated[
+        Principal, allowed("orders:own", "orders:operate", "link:return")
+    ],
     order_id: OrderPath,
     wanted: shown.NewReturn,
     idempotent: Idempotent,
@@ -100,7 +102,7 @@ async def list_returns(
     "/returns/{return_id}", response_model=shown.Return, responses=problems("not-found")
 )
 async def get_return(
-    caller: Annotated[Principal, allowed("orders:own", *READERS)],
+    caller: Annotated[Principal, allowed("orders:own", *READERS, "link:read")],
     return_id: ReturnPath,
     services: ApiServices,
 ) -> Response:
@@ -119,7 +121,7 @@ async def get_return(
     },
 )
 async def get_return_label(
-    caller: Annotated[Principal, allowed("orders:own", *READERS)],
+    caller: Annotated[Principal, allowed("orders:own", *READERS, "link:return")],
     return_id: ReturnPath,
     services: ApiServices,
 ) -> Response:

@@ -10,6 +10,7 @@ from unicodedata import category
 from shared.contracts.orders.holds import HOLDS
 from shared.contracts.orders.messages import NOTIFIED_EVENTS
 from shared.contracts.orders.states import HoldReason, OrderStatus
+from shared.database.orders.links import ADDRESS_REVISION
 from shared.database.orders.snapshot import (
     OF_SUBJECT,
     Hold,
@@ -19,8 +20,10 @@ from shared.database.orders.snapshot import (
     Shipment,
 )
 from shared.database.rows import Row
+from shared.platform.languages import DEFAULT_LANGUAGE
 from sqlalchemy import text
 
+from worker.orders.notifications.links import Links, MailLinks
 from worker.orders.notifications.mail_limit import MailLimit
 from worker.orders.notifications.rendering import Renderer
 from worker.orders.store import OrderStore
@@ -30,26 +33,24 @@ from worker.runtime.registry import Message, MessageHandler
 R = TypeVar("R", Shipment, Return, Refund, Hold)
 
 _KNOWN = text(
-    f"SELECT name, email, locale, ({OF_SUBJECT}) AS snapshot"  # noqa: S608 - our own
-    " FROM contacts WHERE order_id = :subject"
+    f"SELECT name, email, locale, {ADDRESS_REVISION} AS revision,"  # noqa: S608 - ours
+    f" ({OF_SUBJECT}) AS snapshot FROM contacts WHERE order_id = :subject"
 )
 
 LONGEST_GREETING = 60
 
 
 class Customers:
-    """`order_url` is the shop's page of an order, with `{order_id}` in it, and
-    `return_url` that of a return's label, with `{return_id}`: the only links in a mail,
-    whatever a customer has sent. `stock_held` is how long an order
-    keeps its stock without money; `limit` is on mails to one address."""
+    """`links` are the only ones in a mail, whatever a customer has sent. `stock_held`
+    is how long an order keeps its stock without money; `limit` is on mails to one
+    address."""
 
     def __init__(
         self,
         store: OrderStore,
         mailer: Mailer,
         renderer: Renderer,
-        order_url: str,
-        return_url: str | None,
+        links: Links,
         stock_held: timedelta,
         limit: MailLimit,
     ) -> None:
@@ -57,8 +58,7 @@ class Customers:
         self._limit = limit
         self._mailer = mailer
         self._renderer = renderer
-        self._order_url = order_url
-        self._return_url = return_url
+        self._links = links
         self._minutes = math.ceil(stock_held.total_seconds() / 60)
 
     def handlers(self) -> Mapping[str, MessageHandler]:
@@ -73,13 +73,15 @@ class Customers:
         if template is None or known.email is None:
             return False
         name = greeted_as(known.name)
+        language = known.locale or DEFAULT_LANGUAGE
+        links = self._links.for_mail(order.id, language, known.revision)
         rendered = self._renderer.render(
             template,
             _context(message, order)
             | {
                 "name": name,
-                "label_link": self._label_link(message, order),
-                "link": self._order_url.replace("{order_id}", order.id),
+                "label_link": _label_link(message, order, links),
+                "link": links.order,
                 "minutes": self._minutes,
             },
             locale=known.locale,
@@ -98,17 +100,18 @@ class Customers:
             await self._mailer.send(mail)
         return True
 
-    def _label_link(self, message: Message, order: OrderSnapshot) -> str | None:
-        """Where the label for the way back is printed, if one was bought."""
-        return_ = _by_id(order.returns, message.data.get("return_id"))
-        if return_ is None or return_.label_ref is None or self._return_url is None:
-            return None
-        return self._return_url.replace("{return_id}", return_.id)
-
     async def _known(self, order_id: str) -> Row:
         """The order and whom to tell, in one round trip."""
         async with self._store.reads.connect() as connection:
             return (await connection.execute(_KNOWN, {"subject": order_id})).one()
+
+
+def _label_link(message: Message, order: OrderSnapshot, links: MailLinks) -> str | None:
+    """Where the label for the way back is printed, if one was bought."""
+    return_ = _by_id(order.returns, message.data.get("return_id"))
+    if return_ is None or return_.label_ref is None:
+        return None
+    return links.label(return_.id)
 
 
 def greeted_as(name: str | None) -> str:

@@ -1,0 +1,187 @@
+"""Links in mails: who holds one may do what it names with one subject, for a while.
+
+A link is a signed token (a JWT, RFC 7519) of a kind of its own, so that no other token
+is taken for one (RFC 8725, 3.11). It names nobody. Whoever mails it signs it, and
+whoever carries out what it allows verifies it, with the same keys.
+"""
+
+import base64
+import binascii
+import logging
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jwt
+from pydantic import SecretStr, field_validator
+
+from shared.platform.settings import Settings, SettingsError
+
+log = logging.getLogger(__name__)
+
+KIND = "order-link+jwt"
+ALGORITHM = "HS256"
+KEY_BYTES = 32
+LONGEST_TOKEN = 1000
+"""More than any of ours has; a longer one is not looked at."""
+
+
+class LinkRefused(Exception):
+    """No link, or one that was altered, or signed with a key that nobody knows."""
+
+
+class LinkExpired(LinkRefused):
+    """It was good. `link` says in which language to tell so."""
+
+    def __init__(self, link: "Link") -> None:
+        super().__init__("expired")
+        self.link = link
+
+
+@dataclass(frozen=True)
+class Link:
+    process: str
+    """The business process that the subject belongs to."""
+    subject: str
+    """The id of the one thing that it is good for."""
+    actions: tuple[str, ...]
+    """What may be done with it."""
+    language: str
+    """A tag such as `de-AT`: that of the mail."""
+    until: float
+    """In seconds since the epoch."""
+    revision: int = 0
+    """Of the address that it was mailed to: an earlier one's links are over."""
+
+
+class LinkKeys:
+    """Keys by id. The first one signs, all of them are believed; a file is read again
+    when it changes, so that a key is replaced, or taken back, without a restart."""
+
+    def __init__(self, given: SecretStr | None, file: Path | None) -> None:
+        """Raises `SettingsError`."""
+        self._given = given
+        self._file = file
+        self._changed = _changed(file)
+        self._known = read_link_keys(given, file)
+
+    def sign(self, link: Link) -> str:
+        key_id, key = next(iter(self._keys().items()))
+        claims = {
+            "aud": link.process,
+            "sub": link.subject,
+            "scope": " ".join(link.actions),
+            "lang": link.language,
+            "exp": int(link.until),
+            "rev": link.revision,
+        }
+        return jwt.encode(claims, key, ALGORITHM, headers={"kid": key_id, "typ": KIND})
+
+    def open(self, token: str) -> Link:
+        """Raises `LinkRefused`, of one that was good `LinkExpired`."""
+        link = self._verified(token)
+        if link.until <= time.time():
+            raise LinkExpired(link)
+        return link
+
+    def _verified(self, token: str) -> Link:
+        try:
+            key = self._keys().get(jwt.get_unverified_header(token).get("kid", ""))
+            if key is None:
+                raise LinkRefused("signed with an unknown key")
+            # Its end is looked at by `open`, which tells in which language.
+            options: Any = {"verify_exp": False, "verify_aud": False}
+            claims = jwt.decode(token, key, [ALGORITHM], options=options)
+            return Link(
+                process=str(claims["aud"]),
+                subject=str(claims["sub"]),
+                actions=tuple(str(claims["scope"]).split()),
+                language=str(claims["lang"]),
+                until=float(claims["exp"]),
+                revision=int(claims["rev"]),
+            )
+        except (jwt.PyJWTError, LookupError, ValueError, TypeError) as error:
+            raise LinkRefused("not ours") from error
+
+    def _keys(self) -> dict[str, bytes]:
+        changed = _changed(self._file)
+        if changed not in (None, self._changed):
+            try:
+                self._known = read_link_keys(self._given, self._file)
+            except SettingsError as error:
+                log.warning("the keys of links stay as they were: %s", error)
+            self._changed = changed
+        return self._known
+
+
+def is_link(token: str) -> bool:
+    """Whether it says of itself that it is one; good or not."""
+    if len(token) > LONGEST_TOKEN:
+        return False
+    try:
+        return jwt.get_unverified_header(token).get("typ") == KIND
+    except jwt.PyJWTError:
+        return False
+
+
+def _changed(file: Path | None) -> int | None:
+    try:
+        return None if file is None else file.stat().st_mtime_ns
+    except OSError:
+        return None
+
+
+def read_link_keys(given: SecretStr | None, file: Path | None) -> dict[str, bytes]:
+    """Keys by id, in their order. Raises `SettingsError`, without the keys."""
+    text = given.get_secret_value() if given else ""
+    if file is not None:
+        try:
+            text += "\n" + file.read_text()
+        except OSError as error:
+            raise SettingsError(f"the keys of links: {error.strerror}") from None
+    keys = dict(_key(entry) for entry in text.split())
+    if not keys:
+        raise SettingsError("there is no key that could sign a link")
+    return keys
+
+
+def _key(entry: str) -> tuple[str, bytes]:
+    name, _, encoded = entry.partition(":")
+    try:
+        key = base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if not name or len(key) != KEY_BYTES:
+        raise SettingsError("a link's key is `id:` and 32 bytes in base64")
+    return name, key
+
+
+class LinkSettings(Settings):
+    order_link_keys: SecretStr | None = None
+    """Keys that sign the links in mails, each as `id:` and 32 bytes in base64,
+    separated by blanks or line ends. The first one signs, all of them are believed.
+    Unset, and no file: no mail has such a link, and none is believed."""
+    order_link_keys_file: Path | None = None
+    """The same in a file, which is read again when it changes."""
+
+    @field_validator("order_link_keys")
+    @classmethod
+    def _are_link_keys(cls, keys: SecretStr | None) -> SecretStr | None:
+        if keys is not None:
+            read_link_keys(keys, None)
+        return keys
+
+    @field_validator("order_link_keys_file")
+    @classmethod
+    def _has_link_keys(cls, file: Path | None) -> Path | None:
+        if file is not None:
+            read_link_keys(None, file)
+        return file
+
+    @property
+    def link_keys(self) -> LinkKeys | None:
+        """Nothing where links are neither sent nor believed."""
+        if self.order_link_keys is None and self.order_link_keys_file is None:
+            return None
+        return LinkKeys(self.order_link_keys, self.order_link_keys_file)
