@@ -94,6 +94,17 @@ async def test_an_event_is_thin_and_leads_to_its_subject(
     assert (await shop.get(event["href"]))["id"] == order["id"]
 
 
+async def test_who_has_taken_a_hold_over_is_told_to_nobody_outside(
+    shop: Shop, order: Json, engine: Engine
+) -> None:
+    data = {"hold_id": "hld_1", "assignee": "grace@shop.example"}
+    await happens(engine, order, "hold.assigned", **data)
+    [_, assigned] = await settled(shop, 2)
+    assert assigned["data"] == {"hold_id": "hld_1"}
+    timeline = await shop.get(f"/v1/orders/{order['id']}/events")
+    assert timeline["data"][-1]["data"]["assignee"] == "grace@shop.example"
+
+
 async def test_only_the_types_that_are_asked_for_come(
     shop: Shop, order: Json, engine: Engine
 ) -> None:

@@ -6,6 +6,9 @@ from typing import Any
 from api.kernel.feed.queries import Position
 from api.kernel.feed.schemas import FeedEvent
 
+OF_STAFF = frozenset({"assignee"})
+"""What an event tells its order's timeline, and nobody else: a name of somebody."""
+
 
 def show_event(event: Mapping[str, Any], hrefs: Mapping[str, str]) -> FeedEvent:
     """`hrefs`: where subjects are found, by the prefix of their ids."""
@@ -15,6 +18,7 @@ def show_event(event: Mapping[str, Any], hrefs: Mapping[str, str]) -> FeedEvent:
         {
             **event,
             "id": str(Position.of(event)),
+            "data": {k: v for k, v in event["data"].items() if k not in OF_STAFF},
             "href": href and href.format(subject),
         }
     )
