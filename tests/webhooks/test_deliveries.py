@@ -2,9 +2,11 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from api.kernel.delivery import attempts
+from api.kernel.feed.queries import FeedPage, read_page
 from shared.database.engine import Engine
 from shared.database.kernel.unit_of_work import CHANNEL
 from sqlalchemy import text
@@ -56,6 +58,27 @@ async def test_the_published_library_knows_what_we_signed(
     [of_feed] = (await shop.get("/v1/events", types="order.*"))["data"]
     assert event == of_feed
     assert heard.id == of_feed["id"]
+
+
+async def test_the_feed_is_read_only_while_an_endpoint_follows(
+    shop: Shop, deliver: Deliver, happen: Happens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads = []
+
+    async def counted(*asked: Any) -> FeedPage:
+        reads.append(asked)
+        return await read_page(*asked)
+
+    monkeypatch.setattr("api.kernel.delivery.tail.read_page", counted)
+    async with Receiver().listening() as receiver, deliver():
+        await happen("ord_unheard")
+        assert reads == []
+        for number in (1, 2):
+            endpoint = await endpoint_at(shop, receiver)
+            await happen(f"ord_{number}")
+            await receiver.until_accepted(number)
+            await shop.client.delete(f"{ENDPOINTS}/{endpoint['id']}")
+        assert [one.subject for one in receiver.accepted] == ["ord_1", "ord_2"]
 
 
 async def test_only_what_an_endpoint_wants_reaches_it(

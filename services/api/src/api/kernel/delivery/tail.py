@@ -51,15 +51,19 @@ class Tail:
         self._start: Position | None = None
         self._end = Position()
         self._wakes: set[Wake] = set()
+        self._followed = asyncio.Event()
 
     @contextmanager
     def waking(self, wake: Wake) -> Iterator[None]:
         """Have `wake` called whenever there is more."""
         self._wakes.add(wake)
+        self._followed.set()
         try:
             yield
         finally:
             self._wakes.discard(wake)
+            if not self._wakes:
+                self._followed.clear()
 
     async def after(self, position: Position, types: Sequence[str], limit: int) -> Part:
         """What is wanted after a position, from the tail or else from the feed."""
@@ -78,9 +82,17 @@ class Tail:
         return Part(found[:limit], end, more)
 
     async def run(self) -> None:
-        """Reads until cancelled."""
+        """Reads until cancelled, and only while an endpoint follows: without one, as in
+        most shops, an order costs the feed nothing."""
+        while True:
+            await self._followed.wait()
+            await self._follow()
+            self._kept.clear()
+            self._start = None
+
+    async def _follow(self) -> None:
         with self._listener.subscribe(CHANNEL) as wake:
-            while True:
+            while self._followed.is_set():
                 try:
                     unsettled = await self._read()
                 except DATABASE_FAILURES as error:
@@ -96,6 +108,8 @@ class Tail:
         if self._start is None:
             newest = (await read_page(self._engine, Position(), (), 1)).newest
             self._start = self._end = newest
+            # What came before it and after their own look is not kept here.
+            self._wake_all()
         more = True
         while more:
             page = await read_page(self._engine, self._end, (), BATCH)
@@ -109,5 +123,8 @@ class Tail:
         self._end = messages[-1].position
         while len(self._kept) > KEPT:
             self._start = self._kept.popleft().position
+        self._wake_all()
+
+    def _wake_all(self) -> None:
         for wake in self._wakes:
             wake.call()
