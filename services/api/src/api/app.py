@@ -1,14 +1,13 @@
 """The application: what is built once, and in which order it is taken down."""
 
-import json
 from collections.abc import AsyncIterator, Mapping, MutableMapping, Sequence
 from contextlib import asynccontextmanager
 from functools import cache, partial
-from typing import Annotated, Any
+from typing import Any
 
 import httpx2
 import limits
-from fastapi import APIRouter, Depends, FastAPI, Header, Request
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi.routing import APIRoute
 from opentelemetry.metrics import MeterProvider
 from shared.database.engine import (
@@ -27,13 +26,14 @@ from temporalio.runtime import Runtime
 from api.http import docs_page
 from api.http.access_log import AccessLog
 from api.http.auth import Authenticator
+from api.http.bodies import as_described, only_json
 from api.http.door import Door
 from api.http.head_requests import HeadRequests
 from api.http.links import IsGood, WithLinks
 from api.http.oidc import authenticator
 from api.http.openapi import complete
 from api.http.peer_probe import PeerProbe
-from api.http.problems import Problem, ProblemDocument, install_error_handlers
+from api.http.problems import ProblemDocument, install_error_handlers
 from api.http.rate_limits import RateLimiter
 from api.http.request_limits import MAX_BODY_BYTES, RequestLimits
 from api.http.services import Services
@@ -116,16 +116,16 @@ def _routes(processes: Sequence[Process]) -> APIRouter:
     router.include_router(health.router)
     router.include_router(docs_page.router)
     router.include_router(problem_types.router)
-    once = Depends(_each_member_once)
+    json, described = Depends(only_json), Depends(as_described)
     for subject in (
         *(router for process in processes for router in process.routers),
         *(me.router, feed.router, hold_routes(processes), discrepancies.router),
         *(trigger.router, webhook_endpoints.router, deliveries.router),
     ):
-        router.include_router(subject, dependencies=[Depends(_only_json), once])
+        router.include_router(subject, dependencies=[json, described])
     for process in processes:
         for signed in process.signed_routers:
-            router.include_router(signed, dependencies=[Depends(_only_json)])
+            router.include_router(signed, dependencies=[json])
     return router
 
 
@@ -217,35 +217,6 @@ def _with_links(
         if process.link_is_good is not None
     }
     return WithLinks(keys, is_good, others)
-
-
-MAX_MEMBERS = 64
-
-
-async def _only_json(
-    request: Request,
-    content_type: Annotated[str | None, Header(include_in_schema=False)] = None,
-) -> None:
-    if request.method == "GET" or not await request.body():
-        return
-    if (content_type or "").partition(";")[0].strip().lower() != "application/json":
-        raise Problem("unsupported-media-type", "Send application/json.")
-
-
-async def _each_member_once(request: Request) -> None:
-    """Of two amounts, each reader on the way may take another one (RFC 8259, 4). And no
-    object of ours has as many that finding fault with each would take long."""
-
-    def check(members: list[tuple[str, object]]) -> None:
-        if len(members) > MAX_MEMBERS:
-            raise Problem("too-large", f"At most {MAX_MEMBERS} members in an object.")
-        if len({name for name, _ in members}) < len(members):
-            raise Problem("malformed", "A member is named twice.")
-
-    body = await request.body()
-    if body and request.method != "GET":
-        # FastAPI has read it before: it is JSON.
-        json.loads(body, object_pairs_hook=check)
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -5,6 +5,7 @@ gets past it but to the addresses in `OPEN`; what somebody may do is the routes'
 """
 
 import re
+from dataclasses import dataclass
 from http import HTTPStatus
 from itertools import accumulate
 from typing import Any
@@ -55,7 +56,7 @@ class Door:
             raise Problem("malformed", f"Send at most {MAX_PARAMETERS} parameters.")
         if request.headers.get("content-encoding", "identity").lower() != "identity":
             raise Problem("unsupported-media-type", "Send it without an encoding.")
-        await self._app(scope, _Checked(receive), send)
+        await self._app(scope, _Checked(request, receive), send)
 
 
 async def _admit(request: Request) -> Principal:
@@ -73,9 +74,11 @@ async def _admit(request: Request) -> Principal:
 
 
 class _Checked:
-    """A body at once, when its structure has been looked at."""
+    """A body at once, when its structure has been looked at: `counted` says what of it
+    there is."""
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, request: Request, receive: Receive) -> None:
+        self._request = request
         self._receive = receive
         self._is_read = False
 
@@ -91,11 +94,20 @@ class _Checked:
                 return message
             parts.append(message.get("body", b""))
         body = b"".join(parts)
-        check_structure(body)
+        self._request.state.counted = check_structure(body)
         return {"type": "http.request", "body": body}
 
 
-def check_structure(body: bytes, most: int = MAX_VALUES) -> None:
+@dataclass(frozen=True)
+class Counted:
+    """Of a body: its `values`, with each bracket as one, and the members of all its
+    objects."""
+
+    values: int
+    members: int
+
+
+def check_structure(body: bytes, most: int = MAX_VALUES) -> Counted:
     """Raises `Problem` for JSON that would take long to parse, or to find fault with.
 
     Each step is one pass in C over the bytes: none of them is for a caller to multiply.
@@ -108,10 +120,12 @@ def check_structure(body: bytes, most: int = MAX_VALUES) -> None:
     levels = accumulate(map(_STEPS.__getitem__, brackets[:most]))
     if max(levels, default=0) > MAX_DEPTH:
         raise Problem("malformed", f"Nest at most {MAX_DEPTH} levels.")
-    if outside.count(b",") + len(brackets) > most:
+    values = 1 + outside.count(b",") + len(brackets)
+    if values > most:
         raise _too_involved(most)
     if b"0" * (MAX_DIGITS + 1) in outside.translate(_DIGITS):
         raise Problem("malformed", f"A number has at most {MAX_DIGITS} digits.")
+    return Counted(values, outside.count(b":"))
 
 
 def _without_texts(body: bytes, most: int) -> bytes:

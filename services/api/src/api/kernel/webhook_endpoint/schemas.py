@@ -27,7 +27,7 @@ def _each_once(types: list[str]) -> list[str]:
 
 Types = Annotated[
     list[EventPattern],
-    Field(min_length=1, max_length=50),
+    Field(min_length=1, max_length=50, fail_fast=True),
     AfterValidator(_each_once),
 ]
 Secret = Annotated[

@@ -164,10 +164,12 @@ def _each_once(named: Sequence[NewDiscount | NewTax]) -> Sequence[NewDiscount | 
 
 Discounts = Annotated[
     list[NewDiscount],
-    Field(default_factory=list, max_length=20),
+    Field(default_factory=list, max_length=20, fail_fast=True),
     AfterValidator(_each_once),
 ]
-Taxes = Annotated[list[NewTax], Field(max_length=20), AfterValidator(_each_once)]
+Taxes = Annotated[
+    list[NewTax], Field(max_length=20, fail_fast=True), AfterValidator(_each_once)
+]
 TaxTreatment = Literal["included", "added", "exempt"]
 
 

@@ -31,7 +31,9 @@ class ProductBody(Request):
 
     name: Line
     price: Money
-    prices: Annotated[list[NewPrice], Field(max_length=200)] | None = None
+    prices: Annotated[list[NewPrice], Field(max_length=200, fail_fast=True)] | None = (
+        None
+    )
     tax_bp: TaxRate = 0
     backorder: bool = False
     returnable: bool = True

@@ -40,7 +40,7 @@ class Parcel(Request):
     height_mm: Annotated[int, Field(gt=0, le=3_000)]
 
 
-Parcels = Annotated[list[Parcel], Field(min_length=1, max_length=50)]
+Parcels = Annotated[list[Parcel], Field(min_length=1, max_length=50, fail_fast=True)]
 
 
 class Pack(Request):

@@ -23,7 +23,9 @@ class NewRate(Request):
     most of the goods. Goods of `free_from` or more ship free. Parcels take over
     `carrier` and `service`."""
 
-    countries: Annotated[list[Country], Field(default_factory=list, max_length=250)]
+    countries: Annotated[
+        list[Country], Field(default_factory=list, max_length=250, fail_fast=True)
+    ]
     price: Money
     tax_bp: Annotated[int, Field(ge=0, le=10_000)] | None = None
     free_from: Money | None = None
@@ -35,7 +37,7 @@ class ShippingMethodBody(Request):
     """All rates of a method; without rates the method is no longer offered."""
 
     name: Line
-    rates: Annotated[list[NewRate], Field(max_length=500)]
+    rates: Annotated[list[NewRate], Field(max_length=500, fail_fast=True)]
 
     model_config = ConfigDict(
         json_schema_extra={
