@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from api.app import create_app
+from api.http.renderings import Renderings
 from api.orders.order.presenter import show_order
 from api.orders.order.schemas import Order
 from shared.database.engine import Engine
@@ -58,9 +59,43 @@ async def test_a_large_page_is_made_while_others_are_served(
         threads.append(threading.get_ident())
         return show_order(order)
 
-    monkeypatch.setattr("api.orders.order.routes.show_order", seen)
+    monkeypatch.setattr("api.orders.order.queries.show_order", seen)
     assert len(await ids(shop)) == len(threads) == 2
     assert threading.get_ident() not in threads, "the loop's own thread"
+
+
+async def test_a_list_shows_each_order_as_it_is_now(shop: Shop, engine: Engine) -> None:
+    """Whoever asks, and though only what has changed is written anew."""
+    ids = await placed(shop, 3)
+    clerk = as_user("grace", "orders:read")
+    for changed in (*ids, ids[0]):
+        async with engine.begin() as connection:
+            await connection.execute(
+                text(
+                    "UPDATE orders SET version = version + 1, reason = 'asked',"
+                    " status = 'cancelled', metadata = jsonb_build_object('n', version)"
+                    " WHERE id = :id"
+                ),
+                {"id": changed},
+            )
+        for headers in (None, clerk):
+            answer = await shop.client.get("/v1/orders", headers=headers)
+            assert done(answer)["data"] == [
+                await shop.get(f"/v1/orders/{order_id}") for order_id in ids
+            ]
+
+
+def test_no_more_is_remembered_than_there_is_room_for() -> None:
+    renderings = Renderings(most_bytes=10)
+    renderings.keep("a", 1, "aaaa")
+    renderings.keep("b", 1, "bbbb")
+    assert renderings.find("a", 1) == "aaaa", "and is the one seen last"
+    renderings.keep("c", 1, "cccc")
+    assert [renderings.find(one, 1) for one in "abc"] == ["aaaa", None, "cccc"]
+    renderings.keep("a", 2, "aa")
+    assert renderings.find("a", 1) is None
+    renderings.keep("d", 1, "d" * 11)
+    assert [renderings.find(one, 1) for one in "acd"] == [None] * 3
 
 
 async def test_orders_are_found_by_what_people_know(shop: Shop) -> None:

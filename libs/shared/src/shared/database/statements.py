@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from sqlalchemy import TextClause, text
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.sql import Executable
 
@@ -37,10 +38,23 @@ class Statement:
         ]
 
 
-# Most are constants of a module; those with conditions are made anew by each caller,
-# and must not be kept for ever.
-@lru_cache(1024)
 def compiled(statement: Executable) -> Statement:
+    """What a text says is compiled once, also where its conditions are put together
+    anew by each caller: that takes a millisecond."""
+    if isinstance(statement, TextClause):
+        return _compiled_text(statement.text)
+    return _compiled(statement)
+
+
+# Most are constants of a module. Callers' filters make some more, which must not be
+# kept for ever.
+@lru_cache(1024)
+def _compiled_text(words: str) -> Statement:
+    return _compiled(text(words))
+
+
+@lru_cache(1024)
+def _compiled(statement: Executable) -> Statement:
     made = statement.compile(dialect=DIALECT)  # type: ignore[attr-defined]
     converters = {
         name: convert

@@ -25,7 +25,6 @@ from api.http.forms import written_as
 from api.http.problems import invalid
 from api.http.schemas import View
 
-V = TypeVar("V", bound=View)
 R = TypeVar("R")
 
 
@@ -131,7 +130,7 @@ def page_response(
     request: Request,
     rows: Sequence[R],
     limit: int,
-    show: Callable[[R], V],
+    show: Callable[[R], View | str],
     position: Callable[[R], tuple[object, ...]],
 ) -> Response:
     """A page of `limit` rows; one more among `rows` tells that another follows."""
@@ -142,13 +141,17 @@ def page_response(
     return page_of(request, shown, following)
 
 
-def page_of(request: Request, shown: Sequence[View], following: str | None) -> Response:
-    """What is shown of a list, with the way to what follows."""
+def page_of(
+    request: Request, shown: Sequence[View | str], following: str | None
+) -> Response:
+    """What is shown of a list, as views or written, with the way to what follows."""
     headers = {}
     if following is not None and request.method == "GET":
         url = request.url.include_query_params(cursor=following)
         headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
     # One by one: nothing else of the process runs while one of them is written.
-    data = ",".join(view.model_dump_json() for view in shown)
+    data = ",".join(
+        view if isinstance(view, str) else view.model_dump_json() for view in shown
+    )
     body = f'{{"data":[{data}],"next_cursor":{json.dumps(following)}}}'
     return Response(body, headers=headers, media_type="application/json")

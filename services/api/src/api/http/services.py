@@ -15,6 +15,7 @@ from shared.platform.connection import Connection
 from api.http.auth import Authenticator
 from api.http.peer_probe import PeerProbe
 from api.http.rate_limits import RateLimiter
+from api.http.renderings import Renderings
 from api.settings import ApiSettings
 
 G = TypeVar("G")
@@ -49,6 +50,8 @@ class Services:
     """Where a subject is found, by the prefix of its id."""
     event_types: Mapping[str, str] = field(default_factory=dict)
     """Every type of event, with what has happened then."""
+    renderings: Renderings = field(default_factory=Renderings)
+    """What callers were shown lately."""
     streams: Counter[str] = field(default_factory=Counter)
     """Those that are open, by the customer who listens."""
     _background: set[asyncio.Task[Any]] = field(default_factory=set)

@@ -1,12 +1,11 @@
 """A whole order in one statement: what the steps decide on and the API shows."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
-from functools import lru_cache
 from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import TextClause, text
+from sqlalchemy import text
 
 from shared.contracts.errors import NotFound
 from shared.contracts.money import share
@@ -535,6 +534,7 @@ _SHOWN = {
 }
 """What steps decide on is left out where orders are only shown, many at a time."""
 _ONE = text(_SNAPSHOT.format(which="o.id = :order_id", **_WHOLE))
+_SOME = text(_SNAPSHOT.format(which="o.id = ANY(:ids)", **_SHOWN))
 OF_SUBJECT = _SNAPSHOT.format(which="o.id = :subject", **_WHOLE)
 """The same for a unit of work, which reads it together with all else."""
 
@@ -547,21 +547,11 @@ async def read_order(connection: Connection, order_id: str) -> OrderSnapshot:
     return OrderSnapshot.model_validate_json(row)
 
 
-async def read_orders(
-    connection: Connection, ids: str, order: str, parameters: Mapping[str, object]
-) -> Sequence[str]:
-    """The orders that the SELECT statement `ids` names, in this `order`, as JSON: many
-    large ones are better parsed where nobody waits for the loop. To be shown: without
-    reservations, ledger, and what else steps alone decide on."""
-    return await connection.scalars(_of_page(ids, order), parameters)
-
-
-@lru_cache(256)
-def _of_page(ids: str, order: str) -> TextClause:
-    """Callers' filters make few different ones, and to compile one takes a
-    millisecond."""
-    which = f"o.id IN ({ids}) ORDER BY {order}"
-    return text(_SNAPSHOT.format(which=which, **_SHOWN))
+async def read_orders(connection: Connection, ids: Sequence[str]) -> Sequence[str]:
+    """These orders as JSON: many large ones are better parsed where nobody waits for
+    the loop. To be shown: without reservations, ledger, and what else steps alone
+    decide on."""
+    return await connection.scalars(_SOME, {"ids": ids})
 
 
 def parse_orders(rows: Sequence[str]) -> list[OrderSnapshot]:

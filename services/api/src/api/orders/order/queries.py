@@ -1,16 +1,24 @@
 """Reads of orders: always PostgreSQL, never Temporal."""
 
+import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from shared.contracts.errors import NotFound
 from shared.database.kernel.unit_of_work import CHANNEL
-from shared.database.orders.snapshot import OrderSnapshot, read_order, read_orders
+from shared.database.orders.snapshot import (
+    OrderSnapshot,
+    parse_orders,
+    read_order,
+    read_orders,
+)
+from shared.database.rows import Rows
 from sqlalchemy import text
 
 from api.http.auth import Principal
 from api.http.services import Services
 from api.orders.order.finding import WITH_NAME, Found
+from api.orders.order.presenter import show_order
 from api.orders.paths import number_in
 
 POLL_SECONDS = 1.0
@@ -81,7 +89,35 @@ async def order_when(
             await wake.wait(min(left, POLL_SECONDS))
 
 
-async def page_of_orders(services: Services, found: Found) -> Sequence[str]:
-    """One more than the page holds, as `parse_orders` takes them."""
+async def page_of_orders(
+    services: Services, found: Found, limit: int
+) -> tuple[Rows, Mapping[str, str]]:
+    """The rows of a page, and one more if another follows; and its orders as they are
+    shown, by their ids."""
+    shown = dict[str, str]()
     async with services.engine.connect() as connection:
-        return await read_orders(connection, found.ids, found.order, found.parameters)
+        rows = await connection.execute(text(_listed(found)), found.parameters)
+        for row in rows[:limit]:
+            if known := services.renderings.find(row.id, row.version):
+                shown[row.id] = known
+        changed = [row.id for row in rows[:limit] if row.id not in shown]
+        stored = await read_orders(connection, changed) if changed else ()
+    if stored:
+        # Two hundred large orders take seconds: in a thread, so that others are served.
+        for order, written in await asyncio.to_thread(_write, stored):
+            services.renderings.keep(order.id, order.version, written)
+            shown[order.id] = written
+    return rows, shown
+
+
+def _listed(found: Found) -> str:
+    return (
+        "SELECT o.id, o.version, o.number, o.created_at, o.updated_at FROM orders o"  # noqa: S608
+        f" WHERE o.id IN ({found.ids}) ORDER BY {found.order}"
+    )
+
+
+def _write(stored: Sequence[str]) -> list[tuple[OrderSnapshot, str]]:
+    return [
+        (order, show_order(order).model_dump_json()) for order in parse_orders(stored)
+    ]

@@ -1,8 +1,6 @@
 """Placing and reading orders."""
 
-import asyncio
 import re
-from collections.abc import Sequence
 from operator import attrgetter
 from typing import Annotated
 
@@ -10,7 +8,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from shared.contracts.orders.states import OrderStatus
 from shared.database.engine import Connection
 from shared.database.orders.metrics import PLACED
-from shared.database.orders.snapshot import OrderSnapshot, parse_orders
+from shared.database.orders.snapshot import OrderSnapshot
 
 from api.http.auth import Principal, allowed, is_subject
 from api.http.idempotency import Answering, Idempotent, StoredResponse
@@ -146,9 +144,10 @@ async def list_orders(
     /v1/orders/search`.
     """
     customer = None if caller.may("orders:read") else caller.subject
-    rows = await queries.page_of_orders(services, find(request, query, customer))
-    # Two hundred large orders take seconds: in a thread, so that others are served.
-    return await asyncio.to_thread(_page, request, query, rows)
+    found = find(request, query, customer)
+    rows, shown = await queries.page_of_orders(services, found, query.limit)
+    by = attrgetter(query.sort.removeprefix("-"), "id")
+    return page_response(request, rows, query.limit, lambda row: shown[row.id], by)
 
 
 @router.post(
@@ -166,16 +165,11 @@ async def search_orders(
     """Find orders, newest first, by number, reference, tracking number, mail address or
     name. The query is in the body because URLs are logged. Each search is logged with
     its caller. Erased customers are not found. Needs `orders:read`, too."""
-    rows = await queries.page_of_orders(services, search(request, wanted))
-    orders = await asyncio.to_thread(parse_orders, rows)
-    log_read(caller, "search", *(order.id for order in orders[: wanted.limit]))
+    found = search(request, wanted)
+    rows, shown = await queries.page_of_orders(services, found, wanted.limit)
+    log_read(caller, "search", *shown)
     by = attrgetter("created_at", "id")
-    return page_response(request, orders, wanted.limit, show_order, by)
-
-
-def _page(request: Request, query: OrderQuery, rows: Sequence[str]) -> Response:
-    by = attrgetter(query.sort.removeprefix("-"), "id")
-    return page_response(request, parse_orders(rows), query.limit, show_order, by)
+    return page_response(request, rows, wanted.limit, lambda row: shown[row.id], by)
 
 
 def etag(order: OrderSnapshot) -> str:

@@ -1,0 +1,41 @@
+"""What was shown, remembered until it changes.
+
+Whatever changes a subject raises its `version`, which is its ETag: what is shown of one
+version stays as it is. So of a page only that is written anew which has changed since
+somebody has seen it last.
+"""
+
+MOST_BYTES = 8 * 1024 * 1024
+
+
+class Renderings:
+    """The newest version of each subject that was shown lately, as JSON."""
+
+    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+        self._most_bytes = most_bytes
+        self._bytes = 0
+        # In the order in which they were seen.
+        self._known: dict[str, tuple[int, str]] = {}
+
+    def find(self, subject: str, version: int) -> str | None:
+        known = self._forget(subject)
+        if known is None or known[0] != version:
+            return None
+        self._remember(subject, known)
+        return known[1]
+
+    def keep(self, subject: str, version: int, shown: str) -> None:
+        self._forget(subject)
+        self._remember(subject, (version, shown))
+        while self._bytes > self._most_bytes:
+            self._forget(next(iter(self._known)))
+
+    def _remember(self, subject: str, known: tuple[int, str]) -> None:
+        self._known[subject] = known
+        self._bytes += len(known[1])
+
+    def _forget(self, subject: str) -> tuple[int, str] | None:
+        known = self._known.pop(subject, None)
+        if known is not None:
+            self._bytes -= len(known[1])
+        return known
