@@ -13,7 +13,10 @@ _TABLES: dict[str, dict[str, str]] = {
         "external_ref": "NULL",
         "customer": "'customer-' || n / 5",
     },
-    "order_lines": {"order_id": "'ord_' || copy"},
+    "order_lines": {
+        "order_id": "'ord_' || copy",
+        "ordered_at": "ordered_at - n * interval '7 seconds'",
+    },
     "reservations": {"order_id": "'ord_' || copy"},
     "contacts": {"order_id": "'ord_' || copy"},
     "payments": {
@@ -33,6 +36,7 @@ _TABLES: dict[str, dict[str, str]] = {
         "capture_id": "CASE WHEN capture_id IS NOT NULL"
         " THEN 'led_' || copy || 'capture' END",
         "tracking": "tracking || '-' || n",
+        "ordered_at": "ordered_at - n * interval '7 seconds'",
         "created_at": "created_at - n * interval '7 seconds'",
     },
     "shipment_lines": {"shipment_id": "'shp_' || copy", "order_id": "'ord_' || copy"},

@@ -115,6 +115,67 @@ async def test_a_number_tells_nothing_of_an_order_of_somebody_else(shop: Shop) -
     assert order["id"] not in answers[0].text
 
 
+@pytest.mark.parametrize("sort", ["-created_at", "created_at"])
+async def test_orders_of_products_or_places_come_in_pages_and_each_once(
+    shop: Shop, engine: Engine, sort: str
+) -> None:
+    for sku in ("TEA", "CUP", "POT"):
+        await shop.sell(sku)
+    placed = []
+    for skus in (["TEA"], ["CUP"], ["TEA", "TEA", "CUP"], ["POT"], ["CUP", "TEA"]):
+        lines = [{"sku": sku, "quantity": 1} for sku in skus]
+        order = await shop.order(lines=lines, expected_total=None)
+        placed.append((order["id"], set(skus)))
+    async with engine.begin() as connection:
+        # As a worker does: the moment of the order is PostgreSQL's to know.
+        for number, location in enumerate(("berlin", "hamburg", "berlin")):
+            shipment = {"id": f"shp_{number}", "at": location, "of": placed[2][0]}
+            await connection.execute(_SHIPMENT, shipment)
+    sent_from_berlin = [placed[2][0]]
+    if sort.startswith("-"):
+        placed.reverse()
+    for wanted in ({"TEA"}, {"TEA", "POT"}):
+        known = [order for order, skus in placed if skus & wanted]
+        assert await pages(shop, sort=sort, sku=[*wanted]) == known
+    assert await pages(shop, sort=sort, location=["berlin"]) == sent_from_berlin
+
+
+_SHIPMENT = text(
+    "WITH sent AS (INSERT INTO shipments (id, order_id, location, status)"
+    " VALUES (:id, :of, :at, 'ready') RETURNING id, order_id)"
+    " INSERT INTO shipment_lines (shipment_id, order_id, line, qty)"
+    " SELECT id, order_id, 1, 0 FROM sent"
+)
+
+
+async def pages(shop: Shop, **params: Any) -> list[str]:
+    """All of a list, two at a time."""
+    ids: list[str] = []
+    cursor: dict[str, str] = {}
+    while True:
+        page = await shop.get("/v1/orders", limit=2, **params, **cursor)
+        ids += [order["id"] for order in page["data"]]
+        if page["next_cursor"] is None:
+            return ids
+        cursor = {"cursor": page["next_cursor"]}
+
+
+async def test_a_line_that_an_older_build_wrote_knows_when_it_was_ordered(
+    shop: Shop, engine: Engine
+) -> None:
+    await shop.sell()
+    order = await shop.order()
+    async with engine.begin() as connection:
+        await connection.execute(
+            text(
+                "INSERT INTO order_lines (order_id, line, sku, name, qty, total)"
+                " VALUES (:id, 2, 'OLD', 'Old', 1, 1)"
+            ),
+            {"id": order["id"]},
+        )
+    assert await pages(shop, sku=["OLD"]) == [order["id"]]
+
+
 @pytest.mark.parametrize(
     ("params", "pointer", "error"),
     [

@@ -299,9 +299,9 @@ _PLACE = text(
         cast(:metadata AS jsonb), :version, :now, :now
       FROM claimed
     ), lines AS (
-      INSERT INTO order_lines (order_id, line, sku, name, qty, total, tax, price,
-        discounts, step, tax_bp, taxes, returnable, reserved)
-      SELECT :order_id, l.*
+      INSERT INTO order_lines (order_id, ordered_at, line, sku, name, qty, total, tax,
+        price, discounts, step, tax_bp, taxes, returnable, reserved)
+      SELECT :order_id, cast(:now AS timestamptz), l.*
       FROM claimed, jsonb_to_recordset(cast(:lines AS jsonb)) AS l (line int, sku text,
         name text, qty int, total bigint, tax bigint, price bigint, discounts jsonb,
         step int, tax_bp int, taxes jsonb, returnable boolean, reserved int)
