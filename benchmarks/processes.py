@@ -66,6 +66,13 @@ def _cpu_seconds(pid: int) -> float:
     return float(total)
 
 
+def loop_seconds(pid: int) -> float:
+    """Processor time of the thread with the event loop, in nanoseconds' steps; the
+    kernel brings it up to date when the thread pauses."""
+    schedule = Path(f"/proc/{pid}/task/{pid}/schedstat")
+    return int(schedule.read_text().split()[0]) / 1e9
+
+
 def _memory_mib(pid: int, name: str) -> float:
     """As Linux has it under this name; elsewhere what the process has now."""
     status = Path(f"/proc/{pid}/status")

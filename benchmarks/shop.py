@@ -6,7 +6,7 @@ import json
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,6 +41,20 @@ def sku(number: int) -> str:
     return f"SKU-{number}"
 
 
+def order_of(skus: Sequence[str], quantity: int = 1) -> Json:
+    customer = f"customer-{uuid.uuid4()}"
+    return {
+        "customer_id": customer,
+        "currency": "EUR",
+        "lines": [{"sku": name, "quantity": quantity} for name in skus],
+        "shipping": {"method": "standard", "amount": _eur(SHIPPING)},
+        "expected_total": _eur(SHIPPING + len(skus) * quantity * PRICE),
+        "contact": {"name": "Ada Example", "email": f"{customer}@example.com"},
+        "ship_to": ADDRESS,
+        "payment": {"method": "pm_card_visa_multicapture"},
+    }
+
+
 @dataclass
 class Shop:
     api: httpx2.AsyncClient
@@ -69,18 +83,7 @@ class Shop:
 
     async def place(self, *skus: str, quantity: int = 1) -> str:
         """An order of one product a line, by somebody new; returns its id."""
-        lines = skus or (sku(1),)
-        customer = f"customer-{uuid.uuid4()}"
-        order = {
-            "customer_id": customer,
-            "currency": "EUR",
-            "lines": [{"sku": name, "quantity": quantity} for name in lines],
-            "shipping": {"method": "standard", "amount": _eur(SHIPPING)},
-            "expected_total": _eur(SHIPPING + len(lines) * quantity * PRICE),
-            "contact": {"name": "Ada Example", "email": f"{customer}@example.com"},
-            "ship_to": ADDRESS,
-            "payment": {"method": "pm_card_visa_multicapture"},
-        }
+        order = order_of(skus or (sku(1),), quantity)
         return str((await self.post("place", "/v1/orders", order))["id"])
 
     async def cancel(self, order_id: str) -> None:
