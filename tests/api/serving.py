@@ -9,8 +9,9 @@ import httpx2
 import uvicorn
 from api.http.connections import Connection
 from api.http.request_limits import MAX_HEAD_BYTES
-from api.http.server import DrainingServer
+from api.http.server import drain
 from fastapi import FastAPI
+from shared.platform.serving import DrainingServer
 
 from tests.api.shop import Json
 
@@ -26,7 +27,7 @@ async def serving(app: FastAPI) -> AsyncIterator[tuple[DrainingServer, str]]:
         log_config=None,
         lifespan="on",
     )
-    server = DrainingServer(config, app, drain=0)
+    server = DrainingServer(config, lambda: drain(app), seconds=0)
     running = asyncio.create_task(server._serve())
     while not server.started:
         assert not running.done(), "the server did not start"

@@ -10,7 +10,6 @@ import httpx2
 import pytest
 from api.app import create_app
 from api.http.auth import principal
-from api.http.server import DrainingServer
 from api.kernel.timeline.timeline import MOST_STREAMS, Timeline
 from api.orders.timeline.routes import READERS
 from api.settings import ApiSettings
@@ -19,6 +18,7 @@ from pydantic import BaseModel
 from shared.database.engine import Engine
 from shared.database.kernel.unit_of_work import UnitOfWork, change
 from shared.database.orders.tables import Order
+from shared.platform.serving import DrainingServer
 from sqlalchemy import text
 
 from tests.api.conftest import MakeSettings, running
