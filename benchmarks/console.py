@@ -24,9 +24,11 @@ async def measure(orders: int, visits: int) -> Json:
     async with running() as stack:
         await seed_shop(stack.at, print, orders=orders)
         async with _visitor(stack.at) as http:
-            found: Json = {}
-            for name, path in (await _pages(stack.at)).items():
-                found[name] = await _page(http, path, visits, pids_of(stack))
+            pids = pids_of(stack)
+            found = [
+                {"page": name, **await _page(http, path, visits, pids)}
+                for name, path in (await _pages(stack.at)).items()
+            ]
             first = await _first(http)
     _print(found, first)
     return {"orders": orders, "first_kib": first, "pages": found}
@@ -105,12 +107,12 @@ async def _first(http: httpx2.AsyncClient) -> float:
     return sum(sizes) / KIB
 
 
-def _print(found: Json, first: float) -> None:
+def _print(found: list[Json], first: float) -> None:
     print(f"{'page':18} {'p50 ms':>8} {'p95 ms':>8} {'cpu ms':>8} {'KiB':>8}")
-    for name, page in found.items():
+    for page in found:
         cpu = sum(page["cpu_ms"].values())
         print(
-            f"{name:18} {page['p50']:8.1f} {page['p95']:8.1f} {cpu:8.1f}"
+            f"{page['page']:18} {page['p50']:8.1f} {page['p95']:8.1f} {cpu:8.1f}"
             f" {page['kib']:8.1f}"
         )
     print(f"The first page with all that it loads: {first:.1f} KiB")

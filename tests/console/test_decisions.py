@@ -82,7 +82,6 @@ async def test_missing_stock(
     ("title", "decision"),
     [
         ("Try the card again", "retry"),
-        ("Ask for another card", "new_method"),
         ("Cancel the order", "cancel"),
     ],
 )
@@ -91,6 +90,18 @@ async def test_a_payment(browse: Browse, shop: Shop, title: str, decision: str) 
     order_id = await shop.place("pm_card_chargeDeclined", TEA=1)
     ada = await browse("ada")
     assert await decided(ada, shop, order_id, HoldReason.PAYMENT, title) == decision
+
+
+async def test_a_card_that_nobody_gave_is_not_taken(browse: Browse, shop: Shop) -> None:
+    await shop.stock(TEA=1)
+    order_id = await shop.place("pm_card_chargeDeclined", TEA=1)
+    hold = await shop.held(order_id, HoldReason.PAYMENT)
+    ada = await browse("ada")
+    page = await ada.go(f"/holds/{hold.id}")
+    await decide(page, "Take the other card")
+    await ada.reads("As things are, only another decision fits.")
+    assert await page.get_by_label(NOTE).input_value() == "Looked at it."
+    forget(ada, "422 (Unprocessable")
 
 
 @pytest.mark.parametrize(

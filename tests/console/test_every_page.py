@@ -40,6 +40,7 @@ async def paths(shop: Shop) -> Paths:
     sent = await shop.place(TEA=2)
     await shop.until(sent, has_status(OrderStatus.CONFIRMED))
     await shop.delivered(sent)
+    await shop.until(sent, has_parcel(ShipmentStatus.DELIVERED))
     wanted = {"lines": [{"line": 1, "quantity": 1, "reason": "does-not-fit"}]}
     back = await shop.post(f"/v1/orders/{sent}/returns", wanted)
     await shop.post("/v1/exports", {"kind": "orders"})
@@ -83,7 +84,8 @@ async def out_of_reach(page: Page) -> list[str]:
     return found
 
 
-# Of radio buttons with one name one is reached, and the arrows lead to the others.
+# Of radio buttons with one name one is reached, and the arrows lead to the others. A
+# date has a stop for each of its parts.
 _MARK = """() => {
   const usable = "a[href], button, select, textarea, summary,"
     + " input:not([type=hidden], [type=radio])";
@@ -94,7 +96,8 @@ _MARK = """() => {
     n += 1;
   }
   document.activeElement.blur();
-  return n + document.querySelectorAll("[tabindex='0'], [type=radio]").length;
+  const more = (selector) => document.querySelectorAll(selector).length;
+  return n + more("[tabindex='0'], [type=radio]") + 4 * more("[type=date]");
 }"""
 _LEFT = """() => [...document.querySelectorAll("[data-usable]:not([data-reached])")]
   .map((one) => one.outerHTML.slice(0, 120))"""

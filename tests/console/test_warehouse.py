@@ -101,7 +101,7 @@ async def test_many_parcels_are_packed_with_an_answer_for_each(
     await wim.reads("shp_unknown does not wait here.")
     await page.get_by_role("checkbox", name="Parcel of order 3").check()
     await shop.hold_up(orders[2], by="grace")
-    await page.get_by_role("radio", name="S 200", exact=False).check()
+    await page.get_by_role("radio", name="S 20×15×10 cm").check()
     await page.get_by_role("button", name="Pack 3").click()
     await wim.reads("2 of 3 packed")
     await accessible(page)
@@ -121,6 +121,7 @@ async def test_the_desk_shows_what_is_paid_back_to_the_last_digit(
     """A dinar has three decimals, of which networks take two."""
     order_id = await in_dinar(shop)
     await shop.delivered(order_id)
+    await shop.until(order_id, has_parcel(ShipmentStatus.DELIVERED))
     asked = await send_back(shop, order_id, {1: 2})
     ada = await browse("ada")
     page = await ada.go("/returns")

@@ -1,14 +1,25 @@
 """The pages of events, with a deliverer that runs and a receiver that misbehaves."""
 
+from collections.abc import AsyncIterator
+
 import pytest
 from api.processes import PROCESSES, hrefs
+from temporalio.client import Client
 
+from tests.conftest import OpenShop
 from tests.console.conftest import Browse
 from tests.support.receivers import Receiver
 from tests.support.shop import Shop
 from tests.webhooks.conftest import LOOPBACK, delivering
 
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+async def closed_shop(open_shop: OpenShop, temporal: Client) -> AsyncIterator[Shop]:
+    """One that may send webhooks to this machine."""
+    async with open_shop(temporal, webhook_networks=LOOPBACK) as shop:
+        yield shop
 
 
 async def test_what_was_not_delivered_is_seen_and_sent_again(

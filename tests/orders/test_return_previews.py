@@ -1,7 +1,7 @@
 """What the returns desk is told beforehand is what is paid back, to the last digit."""
 
 import pytest
-from shared.contracts.orders.states import MoneyStatus, OrderStatus
+from shared.contracts.orders.states import MoneyStatus, OrderStatus, ShipmentStatus
 
 from tests.support.returns import (
     arrived,
@@ -18,6 +18,7 @@ from tests.support.shop import (
     Json,
     Refused,
     Shop,
+    has_parcel,
     has_status,
 )
 
@@ -65,6 +66,7 @@ async def test_of_three_decimals_networks_take_two(shop: Shop) -> None:
     """1.000 dinar for three: a part is 0.330 or 0.340, and never 0.333."""
     order_id = await in_dinar(shop)
     await shop.delivered(order_id)
+    await shop.until(order_id, has_parcel(ShipmentStatus.DELIVERED))
     asked = await send_back(shop, order_id, {1: 1})
     said = await preview(shop, asked["id"], {1: 1})
     refund = await booked(shop, asked["id"], {1: 1})

@@ -61,6 +61,7 @@ def environment() -> jinja2.Environment:
         "tone": words.tone_of,
         "event": words.event_of,
         "spoken": words.spoken,
+        "units": words.units,
         "reason": words.reason_of,
         "who_decides": words.who_decides,
     }
@@ -75,6 +76,7 @@ def environment() -> jinja2.Environment:
         "wrong_of": words.wrong_of,
         "then_of": words.then_of,
         "new_key": new_key,
+        "next_step_of": words.next_step_of,
         "SILENCE": words.SILENCE,
     }
     return found
@@ -85,7 +87,10 @@ def page(
 ) -> Response:
     """The page, or with `context["part"]` the block of that name alone."""
     person = getattr(request.state, "person", None)
-    told = request.app.state.cookies.read(request, FLASH, _A_MINUTE)
+    told = None
+    if "hx-request" not in request.headers:
+        # A part that renews itself must not take what is for the page that comes.
+        told = request.app.state.cookies.read(request, FLASH, _A_MINUTE)
     context = {
         "path": request.url.path,
         "query": request.query_params,

@@ -97,8 +97,9 @@ CHOICES: dict[tuple[str, str], Choice] = {
         "Try the card again", "The same payment method is asked once more, right now."
     ),
     ("payment", "new_method"): Choice(
-        "Ask for another card",
-        "The customer is asked for another payment method; the order waits for it.",
+        "Take the other card",
+        "The order goes on with the payment method that was given since. Until there is"
+        " one, it waits: a mail has asked the customer for it.",
     ),
     ("payment", "cancel"): _CANCEL,
     ("address", "correct"): Choice(
@@ -268,6 +269,7 @@ EVENTS = {
 }
 
 NEXT_STEPS = {
+    "decision-not-allowed": "As things are, only another decision fits.",
     "four-eyes": "Leave it to a colleague: assign it to somebody else.",
     "already-released": "A colleague was faster: see what they decided.",
     "already-shipped": "What has left can only come back: begin a return.",
@@ -281,6 +283,11 @@ NEXT_STEPS = {
     "no-label": "Write the label by hand, and note its number under Labels.",
     "too-many-requests": "Wait a moment, then send it again.",
 }
+
+
+def next_step_of(code: str) -> str:
+    """What to do about a problem of the API; nothing where it says so itself."""
+    return NEXT_STEPS.get(code, "")
 
 
 def reason_of(reason: str) -> Reason:
@@ -337,6 +344,10 @@ def event_of(kind: str) -> str:
 
 def who_decides(scope: str) -> str:
     return SCOPES.get(scope, scope)
+
+
+def units(n: int) -> str:
+    return "1 unit" if n == 1 else f"{n} units"
 
 
 def spoken(word: str) -> str:

@@ -16,7 +16,7 @@ from console.templating import page
 router = APIRouter(prefix="/now")
 
 T = TypeVar("T")
-SHOWN = 200
+SHOWN = 100
 PACKED_WITHIN = timedelta(days=1)
 """A parcel that nothing stops leaves the warehouse a day after it was planned."""
 ARRIVES_WITHIN = timedelta(days=7)

@@ -69,7 +69,7 @@ async def _act(
 ) -> Response:
     answer = RedirectResponse(f"/events/{endpoint_id}", 303)
     try:
-        await person.api.post(path, None, key)
+        await person.api.post(path, {}, key)
     except ApiProblem as problem:
         return tell(request, answer, f"{problem.title}. {problem.detail}", "bad")
     return tell(request, answer, told)

@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from typing import Annotated
 
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from console.api import Json
@@ -14,6 +15,8 @@ from console.templating import page, tell
 router = APIRouter()
 
 SHOWN = 200
+AT_FIRST = 40
+"""Rows of the queue: whoever has decided about these finds the next ones here."""
 MINE, NOBODY = "me", "nobody"
 DECIDERS = ("orders:operate", "approvals", "refunds:any")
 
@@ -25,6 +28,7 @@ async def now(
     reason: str = "",
     who: str = "",
     overdue: str = "",
+    rows: Annotated[int, Query(ge=1, le=SHOWN)] = AT_FIRST,
 ) -> Response:
     """Filters are in the address: it can be kept, and sent to a colleague."""
     if not person.may(*DECIDERS):
@@ -40,8 +44,9 @@ async def now(
     return page(
         request,
         "now.html",
-        holds=shown,
-        orders=await orders_of(person, shown),
+        holds=shown[:rows],
+        orders=await orders_of(person, shown[:rows]),
+        further=len(shown[rows:]),
         total=len(holds),
         is_more=len(holds) == SHOWN,
         reasons=Counter(hold["reason"] for hold in holds).most_common(),

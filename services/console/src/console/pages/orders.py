@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Request, Response
 
@@ -9,7 +10,7 @@ from console.api import ApiProblem, Json, Unreachable
 from console.pages.forms import Key
 from console.person import Person, SignedIn
 from console.templating import page
-from console.words import REASONS
+from console.words import REASONS, reason_of, status_of
 
 router = APIRouter(prefix="/orders")
 
@@ -143,6 +144,27 @@ def _asked(chosen: dict[str, Any]) -> dict[str, Any]:
     return chosen | days
 
 
+LABELS = {
+    **{"customer": "customer", "sku": "goods", "location": "sent from"},
+    **{"tracking": "tracking", "created_from": "from", "created_to": "before"},
+}
+
+
+def _chips(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Each chosen filter in words, and the address that is left without it."""
+    return [
+        (_said(name, value), urlencode([p for p in pairs if p != (name, value)]))
+        for name, value in pairs
+        if name != "sort"
+    ]
+
+
+def _said(name: str, value: str) -> str:
+    if name == "hold":
+        return f"Waits for: {reason_of(value).title}"
+    return f"{LABELS[name]} {value}" if name in LABELS else status_of(value)
+
+
 def _list(
     request: Request,
     found: Json,
@@ -164,6 +186,7 @@ def _list(
         next_cursor=found["next_cursor"],
         chosen=chosen,
         pairs=pairs,
+        chips=_chips(pairs),
         several=SEVERAL,
         views=VIEWS,
         problem=problem,
