@@ -22,6 +22,7 @@ from temporalio.testing import ActivityEnvironment
 from worker.orders.notifications.mail_limit import MailLimit
 from worker.orders.store import OrderStore
 from worker.orders.upkeep.retention import RetentionActivities
+from worker.runtime import backlog
 from worker.runtime.outbox import OutboxRunner
 from worker.runtime.registry import Message, Undeliverable
 
@@ -433,9 +434,15 @@ async def test_a_mailbox_that_is_gone_is_not_tried_again(
 
 
 async def test_a_mail_that_did_not_arrive_is_sent_once_more(
-    closed_shop: Shop, post: Post, smtp_port: int, tmp_path: Path
+    closed_shop: Shop,
+    post: Post,
+    smtp_port: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     shop = closed_shop
+    # The worker is told of it, and does not come across it some time later.
+    monkeypatch.setattr(backlog, "LOOK_EVERY_SECONDS", 1000)
     async with refusing(smtp_port, "550 no such mailbox"), post():
         order_id = await shop.place(TEA=1)
         # Or the mail about it comes in between.

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel
 from shared.contracts.errors import NotFound, Refusal
-from shared.database.kernel.unit_of_work import UnitOfWork, change
+from shared.database.kernel.unit_of_work import MESSAGES, UnitOfWork, change
 from shared.database.orders import tables
 from shared.database.rows import Row
 from sqlalchemy import text
@@ -72,6 +72,10 @@ async def resend_order_message(
             apply=lambda work: _resend(work, seq),
             result=_Resent,
         )
+        # No event of a new message tells the workers of it.
+        async with services.engine.connect() as connection:
+            wake = {"channel": MESSAGES, "subject": order_id}
+            await connection.execute(_WAKE, wake)
         return StoredResponse(202, await _message(services, order_id, seq))
 
     return await once.run(caller, None, work)
@@ -120,3 +124,4 @@ _RESEND = text(
     WHERE subject = :id AND seq = :seq AND status <> 'open' RETURNING seq
     """
 )
+_WAKE = text("SELECT pg_notify(:channel, :subject)")
