@@ -3,9 +3,6 @@
 import asyncio
 import hmac
 import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,7 +11,6 @@ from typing import Any
 
 import httpx2
 import jwt
-import psutil
 import pytest
 from api.app import create_app
 from api.http.auth import Authenticator, DeveloperHeaders
@@ -33,14 +29,12 @@ from api.settings import ApiSettings
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from devstack.ports import free_ports
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 from jwt.utils import base64url_encode
 from pydantic import SecretStr, ValidationError
 
 from tests.api.conftest import MakeSettings, running
 from tests.api.shop import as_user, code, done
-from tests.conftest import NOWHERE
 
 ISSUER = "https://id.example.com/app/"
 AUDIENCE = "orders"
@@ -451,49 +445,6 @@ def test_keys_that_could_be_changed_on_the_way_are_not_asked_for(
     usual = {"oidc_issuer": ISSUER, "oidc_audience": AUDIENCE, "api_auth": "oidc"}
     with pytest.raises(ValidationError, match="must begin with https://"):
         make_settings(**(usual | changed))
-
-
-def started(database: str, **environment: str) -> "subprocess.Popen[str]":
-    """`python -m api` as a shell has it."""
-    given = {"DATABASE_URL": database, "TEMPORAL_HOST": NOWHERE, "METRICS_PORT": "0"}
-    return subprocess.Popen(
-        [sys.executable, "-m", "api"],
-        env=os.environ | given | environment,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def test_the_process_says_why_it_does_not_start(database: str) -> None:
-    _, said = (api := started(database)).communicate()
-    assert api.returncode == 2
-    assert "OIDC_ISSUER and OIDC_AUDIENCE must be set" in said
-
-
-def test_without_an_issuer_the_api_listens_on_loopback_alone(database: str) -> None:
-    port = free_ports().api
-    api = started(
-        database,
-        API_AUTH="disabled-loopback-only",
-        API_HOST="0.0.0.0",
-        API_PORT=str(port),
-    )
-    try:
-        while not (listening := listens_on(port, api.pid)):
-            assert api.poll() is None
-            time.sleep(0.05)
-    finally:
-        api.terminate()
-        api.communicate()
-    assert listening == {"127.0.0.1"}
-
-
-def listens_on(port: int, pid: int) -> set[str]:
-    return {
-        connection.laddr.ip
-        for connection in psutil.Process(pid).net_connections("tcp")
-        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port
-    }
 
 
 async def test_developers_say_who_they_are() -> None:

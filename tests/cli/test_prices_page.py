@@ -3,12 +3,16 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import API
 from tests.e2e.walking import walk
 from tests.support.peers import Host
 from tests.support.shop import Shop
 
 
+# Dozens of commands, each a process; tests/cli/test_prices.py has them in this one.
+@pytest.mark.slow
 async def test_orders_at_prices_of_every_kind_are_placed(
     shop: Shop, host: Host, tmp_path: Path
 ) -> None:

@@ -49,6 +49,8 @@ def test_a_restore_drill_is_valid(name: str) -> None:
     assert [m for o in made for m in mistakes(o, schemas)] == []
 
 
+# All of a system's together are built below, and most are in an environment.
+@pytest.mark.slow
 @pytest.mark.parametrize(("system", "component"), ALONE)
 def test_a_component_builds_alone(system: str, component: str) -> None:
     plain = base_with(system, ())

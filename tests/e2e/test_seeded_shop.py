@@ -10,7 +10,7 @@ import httpx2
 import pytest
 from devstack.ports import free_ports
 from devstack.seed.seeding import plan, seed_shop
-from devstack.stack import Options, Stack
+from devstack.stack import PARTS, Options, Stack, with_errands
 
 from tests.e2e.test_newcomer import audit_rows
 
@@ -20,6 +20,7 @@ pytestmark = pytest.mark.timeout(300)
 Json = dict[str, Any]
 Http = Callable[..., Awaitable[list[Json]]]
 
+NOT_NEEDED = ("console", "deliverer", "mail")
 HOLDS = {"stock", "payment", "address", "approval", "manual", "delivery"} | {
     *("refund", "dispute")
 }
@@ -33,8 +34,13 @@ STATES = {
 @pytest.fixture(scope="module")
 async def seeded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
     """With one order of each course."""
-    data = tmp_path_factory.mktemp("seeded")
-    async with Stack(Options(data=data, ports=free_ports(), durable=False)) as stack:
+    options = Options(
+        data=tmp_path_factory.mktemp("seeded"),
+        ports=free_ports(),
+        parts=with_errands(part for part in PARTS if part not in NOT_NEEDED),
+        durable=False,
+    )
+    async with Stack(options) as stack:
         await seed_shop(stack.at, print, orders=1)
         yield stack
 

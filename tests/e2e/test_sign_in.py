@@ -12,7 +12,7 @@ from devstack.issuer.people import ROLES
 from tests.e2e.walking import running_system, walk
 
 # A machine that is busy with everything else that the tests start.
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 def test_an_order_is_walked_from_hand_to_hand_by_token(tmp_path: Path) -> None:

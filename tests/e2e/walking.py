@@ -17,13 +17,17 @@ PATIENCE_SECONDS = 420
 
 
 @contextmanager
-def running_system(data: Path, *options: str) -> Iterator[dict[str, Any]]:
-    dev = subprocess.Popen(
-        [*DEV, "--data", str(data), "--json", *options],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
+def running_system(
+    data: Path, *options: str, said: Path | None = None
+) -> Iterator[dict[str, Any]]:
+    """What `dev` prints for people goes into the file `said`."""
+    with open(said or os.devnull, "w") as told:
+        dev = subprocess.Popen(
+            [*DEV, "--data", str(data), "--json", *options],
+            stdout=subprocess.PIPE,
+            stderr=told,
+            text=True,
+        )
     assert dev.stdout is not None
     try:
         yield json.loads(dev.stdout.readline())

@@ -32,7 +32,7 @@ def main(
     short: Annotated[
         bool,
         typer.Option(
-            "--short", help="The form of the test suite: every part is killed once."
+            "--short", help="The form of the slow tests: every part is killed once."
         ),
     ] = False,
     keep: Annotated[

@@ -1,8 +1,9 @@
-"""The two forms of a run."""
+"""The forms of a run."""
 
 import itertools
+from dataclasses import replace
 
-from tests.faults.plan import each_part_once, pauses, troubles
+from tests.faults.plan import OURS_AND_THEIR_SERVERS, each_part_once, pauses, troubles
 from tests.faults.run import Course
 
 
@@ -18,6 +19,13 @@ def short(seed: int) -> Course:
         gap_seconds=0.3,
         healing_seconds=240,
     )
+
+
+def shortest(seed: int) -> Course:
+    """A dozen orders, while each process of ours and each of their servers is killed
+    once."""
+    killed = each_part_once(seed, OURS_AND_THEIR_SERVERS, stopped=())
+    return replace(short(seed), orders=range(1, 13), troubles=killed)
 
 
 def long(seed: int, minutes: float, at_once: int) -> Course:

@@ -5,7 +5,7 @@ another one was. The same seed makes the same decisions; only the moments differ
 """
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
@@ -186,10 +186,15 @@ RELEASED = (Part.WORKER, Part.API, Part.DELIVERER)
 """Ours: what a release replaces, and what must drain."""
 
 
-def each_part_once(seed: int) -> Sequence[Trouble]:
+OURS_AND_THEIR_SERVERS = (*RELEASED, Part.POSTGRES, Part.TEMPORAL)
+
+
+def each_part_once(
+    seed: int, killed: Iterable[Part] = Part, stopped: Iterable[Part] = RELEASED
+) -> Sequence[Trouble]:
     """Every part is killed, and every part of ours is stopped, in an order of the
     seed's choice."""
-    faults: list[Fault] = [*map(Kill, Part), *map(Stop, RELEASED)]
+    faults: list[Fault] = [*map(Kill, killed), *map(Stop, stopped)]
     Random(f"{seed}/each").shuffle(faults)
     return [(fault,) for fault in faults]
 

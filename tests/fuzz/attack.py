@@ -5,7 +5,7 @@ import asyncio
 import json
 import traceback
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -116,15 +116,26 @@ class Attack:
         self._session = requests.Session()
         self._state = ""
 
-    async def run(self, few: int, only: Callable[[Operation], bool]) -> None:
-        await asyncio.to_thread(self._run, few, only)
+    async def run(
+        self,
+        few: int,
+        only: Callable[[Operation], bool],
+        modes: Sequence[GenerationMode] = tuple(GenerationMode),
+    ) -> None:
+        """`modes`: with requests that fit the description, that do not, or both."""
+        await asyncio.to_thread(self._run, few, only, modes)
 
-    def _run(self, few: int, only: Callable[[Operation], bool]) -> None:
+    def _run(
+        self,
+        few: int,
+        only: Callable[[Operation], bool],
+        modes: Sequence[GenerationMode],
+    ) -> None:
         self._state = self._look()
         findings: list[Exception] = []
         with self._session:
             for operation in filter(only, self.operations()):
-                for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+                for mode in modes:
                     try:
                         self._explore(operation, mode, few)
                     except Exception as finding:

@@ -81,14 +81,20 @@ def test_every_alert_fires_and_stays_silent(
 ) -> None:
     tried = [rule for rule in ALERTS if rule["labels"]["severity"] == severity]
     groups = [{"name": severity, "rules": tried}]
-    tests = {
-        "rule_files": [str(write(tmp_path / "rules.json", {"groups": groups}))],
-        "evaluation_interval": "1m",
-        "tests": [t for case in CASES if _rule(case) in tried for t in _tests(case)],
-    }
-    assert "SUCCESS" in run(
-        promtool, "test", "rules", write(tmp_path / "tests.json", tests)
-    )
+    rule_file = write(tmp_path / "rules.json", {"groups": groups})
+    tests = [t for case in CASES if _rule(case) in tried for t in _tests(case)]
+    files = [
+        write(
+            tmp_path / f"{interval}.json",
+            {
+                "rule_files": [str(rule_file)],
+                "evaluation_interval": interval,
+                "tests": [test for test in tests if test["interval"] == interval],
+            },
+        )
+        for interval in sorted({test["interval"] for test in tests})
+    ]
+    assert run(promtool, "test", "rules", *files).count("SUCCESS") == len(files)
 
 
 def _tests(case: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -100,7 +106,7 @@ def _tests(case: dict[str, Any]) -> Iterator[dict[str, Any]]:
             labels = {**shown["labels"], "severity": rule["labels"]["severity"]}
             expected = [{"exp_labels": labels, "exp_annotations": annotations}]
         yield {
-            "interval": "1m",
+            "interval": shown.get("every", "1m"),
             "input_series": [
                 {"series": series, "values": values}
                 for series, values in shown["series"].items()

@@ -9,6 +9,7 @@ from shared.contracts.orders.states import HoldReason, OrderStatus, ShipmentStat
 from worker.orders.shipment.state import parcel_states
 
 from tests.conftest import Work
+from tests.support.sampling import sampled
 from tests.support.shop import Refused, Shop, has_no_hold, has_parcel
 
 DELIVERY = HoldReason.DELIVERY
@@ -77,7 +78,9 @@ async def asked_about(shop: Shop, scan: str) -> tuple[str, str]:
     return order_id, shipment_id
 
 
-@pytest.mark.parametrize("scan", ["failure", "lost", "return_to_sender"])
+@pytest.mark.parametrize(
+    "scan", sampled(["failure", "lost", "return_to_sender"], "lost")
+)
 async def test_a_person_knows_better_than_the_carrier(shop: Shop, scan: str) -> None:
     order_id, _ = await asked_about(shop, scan)
     await shop.decide(order_id, DELIVERY, "delivered")

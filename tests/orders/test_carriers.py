@@ -23,6 +23,7 @@ from worker.orders.ports import (
     Refused,
     Unavailable,
 )
+from worker.orders.shipment import labels
 
 from tests.conftest import EASYPOST_SECRET, MakeWorkerSettings, Work
 from tests.support.easypost import FAR_AWAY, NOWHERE, EasyPost, Problem
@@ -332,9 +333,16 @@ async def tell(shop: Shop, number: str, status: str, at: datetime = MARCH) -> No
     ids=str,
 )
 async def test_a_label_that_is_refused_waits_for_a_person(
-    closed_shop: Shop, work: Work, books: EasyPost, peer: Peer, no: Problem
+    closed_shop: Shop,
+    work: Work,
+    books: EasyPost,
+    peer: Peer,
+    no: Problem,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The money is taken by then: whoever decides has it tried again, or given back."""
+    # Each pause between two tries is twice as long as the one before.
+    monkeypatch.setattr(labels, "TRIES_OF_THE_UNKNOWN", 2)
     shop = closed_shop
     async with work(**by_easypost(peer)):
         first, second = [await shop.confirmed(TEA=1) for _ in range(2)]

@@ -6,11 +6,11 @@ from shared.contracts.orders.states import HoldReason, OrderStatus, ShipmentStat
 
 from tests.support.shop import Refused, Shop, has_hold, has_parcel, has_status
 
-BUYERS = 50
+BUYERS = 20
 AT_ONCE = 20
 
 
-async def test_fifty_buyers_of_one_unit_leave_one_happy(shop: Shop) -> None:
+async def test_twenty_buyers_of_one_unit_leave_one_happy(shop: Shop) -> None:
     await shop.stock(TEA=1)
     orders = await asyncio.gather(*(shop.place(TEA=1) for _ in range(BUYERS)))
     decided = await asyncio.gather(*(shop.until(o, is_decided) for o in orders))

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import timedelta
 from io import BytesIO
 from typing import Any
 
@@ -12,9 +13,11 @@ import zxingcpp
 from api.orders.paper import labels, limits
 from pypdf import PdfReader
 from shared.contracts.orders.states import ShipmentStatus
+from temporalio.client import Client
 
 from tests.cli.conftest import Orders
 from tests.cli.conftest import orders as _orders
+from tests.conftest import OpenShop, Work
 from tests.support.shop import (
     ADDRESS,
     PARCEL,
@@ -128,18 +131,19 @@ async def test_each_parcel_has_an_answer_of_its_own(shop: Shop) -> None:
 
 
 async def test_a_parcel_that_nobody_answered_for_is_tried_again_under_the_same_key(
-    closed_shop: Shop, work: Any
+    open_shop: OpenShop, temporal: Client, work: Work
 ) -> None:
-    shop = closed_shop
-    async with work():
+    async with open_shop(temporal) as shop, work():
         await shop.stock(TEA=5)
         (parcel,) = await confirmed(shop, 1, TEA=1)
     once = {"Idempotency-Key": "while-nobody-works"}
     wanted = {"shipments": [{"shipment_id": parcel, "parcel": PARCEL}]}
-    unanswered = await shop.http.post("/v1/shipments/pack", json=wanted, headers=once)
-    (one,) = unanswered.json()["data"]
-    assert (unanswered.status_code, one["status"]) == (200, 503)
-    async with work():
+    soon = timedelta(seconds=0.5)
+    async with open_shop(temporal, api_command_timeout=soon) as shop:
+        told = await shop.http.post("/v1/shipments/pack", json=wanted, headers=once)
+    (one,) = told.json()["data"]
+    assert (told.status_code, one["status"]) == (200, 503)
+    async with open_shop(temporal) as shop, work():
         (one,) = await pack_all(shop, [parcel], **once)
         assert one["status"] == 200
 

@@ -9,6 +9,7 @@ from worker.orders.payment import requests
 from worker.orders.shipment import labels
 
 from tests.orders.test_provider_faults import AUTHORIZE, CAPTURE, CUSTOMER, REFUND
+from tests.support.sampling import sampled
 from tests.support.shop import Refused, Shop, has_status
 
 RELEASE = "POST .*/cancel"
@@ -34,10 +35,12 @@ async def refused_parcel(shop: Shop, no: dict[str, Any]) -> tuple[str, str]:
     return order_id, parcel.id
 
 
-@pytest.mark.parametrize("no", NO, ids=str)
+# What each of them means is asked in test_error_tables.
+@pytest.mark.parametrize("no", sampled(NO, {"status": 418}), ids=str)
 async def test_an_order_whose_capture_is_refused_can_be_cancelled(
-    shop: Shop, no: dict[str, Any]
+    shop: Shop, no: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(requests, "TRIES_OF_THE_UNKNOWN", 2)
     order_id, _ = await refused_parcel(shop, no)
     await shop.held(order_id, HoldReason.PAYMENT)
     await shop.payments.recover()
@@ -90,7 +93,7 @@ async def test_what_is_not_given_back_is_asked_for_again_when_a_person_says_so(
     assert order.payments[0].held == 0
 
 
-@pytest.mark.parametrize("status", [400, 402, 404])
+@pytest.mark.parametrize("status", sampled([400, 402, 404], 400))
 async def test_a_refund_that_is_refused_waits_for_a_person(
     shop: Shop, status: int
 ) -> None:
@@ -106,7 +109,7 @@ async def test_a_refund_that_is_refused_waits_for_a_person(
     assert hold.subject == order.refunds[0].id
 
 
-@pytest.mark.parametrize("fault", ["error", "down", "rate_limit"])
+@pytest.mark.parametrize("fault", sampled(["error", "down", "rate_limit"], "down"))
 async def test_a_provider_that_says_nothing_is_somebodys_business(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import traceback
+from functools import cache
 
 import pytest
 from api.settings import ApiSettings
@@ -47,6 +48,7 @@ log.warning("request", extra={"order_id": "\\x1b[2Jord_\\x9b1m\\u2028"})
 """
 
 
+@cache
 def logged(form: str) -> str:
     done = subprocess.run(
         [sys.executable, "-c", LOGS, form], capture_output=True, check=True

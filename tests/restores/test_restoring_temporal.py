@@ -43,7 +43,9 @@ async def running(shop: Shop) -> set[str]:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("nothing_is_left", [False, True])
+@pytest.mark.parametrize(
+    "nothing_is_left", [False, pytest.param(True, marks=pytest.mark.slow)]
+)
 async def test_the_facts_say_what_is_left_to_do(
     open_shop: OpenShop,
     worker_settings: MakeWorkerSettings,

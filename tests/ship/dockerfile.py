@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -42,6 +43,20 @@ def syncs(service: str) -> list[list[str]]:
         for rest in of("build", "RUN")
         if "uv sync" in rest
     ]
+
+
+def shipped(service: str) -> set[str]:
+    """The distributions that those commands would install."""
+    exported = [
+        "uv",
+        *("export", "--quiet", "--frozen", "--no-hashes", "--no-header"),
+        *("--no-annotate", "--no-dev", "--package", service),
+    ]
+    done = subprocess.run(
+        exported, cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    lines = done.stdout.splitlines()
+    return {service, "shared"} | {re.split("[ =@]", line)[0] for line in lines}
 
 
 def copied() -> list[str]:

@@ -1,6 +1,8 @@
 """Each service runs from what its image holds: no more, as nobody, writing nowhere."""
 
+import ast
 import json
+import sys
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -89,7 +91,8 @@ def address(service: str, path: str) -> str:
     return f"http://{HOST}:{port}{path}"
 
 
-@pytest.mark.timeout(300)  # it imports everything uncompiled, beside other tests
+@pytest.mark.slow
+@pytest.mark.timeout(300)  # it imports everything uncompiled
 @pytest.mark.parametrize("service", ["worker", "api"])
 async def test_a_service_becomes_ready_from_its_image(
     service: str, settings: dict[str, str]
@@ -114,6 +117,46 @@ async def test_a_service_becomes_ready_from_its_image(
     assert process.exit_code == 0
     assert looked["written"] == []
     assert looked["missing"] == sorted(NOT_NEEDED[service])
+
+
+@pytest.mark.parametrize("service", ["worker", "api", "console"])
+def test_a_service_ships_whatever_it_imports(service: str) -> None:
+    """Of what is shipped, by what the lock says; no process need be started for it."""
+    shipped = dockerfile.shipped(service)
+    assert [
+        module
+        for module in sorted(imported(service))
+        if not shipped & PROVIDERS.get(module, {module})
+    ] == []
+
+
+PROVIDERS = {
+    module: {name.lower().replace("_", "-") for name in names}
+    for module, names in metadata.packages_distributions().items()
+}
+
+
+def imported(service: str) -> set[str]:
+    """The packages that the sources of a service import, but Python's own."""
+    sources = [
+        *(dockerfile.ROOT / f"services/{service}/src").rglob("*.py"),
+        *(dockerfile.ROOT / "libs/shared/src").rglob("*.py"),
+    ]
+    names = {
+        name
+        for source in sources
+        for node in ast.walk(ast.parse(source.read_text()))
+        for name in _names(node)
+    }
+    return {name.partition(".")[0] for name in names} - sys.stdlib_module_names
+
+
+def _names(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        return [node.module]
+    return []
 
 
 def test_the_final_image_is_made_for_one_process_and_nobody() -> None:

@@ -12,7 +12,9 @@ def sampled(rows: Iterable[Any], *suite: Any) -> list[Any]:
     known = list(rows)
     missing = [row for row in suite if row not in known]
     assert not missing, f"the sample has what the table has not: {missing}"
-    return [
-        row if row in suite else pytest.param(row, marks=pytest.mark.slow)
-        for row in known
-    ]
+    return [row if row in suite else _slow(row) for row in known]
+
+
+def _slow(row: Any) -> Any:
+    values = row if isinstance(row, tuple) else (row,)
+    return pytest.param(*values, marks=pytest.mark.slow)
