@@ -245,4 +245,5 @@ async def test_a_caller_is_told_who_they_are(shop: Shop) -> None:
     assert answer.json() == {
         "subject": "grace",
         "scopes": ["stock:read", "stock:write"],
+        "link": None,
     }
