@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from api.orders.order.finding import Found, find, search
 from api.orders.order.schemas import OrderQuery, OrderSearch
+from api.orders.return_.queries import RETURNS
+from api.orders.shipment.queries import SHIPMENTS
 from fastapi import Request
 from pydantic import SecretStr
 from shared.database.engine import Connection, Engine, create_engine
@@ -127,6 +129,29 @@ async def test_each_filter_has_its_index(
         planned = await plan(connection, find(REQUEST, query, None))
     assert re.search(index, planned), planned
     assert "Seq Scan" not in planned, planned
+
+
+@pytest.mark.parametrize(
+    ("statement", "which", "index"),
+    [
+        (SHIPMENTS, "true ORDER BY s.created_at, s.id", "shipments_oldest"),
+        (
+            SHIPMENTS,
+            "s.status = ANY('{delivered}') ORDER BY s.created_at, s.id",
+            "shipments_oldest",
+        ),
+        (RETURNS, "true ORDER BY t.created_at DESC, t.id DESC", "returns_newest"),
+    ],
+)
+async def test_the_lists_of_parcels_and_returns_are_a_piece_of_an_index(
+    filled: Engine, statement: str, which: str, index: str
+) -> None:
+    listed = Found(statement.format(which=f"{which} LIMIT 51"), "", {})
+    async with filled.connect() as connection:
+        planned = await plan(connection, listed)
+    assert index in planned, planned
+    # Tables of what they are made of are empty here.
+    assert not re.search("Seq Scan on (shipments|returns|orders)", planned), planned
 
 
 @pytest.mark.parametrize("sort", ["-created_at", "created_at"])

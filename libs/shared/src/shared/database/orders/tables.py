@@ -517,6 +517,7 @@ class Shipment(Base):
         ),
         Index("shipments_order", "order_id"),
         Index("shipments_queue", "status", "location", "created_at"),
+        Index("shipments_oldest", "created_at", "id"),
         Index(
             "shipments_of_location",
             "location",
@@ -587,6 +588,7 @@ class Return(Base):
         ),
         Index("returns_order", "order_id"),
         Index("returns_queue", "status", "created_at"),
+        Index("returns_newest", "created_at", "id"),
         Index("returns_tracking", "tracking"),
     )
 

@@ -3,9 +3,11 @@
 from api.orders.return_ import schemas as shown
 from api.orders.return_.queries import Return
 
+_SAME = Return.model_fields.keys() & shown.Return.model_fields
+
 
 def show_return(return_: Return) -> shown.Return:
     return shown.Return(
-        **return_.model_dump(exclude={"customer", "label_ref", "label_url"}),
+        **{name: getattr(return_, name) for name in _SAME},
         label=return_.label_ref is not None,
     )

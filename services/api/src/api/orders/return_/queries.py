@@ -76,13 +76,13 @@ async def page_of_returns(
 async def _read(
     services: Services, which: str, parameters: Mapping[str, object]
 ) -> list[Return]:
-    statement = text(_RETURNS.format(which=which))
+    statement = text(RETURNS.format(which=which))
     async with services.engine.connect() as connection:
         rows = await connection.scalars(statement, parameters)
         return [Return.model_validate_json(row) for row in rows]
 
 
-_RETURNS = """
+RETURNS = """
 SELECT row_to_json(whole)::text FROM (
   SELECT t.*, o.customer,
     (SELECT json_agg(i ORDER BY i.line) FROM (

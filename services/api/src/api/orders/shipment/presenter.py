@@ -1,34 +1,34 @@
 """From a shipment as it is stored to a shipment as it is shown."""
 
 from api.orders.shipment import schemas as shown
-from api.orders.shipment.queries import Shipment
+from api.orders.shipment.queries import Package, Shipment
+
+_SAME = (Shipment.model_fields.keys() & shown.Shipment.model_fields) - {
+    *("lines", "on_hold"),
+}
+_SAME_OF_PACKAGE = Package.model_fields.keys() & shown.Package.model_fields
+"""What is shown as it is stored."""
 
 
 def show_shipment(shipment: Shipment) -> shown.Shipment:
-    known = shipment.model_dump(
-        exclude={
-            *("number", "shipping_method", "lines", "label_ref", "label_url"),
-            *("on_hold", "further"),
-        }
-    )
-    lines = [
-        shown.ShipmentLine(
-            line=line.line, sku=line.sku, name=line.name, quantity=line.qty
-        )
-        for line in shipment.lines or ()
-    ]
     return shown.Shipment(
-        **known,
+        **{name: getattr(shipment, name) for name in _SAME},
         order_number=shipment.number,
         shipping=shown.ShipmentShipping(method=shipment.shipping_method),
-        lines=lines,
-        packages=[
-            shown.Package(
-                **package.model_dump(exclude={"label_ref", "label_url"}),
-                label=package.label_ref is not None,
+        lines=[
+            shown.ShipmentLine(
+                line=line.line, sku=line.sku, name=line.name, quantity=line.qty
             )
-            for package in shipment.packages
+            for line in shipment.lines or ()
         ],
+        packages=[_package(package) for package in shipment.packages],
         on_hold=shipment.on_hold or [],
         label=shipment.label_ref is not None,
+    )
+
+
+def _package(package: Package) -> shown.Package:
+    return shown.Package(
+        **{name: getattr(package, name) for name in _SAME_OF_PACKAGE},
+        label=package.label_ref is not None,
     )

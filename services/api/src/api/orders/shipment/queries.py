@@ -157,13 +157,13 @@ _TO_PICK = """
 async def _read(
     services: Services, which: str, parameters: Mapping[str, object]
 ) -> list[Shipment]:
-    statement = text(_SHIPMENTS.format(which=which))
+    statement = text(SHIPMENTS.format(which=which))
     async with services.engine.connect() as connection:
         rows = await connection.scalars(statement, parameters)
         return [Shipment.model_validate_json(row) for row in rows]
 
 
-_SHIPMENTS = """
+SHIPMENTS = """
 SELECT row_to_json(whole)::text FROM (
   SELECT s.*,
     o.number, o.shipping_method,
