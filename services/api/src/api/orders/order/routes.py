@@ -1,5 +1,6 @@
 """Placing and reading orders."""
 
+import asyncio
 import re
 from operator import attrgetter
 from typing import Annotated
@@ -88,6 +89,8 @@ async def place_order(
             sets_prices=caller.may("orders:price"),
             tariffs=settings.shipping_tariffs,
         )
+        # A large order is not priced and reserved in one go: see `place`.
+        await asyncio.sleep(0)
         return await place(connection, wanted, order, known, actor, _placed, answering)
 
     placed = await idempotent.statement(caller, wanted, work)
