@@ -17,6 +17,7 @@ from simulators.payments.answers import StripeError
 from simulators.payments.authentication import bank_routes
 from simulators.payments.bank import dispute_routes
 from simulators.payments.books import books
+from simulators.payments.card_page import card_routes
 from simulators.payments.gateway import Gateway
 from simulators.payments.idempotency import IdempotencyKeys
 from simulators.payments.objects import Objects
@@ -69,6 +70,7 @@ def payment_simulator(
     app.include_router(_clock_routes(provider))
     app.include_router(bank_routes(database, provider))
     app.include_router(dispute_routes(database, provider))
+    app.include_router(card_routes())
     app.add_exception_handler(StripeError, _refusal)
     app.add_api_route("/{path:path}", gateway.handle, methods=["GET", "POST", "DELETE"])
     return Simulator(app, [agenda.keep, webhooks.deliver])
