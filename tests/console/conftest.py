@@ -8,6 +8,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -16,11 +17,16 @@ import uvicorn
 from console.app import create_app
 from console.settings import ConsoleSettings
 from cryptography.fernet import Fernet
+from devstack.ports import HOST, free_ports
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 from pydantic import SecretStr
+from temporalio.client import Client
 
-from tests.conftest import API
+from tests.conftest import API, OpenShop, Work
+from tests.console.street import Street
+from tests.support.links import LINK_KEYS
 from tests.support.peers import Host
+from tests.support.postbox import receiving_mail
 from tests.support.shop import Shop
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -183,3 +189,37 @@ async def visitor(console: str) -> AsyncIterator[httpx2.AsyncClient]:
 
 def key() -> str:
     return str(uuid.uuid4())
+
+
+@pytest.fixture
+async def street(
+    chromium: Browser,
+    console_settings: ConsoleSettings,
+    open_shop: OpenShop,
+    temporal: Client,
+    work: Work,
+    tmp_path: Path,
+) -> AsyncIterator[Street]:
+    url, port = console_settings.console_url, free_ports().smtp
+    async with (
+        receiving_mail(tmp_path / "mail", port) as postbox,
+        open_shop(temporal, order_link_keys=LINK_KEYS, console_url=url) as shop,
+        work(
+            smtp_host=HOST,
+            smtp_port=port,
+            smtp_tls=False,
+            mail_from="Tea Shop <orders@example.com>",
+            order_link_keys=LINK_KEYS,
+            shop_order_url=f"{url}/o/{{token}}",
+            shop_return_url=f"{url}/o/{{token}}?label={{return_id}}",
+        ),
+        serving(
+            console_settings.model_copy(
+                update={
+                    "console_shop_name": "Tea Shop",
+                    "console_card_url": f"{shop.payments.url}/_sim/card?back={{back}}",
+                }
+            )
+        ),
+    ):
+        yield Street(url, shop, postbox, chromium)

@@ -16,7 +16,9 @@ from playwright.async_api import Page
 from shared.contracts.orders.states import HoldReason, OrderStatus, ShipmentStatus
 
 from tests.console.conftest import DARK, LIGHT, Browse
+from tests.console.street import Street
 from tests.console.test_pages import scan
+from tests.support.links import link_token
 from tests.support.returns import send_back
 from tests.support.shop import ADDRESS, Shop, has_hold, has_parcel, has_status
 
@@ -73,6 +75,28 @@ async def test_the_pictures_of_the_documentation(
         await keep(page, f"bench{name}")
         await ada.go(f"/returns/{day.back}")
         await keep(page, f"return{name}")
+
+
+@pytest.mark.slow
+async def test_the_picture_of_a_customer_s_page(street: Street, keep: Keep) -> None:
+    shop = street.shop
+    for sku, (name, price) in GOODS.items():
+        await know(shop, sku, name, price)
+    await shop.stock(TEA=9, MUG=2)
+    to = {"name": "Ada Lindqvist", "street": "Haselnussgasse 44"}
+    order_id = await shop.place(ship_to=ADDRESS | to, TEA=2, MUG=1)
+    await shop.shipped(order_id)
+    wrong = await shop.place(ship_to=ADDRESS | to | {"postal_code": "1"}, TEA=1)
+    await shop.until(wrong, has_hold(HoldReason.ADDRESS))
+    for name, how in (("", {"width": 640}), ("-dark", {"color_scheme": DARK})):
+        async with street.browser(**how) as page:
+            await page.goto(f"{street.url}/o/{link_token(order_id, language='en')}")
+            await keep(page, f"customer{name}")
+            if name:
+                await page.goto(f"{street.url}/o/{link_token(wrong)}")
+                await keep(page, "customer-wrong")
+                await page.goto(f"{street.url}/yours/{wrong}/address")
+                await keep(page, "customer-address")
 
 
 @dataclass

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from aiosmtpd.smtp import SMTP
-from devstack.mail import Mail, Mailbox, create_app
+from devstack.mail import create_app
 from devstack.ports import HOST, free_ports
 from pydantic import SecretStr, ValidationError
 from shared.contracts.orders.states import HoldReason, OrderStatus
@@ -28,6 +28,7 @@ from worker.runtime.registry import Message, Undeliverable
 
 from tests.conftest import MakeWorkerSettings, Work
 from tests.support.links import LINK_KEYS
+from tests.support.postbox import Postbox, receiving_mail
 from tests.support.returns import arrived, send_back
 from tests.support.shop import (
     PATIENCE_SECONDS,
@@ -42,26 +43,6 @@ PAGE = "https://shop.example.com/orders/{order_id}"
 Post = Callable[..., AbstractAsyncContextManager[None]]
 
 
-class Postbox(Mailbox):
-    """Wakes whoever waits for mail."""
-
-    def __init__(self, directory: Path) -> None:
-        super().__init__(directory)
-        self._arrived = asyncio.Event()
-        self._loop = asyncio.get_running_loop()
-
-    def add(self, recipients: list[str], content: bytes) -> None:
-        super().add(recipients, content)
-        self._loop.call_soon_threadsafe(self._arrived.set)
-
-    async def until(self, number: int) -> list[Mail]:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while len(mails := self.all()) < number:
-                await self._arrived.wait()
-                self._arrived.clear()
-        return mails
-
-
 @pytest.fixture
 def smtp_port() -> int:
     return free_ports().smtp
@@ -69,9 +50,7 @@ def smtp_port() -> int:
 
 @pytest.fixture
 async def postbox(tmp_path: Path, smtp_port: int) -> AsyncIterator[Postbox]:
-    postbox = Postbox(tmp_path / "mail")
-    app = create_app(postbox, smtp_port)
-    async with app.router.lifespan_context(app):
+    async with receiving_mail(tmp_path / "mail", smtp_port) as postbox:
         yield postbox
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
+from console.customer import language as pages
 from jinja2 import UndefinedError
 from shared.contracts.orders.messages import NOTIFIED_EVENTS, STAFF_EVENTS
 from shared.contracts.orders.states import HoldReason
@@ -60,21 +61,31 @@ def test_every_template_can_be_filled(name: str, locale: str | None) -> None:
     assert "Ada" in rendered.html
 
 
-def said() -> set[str]:
+def said(templates: Path) -> set[str]:
     """In English, by the templates."""
     options = {"newstyle_gettext": "true", "trim_blocks": "true"}
     found = extract_from_dir(
-        TEMPLATES, [("**", "jinja2.ext:babel_extract")], {"**": options}
+        templates, [("**", "jinja2.ext:babel_extract")], {"**": options}
     )
     return {message for _, _, message, _, _ in found if isinstance(message, str)}
 
 
 @pytest.mark.parametrize("language", ["de", "fr"])
-def test_a_catalogue_says_all_of_it_and_nothing_else(language: str) -> None:
-    with (CATALOGUES / f"{language}.po").open("rb") as file:
+@pytest.mark.parametrize(
+    ("templates", "catalogues"),
+    [
+        pytest.param(TEMPLATES, CATALOGUES, id="mails"),
+        pytest.param(pages.TEMPLATES / "customer", pages.CATALOGUES, id="pages"),
+    ],
+)
+def test_a_catalogue_says_all_of_it_and_nothing_else(
+    templates: Path, catalogues: Path, language: str
+) -> None:
+    """So customers' pages speak the languages of the mails that lead to them."""
+    with (catalogues / f"{language}.po").open("rb") as file:
         messages = [message for message in read_po(file) if message.id]
     translated = {message.id for message in messages if message.string}
-    assert translated == said()
+    assert translated == said(templates)
     for message in messages:
         english, translation = str(message.id), str(message.string)
         assert placeholders(english) == placeholders(translation), english

@@ -12,6 +12,7 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from console import live, sign_in
 from console.api import TIMEOUT_SECONDS
+from console.customer import pages as customer
 from console.door import Door
 from console.errors import install_error_pages
 from console.pages import PAGES
@@ -70,7 +71,7 @@ def create_app(
     app.add_middleware(GZipMiddleware, minimum_size=600)
     app.add_middleware(Door, origin=settings.origin, issuer=settings.oidc_issuer)
     install_error_pages(app)
-    for router in (probes, sign_in.router, live.router, *PAGES):
+    for router in (probes, sign_in.router, live.router, *PAGES, customer.router):
         app.include_router(router)
     app.mount("/static", static_files())
     return app

@@ -1,6 +1,7 @@
 """What a person sees when something cannot be done."""
 
 import logging
+from collections.abc import Awaitable, Callable
 from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request, Response
@@ -9,6 +10,8 @@ from fastapi.responses import RedirectResponse
 from starlette.exceptions import HTTPException
 
 from console.api import FORBIDDEN, NOT_FOUND, UNAUTHENTICATED, ApiProblem, Unreachable
+from console.customer.errors import error_page, is_customers
+from console.customer.visitor import NoLink
 from console.person import SignInNeeded
 from console.session import TooLarge
 from console.sign_in import SignInFailed
@@ -18,15 +21,34 @@ from console.words import NEXT_STEPS
 log = logging.getLogger(__name__)
 
 
+Handler = Callable[[Request, Exception], Awaitable[Response]]
+
+
 def install_error_pages(app: FastAPI) -> None:
-    app.add_exception_handler(SignInNeeded, _sign_in)
-    app.add_exception_handler(ApiProblem, _problem)
-    app.add_exception_handler(Unreachable, _unreachable)
-    app.add_exception_handler(SignInFailed, _no_sign_in)
-    app.add_exception_handler(TooLarge, _too_large)
-    app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(Exception, _unexpected)
+    for error, handler in {
+        SignInNeeded: _sign_in,
+        ApiProblem: _problem,
+        Unreachable: _unreachable,
+        SignInFailed: _no_sign_in,
+        TooLarge: _too_large,
+        NoLink: _unexpected,
+        HTTPException: _http,
+        RequestValidationError: _invalid,
+        Exception: _unexpected,
+    }.items():
+        app.add_exception_handler(error, _unless_customers(handler))
+
+
+def _unless_customers(staffs: Handler) -> Handler:
+    """Customers are shown nothing that is meant for staff, such as the way to sign
+    in."""
+
+    async def handle(request: Request, error: Exception) -> Response:
+        if is_customers(request):
+            return error_page(request, error)
+        return await staffs(request, error)
+
+    return handle
 
 
 async def _sign_in(request: Request, _: Exception) -> Response:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from cryptography.fernet import Fernet
 from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
+from shared.platform.pages import customers_page
 from shared.platform.settings import (
     Duration,
     ObservabilitySettings,
@@ -61,6 +62,13 @@ class ConsoleSettings(ObservabilitySettings):
     )
     """Without an issuer: who one can be, and with which scopes, as
     `grace=orders:operate; flo=refunds:any money:read`. The first is whoever comes."""
+    console_shop_name: str = ""
+    """The shop's name, at the head of the pages for customers."""
+    console_card_url: str | None = None
+    """The shop's page that takes a card, such as
+    `https://shop.example.com/card?order={order_id}&back={back}`: it makes a payment
+    method at the provider and leads to `back`, with `payment_method=pm_…` added. Unset:
+    customers' pages take no other card."""
     console_trusted_proxies: str = LOOPBACK
     """The addresses and networks, separated by commas, whose `X-Forwarded-For` is
     believed: the gateway's."""
@@ -71,6 +79,13 @@ class ConsoleSettings(ObservabilitySettings):
     @classmethod
     def _cannot_be_overheard(cls, url: str) -> str:
         return url.rstrip("/") if _is_inside(url) else only_https(url).rstrip("/")
+
+    @field_validator("console_card_url")
+    @classmethod
+    def _leads_back(cls, url: str | None) -> str | None:
+        if url is not None and "{back}" not in url:
+            raise ValueError("must have {back} in it")
+        return url if url is None else customers_page(url)
 
     @field_validator("oidc_issuer")
     @classmethod

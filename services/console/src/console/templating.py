@@ -11,6 +11,7 @@ from typing import Any
 import jinja2
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
+from markupsafe import Markup
 from starlette.staticfiles import StaticFiles
 
 from console import display, words
@@ -37,6 +38,13 @@ def static_files() -> StaticFiles:
 def asset(name: str) -> str:
     digest = hashlib.sha256((_HERE / "static" / name).read_bytes()).hexdigest()
     return f"/static/{name}?{digest[:12]}"
+
+
+def icon_of(name: str) -> Markup:
+    return Markup(
+        '<svg class="icon" aria-hidden="true" focusable="false" viewBox="0 0 24 24">'
+        '<use href="{}#{}"></use></svg>'
+    ).format(asset("icons.svg"), name)
 
 
 def new_key() -> str:
@@ -67,6 +75,7 @@ def environment() -> jinja2.Environment:
     }
     found.globals |= {
         "asset": asset,
+        "icon_of": icon_of,
         "sum_of": display.sum_of,
         "urgency": display.urgency,
         "share_left": display.share_left,
