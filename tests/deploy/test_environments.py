@@ -175,7 +175,28 @@ def test_a_public_host_leads_to_its_service_once(
 ) -> None:
     wanted = host + HOSTS[name]
     routes = [r for r in of_kind(environment(name), *kinds) if wanted in _hosts(r)]
-    assert [_backend(route) for route in routes] == [backend]
+    assert {_backend(route) for route in routes} == {backend}
+    paths = [path for route in routes for path in _paths(route)]
+    assert "/" in paths
+    assert len(set(paths)) == len(paths)
+
+
+@pytest.mark.parametrize("name", ["development", "production"])
+def test_no_gateway_logs_a_customer_s_link(name: str) -> None:
+    """Its address is the right to act on an order."""
+    (links,) = (
+        ingress
+        for ingress in of_kind(environment(name), "Ingress")
+        if "/o" in _paths(ingress)
+    )
+    annotations = links["metadata"]["annotations"]
+    assert annotations["nginx.ingress.kubernetes.io/enable-access-log"] == "false"
+
+
+def _paths(route: Manifest) -> list[str]:
+    if route["kind"] == "Ingress":
+        return [p["path"] for p in route["spec"]["rules"][0]["http"]["paths"]]
+    return ["/"]
 
 
 def _hosts(route: Manifest) -> list[str]:

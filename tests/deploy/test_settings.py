@@ -23,6 +23,7 @@ from tests.deploy.rendering import (
     workloads,
 )
 from tests.deploy.settings import differences, environment_of
+from tests.support.links import LINK_KEYS
 
 SERVICES: dict[str, type[BaseSettings]] = {
     "temporal-worker": WorkerSettings,
@@ -55,18 +56,23 @@ def test_the_service_accepts_the_values(
     for variable, value in environment_of(built, service).items():
         secret = SECRETS.get(variable, "whsec_c2VjcmV0")
         monkeypatch.setenv(variable, secret if value is None else value)
-    if keys := mounted(tmp_path, built, service):
-        monkeypatch.setenv("CONSOLE_SESSION_KEYS_FILE", str(keys))
+    for variable, content in mounted(built, service).items():
+        file = tmp_path / variable
+        file.write_text(content)
+        monkeypatch.setenv(variable, str(file))
     SERVICES[service]()
 
 
-def mounted(folder: Path, built: Cluster, service: str) -> Path | None:
-    """What a pod finds where its Secret is mounted."""
-    if "CONSOLE_SESSION_KEYS_FILE" not in environment_of(built, service):
-        return None
-    keys = folder / "session-keys"
-    keys.write_bytes(Fernet.generate_key())
-    return keys
+def mounted(built: Cluster, service: str) -> dict[str, str]:
+    """What a pod finds where its Secrets are mounted."""
+    keys = {
+        "CONSOLE_SESSION_KEYS_FILE": Fernet.generate_key().decode(),
+        "ORDER_LINK_KEYS_FILE": LINK_KEYS.get_secret_value(),
+    }
+    given = environment_of(built, service)
+    return {
+        variable: content for variable, content in keys.items() if variable in given
+    }
 
 
 def test_a_value_that_the_service_refuses_is_found(

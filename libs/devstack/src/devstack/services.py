@@ -26,6 +26,7 @@ STRIPE_API_KEY = "sk_test_dev"
 STRIPE_WEBHOOK_SECRET = "whsec_dev"  # noqa: S105
 CONSOLE_SESSION_KEY = base64.urlsafe_b64encode(bytes(32)).decode()
 PAYLOAD_KEY = "dev:" + base64.b64encode(b"known to all, of the dev stack..").decode()
+ORDER_LINK_KEY = "dev:" + base64.b64encode(b"known to all, signs dev's links.").decode()
 CARRIER_WEBHOOK_SECRET = "whsec_" + base64.b64encode(b"dev stack, on loopback").decode()
 
 SHOP_ORIGINS = "https://shop.example.com http://localhost:3000"
@@ -127,8 +128,10 @@ def settings(at: Addresses) -> dict[str, str]:
         "SMTP_PORT": str(at.ports.smtp),
         "SMTP_TLS": "false",
         "MAIL_FROM": "orders@example.com",
-        "SHOP_ORDER_URL": f"{at.api}/v1/orders/{{order_id}}",
-        "SHOP_RETURN_URL": f"{at.api}/v1/returns/{{return_id}}/label",
+        "SHOP_ORDER_URL": f"{at.console}/o/{{token}}",
+        "SHOP_RETURN_URL": f"{at.console}/o/{{token}}?label={{return_id}}",
+        "ORDER_LINK_KEYS": ORDER_LINK_KEY,
+        "CONSOLE_URL": at.console,
         "SHOP_ORIGINS": SHOP_ORIGINS,
         # A developer's own receivers.
         "WEBHOOK_NETWORKS": "127.0.0.0/8 ::1/128",
@@ -157,6 +160,8 @@ def console_settings(at: Addresses, *, known: bool) -> dict[str, str]:
         "CONSOLE_URL": at.console,
         "CONSOLE_API_URL": at.api,
         "CONSOLE_SESSION_KEYS": CONSOLE_SESSION_KEY,
+        "CONSOLE_SHOP_NAME": "Example Shop",
+        "CONSOLE_CARD_URL": f"{at.payments}/_sim/card?back={{back}}",
     }
 
 
