@@ -14,6 +14,7 @@ from tests.support.shop import Refused, Shop, has_status
 
 RELEASE = "POST .*/cancel"
 VOID = "POST .*/void"
+LOOK = "GET /v1/refunds$"
 NO = [
     {"status": 400, "code": "amount_too_large"},
     {"status": 400},
@@ -107,6 +108,24 @@ async def test_a_refund_that_is_refused_waits_for_a_person(
     await shop.decide(order_id, HoldReason.REFUND, "retry", by="finance")
     await shop.until(order_id, lambda order: order.refunded == order.total)
     assert hold.subject == order.refunds[0].id
+
+
+async def test_who_decides_before_the_order_knows_of_it_is_heeded(shop: Shop) -> None:
+    """The first of two parts is refused, and a person faster than the second one."""
+    await shop.stock(TEA=1, backorder=True)
+    order_id = await shop.place(TEA=2)
+    await shop.pack(order_id)
+    await shop.stock(TEA=1)
+    await shop.pack(order_id)
+    await shop.payments.strike("refuse", REFUND, status=400, count=1)
+    with shop.payments.gate(LOOK) as after_the_refusal:
+        await shop.cancel(order_id)
+        await after_the_refusal.reached.wait()
+        with shop.payments.gate(LOOK) as at_the_second:
+            after_the_refusal.open()
+            await at_the_second.reached.wait()
+            await shop.decide(order_id, HoldReason.REFUND, "retry", by="finance")
+    await shop.until(order_id, lambda order: order.refunded == order.total)
 
 
 @pytest.mark.parametrize("fault", sampled(["error", "down", "rate_limit"], "down"))

@@ -38,6 +38,7 @@ from shared.contracts.orders.models import (
     Ship,
     ShipmentRef,
 )
+from shared.contracts.orders.states import Decision
 from shared.contracts.orders.workflows import Order
 from shared.contracts.search_attributes import WAITING
 from temporalio import workflow
@@ -82,6 +83,8 @@ class OrderWorkflow(LevelTriggered[OrderState, OrderStep], Order):
         # Steps in a provider's queue, by their subjects.
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._asked: dict[str, datetime] = {}
+        # When somebody last wanted the provider to be asked again.
+        self._wanted = workflow.now()
         # What a command saw while nothing else was going on: spares a look.
         self._seen: OrderState | None = None
         self._resting = False
@@ -178,13 +181,14 @@ class OrderWorkflow(LevelTriggered[OrderState, OrderStep], Order):
         if left < options.SHORTEST_TRY:
             return None
         method, argument, _ = self._activity(step)
+        began = workflow.now()
         try:
             answer = await workflow.execute_local_activity_method(
                 method, argument, **options.local_try(left)
             )
         except (ActivityError, ApplicationError):
             return None
-        self._note_asked(step)
+        self._note_asked(step, began)
         return answer if isinstance(answer, OrderState) else await self.look()
 
     def _held_for(self) -> timedelta:
@@ -197,9 +201,10 @@ class OrderWorkflow(LevelTriggered[OrderState, OrderStep], Order):
 
     async def _in_queue(self, step: ProviderStep) -> None:
         method, argument, how = self._activity(step)
+        began = workflow.now()
         try:
             await workflow.execute_activity_method(method, argument, **how)
-            self._note_asked(step)
+            self._note_asked(step, began)
         except (ActivityError, ApplicationError) as failure:
             # Providers are asked until they answer: this is a mistake of ours.
             workflow.logger.error("%s failed: %s", step, failure)
@@ -207,8 +212,9 @@ class OrderWorkflow(LevelTriggered[OrderState, OrderStep], Order):
         del self._busy[subject_of(step)]
         self._nudged = True
 
-    def _note_asked(self, step: ProviderStep) -> None:
-        if isinstance(step, AskRefund):
+    def _note_asked(self, step: ProviderStep, began: datetime) -> None:
+        # A step that was under way when it was decided did not heed that.
+        if isinstance(step, AskRefund) and began >= self._wanted:
             self._asked[step.refund] = workflow.now()
 
     def _activity(
@@ -277,6 +283,10 @@ class OrderWorkflow(LevelTriggered[OrderState, OrderStep], Order):
     @workflow.update
     async def release_hold(self, command: ReleaseHold) -> None:
         await self._command(OrderSteps.release_hold, command)
+        if command.decision is Decision.RETRY:
+            # The order may not have seen the hold yet: nor is it told of it later.
+            self._wanted = workflow.now()
+            self._asked.clear()
 
     @workflow.update
     async def pack(self, command: Pack) -> None:
