@@ -203,7 +203,12 @@ async def street(
     url, port = console_settings.console_url, free_ports().smtp
     async with (
         receiving_mail(tmp_path / "mail", port) as postbox,
-        open_shop(temporal, order_link_keys=LINK_KEYS, console_url=url) as shop,
+        open_shop(
+            temporal,
+            order_link_keys=LINK_KEYS,
+            console_url=url,
+            api_stranger_limit="9/minute",
+        ) as shop,
         work(
             smtp_host=HOST,
             smtp_port=port,

@@ -101,6 +101,9 @@ async def test_an_order_is_cancelled_and_then_there_is_nothing_left_to_cancel(
         await said(page, "Your order is cancelled.")
         await page.goto(f"{street.url}/yours/{order_id}/cancel")
         await said(page, "There is nothing left to cancel.")
+        # Staff see who it was; on their own machine they are whoever they like to be.
+        await page.goto(f"{street.url}/orders/{order_id}")
+        await said(page, "the customer, by the link in a mail")
     await shop.until(order_id, has_status(OrderStatus.CANCELLED))
 
 
@@ -190,6 +193,12 @@ async def test_a_link_that_is_no_good_says_what_to_do_next(
         assert refused.status_code == 403
         # Two orders in one browser are kept apart.
         assert (await http.get(f"/yours/{one}")).status_code == 200
+        # Whoever guesses is counted by their own address, and not by the console's.
+        guesser, neighbour = ({"X-Forwarded-For": f"203.0.113.{n}"} for n in (1, 2))
+        guess = f"/o/{link_token(one, keys=a_key('guessed'))}"
+        guesses = [await http.get(guess, headers=guesser) for _ in range(10)]
+        assert [guesses[0].status_code, guesses[-1].status_code] == [401, 429]
+        assert (await http.get(guess, headers=neighbour)).status_code == 401
     assert (await shop.order(two)).status is OrderStatus.CONFIRMED
     ours = [r for r in caplog.records if r.name.startswith(("console", "api"))]
     assert ours

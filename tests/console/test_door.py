@@ -199,4 +199,7 @@ async def test_while_the_api_is_down_a_page_says_so(
         answer = await http.get("/")
         assert answer.status_code == 503
         assert "does not answer" in answer.text
+        customers = await http.get("/o/no-link")
+        assert customers.status_code == 503
+        assert "Nothing was lost" in customers.text
         assert (await http.get("/health")).status_code == 200

@@ -72,6 +72,7 @@ def environment() -> jinja2.Environment:
         "units": words.units,
         "reason": words.reason_of,
         "who_decides": words.who_decides,
+        "by": words.by,
     }
     found.globals |= {
         "asset": asset,

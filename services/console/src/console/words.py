@@ -346,6 +346,13 @@ def who_decides(scope: str) -> str:
     return SCOPES.get(scope, scope)
 
 
+def by(actor: str | None) -> str:
+    """Who did something, as a timeline tells it."""
+    if actor and actor.startswith("link:"):
+        return "the customer, by the link in a mail"
+    return actor or "somebody"
+
+
 def units(n: int) -> str:
     return "1 unit" if n == 1 else f"{n} units"
 
