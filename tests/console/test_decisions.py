@@ -319,6 +319,19 @@ async def test_whoever_caused_a_hold_sees_it_before_they_try(
     assert await page.get_by_role("button", name="Decide").is_disabled()
 
 
+async def test_a_hold_is_given_to_a_colleague(browse: Browse, shop: Shop) -> None:
+    order_id = await shop.confirmed(TEA=1)
+    await shop.hold_up(order_id, by="grace")
+    hold = await shop.held(order_id, HoldReason.MANUAL)
+    grace = await browse("grace")
+    page = await grace.go(f"/holds/{hold.id}")
+    await page.get_by_text("To a colleague").click()
+    await page.get_by_label("Whose is it?").fill("ada")
+    await page.get_by_role("button", name="Assign").click()
+    await grace.reads("Assigned to ada.")
+    assert (await shop.get(f"/v1/holds/{hold.id}"))["assignee"] == "ada"
+
+
 async def test_an_address_is_corrected_on_the_page(browse: Browse, shop: Shop) -> None:
     await shop.stock(TEA=1)
     order_id = await shop.place(ship_to=ADDRESS | {"postal_code": "1"}, TEA=1)

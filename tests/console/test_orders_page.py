@@ -97,6 +97,31 @@ async def test_a_mail_is_corrected_on_the_page(browse: Browse, shop: Shop) -> No
     assert contact["email"] == "right@example.com"
 
 
+async def test_a_mail_is_corrected_while_the_order_goes_on(
+    browse: Browse, shop: Shop
+) -> None:
+    """Only whoever corrects the same field is told of the other."""
+    order_id = await shop.confirmed(TEA=1)
+    first, second = await browse("grace"), await browse("ada")
+    for seen, label, value in (
+        (first, "Mail", "first@example.com"),
+        (second, "Phone", "+49 30 2"),
+    ):
+        page = await seen.go(f"/orders/{order_id}")
+        await page.get_by_text("Correct the contact").click()
+        await page.get_by_label(label, exact=True).fill(value)
+    await second.page.get_by_label("Mail", exact=True).fill("second@example.com")
+    shown = (await shop.get(f"/v1/orders/{order_id}"))["version"]
+    await shop.hold_up(order_id, by="flo")
+    assert (await shop.get(f"/v1/orders/{order_id}"))["version"] > shown
+    await first.page.get_by_role("button", name="Correct it").click()
+    await first.reads("Corrected.")
+    await second.page.get_by_role("button", name="Correct it").click()
+    await second.reads("The order has changed")
+    contact = await shop.get(f"/v1/orders/{order_id}/contact")
+    assert contact["email"] == "first@example.com"
+
+
 async def test_a_form_outlives_a_lost_connection(browse: Browse, shop: Shop) -> None:
     order_id = await shop.confirmed(TEA=1)
     grace = await browse("grace")

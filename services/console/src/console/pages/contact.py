@@ -1,13 +1,15 @@
 """Whom an order is for, and correcting it."""
 
+import asyncio
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from console.api import ApiProblem, Json
-from console.person import SignedIn
+from console.person import Person, SignedIn
 from console.templating import tell
+from console.words import next_step_of
 
 router = APIRouter()
 
@@ -36,34 +38,67 @@ def wrong_fields(hold: Json) -> dict[str, str]:
 @router.post("/orders/{order_id}/contact")
 async def correct(request: Request, order_id: str, person: SignedIn) -> Response:
     """Only what has changed is sent, so that two people may correct two fields."""
-    form = await request.form()
-    back = str(form.get("back", f"/orders/{order_id}"))
-    patch = _changes({name: str(value) for name, value in form.multi_items()})
+    form = {n: str(value) for n, value in (await request.form()).multi_items()}
+    back = form.get("back", f"/orders/{order_id}")
+    patch = _changes(form)
     to = back if back.startswith(("/holds/", "/orders/")) else f"/orders/{order_id}"
     answer = RedirectResponse(to, 303)
     if not patch:
         return tell(request, answer, "Nothing was changed.", "quiet")
-    version = form.get("version", "")
     try:
-        await person.api.patch(f"/v1/orders/{order_id}/contact", patch, version)
+        await _patch(person, order_id, patch, form)
     except ApiProblem as problem:
         said = "; ".join(f"{name}: {why}" for name, why in problem.errors.items())
-        return tell(
-            request, answer, said or f"{problem.title}. {problem.detail}", "bad"
-        )
+        step = next_step_of(problem.code)
+        told = said or f"{problem.title}. {problem.detail} {step}"
+        return tell(request, answer, told, "bad")
     return tell(request, answer, "Corrected. It is checked once more right now.")
 
 
-def _changes(form: dict[str, str]) -> Json:
+async def _patch(
+    person: Person, order_id: str, patch: Json, form: dict[str, str]
+) -> None:
+    """Orders change while somebody types. That matters only where what is corrected has
+    changed as well. Raises `ApiProblem`."""
+    path = f"/v1/orders/{order_id}"
+    try:
+        await person.api.patch(f"{path}/contact", patch, form.get("version", ""))
+    except ApiProblem as problem:
+        if problem.code != "version-mismatch":
+            raise
+        order, contact = await asyncio.gather(
+            person.api.get(path), person.api.get(f"{path}/contact")
+        )
+        now = _as_fields(contact)
+        if any(now[f"was-{name}"] != form[f"was-{name}"] for name in _changed(form)):
+            raise
+        await person.api.patch(f"{path}/contact", patch, order["version"])
+
+
+def _as_fields(contact: Json) -> dict[str, str]:
+    """What the form's `was-` fields would be now."""
+    person = {f"was-{name}": contact.get(name) for name in PERSON}
+    address = contact.get("ship_to") or {}
+    to = {f"was-ship_to.{name}": address.get(name) for name, _ in ADDRESS}
+    return {name: value or "" for name, value in (person | to).items()}
+
+
+def _changed(form: dict[str, str]) -> list[str]:
     """Each field stands beside `was-` it."""
+    return [
+        name
+        for name, value in form.items()
+        if value.strip() != form.get(f"was-{name}", value).strip()
+    ]
+
+
+def _changes(form: dict[str, str]) -> Json:
     patch: dict[str, Any] = {}
-    for name, value in form.items():
-        was = form.get(f"was-{name}")
-        if was is None or was.strip() == value.strip():
-            continue
+    for name in _changed(form):
+        value = form[name].strip() or None
         group, dot, field = name.partition(".")
         if dot:
-            patch.setdefault(group, {})[field] = value.strip() or None
+            patch.setdefault(group, {})[field] = value
         else:
-            patch[name] = value.strip() or None
+            patch[name] = value
     return patch
