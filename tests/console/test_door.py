@@ -78,6 +78,20 @@ def test_vendored_scripts_are_those_of_their_packages() -> None:
         assert (folder / known["licence"]).exists()
 
 
+async def test_every_page_is_there_before_the_shop_has_anything(
+    visitor: httpx2.AsyncClient, console: str
+) -> None:
+    """What they show of a shop that has much is in the slow tests, in a browser."""
+    form, ours = {"name": "ada", "next": "/"}, {"Origin": console}
+    await visitor.post("/sign-in", data=form, headers=ours)
+    for path in (
+        *("/", "/now/beside", "/now/audit", "/now/late", "/orders", "/exports"),
+        *("/bench", "/bench/many", "/returns", "/stock", "/stock/NOTHING"),
+        *("/locations", "/locations/new", "/books", "/events", "/session"),
+    ):
+        assert (await visitor.get(path)).is_success, path
+
+
 async def test_the_first_page_is_small(visitor: httpx2.AsyncClient) -> None:
     """With all that it loads, compressed as it is sent."""
     page = await visitor.get("/", headers={"Accept-Encoding": "gzip"})

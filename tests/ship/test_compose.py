@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from console.settings import ConsoleSettings
+from shared.platform.settings import load_settings
 
-from tests.ship.composed import POSTGRESQL, in_order, read
+from tests.ship.composed import POSTGRESQL, environment, in_order, read
 from tests.ship.dockerfile import ROOT
 
 CHAIN = ["postgresql", "temporal-schema", "temporal", "temporal-namespace", "worker"]
@@ -29,6 +31,16 @@ def logs() -> Iterator[Path]:
 def test_services_start_after_those_they_need() -> None:
     order = in_order(read()["services"])
     assert [name for name in order if name in CHAIN] == CHAIN
+
+
+def test_the_console_takes_what_the_file_gives_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in environment(read()["services"]["console"]).items():
+        monkeypatch.setenv(name, value)
+    settings = load_settings(ConsoleSettings)
+    assert {"ada", "grace", "alan", "flo", "wim"} == settings.console_people.keys()
+    assert (settings.bind_host, len(settings.session_keys)) == ("127.0.0.1", 1)
 
 
 @pytest.mark.slow
