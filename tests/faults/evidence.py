@@ -138,7 +138,8 @@ async def _tables(database: str) -> dict[str, Rows]:
 
 async def _json(http: httpx2.AsyncClient, url: str) -> Any:
     # As it says itself; no event tells when it may.
-    while (answer := await http.get(url)).status_code in COME_AGAIN:  # noqa: ASYNC110
+    # Half an hour of mails takes long to tell.
+    while (answer := await http.get(url, timeout=60)).status_code in COME_AGAIN:  # noqa: ASYNC110
         await asyncio.sleep(float(answer.headers["retry-after"]))
     answer.raise_for_status()
     return answer.json()

@@ -14,6 +14,7 @@ from shared.contracts.orders.workflows import (
     Sweep,
 )
 from shared.database.orders.snapshot import Return as Goods
+from sqlalchemy import text
 
 from tests.orders.test_backorders import has_renewed, six_days_later
 from tests.support.returns import (
@@ -190,6 +191,24 @@ async def resumed(shop: Shop) -> str:
     return order_id
 
 
+async def stalled(shop: Shop) -> str:
+    """What a try got of its provider waits for the database longer than a try may."""
+    order_id = await shop.confirmed(TEA=1)
+    workflow = shop.workflow(order_id)
+    async with shop.engine.begin() as others:
+        with shop.payments.gate(CAPTURE, after_effect=True) as provider:
+            packing = asyncio.create_task(shop.pack(order_id))
+            await provider.reached.wait()
+            await others.execute(text("SELECT FROM orders FOR UPDATE"))
+        async for event in workflow.fetch_history_events(wait_new_event=True):
+            if event.HasField("activity_task_scheduled_event_attributes"):
+                break
+    shipment_id = await packing
+    await shop.ship(shipment_id)
+    await shop.scan(order_id, shipment_id, "delivered")
+    return order_id
+
+
 async def unseen(shop: Shop) -> str:
     order_id = await shop.confirmed(TEA=1)
     shipment_id = await shop.shipped(order_id)
@@ -284,7 +303,7 @@ STORIES: dict[str, Callable[[Shop], Awaitable[str]]] = {
     for story in (
         *(delivered, cancelled, declined, split, approved),
         *(backordered, renewed, expired),
-        *(held, stopped, repacked, overtaken, unpacked, resumed, unseen),
+        *(held, stopped, repacked, overtaken, unpacked, resumed, stalled, unseen),
         *(returned, allowed, refunded, owed, routine, exported),
     )
 }

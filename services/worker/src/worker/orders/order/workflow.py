@@ -42,7 +42,7 @@ from shared.contracts.orders.states import Decision
 from shared.contracts.orders.workflows import Order
 from shared.contracts.search_attributes import WAITING
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError, FailureError
 
 from worker.orders import options
 from worker.orders.hold.policy import ExpireHold, Remind
@@ -186,7 +186,9 @@ class OrderWorkflow(LevelTriggered[OrderState, OrderStep], Order):
             answer = await workflow.execute_local_activity_method(
                 method, argument, **options.local_try(left)
             )
-        except (ActivityError, ApplicationError):
+        except FailureError:
+            # No narrower: what was an `ActivityError` of a local activity comes without
+            # that around it when it is replayed.
             return None
         self._note_asked(step, began)
         return answer if isinstance(answer, OrderState) else await self.look()
@@ -205,7 +207,7 @@ class OrderWorkflow(LevelTriggered[OrderState, OrderStep], Order):
         try:
             await workflow.execute_activity_method(method, argument, **how)
             self._note_asked(step, began)
-        except (ActivityError, ApplicationError) as failure:
+        except ActivityError as failure:
             # Providers are asked until they answer: this is a mistake of ours.
             workflow.logger.error("%s failed: %s", step, failure)
             await workflow.sleep(options.LOOK_AGAIN_IN)
@@ -348,8 +350,8 @@ class OrderWorkflow(LevelTriggered[OrderState, OrderStep], Order):
         )
         try:
             done = await self._in_database(OrderSteps.cancel, command)
-        except (ActivityError, ApplicationError) as refused:
-            # A local activity's refusal may come unwrapped.
+        except FailureError as refused:
+            # No narrower, as in `_try`.
             workflow.logger.warning("cannot be cancelled: %s", refused)
             return await self.look()
         return done.state
