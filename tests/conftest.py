@@ -54,7 +54,7 @@ EASYPOST_SECRET = "easypost"
 SHIPPING_TARIFFS = {("standard", "DE", "EUR"): 490, ("standard", "*", "EUR"): 990}
 SHOP_ORIGINS = ("https://shop.example.com",)
 
-WHOLE_SYSTEMS = ("faults", "e2e")
+WHOLE_SYSTEMS = ("faults", "e2e", "privacy")
 """Folders whose tests each take long."""
 
 MakeWorkerSettings = Callable[..., WorkerSettings]

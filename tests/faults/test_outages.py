@@ -11,6 +11,9 @@ from tests.faults.people import Town
 from tests.faults.system import System
 
 AT_ONCE_SECONDS = 3.0
+"""Twice `API_FAIL_FAST_AFTER`, and what an answer takes."""
+BUSY_SECONDS = 4.5
+"""The same on a machine that runs other tests: sooner than any time-out, though."""
 ONE_ROUND = 0.0
 SHORT: list[Any] = [("refuses", ONE_ROUND), ("is silent", ONE_ROUND)]
 
@@ -20,8 +23,9 @@ def for_minutes(minutes: int) -> Any:
     return pytest.param("refuses", minutes * 60.0, marks=marks)
 
 
-def late(told: Iterable[Told]) -> list[str]:
-    return [str(t) for t in told if t.seconds > AT_ONCE_SECONDS]
+def late(told: Iterable[Told], rounds_seconds: float) -> list[str]:
+    bound = BUSY_SECONDS if rounds_seconds == ONE_ROUND else AT_ONCE_SECONDS
+    return [str(t) for t in told if t.seconds > bound]
 
 
 def not_answered(told: Iterable[Told]) -> list[str]:
@@ -60,7 +64,7 @@ async def test_without_temporal_only_commands_are_told_to_come_again(
     facts, commands, probe = await requests(town)
     async with gone(system.stack["temporal"], how):
         told = await ask_all(town.http, [*facts, *commands, *probe], seconds)
-    assert not late(told)
+    assert not late(told, seconds)
     assert not not_answered(t for t in told if t.request not in commands)
     assert not not_told_to_come_again(t for t in told if t.request in commands)
     await until_none_is_placed(system, town)
@@ -73,7 +77,7 @@ async def test_without_postgresql_everybody_is_told_to_come_again(
     facts, commands, probe = await requests(town)
     async with gone(system.stack["postgres"], how):
         told = await ask_all(town.http, [*facts, *commands, *probe], seconds)
-    assert not late(told)
+    assert not late(told, seconds)
     assert not not_told_to_come_again(t for t in told if t.request not in probe)
     assert {t.status for t in told if t.request in probe} == {503}
     await confirmed(town)

@@ -13,7 +13,7 @@ async def test_each_order_of_a_rush_is_taken_or_told_to_come_again(
     system: System, town: Town
 ) -> None:
     findings: list[str] = []
-    wave = await overload.wave(system, town, 100, findings)
+    wave = await overload.wave(system, town, 60, findings)
     assert findings == []
     assert wave.answers["201"]
 
