@@ -132,6 +132,7 @@ async def test_a_card_is_not_asked_after_the_cancellation(
     shop = closed_shop
     await shop.stock(TEA=1)
     order_id = await shop.place(TEA=1)
+    await shop.started(order_id)
     await unheard("cancel", cancellation(order_id))
     async with work():
         order = await shop.ended(order_id)
