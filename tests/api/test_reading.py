@@ -1,6 +1,7 @@
 """Reading orders: pages, filters, versions, and who sees what."""
 
 import threading
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -68,15 +69,16 @@ async def test_a_list_shows_each_order_as_it_is_now(shop: Shop, engine: Engine) 
     """Whoever asks, and though only what has changed is written anew."""
     ids = await placed(shop, 3)
     clerk = as_user("grace", "orders:read")
-    for changed in (*ids, ids[0]):
+    # The last as after a restore: the same version of another change.
+    for changed, step in (*((one, 1) for one in ids), (ids[0], 1), (ids[0], 0)):
         async with engine.begin() as connection:
             await connection.execute(
                 text(
-                    "UPDATE orders SET version = version + 1, reason = 'asked',"
-                    " status = 'cancelled', metadata = jsonb_build_object('n', version)"
-                    " WHERE id = :id"
+                    "UPDATE orders SET version = version + :step, updated_at = now(),"
+                    " reason = 'asked', status = 'cancelled',"
+                    " metadata = jsonb_build_object('at', now()) WHERE id = :id"
                 ),
-                {"id": changed},
+                {"id": changed, "step": step},
             )
         for headers in (None, clerk):
             answer = await shop.client.get("/v1/orders", headers=headers)
@@ -87,15 +89,16 @@ async def test_a_list_shows_each_order_as_it_is_now(shop: Shop, engine: Engine) 
 
 def test_no_more_is_remembered_than_there_is_room_for() -> None:
     renderings = Renderings(most_bytes=10)
-    renderings.keep("a", 1, "aaaa")
-    renderings.keep("b", 1, "bbbb")
-    assert renderings.find("a", 1) == "aaaa", "and is the one seen last"
-    renderings.keep("c", 1, "cccc")
-    assert [renderings.find(one, 1) for one in "abc"] == ["aaaa", None, "cccc"]
-    renderings.keep("a", 2, "aa")
-    assert renderings.find("a", 1) is None
-    renderings.keep("d", 1, "d" * 11)
-    assert [renderings.find(one, 1) for one in "acd"] == [None] * 3
+    first, second = ((number, datetime.now(UTC)) for number in (1, 2))
+    renderings.keep("a", first, "aaaa")
+    renderings.keep("b", first, "bbbb")
+    assert renderings.find("a", first) == "aaaa", "and is the one seen last"
+    renderings.keep("c", first, "cccc")
+    assert [renderings.find(one, first) for one in "abc"] == ["aaaa", None, "cccc"]
+    renderings.keep("a", second, "aa")
+    assert renderings.find("a", first) is None
+    renderings.keep("d", first, "d" * 11)
+    assert [renderings.find(one, first) for one in "acd"] == [None] * 3
 
 
 async def test_orders_are_found_by_what_people_know(shop: Shop) -> None:

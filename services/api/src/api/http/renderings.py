@@ -2,8 +2,13 @@
 
 Whatever changes a subject raises its `version`, which is its ETag: what is shown of one
 version stays as it is. So of a page only that is written anew which has changed since
-somebody has seen it last.
+somebody has seen it last. The moment of the change stands beside it: after a restore,
+the same number may be another change.
 """
+
+from datetime import datetime
+
+Version = tuple[int, datetime]
 
 MOST_BYTES = 8 * 1024 * 1024
 
@@ -15,26 +20,26 @@ class Renderings:
         self._most_bytes = most_bytes
         self._bytes = 0
         # In the order in which they were seen.
-        self._known: dict[str, tuple[int, str]] = {}
+        self._known: dict[str, tuple[Version, str]] = {}
 
-    def find(self, subject: str, version: int) -> str | None:
+    def find(self, subject: str, version: Version) -> str | None:
         known = self._forget(subject)
         if known is None or known[0] != version:
             return None
         self._remember(subject, known)
         return known[1]
 
-    def keep(self, subject: str, version: int, shown: str) -> None:
+    def keep(self, subject: str, version: Version, shown: str) -> None:
         self._forget(subject)
         self._remember(subject, (version, shown))
         while self._bytes > self._most_bytes:
             self._forget(next(iter(self._known)))
 
-    def _remember(self, subject: str, known: tuple[int, str]) -> None:
+    def _remember(self, subject: str, known: tuple[Version, str]) -> None:
         self._known[subject] = known
         self._bytes += len(known[1])
 
-    def _forget(self, subject: str) -> tuple[int, str] | None:
+    def _forget(self, subject: str) -> tuple[Version, str] | None:
         known = self._known.pop(subject, None)
         if known is not None:
             self._bytes -= len(known[1])

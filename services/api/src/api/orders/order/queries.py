@@ -98,14 +98,16 @@ async def page_of_orders(
     async with services.engine.connect() as connection:
         rows = await connection.execute(text(_listed(found)), found.parameters)
         for row in rows[:limit]:
-            if known := services.renderings.find(row.id, row.version):
+            version = row.version, row.updated_at
+            if known := services.renderings.find(row.id, version):
                 shown[row.id] = known
         changed = [row.id for row in rows[:limit] if row.id not in shown]
         stored = await read_orders(connection, changed) if changed else ()
     if stored:
         # Two hundred large orders take seconds: in a thread, so that others are served.
         for order, written in await asyncio.to_thread(_write, stored):
-            services.renderings.keep(order.id, order.version, written)
+            version = order.version, order.updated_at
+            services.renderings.keep(order.id, version, written)
             shown[order.id] = written
     return rows, shown
 
