@@ -20,6 +20,7 @@ from console.person import SignedIn
 router = APIRouter(prefix="/live")
 
 RETRY_MS = 3000
+CLOSED_WITHIN_SECONDS = 5.0
 QUEUE = ("hold.*", "order.placed", "shipment.*", "refund.*", "return.*")
 
 
@@ -63,6 +64,8 @@ async def _events(
             if upstream.status_code != httpx2.codes.OK:
                 if _is_final(upstream.status_code):
                     yield format_sse_event(event="ended", data_str="1")
+                    # The page closes the stream; one that ends by itself is an error.
+                    await asyncio.wait({ending}, timeout=CLOSED_WITHIN_SECONDS)
                 return
             async for frame in _frames(upstream.aiter_lines(), ending):
                 yield frame
