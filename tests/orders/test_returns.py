@@ -368,6 +368,18 @@ async def test_a_parcel_with_nothing_good_in_it_is_closed_unpaid(shop: Shop) -> 
     assert await paid_back(shop) == 0
 
 
+async def test_nobody_takes_in_what_they_send_back_themselves(shop: Shop) -> None:
+    await shop.stock(TEA=1)
+    order_id = await shop.place(customer="walt", TEA=1)
+    await shop.delivered(order_id)
+    await shop.ended(order_id)
+    asked = await send_back(shop, order_id, {1: 1})
+    with pytest.raises(Refused) as refused:
+        await receive(shop, asked["id"], {1: 1}, **{"X-Dev-User": "walt"})
+    assert refused.value.code == "four-eyes"
+    await receive(shop, asked["id"], {1: 1})
+
+
 async def test_more_than_was_announced_is_refused(shop: Shop) -> None:
     order_id = await arrived(shop, TEA=2)
     asked = await send_back(shop, order_id, {1: 1})

@@ -101,6 +101,7 @@ async def receive(
     accepted: dict[int, int],
     into: str = "restock",
     at: str | None = None,
+    **headers: str,
 ) -> Json:
     body = {
         "location": at,
@@ -109,7 +110,7 @@ async def receive(
             for n, units in accepted.items()
         ],
     }
-    return await shop.post(f"/v1/returns/{return_id}/receive", body)
+    return await shop.post(f"/v1/returns/{return_id}/receive", body, **headers)
 
 
 async def returned(
