@@ -203,6 +203,8 @@ def test_parcels_go_side_by_side_but_are_paid_one_after_the_other() -> None:
     two = (parcel(paying=True), parcel(shipment=OTHER, payable=True))
     labels = (parcel(labellable=True), parcel(shipment=OTHER, payable=True))
     assert step_of(facts(CONFIRMED, parcels=two)) == at(Capture(PARCEL))
+    both = (parcel(payable=True), parcel(shipment=OTHER, payable=True))
+    assert step_of(facts(CONFIRMED, parcels=both)) == at(Capture(PARCEL))
     assert step_of(facts(CONFIRMED, parcels=two), PARCEL) == Wait()
     assert step_of(facts(CONFIRMED, parcels=labels)) == at(
         BuyLabel(PARCEL), Capture(OTHER)
