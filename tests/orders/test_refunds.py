@@ -28,6 +28,8 @@ GONG = PRICES["GONG"]
 
 SUCCEEDED, FAILED = MoneyStatus.SUCCEEDED, MoneyStatus.FAILED
 
+REFUND = "POST /v1/refunds"
+
 
 # ── how much ────────────────────────────────────────────────────────────────────────
 
@@ -83,6 +85,26 @@ async def test_a_refund_is_spread_over_several_payments(shop: Shop) -> None:
     order = await shop.order(order_id)
     shares = sorted(payment.refunded for payment in order.payments if payment.captured)
     assert shares == [TEA, 2 * TEA + SHIPPING]
+
+
+async def test_what_went_back_so_far_is_seen_while_the_rest_is_under_way(
+    shop: Shop,
+) -> None:
+    await shop.stock(at="berlin", TEA=2)
+    await shop.stock(at="munich", TEA=1)
+    order_id = await shop.place(TEA=3)
+    await shop.shipped(order_id, at="berlin")
+    await shop.shipped(order_id, at="munich")
+    path = f"/v1/orders/{order_id}"
+    assert (await shop.get(path))["payment_status"] == "captured"
+    with shop.payments.gate(REFUND, after_effect=True) as first:
+        refund = await give_back(shop, order_id, reason="damaged", lines={1: 3})
+        await first.reached.wait()
+        with shop.payments.gate(REFUND) as second:
+            first.open()
+            await second.reached.wait()
+            assert (await shop.get(path))["payment_status"] == "partially_refunded"
+    await refunded(shop, order_id, refund["id"], SUCCEEDED)
 
 
 async def test_more_than_was_paid_is_refused(shop: Shop) -> None:

@@ -18,7 +18,8 @@ AUDIT_VIEWS = ("audit_money", "audit_stock", "audit_ledger")
 
 
 _STALE = """
-SELECT id, payment_status, payment_status(o), fulfillment_status, fulfillment_status(o)
+SELECT id, payment_status, payment_status(o) AS is_paid,
+  fulfillment_status, fulfillment_status(o) AS is_fulfilled
 FROM orders o
 WHERE (payment_status, fulfillment_status)
   IS DISTINCT FROM (payment_status(o), fulfillment_status(o))

@@ -248,6 +248,7 @@ EVENTS = {
     "payment.action_required": "The bank asks the customer",
     "payment.method_given": "Another payment method",
     "refund.requested": "Refund asked for",
+    "refund.part_succeeded": "Paid back in part",
     "refund.succeeded": "Paid back",
     "refund.rejected": "Refund rejected",
     "hold.placed": "Waits for a decision",

@@ -49,6 +49,7 @@ ORDER_EVENTS: Mapping[str, str] = {
     "return.closed": "A return is settled",
     "return.expired": "Goods did not come back in time",
     "refund.requested": "Money is to go back to a customer",
+    "refund.part_succeeded": "Money of one of several payments went back",
     "refund.succeeded": "Money went back to a customer",
     "refund.failed": "Money could not be given back",
     "refund.rejected": "Money is not given back",

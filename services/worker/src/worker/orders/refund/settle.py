@@ -88,6 +88,13 @@ async def settle(
                     reason=HoldReason.REFUND,
                     subject=refund_id,
                 )
+            else:
+                change.event(
+                    "refund.part_succeeded",
+                    refund_id=refund_id,
+                    payment_id=payment.id,
+                    amount=row.amount,
+                )
         case "failed":
             await _fail(change, order, refund_id, row_id, answer)
             found = differences(_paid_back(payment), Sums(refunded=refunded))
