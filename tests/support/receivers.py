@@ -76,6 +76,8 @@ class Receiver:
         body = b""
         while (part := await receive()).get("more_body"):
             body += part["body"]
+        if part["type"] == "http.disconnect":
+            return  # who was sending it has died
         body += part.get("body", b"")
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
         status = self.behaviour(Heard(headers, body, 0))
