@@ -28,6 +28,7 @@ from shared.platform.converter import DATA_CONVERTER
 from shared.platform.settings import DatabaseSettings
 from temporalio.client import Client
 
+from tests.api.shop import eventually
 from tests.support import infrastructure
 from tests.support.peers import Host, payments_simulator
 from tests.support.shop import Shop, has_status
@@ -146,6 +147,7 @@ async def _look(services: infrastructure.Services, host: Host, home: Path) -> Se
         order_id, trace_id = await _load(shop, traces)
         await _until(traces, trace_id, "RunWorkflow:Order")
         await http.get(f"http://127.0.0.1:{ports.console}/orders/{order_id}")
+        await eventually(lambda: _has_told(http, ports.deliverer))
         jobs = {
             "temporal-worker": ports.worker,
             "fastapi-service": ports.api_metrics,
@@ -185,6 +187,12 @@ async def _load(shop: Shop, traces: Traces) -> tuple[str, str]:
     missing = await shop.http.get(f"/v1/orders/{uuid.uuid4()}")
     assert missing.status_code == httpx2.codes.NOT_FOUND
     return order_id, trace_id
+
+
+async def _has_told(http: httpx2.AsyncClient, deliverer: int) -> bool:
+    """An endpoint is taken care of within a second: an order may be faster."""
+    page = (await http.get(f"http://127.0.0.1:{deliverer}/metrics")).text
+    return "webhook_attempts_total{" in page
 
 
 async def _until(traces: Traces, trace_id: str, name: str) -> None:
