@@ -92,8 +92,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # Each of xdist's workers begins with a half and ends with what the other has left.
-    # Whole systems at the beginning of one half are started once for the tests that
+    # Each of xdist's workers begins with its share and ends with what others have left.
+    # Whole systems at the beginning of one share are started once for the tests that
     # share one, and nobody waits for a test of a minute when all others are done.
     items.sort(key=lambda item: item.path.parent.name not in WHOLE_SYSTEMS)
 
