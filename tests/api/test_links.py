@@ -65,6 +65,8 @@ async def test_a_link_that_was_altered_is_none(shop: Shop) -> None:
     for altered in (
         f"{head}.{_part(widened)}.{seal}",
         f"{head}.{claims}.{seal[::-1]}",
+        f"{head}.{claims}.{seal}A",
+        f"{head}.{claims}",
         f"{head}.{claims}.",
         f"{nothing}.{claims}.",
         link_token(mine, keys=a_key("unknown")),

@@ -7,6 +7,7 @@ whoever carries out what it allows verifies it, with the same keys.
 
 import base64
 import binascii
+import json
 import logging
 import time
 from dataclasses import dataclass
@@ -119,10 +120,13 @@ def is_link(token: str) -> bool:
     """Whether it says of itself that it is one; good or not."""
     if len(token) > LONGEST_TOKEN:
         return False
+    # Its head alone: with a seal that cannot even be read it is still no other token.
+    head = token.partition(".")[0]
     try:
-        return jwt.get_unverified_header(token).get("typ") == KIND
-    except jwt.PyJWTError:
+        said = json.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))
+    except (ValueError, RecursionError):
         return False
+    return isinstance(said, dict) and said.get("typ") == KIND
 
 
 def _changed(file: Path | None) -> int | None:
