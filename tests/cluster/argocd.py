@@ -31,6 +31,7 @@ class ArgoCD:
     repository: Path
     """Its branch is what every Application follows."""
     failure: BaseException | None = None
+    _busy: bool = False
     _over: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
@@ -51,11 +52,24 @@ class ArgoCD:
         try:
             while not self._over.wait(0.5):
                 root = self._read("root")
-                if root and REFRESH in root["metadata"].get("annotations", {}):
+                if root and _is_asked(root):
+                    self._busy = True
                     self._forget(root)
                     self.sync()
+                    self._busy = False
         except BaseException as error:
             self.failure = error
+
+    def rest(self) -> None:
+        """Wait until nothing more is brought: what is committed now is news to it."""
+        if self._thread is None:
+            return
+
+        def asked() -> list[str]:
+            root = self._read("root")
+            return ["root"] if (root and _is_asked(root)) or self._busy else []
+
+        until_empty(asked)
 
     def sync(self) -> None:
         """All that the branch has now."""
@@ -154,6 +168,10 @@ import json, sys
 from scripts.kubectl import objects_in, rendered
 print(json.dumps(objects_in(rendered(sys.argv[1]))))
 """
+
+
+def _is_asked(root: Manifest) -> bool:
+    return REFRESH in root["metadata"].get("annotations", {})
 
 
 def _tracked(thing: Manifest, owner: Manifest) -> Manifest:

@@ -65,6 +65,8 @@ def production(deployed: Stage) -> Iterator[Stage]:
     there = ("--server-side", "--force-conflicts", "--filename=-")
     deployed.plane.kubectl("apply", *there, objects=beside)
     operators.say(deployed.plane, made)
+    # The pod of its job may have gone with the node that was drained.
+    deployed.argocd.bring("temporal-product")
     # So that there is something to go back to.
     for name in ("temporal-worker", "fastapi-service"):
         where = ("--namespace=temporal-product", f"deployment/{name}")
