@@ -8,6 +8,7 @@ from worker.releasing.builds import Builds
 from worker.releasing.problems import Refused
 from worker.releasing.release_command import ramp, roll_back
 
+from tests.api.shop import eventually
 from tests.releases.commands import at, worker
 from tests.releases.waiting import (
     DEPLOYMENT,
@@ -117,12 +118,14 @@ async def test_the_command_shows_and_refuses_in_sentences(
         await builds.make_current("a")
         await wait_patiently(temporal, "order")
         await listed(temporal, 1)
-        (line,) = [
-            line
-            for line in (await worker("release", "status", **where)).said.splitlines()
-            if line.startswith("  a ")
-        ]
-    assert " ".join(line.split()) == "a current 100 % 1 open 0 in trouble"
+
+        async def the_build_is_listed_too() -> bool:
+            status = await worker("release", "status", **where)
+            lines = [" ".join(line.split()) for line in status.said.splitlines()]
+            return "a current 100 % 1 open 0 in trouble" in lines
+
+        # Which build an order is on comes to the list later than the order.
+        assert await eventually(the_build_is_listed_too)
 
 
 @pytest.mark.parametrize(
