@@ -51,13 +51,11 @@ def test_the_pipelines_checks_are_those_of_the_task() -> None:
     assert jobs == toml("pyproject.toml")["tool"]["poe"]["tasks"]["check"]["sequence"]
 
 
-def test_no_test_is_tried_twice() -> None:
+def test_the_pipeline_tries_no_test_twice() -> None:
     """A job begins anew where its runner broke, and not because something failed."""
     pipeline = yaml.safe_load((ROOT / ".gitlab-ci.yml").read_text().replace("!", ""))
     retried = {reason for job in pipeline.values() for reason in reasons(job)}
     assert retried == {"runner_system_failure", "stuck_or_timeout_failure"}
-    runs = (ROOT / ".ci/run").read_text().count("pytest")
-    assert runs == 1
     developers = toml("pyproject.toml")["dependency-groups"]["dev"]
     assert not [name for name in developers if "rerun" in name or "flaky" in name]
 
