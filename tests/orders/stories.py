@@ -179,7 +179,7 @@ async def resumed(shop: Shop) -> str:
     with shop.payments.gate(CAPTURE, after_effect=True) as provider:
         packing = asyncio.create_task(shop.pack(order_id))
         await provider.reached.wait()
-        await shop.workflow(order_id).terminate()
+        await shop.lose(shop.workflow(order_id))
         await shop.fetch("UPDATE orders SET created_at = now() - interval '1 hour'")
         await shop.client.execute_workflow(Sweep.run, id="sweep", task_queue=ORDERS)
     await shop.until(order_id, lambda order: order.shipments[0].captured_at)

@@ -36,7 +36,8 @@ async def test_a_card_that_is_declined_after_the_cancellation_asks_nobody(
     shop: Shop,
 ) -> None:
     await shop.stock(TEA=1)
-    with shop.payments.gate(AUTHORIZE, after_effect=True) as provider:
+    # Before it decides: else its webhook could tell of that before the cancellation.
+    with shop.payments.gate(AUTHORIZE) as provider:
         order_id = await shop.place("pm_card_chargeDeclined", TEA=1)
         await provider.reached.wait()
         await shop.cancel(order_id)

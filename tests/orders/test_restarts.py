@@ -233,7 +233,7 @@ async def test_the_sweep_restarts_an_order_whose_workflow_was_terminated(
 ) -> None:
     order_id = await shop.place(TEA=1)
     await shop.until(order_id, has_hold(HoldReason.STOCK))
-    await shop.workflow(order_id).terminate()
+    await shop.lose(shop.workflow(order_id))
     await age(shop)
     await sweep(temporal)
     await shop.decide(order_id, HoldReason.STOCK, "cancel_lines")
@@ -257,7 +257,7 @@ async def test_the_sweep_gives_back_what_a_finished_order_still_holds(
     with shop.payments.gate(RELEASE) as provider:
         await shop.cancel(order_id)
         await provider.reached.wait()
-        await shop.workflow(order_id).terminate()
+        await shop.lose(shop.workflow(order_id))
         await age(shop)
         await sweep(temporal)
     await shop.ended(order_id)

@@ -145,7 +145,7 @@ async def test_an_authorisation_that_nobody_sent_is_sent(shop: Shop) -> None:
     await shop.stock(TEA=1)
     with shop.payments.gate("POST /v1/payment_intents$", after_effect=False):
         order_id = await shop.place(TEA=1)
-        await (await shop.started(order_id)).terminate()
+        await shop.lose(await shop.started(order_id))
     await shop.fetch("UPDATE orders SET created_at = created_at - interval '1 hour'")
     await sweep_later(shop)
     await shop.until(order_id, has_status(OrderStatus.CONFIRMED))
@@ -341,7 +341,7 @@ async def test_a_card_that_nobody_confirms_is_given_up_after_a_termination(
     await shop.stock(TEA=1)
     order_id = await shop.place("pm_card_authenticationRequired", TEA=1)
     await shop.held(order_id, HoldReason.PAYMENT)
-    await shop.workflow(order_id).terminate()
+    await shop.lose(shop.workflow(order_id))
     await unheard("cancel", cancellation(order_id))
     await shop.fetch("UPDATE orders SET created_at = created_at - interval '1 hour'")
     await sweep_later(shop)

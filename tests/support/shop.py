@@ -313,6 +313,14 @@ class Shop:
             await asyncio.sleep(0.02)
         return workflow
 
+    async def lose(self, workflow: WorkflowHandle[Any, Any]) -> None:
+        """Terminate it. Temporal's list, by which the sweep knows what runs, is told
+        later."""
+        await workflow.terminate()
+        lost = f"WorkflowId = '{workflow.id}' AND ExecutionStatus = 'Terminated'"
+        while not (await self.client.count_workflows(lost)).count:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
     def refund(self, refund_id: str) -> WorkflowHandle[Refund, Any]:
         return self.client.get_workflow_handle_for(
             Refund.run, refund_workflow_id(refund_id)

@@ -39,8 +39,8 @@ class Statement:
 
 
 def compiled(statement: Executable) -> Statement:
-    """What a text says is compiled once, also where its conditions are put together
-    anew by each caller: that takes a millisecond."""
+    """SQLAlchemy compiles a text once by its words, so a caller that puts the same
+    conditions together again does not pay the millisecond again."""
     if isinstance(statement, TextClause):
         return _compiled_text(statement.text)
     return _compiled(statement)

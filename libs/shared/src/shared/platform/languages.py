@@ -1,5 +1,5 @@
-"""What customers read, in their language: catalogues of translations, and how amounts
-and days are written.
+"""Translates the texts that customers read, and writes amounts and days as their
+country does.
 
 Texts are in English; a gettext catalogue `<language>.po` translates them.
 """
@@ -27,7 +27,8 @@ def languages_in(catalogues: Sequence[Path]) -> list[str]:
 
 
 def language_for(tag: str | None, known: Collection[str]) -> str:
-    """Of those that are `known`, the one for a tag such as `de-AT` or `de_AT`."""
+    """Chooses the known language for a tag such as `de-AT` or `de_AT`; English where
+    none fits."""
     wanted = (tag or DEFAULT_LANGUAGE).replace("-", "_")
     return negotiate_locale([wanted], list(known)) or DEFAULT_LANGUAGE
 

@@ -1,4 +1,5 @@
-"""What a link in a mail may be good for. The API asks for it as `link:read`, …"""
+"""The actions that a link in a mail may name, and what each allows. An operation that
+takes links requires one of them as a scope: `link:read`, …"""
 
 LINK_ACTIONS = {
     "read": "See the order, its parcels and returns",

@@ -4,5 +4,5 @@ ADDRESS_REVISION = """(
   SELECT count(*) FROM events e
   WHERE e.subject = contacts.order_id AND e.type = 'contact.changed'
     AND e.data -> 'fields' ? 'email')"""
-"""Of a row of `contacts`: how often its mail address was corrected. Links that were
-mailed to an earlier one are over."""
+"""SQL over a row of `contacts` that counts the corrections of its mail address. The API
+refuses a link that was mailed before the last of them."""
