@@ -21,6 +21,7 @@ from shared.platform.converter import DATA_CONVERTER
 from temporalio.client import Client
 from worker.orders.upkeep.unfinished import GRACE, OPEN_ORDERS
 
+from benchmarks.counting import temporal_requests
 from benchmarks.filling import copy_order
 from benchmarks.processes import pids_of, used_by
 from benchmarks.shop import Shop, open_shop, sku
@@ -131,10 +132,12 @@ async def _with_open(count: int) -> Json:
         client = await Client.connect(
             stack.at.temporal, namespace=NAMESPACE, data_converter=DATA_CONVERTER
         )
+        metrics = f"http://127.0.0.1:{stack.at.ports.temporal_metrics}/metrics"
+        before = await _tasks_done(metrics)
         began = time.perf_counter()
         with used_by(pids_of(stack)) as usage:
             await _start_all(client, count)
-            await _until_waiting(client, count)
+            await _until_waiting(metrics, before + count)
         seconds = time.perf_counter() - began
     return {
         "open_orders": count,
@@ -162,12 +165,17 @@ async def _start_all(client: Client, count: int) -> None:
             group.create_task(start(n))
 
 
-async def _until_waiting(client: Client, count: int) -> None:
-    """Until each has started its parcel's workflow."""
-    running = "WorkflowType = 'Shipment' AND ExecutionStatus = 'Running'"
+async def _until_waiting(metrics: str, tasks: int) -> None:
+    """Until each has ended its first workflow task, and waits to be packed."""
     async with asyncio.timeout(1800):
-        while (await client.count_workflows(running)).count < count:  # noqa: ASYNC110
+        while await _tasks_done(metrics) < tasks:  # noqa: ASYNC110
             await asyncio.sleep(0.5)
+
+
+async def _tasks_done(metrics: str) -> int:
+    async with httpx2.AsyncClient(trust_env=False) as http:
+        requests = await temporal_requests(http, metrics)
+    return requests.frontend["RespondWorkflowTaskCompleted"]
 
 
 # ── workers ─────────────────────────────────────────────────────────────────────────
