@@ -148,8 +148,10 @@ class Shop:
                     await wake.wait(1)
 
     async def confirmed(self, *skus: str, quantity: int = 1) -> str:
-        order_id = await self.place(*skus, quantity=quantity)
-        await self.until(order_id, "order.confirmed")
+        """From POST until it is authorised, screened and planned."""
+        with timed(self.seconds["confirmed"]):
+            order_id = await self.place(*skus, quantity=quantity)
+            await self.until(order_id, "order.confirmed")
         return order_id
 
     async def completed(self, *skus: str, quantity: int = 1) -> str:
