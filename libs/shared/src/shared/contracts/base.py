@@ -1,4 +1,4 @@
-"""What every payload is made of. Workflow-safe: no clock, no randomness, no I/O."""
+"""The base of all payloads. Workflow-safe: no clock, no randomness, no I/O."""
 
 from typing import Annotated
 
@@ -36,7 +36,7 @@ ReturnId = Annotated[str, StringConstraints(pattern=f"^ret_{ID_BODY}$")]
 HoldId = Annotated[str, StringConstraints(pattern=f"^hld_{ID_BODY}$")]
 ExportId = Annotated[str, StringConstraints(pattern=f"^exp_{ID_BODY}$")]
 CommandKey = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-"""Names one command of one caller; the same key takes effect once."""
+"""Names one command of one caller. The same key takes effect once."""
 Actor = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 """Who did it: a token's subject, or the name of the process itself."""
 

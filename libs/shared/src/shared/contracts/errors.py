@@ -24,7 +24,7 @@ class Refusal(ApplicationError):
             dict(extra),
             type=code,
             non_retryable=True,
-            # Expected in daily business: no stack trace in the worker's log.
+            # Expected in daily business, so the worker logs no stack trace.
             category=ApplicationErrorCategory.BENIGN,
         )
 
@@ -35,7 +35,7 @@ class NotFound(Refusal):
 
 
 def nothing_to_cancel(*, cancelled: bool) -> Refusal:
-    """Of an order that is over: its workflow says so, or whoever finds that ended."""
+    """The refusal for an order that is over."""
     if cancelled:
         return Refusal("already-cancelled", "The order is cancelled already.")
     return Refusal(
@@ -59,6 +59,6 @@ class StepInFlight(ApplicationError):
 
 
 def refusal_extra(error: ApplicationError) -> Mapping[str, Any]:
-    """The members that a `Refusal` carried, on the far side of the wire."""
+    """The `extra` of a `Refusal`, read from the failure that crossed Temporal."""
     details = error.details
     return details[0] if details and isinstance(details[0], Mapping) else {}

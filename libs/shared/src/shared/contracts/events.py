@@ -1,4 +1,5 @@
-"""The types of events that the kernel itself writes, and what has happened then."""
+"""The types of events that the kernel itself writes, each with a sentence of what
+happened."""
 
 from collections.abc import Mapping
 

@@ -9,16 +9,17 @@ from shared.contracts.errors import Refusal
 
 @dataclass(frozen=True)
 class HoldRule:
-    """Everything about the holds of one reason; `docs/domain.md` shows these rows."""
+    """The rules for holds of one reason; `docs/domain.md` shows these rows."""
 
     opened_when: str
     decisions: tuple[str, ...]
     decider: str
-    """The scope that may decide."""
+    """The scope that a caller needs to decide."""
     due: timedelta | None = None
-    """How long a person has. `None`: whoever opens the hold says it, or no deadline."""
+    """How long a person has to decide. `None`: whoever opens the hold sets the
+    deadline, or there is none."""
     silence: str | None = None
-    """The decision that is taken when nobody decides in time; `None` escalates."""
+    """The decision taken at the due time; `None` escalates instead."""
     customer_may: bool = False
     """Whether the customer can end it, and is therefore notified."""
     also: str = ""

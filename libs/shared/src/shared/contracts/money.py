@@ -43,7 +43,7 @@ def tax_included(total: int, basis_points: int) -> int:
 
 
 def half_up(dividend: int, divisor: int) -> int:
-    """The quotient, rounded to the nearest integer; of two the higher one."""
+    """The quotient rounded to the nearest integer, halves up."""
     return (2 * dividend + divisor) // (2 * divisor)
 
 
@@ -55,18 +55,18 @@ _DECIMALS = {
 
 
 def decimals(currency: str) -> int:
-    """Places of the minor unit by ISO 4217: `decimals("JPY") == 0`, and 2 for most. Not
-    by CLDR, which counts what people pay in: no para in Serbia, no qindarka in Albania.
-    """
+    """Decimal places of the minor unit by ISO 4217: `decimals("JPY") == 0`, and 2 for
+    most. CLDR differs: it counts what people pay with (no para in Serbia, no qindarka
+    in Albania)."""
     listed = (n for n, names in _DECIMALS.items() if currency in names.split())
     return next(listed, 2)
 
 
 @dataclass(frozen=True)
 class AmountLimit:
-    """The amount up to which nobody has to look. A currency that is not listed has
-    `amount` in its own minor units: of a weak currency a person looks too early rather
-    than too late."""
+    """A limit in one currency. A currency that is not listed has `amount` in its own
+    minor units, so that amounts in weak currencies are checked too early rather than
+    too late."""
 
     amount: int
     by_currency: Mapping[str, int] = field(default_factory=dict)

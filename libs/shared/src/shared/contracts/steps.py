@@ -1,4 +1,4 @@
-"""What every activity contract is made of."""
+"""The base of all activity contracts."""
 
 from abc import ABC
 from typing import Any
@@ -30,5 +30,5 @@ class Steps(ABC):  # noqa: B024 - its contracts have the abstract methods
         }
 
     def activities(self) -> list[Any]:
-        """What a worker registers."""
+        """The activities to register with a worker."""
         return [getattr(self, name) for name in self.contract()]

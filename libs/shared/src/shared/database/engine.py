@@ -31,8 +31,8 @@ T = TypeVar("T")
 Connect = Callable[[], Awaitable["asyncpg.Connection[Any]"]]
 
 STATEMENTS_KEPT = 300
-"""Prepared statements of a connection: more than we have, so that none is prepared
-again and again."""
+"""Prepared statements that a connection keeps: more than we have, so that none is
+prepared twice."""
 DATABASE_FAILURES = (
     OSError,
     TimeoutError,
@@ -40,9 +40,9 @@ DATABASE_FAILURES = (
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
 )
-"""Whatever a statement raises while PostgreSQL is not there, or says no."""
+"""Errors of a statement while PostgreSQL is down or refuses."""
 LAST_WORDS_SECONDS = 2.0
-"""How long connections that are at work may take to come back at the end."""
+"""How long busy connections may take to come back at the end."""
 
 
 def _options(settings: DatabaseSettings, application: str) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def _options(settings: DatabaseSettings, application: str) -> dict[str, Any]:
         "dsn": dsn.render_as_string(hide_password=False),
         "timeout": settings.database_connect_timeout.total_seconds(),
         "command_timeout": settings.database_statement_timeout.total_seconds(),
-        # Times are read as JSON too, and PostgreSQL writes those in its own zone.
+        # PostgreSQL writes times in JSON in the session's zone.
         "server_settings": {"application_name": application, "timezone": "UTC"},
     }
     if settings.database_password_file is not None:
@@ -88,7 +88,7 @@ def create_engine(settings: DatabaseSettings, *, application: str) -> "Engine":
         # A transaction that was left open is rolled back all the same.
         reset=_keep_session,
     )
-    # A request that would wait longer had better be told to try again.
+    # A request that would wait longer should rather try again.
     patience = settings.database_pool_timeout.total_seconds()
     engine = Engine(make_pool, patience)
     observe_pool(engine, name=application, most=settings.database_pool_size)
@@ -103,8 +103,8 @@ async def _speak_json(connection: "asyncpg.Connection[Any]") -> None:
 
 
 async def _keep_session(connection: object) -> None:
-    """No statement of ours changes a session, so nothing is to be undone: asyncpg's own
-    reset would be one more round trip for each."""
+    """Skip asyncpg's reset, which costs a round trip for each use: no statement of ours
+    changes a session."""
 
 
 class Engine:
@@ -128,10 +128,10 @@ class Engine:
         try:
             yield Connection(driver)
         finally:
-            # The work is done or has failed by now. What is lost on its way back is
-            # closed by the pool, and another is opened for whoever comes next.
+            # The work is done or has failed. A connection that cannot come back is
+            # closed by the pool, which opens another one for the next caller.
             with suppress(*DATABASE_FAILURES):
-                # Whoever is cancelled here would keep it for ever.
+                # Shielded: a cancellation here would leak the connection.
                 await asyncio.shield(pool.release(driver))
 
     @asynccontextmanager
@@ -152,7 +152,7 @@ class Engine:
             pool.terminate()
 
     def connections(self) -> tuple[int, int]:
-        """How many are lent, and how many are open and idle."""
+        """How many connections are in use, and how many are open and idle."""
         if self._pool is None:
             return 0, 0
         idle = self._pool.get_idle_size()
@@ -160,8 +160,8 @@ class Engine:
 
 
 class Connection:
-    """Runs statements. What PostgreSQL says of a row that it refuses is left out of the
-    errors, which reach logs and histories: names and addresses are in it."""
+    """Runs statements. Errors do not quote the refused row: they reach logs and
+    histories, and rows have names and addresses."""
 
     def __init__(self, driver: Any) -> None:
         self.driver = driver
@@ -175,7 +175,7 @@ class Connection:
         return await self.run(known, known.arguments(values or {}))
 
     async def run(self, statement: Statement, arguments: Sequence[Any]) -> Rows:
-        """The same with a statement that is compiled."""
+        """Run a compiled statement."""
         with observed(statement.text), _nobodys_data():
             return Rows(await self.driver.fetch(statement.text, *arguments))
 
@@ -204,7 +204,7 @@ class Connection:
 
     @asynccontextmanager
     async def transaction(self, begin: str = "BEGIN") -> AsyncIterator[list[str]]:
-        """`begin` may carry statements along, and so does the COMMIT: those that are
+        """A transaction. `begin` may carry statements along; so does COMMIT: statements
         put into the list run after it, in the same round trip."""
         afterwards: list[str] = []
         try:
@@ -225,14 +225,14 @@ class Connection:
         try:
             await self._script("ROLLBACK")
         except DATABASE_FAILURES:
-            # In no known state: whoever gets it next would be inside the transaction.
+            # Its state is unknown: the next user would be inside the transaction.
             self.driver.terminate()
 
 
 def literal(value: str) -> str:
-    """A text as PostgreSQL reads it, where it takes no parameters. Nothing else than a
-    quote ends one (`standard_conforming_strings`, which is on unless somebody says
-    otherwise). Raises `ValueError`."""
+    """A text as an SQL literal, for statements that take no parameters. Only quotes
+    need escaping, because `standard_conforming_strings` is on by default. Raises
+    `ValueError`."""
     if "\0" in value:
         raise ValueError("PostgreSQL has no text with a zero byte")
     return "'" + value.replace("'", "''") + "'"
@@ -240,7 +240,8 @@ def literal(value: str) -> str:
 
 @contextmanager
 def _nobodys_data() -> Iterator[None]:
-    """PostgreSQL quotes the row that it refuses, and the driver the value."""
+    """The error without data: PostgreSQL quotes the refused row, and the driver the
+    value."""
     try:
         yield
     except asyncpg.PostgresError as error:
@@ -251,8 +252,8 @@ def _nobodys_data() -> Iterator[None]:
 
 
 def is_serialization_failure(error: BaseException) -> bool:
-    """A deadlock or serialization failure, or a table that has just been migrated:
-    nothing happened, the same may be tried."""
+    """A deadlock, a serialization failure, or a table that has just been migrated:
+    nothing happened, so the transaction may be repeated."""
     return isinstance(error, _TRY_AGAIN)
 
 

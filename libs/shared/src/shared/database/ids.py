@@ -1,4 +1,4 @@
-"""Names for new things: a prefix and a UUIDv7 in Crockford's base32."""
+"""Ids for new rows: a prefix and a UUIDv7 in Crockford's base32."""
 
 import os
 import time

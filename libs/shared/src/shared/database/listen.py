@@ -1,7 +1,8 @@
-"""Hears what PostgreSQL announces: one connection per process, however many listen.
+"""Receives PostgreSQL's notifications on one connection per process, however many
+listen.
 
-A wake-up says "look again" and no more. It may come without a change and be missing
-after a lost connection, so whoever listens also looks from time to time.
+A wake-up means "look again" and no more. It may come without a change and get lost with
+a connection, so listeners also look from time to time.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ log = logging.getLogger(__name__)
 
 RECONNECT_SECONDS = 1.0
 CHECK_SECONDS = 30.0
-"""A connection that died silently is noticed after this time."""
+"""A connection that died silently is noticed within this time."""
 
 
 class Wake:
@@ -52,7 +53,7 @@ class Listener:
 
     @contextmanager
     def subscribe(self, channel: str, subject: str | None = None) -> Iterator[Wake]:
-        """Be woken for `subject`, or for whatever is announced on `channel`."""
+        """Be woken for `subject`, or for everything announced on `channel`."""
         wake = Wake()
         self._wakes.setdefault((channel, subject), set()).add(wake)
         try:
@@ -64,7 +65,8 @@ class Listener:
                 del self._wakes[channel, subject]
 
     def wake_all(self) -> None:
-        """After a gap nobody knows what was missed; before a stop all must know."""
+        """Wake everybody: after a gap, because notifications may be lost, and before a
+        stop."""
         for waiting in self._wakes.values():
             for wake in waiting:
                 wake.call()
@@ -84,8 +86,8 @@ class Listener:
             try:
                 await self._listen_until_lost()
             except Exception as error:
-                # Whatever it is: a task that ended would be missed by nobody. Not by
-                # its `repr`: that of a decoding error is the whole secret.
+                # Any error: if this task ended, nobody would notice. Logged without its
+                # `repr`, which may contain the payload.
                 kind = type(error).__name__
                 log.warning("cannot listen to the database: %s: %s", kind, error)
             await asyncio.sleep(RECONNECT_SECONDS)

@@ -1,8 +1,5 @@
-"""What this process sees of the database: how long each statement takes, and the pool.
-
-Hooks of our own instead of opentelemetry-instrumentation-sqlalchemy, which exists only
-as a pre-release and would trace the looks of background runners too (docs/adr/0301).
-"""
+"""Metrics of the database as this process sees it: how long each statement takes, and
+the pool."""
 
 import re
 import time
@@ -42,7 +39,7 @@ _READ = re.compile(
 
 class Pool(Protocol):
     def connections(self) -> tuple[int, int]:
-        """How many are lent, and how many are open and idle."""
+        """How many connections are in use, and how many are open and idle."""
         ...
 
 
@@ -56,9 +53,8 @@ def observe_pool(pool: Pool, *, name: str, most: int) -> None:
 
 @cache
 def summarize(text: str) -> tuple[str, str]:
-    """What a statement does, and to which table: what it writes rather than what it
-    reads, and its outermost part rather than those in parentheses. Our statements are
-    few, so all are remembered."""
+    """Name a statement by its verb and table: what it writes rather than what it reads,
+    and its outermost part. Results are cached, as our statements are few."""
     outermost = text
     while outermost != (shorter := _INNERMOST.sub("", outermost)):
         outermost = shorter
@@ -76,7 +72,7 @@ class _Statement:
         self._span = self._start_span(text)
 
     def _start_span(self, text: str) -> Span | None:
-        # Only as a part of something: a runner's look every few seconds is no story.
+        # Traced only within a span: polls of runners would be noise.
         if not trace.get_current_span().get_span_context().is_valid:
             return None
         return trace.get_tracer(__name__).start_span(

@@ -1,6 +1,6 @@
-"""Which schema the database has, and which this code was written for.
+"""Compares the schema of the database with the one this code was written for.
 
-Without Alembic, which takes 10 MB of every process that only asks.
+Without Alembic, which would cost 10 MB in every process that only checks.
 """
 
 from pathlib import Path

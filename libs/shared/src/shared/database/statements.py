@@ -1,4 +1,4 @@
-"""Statements as PostgreSQL takes them: written with SQLAlchemy, compiled once.
+"""Compiles statements from SQLAlchemy to PostgreSQL's form, once each.
 
 SQLAlchemy checks a statement's tables and columns and names its parameters. Running it
 through SQLAlchemy took 286 µs, of which the driver needs 115 (docs/adr/0044).
@@ -27,7 +27,8 @@ class Statement:
     converters: Mapping[str, _Convert]
 
     def arguments(self, values: Values) -> list[Any]:
-        """Raises `KeyError` where a value is missing, also one that would be NULL."""
+        """The arguments in order. Raises `KeyError` if a value is missing, even one
+        that would be NULL."""
         if not self.converters:
             return [values[name] for name in self.names]
         return [
@@ -46,7 +47,7 @@ def compiled(statement: Executable) -> Statement:
     return _compiled(statement)
 
 
-# Most are constants of a module. Callers' filters make some more, which must not be
+# Most statements are constants. Callers' filters make further ones, which must not be
 # kept for ever.
 @lru_cache(1024)
 def _compiled_text(words: str) -> Statement:
@@ -65,7 +66,7 @@ def _compiled(statement: Executable) -> Statement:
 
 
 def converter(kind: Any) -> _Convert | None:
-    """How a value of a column of this type is handed to the driver: JSON as text, and
-    nearly all others as they are."""
+    """Converts a value of this column type for the driver: JSON becomes text, nearly
+    all others stay."""
     convert: _Convert | None = kind.dialect_impl(DIALECT).bind_processor(DIALECT)
     return convert

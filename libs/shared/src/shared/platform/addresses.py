@@ -1,7 +1,8 @@
-"""Which addresses of the network we call because somebody outside has named them.
+"""Decides which network addresses we call when somebody outside has named the host.
 
-A name is no protection: it may lead anywhere, and elsewhere a moment later. So whoever
-connects asks once, checks every address of the answer, and connects to one of these.
+A name is no protection: it may resolve to anything, and to something else a moment
+later. So the caller resolves once, checks every address of the answer, and connects to
+one of these.
 """
 
 import asyncio
@@ -24,17 +25,17 @@ _NAT64 = IPv6Network("64:ff9b::/96")
 
 
 class PrivateAddress(Exception):
-    """A host that leads to us, to a neighbour or to a cloud's metadata."""
+    """The host leads to ourselves, to a neighbour, or to a cloud's metadata service."""
 
 
 def networks(written: str) -> tuple[Network, ...]:
-    """Of `127.0.0.0/8 ::1/128`. Raises `ValueError`."""
+    """Parse networks such as `127.0.0.0/8 ::1/128`. Raises `ValueError`."""
     return tuple(ip_network(word) for word in written.replace(",", " ").split())
 
 
 async def resolve(host: str, port: int, allowed: Sequence[Network]) -> Sequence[str]:
-    """All addresses of a host, each of which may be called. Raises `PrivateAddress`
-    where one may not, and `OSError` for a name that nobody knows."""
+    """All addresses of a host, if each may be called. Raises `PrivateAddress` if one
+    may not, and `OSError` for an unknown name."""
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses = list(dict.fromkeys(str(answer[4][0]) for answer in found))
@@ -44,7 +45,8 @@ async def resolve(host: str, port: int, allowed: Sequence[Network]) -> Sequence[
 
 
 def may_be_called(written: str, allowed: Sequence[Network]) -> bool:
-    """A public address, or one of the networks that are allowed beside them."""
+    """Whether the address is public, or in one of the networks that are allowed
+    besides."""
     return is_within(written, allowed) or _is_public(_called(written))
 
 
@@ -60,7 +62,8 @@ def _is_public(address: Address) -> bool:
 
 
 def _called(written: str) -> Address:
-    """IPv6 has several ways of writing an IPv4 address."""
+    """The address that is really called: IPv6 has several ways of writing an IPv4
+    address."""
     address = ip_address(written.partition("%")[0])
     if isinstance(address, IPv4Address):
         return address

@@ -1,7 +1,7 @@
 """A Temporal client that keeps working: its token and its certificates are renewed.
 
 A worker whose token has run out does not end; it silently gets no tasks. And the SDK
-reads certificates once. So both are watched here, for as long as a process lives.
+reads certificates once. So this watches both, for as long as a process lives.
 """
 
 import asyncio
@@ -26,13 +26,15 @@ from shared.platform.tokens import ClientCredentials, NoToken, Token
 log = logging.getLogger(__name__)
 
 CurrentClient = Callable[[], Client]
-"""Asked for each use: certificates that change bring another client."""
+"""Returns the client to use. Call it for each use, because new certificates bring a new
+client."""
 
 REFUSED = "refused"
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 5.0
 FILES_SECONDS = 5.0
-"""Between two looks at the files. Kubernetes shows a new one within a minute anyway."""
+"""Between two checks of the files. Kubernetes itself takes up to a minute to show a new
+one."""
 
 _REFUSALS = (RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED)
 TOKEN_FAILURES = Counter(
@@ -54,8 +56,8 @@ class Connection:
         lazy: bool = False,
         files_seconds: float | None = None,
     ) -> None:
-        """A `lazy` one opens while Temporal or the issuer is down, as a gateway must;
-        a worker's waits for both."""
+        """A `lazy` connection opens while Temporal or the issuer is down, as a gateway
+        must; a worker's waits for both."""
         self._settings = settings
         self._runtime = runtime
         self._lazy = lazy
@@ -79,14 +81,14 @@ class Connection:
         self._replaced = replaced
 
     async def open(self) -> Self:
-        """However long that takes, but for a lazy one."""
+        """Open it, however long that takes; a lazy one opens at once."""
         return self._keep_good(
             await (self._connect() if self._lazy else self._until_there())
         )
 
     async def open_now(self) -> Self:
-        """For a command, which somebody waits for. Raises `NoToken`, or `RuntimeError`
-        or `OSError` when the server is not there."""
+        """Open it at once, for a command that somebody waits for. Raises `NoToken`, or
+        `RuntimeError` or `OSError` if the server is not there."""
         return self._keep_good(await self._connect_with_token())
 
     def _keep_good(self, client: Client) -> Self:
@@ -106,10 +108,9 @@ class Connection:
             await self._credentials.close()
 
     async def trouble(self, seconds: float) -> str | None:
-        """What keeps us from working with Temporal now: `REFUSED`, or a text. A health
-        check would not do, as everybody gets an answer to it. After a refusal the next
-        token is fetched at once.
-        """
+        """Why we cannot work with Temporal: `REFUSED`, or a text. A health check would
+        not tell, since it answers anybody. After a refusal the next token is fetched at
+        once."""
         try:
             async with asyncio.timeout(seconds):
                 await self.client.workflow_service.describe_namespace(
@@ -134,7 +135,7 @@ class Connection:
         self._keeping.append(asyncio.create_task(work))
 
     async def _until_there(self) -> Client:
-        """However long Temporal and the issuer take: workers often boot first."""
+        """Wait for Temporal and the issuer, however long: workers often start first."""
         pauses = _Pauses()
         while True:
             try:
@@ -179,8 +180,8 @@ class Connection:
                 self._refused.clear()
                 self.client.api_key = _text(self._token.value)
                 pauses = _Pauses()
-            # Also after a success: a fresh token that is refused all the same must not
-            # make us ask endlessly.
+            # Also after a success, so that a fresh token that is refused does not cause
+            # endless requests.
             await pauses.pause()
 
     async def _until_due(self, credentials: ClientCredentials) -> None:
@@ -193,17 +194,17 @@ class Connection:
     # ── the certificates ────────────────────────────────────────────────────────
 
     async def _keep_files(self) -> None:
-        """Looks at what is in them: how a file is replaced differs by who does it."""
+        """Compares the files' content, because how a file is replaced differs."""
         while True:
             await asyncio.sleep(self._files_seconds)
             used = self._files
             try:
                 if await asyncio.to_thread(_contents, self._settings) == used:
                     continue
-                # Not lazy: what cannot be reached must not replace what can.
+                # Not lazy: a client that cannot connect must not replace one that can.
                 client = await self._connect(lazy=False)
             except (OSError, RuntimeError, ValueError) as error:
-                # The last is a key file that is spoiled: it is read with the others.
+                # The last is a damaged key file, which is read with the others.
                 self._files = used
                 log.warning("the new certificates do not work: %s", error)
                 continue
@@ -215,7 +216,7 @@ class Connection:
 
 
 class _Pauses:
-    """Each longer than the one before, and none as long as another process's."""
+    """Growing pauses with jitter, so that processes do not retry in step."""
 
     def __init__(self) -> None:
         self._seconds = FIRST_PAUSE_SECONDS

@@ -1,4 +1,4 @@
-"""How payloads are written and read: pydantic, and field errors without values."""
+"""Converts payloads with pydantic, and reports field errors without values."""
 
 from typing import Any
 
@@ -15,8 +15,8 @@ from temporalio.converter import (
 
 
 class _FieldErrors(PydanticJSONPlainPayloadConverter):
-    """Without this a start input that does not validate would fail the workflow task
-    for ever, and the error would carry the input: somebody's data."""
+    """Without this an invalid start input would fail the workflow task for ever, and
+    the error would contain the input: somebody's data."""
 
     def from_payload(self, payload: Payload, type_hint: type | None = None) -> Any:
         try:
@@ -29,8 +29,8 @@ class _FieldErrors(PydanticJSONPlainPayloadConverter):
             ) from error
 
 
-# Shared: the SDK makes a payload converter for each workflow task, and pydantic's keeps
-# what it has built to read a type.
+# Shared, because the SDK makes a payload converter for each workflow task, and
+# pydantic's caches what it has built for a type.
 _CONVERTERS = tuple(
     _FieldErrors() if isinstance(converter, JSONPlainPayloadConverter) else converter
     for converter in DefaultPayloadConverter.default_encoding_payload_converters

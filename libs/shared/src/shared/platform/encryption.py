@@ -1,8 +1,8 @@
-"""Payloads that only we can read: AES-256-GCM between us and what Temporal keeps.
+"""Encrypts the payloads that Temporal stores, with AES-256-GCM.
 
-A second line of defence, and off without keys: no personal data is in a payload in the
-first place. Not hidden are workflow ids, search attributes and the
-types of activities and failures.
+A second line of defence, and off without keys: payloads have no personal data in the
+first place. Workflow ids, search attributes and the types of activities and failures
+stay readable.
 """
 
 import os
@@ -31,17 +31,18 @@ NONCE_BYTES = 12
 NAMESPACE = "encryption-namespace"
 WORKFLOW = "encryption-workflow-id"
 PLACE = (NAMESPACE, WORKFLOW)
-"""Where a payload belongs: a workflow's id is unique in its namespace only."""
+"""Where a payload belongs: namespace and workflow id, because ids are unique in a
+namespace only."""
 
 
 class Unreadable(Exception):
-    """A payload that our keys do not open. A worker's task fails and is tried again,
-    so that the order waits for a worker that has the key."""
+    """Our keys do not open the payload. A worker's task fails and is tried again, so
+    that the order waits for a worker that has the key."""
 
 
 class Encryption(PayloadCodec, WithSerializationContext):
-    """Writes with the active key, reads with any; what is not encrypted is let through
-    unless `strict`, so that it can be switched on while orders are under way."""
+    """Writes with the active key and reads with any. Unencrypted payloads pass unless
+    `strict`, so that encryption can be switched on while orders are under way."""
 
     def __init__(
         self,
@@ -50,8 +51,8 @@ class Encryption(PayloadCodec, WithSerializationContext):
         *,
         strict: bool = False,
     ) -> None:
-        """Without an `active` key it only reads. An unknown key is looked for once more
-        by `read_keys`: its file may have got a new one."""
+        """Without an `active` key it only reads. For an unknown key `read_keys` is
+        called once more: its file may have a new one."""
         self._read_keys = read_keys
         self._active = active
         self._strict = strict
@@ -60,12 +61,9 @@ class Encryption(PayloadCodec, WithSerializationContext):
         """Where a payload belongs, as far as Temporal's client knows it."""
 
     def with_context(self, context: SerializationContext) -> Self:
-        """Bound to one workflow of a namespace: what was written for another is not
-        read.
-
-        The runs of a schedule have other ids than its action names: none of ours has
-        arguments, which could not be read.
-        """
+        """A codec for one workflow, which reads no payload of another. Runs of a
+        schedule have other ids than their action names, but none of ours has
+        arguments."""
         names = {
             NAMESPACE: getattr(context, "namespace", None),
             WORKFLOW: getattr(context, "workflow_id", None),
@@ -97,7 +95,7 @@ class Encryption(PayloadCodec, WithSerializationContext):
 
     def _let_through(self, payload: Payload) -> Payload:
         if self._strict:
-            # Whoever writes to Temporal's store may have put it there.
+            # An attacker who writes to Temporal's store may have put it there.
             raise Unreadable("a payload is not encrypted")
         return payload
 
@@ -126,8 +124,8 @@ class Encryption(PayloadCodec, WithSerializationContext):
             raise Unreadable("a payload was not written with its key") from error
 
     def _check_place(self, written_for: Mapping[str, bytes]) -> None:
-        """Payloads from before they were bound, and readers that know no workflow, such
-        as the codec server, are let through."""
+        """Lets payloads through that were written before binding, and readers that know
+        no workflow, such as the codec server."""
         for name, place in self._place.items():
             what = "namespace" if name == NAMESPACE else "workflow"
             if name not in written_for:
@@ -140,7 +138,7 @@ class Encryption(PayloadCodec, WithSerializationContext):
 
     def _cipher(self, key_id: str) -> AESGCM:
         if key_id not in self._ciphers:
-            # A file that is being exchanged, or lost a key by mistake, takes none away.
+            # A file that is being replaced, or lost a key by mistake, removes no key.
             self._ciphers |= self._read()
         try:
             return self._ciphers[key_id]
@@ -156,18 +154,19 @@ class Encryption(PayloadCodec, WithSerializationContext):
 
 
 def _covered(metadata: Mapping[str, bytes]) -> bytes:
-    """What nobody changes without the key, though it can be read (AES-GCM's AAD)."""
+    """What the seal covers besides the content (AES-GCM's AAD): readable, but nobody
+    can change it without the key."""
     key = metadata["encryption-key-id"]
     place = [metadata[name] for name in PLACE if name in metadata]
     if NAMESPACE in metadata:
-        # Lengths, so that no two places look the same.
+        # With lengths, so that no two places give the same bytes.
         key = b"2\0" + key
         place = [b"%d:%s" % (len(name), name) for name in place]
     return b"\0".join([key, *place])
 
 
 def data_converter(settings: PayloadSettings) -> DataConverter:
-    """How this process reads and writes payloads; without keys in the clear."""
+    """The data converter of this process; without keys it does not encrypt."""
     if not settings.read_payload_keys():
         return DATA_CONVERTER
     active = settings.temporal_payload_active_key
@@ -177,7 +176,7 @@ def data_converter(settings: PayloadSettings) -> DataConverter:
     converter = replace(DATA_CONVERTER, payload_codec=encryption)
     if active is None:
         return converter
-    # Messages and stack traces of failures, which are payloads only then.
+    # Only then are messages and stack traces of failures payloads.
     return replace(
         converter, failure_converter_class=DefaultFailureConverterWithEncodedAttributes
     )

@@ -8,11 +8,11 @@ from typing import Any
 import uvicorn
 
 Problems = Mapping[str, str]
-"""What is not ready, by its name, and why. Empty means ready."""
+"""What is not ready, with the reason. Empty means ready."""
 
 
 class HealthServer(uvicorn.Server):
-    """Lives on the worker's own event loop: a loop that is stuck answers no probe."""
+    """Serves on the worker's own event loop, so a stuck loop answers no probe."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class HealthServer(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        # The worker itself decides when to stop: after its work, not before.
+        # The worker decides when to stop: after its work, not before.
         yield
 
     async def _answer(self, scope: Any, receive: Any, send: Any) -> None:

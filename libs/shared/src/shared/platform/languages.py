@@ -21,7 +21,7 @@ DEFAULT_LANGUAGE = "en"
 
 
 def languages_in(catalogues: Sequence[Path]) -> list[str]:
-    """All that there is a catalogue for, and the default."""
+    """The languages with a catalogue, and English."""
     found = {file.stem for folder in catalogues for file in folder.glob("*.po")}
     return sorted(found | {DEFAULT_LANGUAGE})
 
@@ -34,7 +34,7 @@ def language_for(tag: str | None, known: Collection[str]) -> str:
 
 
 def translations(catalogues: Sequence[Path], language: str) -> NullTranslations:
-    """The words of the first folder, then those of the next, then English."""
+    """Texts of the first folder win, then those of the next, then English."""
     all_of_them = NullTranslations()
     for folder in reversed(catalogues):
         file = folder / f"{language}.po"
@@ -46,7 +46,7 @@ def translations(catalogues: Sequence[Path], language: str) -> NullTranslations:
 
 
 def _read(catalogue: Path) -> Translations:
-    """Compiled here, so that nobody has to before they start it."""
+    """Compiled at the start, so that shops need no build step."""
     compiled = BytesIO()
     with catalogue.open("rb") as source:
         write_mo(compiled, read_po(source))
@@ -55,7 +55,7 @@ def _read(catalogue: Path) -> Translations:
 
 
 def locale_for(tag: str | None, language: str) -> Locale:
-    """How the customer's country writes the language that a text is in."""
+    """The locale of the text's language as the customer's country writes it."""
     try:
         wanted = Locale.parse((tag or language).replace("-", "_"))
     except (UnknownLocaleError, ValueError, TypeError):

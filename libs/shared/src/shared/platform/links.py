@@ -1,8 +1,8 @@
 """Links in mails: who holds one may do what it names with one subject, for a while.
 
 A link is a signed token (a JWT, RFC 7519) of a kind of its own, so that no other token
-is taken for one (RFC 8725, 3.11). It names nobody. Whoever mails it signs it, and
-whoever carries out what it allows verifies it, with the same keys.
+is taken for one (RFC 8725, 3.11). It names no person. The mailer signs it, and the API
+verifies it with the same keys.
 """
 
 import base64
@@ -25,15 +25,15 @@ KIND = "order-link+jwt"
 ALGORITHM = "HS256"
 KEY_BYTES = 32
 LONGEST_TOKEN = 1000
-"""More than any of ours has; a longer one is not looked at."""
+"""Longer than any of ours; longer tokens are not parsed."""
 
 
 class LinkRefused(Exception):
-    """No link, or one that was altered, or signed with a key that nobody knows."""
+    """No valid link: malformed, altered, or signed with an unknown key."""
 
 
 class LinkExpired(LinkRefused):
-    """It was good. `link` says in which language to tell so."""
+    """A valid link that has expired. `link` says in which language to tell that."""
 
     def __init__(self, link: "Link") -> None:
         super().__init__("expired")
@@ -45,20 +45,21 @@ class Link:
     process: str
     """The business process that the subject belongs to."""
     subject: str
-    """The id of the one thing that it is good for."""
+    """The id of the one subject that the link is for."""
     actions: tuple[str, ...]
-    """What may be done with it."""
+    """The actions that it allows."""
     language: str
     """A tag such as `de-AT`: that of the mail."""
     until: float
     """In seconds since the epoch."""
     revision: int = 0
-    """Of the address that it was mailed to: an earlier one's links are over."""
+    """The revision of the address that it was mailed to; links to earlier ones are
+    void."""
 
 
 class LinkKeys:
-    """Keys by id. The first one signs, all of them are believed; a file is read again
-    when it changes, so that a key is replaced, or taken back, without a restart."""
+    """Keys by id. The first one signs, all of them verify. The file is read again when
+    it changes, so that a key can be replaced or revoked without a restart."""
 
     def __init__(self, given: SecretStr | None, file: Path | None) -> None:
         """Raises `SettingsError`."""
@@ -80,7 +81,8 @@ class LinkKeys:
         return jwt.encode(claims, key, ALGORITHM, headers={"kid": key_id, "typ": KIND})
 
     def open(self, token: str) -> Link:
-        """Raises `LinkRefused`, of one that was good `LinkExpired`."""
+        """Verify a token and return its link. Raises `LinkRefused`, or `LinkExpired`
+        for one that was valid."""
         link = self._verified(token)
         if link.until <= time.time():
             raise LinkExpired(link)
@@ -91,7 +93,8 @@ class LinkKeys:
             key = self._keys().get(jwt.get_unverified_header(token).get("kid", ""))
             if key is None:
                 raise LinkRefused("signed with an unknown key")
-            # Its end is looked at by `open`, which tells in which language.
+            # `open` checks the end itself, because the answer needs the link's
+            # language.
             options: Any = {"verify_exp": False, "verify_aud": False}
             claims = jwt.decode(token, key, [ALGORITHM], options=options)
             return Link(
@@ -117,10 +120,11 @@ class LinkKeys:
 
 
 def is_link(token: str) -> bool:
-    """Whether it says of itself that it is one; good or not."""
+    """Whether a token claims to be a link, valid or not."""
     if len(token) > LONGEST_TOKEN:
         return False
-    # Its head alone: with a seal that cannot even be read it is still no other token.
+    # Only the header is read, so that a link with a broken signature is not taken for
+    # another token.
     head = token.partition(".")[0]
     try:
         said = json.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))
@@ -185,7 +189,7 @@ class LinkSettings(Settings):
 
     @property
     def link_keys(self) -> LinkKeys | None:
-        """Nothing where links are neither sent nor believed."""
+        """`None` if links are neither sent nor verified."""
         if self.order_link_keys is None and self.order_link_keys_file is None:
             return None
         return LinkKeys(self.order_link_keys, self.order_link_keys_file)

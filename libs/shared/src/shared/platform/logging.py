@@ -16,8 +16,7 @@ Line = structlog.typing.EventDict
 Processor = structlog.typing.Processor
 
 _SUBJECTS = frozenset({"order", "shipment", "return", "refund"})
-# What a terminal would obey: moving, colouring, beginning a line that looks like
-# another.
+# Characters that terminals obey: moving, colouring, starting a fake line.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 # With local variables, as structlog would have them, a line would hold connection
 # strings and what customers sent.
@@ -32,7 +31,7 @@ def configure_logging(settings: ObservabilitySettings, *, service: str) -> None:
     Modules log by `logging.getLogger(__name__)` or `structlog.get_logger()`; inside
     a workflow by `workflow.logger` alone, which is silent on replay.
     """
-    # Their context reaches the line as fields; in the text it would be noise.
+    # Their context becomes fields; in the text it would be noise.
     workflow.logger.workflow_info_on_message = False
     activity.logger.activity_info_on_message = False
 
@@ -61,7 +60,7 @@ def configure_logging(settings: ObservabilitySettings, *, service: str) -> None:
 
 
 def _facts(service: str) -> Sequence[Processor]:
-    """What every line says, whoever wrote it."""
+    """Fields that every line has."""
 
     def name_service(_: Any, __: str, line: Line) -> Line:
         line["service"] = service
@@ -98,13 +97,14 @@ def _rendering(settings: ObservabilitySettings) -> Sequence[Processor]:
 
 
 def _drop_colours(_: Any, __: str, line: Line) -> Line:
-    """Uvicorn says some things twice, once in colour."""
+    """Uvicorn sends some messages twice, once with colours."""
     line.pop("color_message", None)
     return line
 
 
 def _show_control(_: Any, __: str, line: Line) -> Line:
-    """What a caller sent cannot write a line of its own; JSON escapes by itself."""
+    """Escapes control characters, so that input cannot write a line of its own. JSON
+    escapes by itself."""
     return {
         name: _CONTROL.sub(lambda c: repr(c[0])[1:-1], value)
         if isinstance(value, str)
@@ -125,7 +125,7 @@ def _flatten_temporal(_: Any, __: str, line: Line) -> Line:
 
 
 def _unfold_core(_: Any, __: str, line: Line) -> Line:
-    """A line of the SDK's core carries an object, whose fields are what helps."""
+    """Lines of the SDK's core carry an object, whose fields are useful."""
     core = line.pop("temporal_log", None)
     if core is not None:
         line["core"] = core.fields
@@ -134,7 +134,8 @@ def _unfold_core(_: Any, __: str, line: Line) -> Line:
 
 
 def _name_subject(_: Any, __: str, line: Line) -> Line:
-    """A workflow is named after what it is about: `order/ord_1` is of that order."""
+    """Adds the subject's id, which is part of the workflow's: `order/ord_1` belongs to
+    that order."""
     kind, _slash, subject = str(line.get("workflow_id", "")).partition("/")
     if kind in _SUBJECTS:
         line.setdefault(f"{kind}_id", subject)

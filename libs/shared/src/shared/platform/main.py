@@ -1,4 +1,4 @@
-"""How every process of ours begins and ends."""
+"""Starts and ends every process of ours."""
 
 import asyncio
 import gc
@@ -13,18 +13,18 @@ from shared.platform.settings import SettingsError
 
 MISCONFIGURED = 2
 LOADED_AFTER_SECONDS = 10.0
-"""By then a service has imported and built what it works with."""
+"""After this time a service has imported and built what it needs."""
 LAST_WORDS_SECONDS = 2.0
-"""How long tasks that nobody waits for may take to end with the process."""
+"""How long remaining tasks may take to end with the process."""
 
 
 def run_main(main: Coroutine[Any, Any, int]) -> NoReturn:
-    """Run `main` and end the process with the status that it returns, whatever is
-    still at work: `asyncio.run` would wait for ever for a task that ignores that it is
-    cancelled, and for a thread that is stuck.
+    """Run `main` and end the process with the status that it returns, whatever still
+    runs: `asyncio.run` would wait for ever for a task that ignores its cancellation,
+    and for a stuck thread.
 
-    Ends by `os._exit`: CPython 3.11 and 3.12 sometimes abort with status 134 while
-    the Temporal SDK's threads are torn down, after all work is done (sdk-python #300).
+    Ends by `os._exit`: CPython 3.11 and 3.12 sometimes abort with status 134 while the
+    Temporal SDK's threads are torn down, after all work is done (sdk-python #300).
     """
     status = 1
     try:
@@ -51,7 +51,8 @@ async def _run(main: Coroutine[Any, Any, int]) -> int:
 
 
 async def _end_the_rest() -> None:
-    """What `main` has left behind may tidy up, and not hold up the end."""
+    """Give tasks that `main` left behind a moment to clean up, and not hold up the
+    end."""
     rest = asyncio.all_tasks() - {asyncio.current_task()}
     for task in rest:
         task.cancel()
@@ -60,8 +61,9 @@ async def _end_the_rest() -> None:
 
 
 def freeze_heap() -> None:
-    """What is loaded by now stays until the end, and is not looked through again with
-    every full collection, which would stop a service for a tenth of a second."""
+    """Exclude everything loaded so far from garbage collection: it stays until the end,
+    and scanning it with every full collection would stop a service for a tenth of a
+    second."""
     gc.collect()
     gc.freeze()
 

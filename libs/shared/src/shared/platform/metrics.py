@@ -20,9 +20,9 @@ from temporalio.runtime import (
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 SHORT = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
-"""Seconds. For what machines wait for: the core's own buckets are far coarser."""
+"""Buckets in seconds for what machines wait for; the SDK core's own are far coarser."""
 LONG = (1, 10, 60, 600, 3600, 4 * 3600, 86400, 3 * 86400, 7 * 86400, 30 * 86400)
-"""Seconds. For what waits for people and parcels."""
+"""Buckets in seconds for what waits for people and parcels."""
 
 _BUCKETS: dict[str, Sequence[float]] = {
     "temporal_workflow_task_schedule_to_start_latency": SHORT,
@@ -47,14 +47,16 @@ class ProcessMetrics:
     port of its own, on loopback; `page` joins them with ours."""
 
     def __init__(self) -> None:
-        # Each would bring a second series, only to say when the process began.
+        # Each `_created` series would double the series, only to say when the process
+        # began.
         prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
         address = f"127.0.0.1:{_free_port()}"
         self.runtime = Runtime(
             telemetry=TelemetryConfig(
                 logging=LoggingConfig(
                     filter=TelemetryFilter(core_level="WARN", other_level="ERROR"),
-                    # Into our stream, where a line is JSON and has a time and a level.
+                    # Into our own stream, so that lines are JSON with a time and a
+                    # level.
                     forwarding=LogForwardingConfig(
                         logger=logging.getLogger("temporalio.core"),
                         append_target_to_name=False,
@@ -76,7 +78,7 @@ class ProcessMetrics:
         )
 
     def close(self) -> None:
-        """From now on nobody asks for a page."""
+        """Stop; no page is served afterwards."""
         self._core.close()
 
     def page(self) -> bytes:
@@ -87,8 +89,8 @@ class ProcessMetrics:
 
 
 async def watch_event_loop() -> None:
-    """Measure until cancelled how late the loop is. What blocks it blocks everything:
-    heartbeats, probes, and every request."""
+    """Measure until cancelled how late the event loop runs. Whatever blocks it blocks
+    everything: heartbeats, probes and every request."""
     loop = asyncio.get_running_loop()
     while True:
         due = loop.time() + _LOOK_SECONDS

@@ -1,17 +1,17 @@
-"""Addresses of web pages that customers are sent to."""
+"""Checks addresses of web pages that customers are sent to."""
 
 import re
 from urllib.parse import urlsplit
 
 _PUBLIC_NAME = re.compile(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]")
 _INSIDE = (".internal", ".local", ".localhost", ".arpa", ".svc", ".lan")
-"""Endings of names that each network gives away by itself (RFC 6761, 6762, 9476)."""
+"""Domains that every network assigns by itself (RFC 6761, 6762, 9476)."""
 _THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 
 
 def customers_page(url: str) -> str:
-    """The address as it is, of a page that a browser anywhere can open: HTTPS, a public
-    name, no user and password that would look like the host. On this machine, for
+    """Return the address unchanged if any browser may open the page: HTTPS, a public
+    name, and no user part that could look like the host. On this machine, for
     development, HTTP will do. Raises `ValueError`."""
     parts = urlsplit(url)
     if not url.isascii() or not url.isprintable() or set(url) & set(' \\"<>'):
@@ -26,5 +26,5 @@ def customers_page(url: str) -> str:
 
 
 def _is_public(host: str) -> bool:
-    """Never an address of digits, in any of its spellings: shops have names."""
+    """Never a numeric address, in any spelling: shops have names."""
     return bool(_PUBLIC_NAME.fullmatch(host)) and not host.endswith(_INSIDE)

@@ -1,4 +1,5 @@
-"""Uvicorn that stops the way a cluster wants: not ready any more, finish, exit 0."""
+"""Runs Uvicorn so that it stops as a cluster needs: become unready, finish, exit with
+0."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,8 +9,8 @@ from typing import Any
 import uvicorn
 
 KEEP_ALIVE_SECONDS = 65
-"""Longer than a load balancer keeps an idle connection, so that it is the one to
-close."""
+"""Longer than a load balancer keeps an idle connection, so that the balancer closes
+it."""
 LONGEST_REQUEST_SECONDS = 10
 
 
@@ -19,8 +20,9 @@ class DrainingServer(uvicorn.Server):
     def __init__(
         self, config: uvicorn.Config, drain: Callable[[], None], seconds: float
     ) -> None:
-        """`drain` makes the application not ready and ends its streams; the server goes
-        on for so many seconds, until nobody sends it requests any more."""
+        """`drain` makes the application unready and ends its streams. The server then
+        accepts requests for this many seconds more, until load balancers have
+        noticed."""
         super().__init__(config)
         self._drain = drain
         self._seconds = seconds
@@ -28,7 +30,7 @@ class DrainingServer(uvicorn.Server):
         self._asked = False
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        # Not remembered as uvicorn does: it would raise it again and not exit with 0.
+        # Uvicorn would raise the signal again at the end, and not exit with 0.
         if self._asked:
             self.should_exit = self.force_exit = True
             return

@@ -1,4 +1,4 @@
-"""Settings from the environment: small groups, checked together at the start.
+"""Reads settings from the environment: small groups, checked together at the start.
 
 A service's settings inherit the groups that it needs, so that one message names all
 mistakes. Secrets are `SecretStr` and have no default.
@@ -25,7 +25,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class SettingsError(ValueError):
-    """The environment does not describe a service that could run."""
+    """The environment has mistakes; the message names all of them."""
 
 
 class Settings(BaseSettings):
@@ -69,13 +69,13 @@ def load_settings(cls: type[S]) -> S:
 
 
 def without_prefix(message: str) -> str:
-    """Pydantic puts its own words before those of our checks."""
+    """The message without pydantic's own prefix."""
     return message.removeprefix("Value error, ")
 
 
 def _missing_files(cls: type[Settings]) -> Iterator[tuple[str, str]]:
-    """Only at a process's start, where its files are mounted before: later they are
-    replaced now and then, and whoever reads them tries again."""
+    """Checked only at the start, when files are mounted already. Later they may be
+    replaced, and their readers retry."""
     for name, field in cls.model_fields.items():
         variable = variable_name(cls, name)
         path = os.environ.get(variable)
@@ -115,8 +115,8 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def only_https(url: str) -> str:
-    """For what decides who gets in: anybody on the way can change plain HTTP.
-    Raises `ValueError`; this machine's own addresses may be plain."""
+    """Refuse plain HTTP where the answer decides who gets in, because anybody on the
+    way could change it. Raises `ValueError`; addresses of this machine may be plain."""
     parts = urlsplit(url)
     if parts.scheme == "https" and parts.hostname:
         return url
@@ -191,7 +191,7 @@ class PayloadSettings(Settings):
     def _is_known(cls, active: str | None, others: ValidationInfo) -> str | None:
         sources = ("temporal_payload_keys", "temporal_payload_keys_file")
         if active is None or not others.data.keys() >= set(sources):
-            return active  # a source that was refused may have it
+            return active  # a refused source may contain it
         if active not in read_payload_keys(*(others.data[name] for name in sources)):
             raise ValueError("it is none of the payload keys")
         return active

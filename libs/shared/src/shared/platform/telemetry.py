@@ -1,7 +1,7 @@
-"""Traces: one from a request through workflow, activities, SQL and what they call.
+"""Traces one request through workflow, activities, SQL and outgoing calls.
 
-Spans are made by FastAPI, by the SDK's plugin, by `shared.database.metrics` and by
-`calling`; here they get somewhere to go. Nothing is traced where no endpoint is set.
+FastAPI, the SDK's plugin, `shared.database.metrics` and `calling` make spans; this
+module exports them. Without an endpoint nothing is traced.
 """
 
 import logging
@@ -34,7 +34,7 @@ from shared.platform.version import version
 
 EXPORT_TIMEOUT = timedelta(seconds=5)
 LAST_WORDS = timedelta(seconds=2)
-"""How long a process that stops waits for a collector, at most."""
+"""How long a stopping process waits for the collector, at most."""
 
 
 def start_tracing(
@@ -57,7 +57,7 @@ def start_tracing(
     )
     provider.add_span_processor(_Reticence())
     provider.add_span_processor(BatchSpanProcessor(exporter))
-    # It would warn of each try; the error that follows them comes once a minute.
+    # It would warn of each try; the final error comes once a minute.
     logging.getLogger("opentelemetry.exporter.otlp").setLevel(logging.ERROR)
     trace.set_tracer_provider(provider)
     propagate.set_global_textmap(_ParentAlone())
@@ -72,8 +72,8 @@ def start_tracing(
 
 
 class _ParentAlone(TraceContextTextMapPropagator):
-    """What a caller may tell of a trace: its id. `baggage` and `tracestate` are
-    anybody's text, and would go with each workflow, into its history."""
+    """Takes only the trace's id from callers. `baggage` and `tracestate` are free text,
+    and would travel with each workflow into its history."""
 
     def extract(
         self,
@@ -86,8 +86,8 @@ class _ParentAlone(TraceContextTextMapPropagator):
 
 
 class _Reticence(SpanProcessor):
-    """FastAPI records a request's path and query, and whoever looks for an order may
-    write a name into them. What may be told of the path is added later."""
+    """Drops path and query, which FastAPI records: somebody may search for a name. The
+    safe part of the path is added later."""
 
     def on_start(self, span: SdkSpan, parent_context: Context | None = None) -> None:
         if span.kind is SpanKind.SERVER:
@@ -103,8 +103,8 @@ def describe_process(settings: ObservabilitySettings, *, service: str) -> Resour
 
 
 def temporal_plugins() -> list[Plugin]:
-    """What a client needs so that its calls, and the work of workers that use it, are
-    traced. On the client only: a worker takes it from there."""
+    """Plugins that trace a client's calls and the work of its workers. On the client
+    only: workers take them from there."""
     if isinstance(trace.get_tracer_provider(), ReplaySafeTracerProvider):
         return [OpenTelemetryPlugin(add_temporal_spans=True)]
     return []
@@ -112,13 +112,13 @@ def temporal_plugins() -> list[Plugin]:
 
 @contextmanager
 def calling(method: str, url: str) -> Iterator[Span]:
-    """A span around a request to somebody else's HTTP server; give it the answer by
-    `answered`. The trace's id is not passed on: those servers are not ours."""
+    """A span around a request to another company's HTTP server; pass it the answer with
+    `answered`. The trace's id is not sent along."""
     address = urlsplit(url)
     attributes = {
         "http.request.method": method.upper(),
         "server.address": address.hostname or "",
-        # Without the query, which may hold what should not be kept.
+        # Without the query, which may hold private data.
         "url.path": address.path,
     }
     tracer = trace.get_tracer(__name__)
@@ -130,7 +130,7 @@ def calling(method: str, url: str) -> Iterator[Span]:
 
 
 class TracedTransport(httpx2.AsyncHTTPTransport):
-    """What an `httpx2.AsyncClient` sends through it is a part of the trace."""
+    """A transport that makes an `httpx2.AsyncClient`'s requests part of the trace."""
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         with calling(request.method, str(request.url)) as span:

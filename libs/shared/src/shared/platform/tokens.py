@@ -1,4 +1,4 @@
-"""Access tokens for ourselves, by client credentials (RFC 6749 §4.4)."""
+"""Fetches our own access tokens, by client credentials (RFC 6749 §4.4)."""
 
 import time
 from collections.abc import Callable
@@ -10,18 +10,18 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 ASK_SECONDS = 5.0
 USED_UP = 2 / 3
-"""A token is replaced after this part of its life: a third is left to try again in."""
+"""Part of its life after which a token is replaced: a third is left for retries."""
 
 
 class NoToken(Exception):
-    """The issuer gives none at the moment; the message holds no secret."""
+    """The issuer gives no token at the moment; the message holds no secret."""
 
 
 @dataclass(frozen=True)
 class Token:
     value: SecretStr
     renew_at: float
-    """By the clock of its source."""
+    """On the clock of its source."""
 
 
 class _Granted(BaseModel):
@@ -35,7 +35,7 @@ class _Granted(BaseModel):
 
 
 class ClientCredentials:
-    """Asks the issuer for tokens. A secret in a file is read for each, so that a new
+    """Asks the issuer for tokens. A secret in a file is read each time, so that a new
     one needs no restart."""
 
     def __init__(
@@ -64,7 +64,7 @@ class ClientCredentials:
             status = error.response.status_code
             raise NoToken(f"the issuer answers {status}{_reason(error)}") from None
         except (httpx2.HTTPError, OSError, ValueError) as error:
-            # Of values: the answer, or a file with a secret that is no text.
+            # The answer is malformed, or the file holds a secret that is no text.
             raise NoToken(f"no answer to use: {type(error).__name__}") from None
         return Token(granted.access_token, self.clock() + granted.expires_in * USED_UP)
 

@@ -1,8 +1,8 @@
-"""First here, then in the queue (docs/adr/0009).
+"""Tries a provider's step here first, then in its queue (docs/adr/0009).
 
-A step at a provider may be tried as a local activity, which spares the server a task
-and the order a second. It holds the order's only workflow task, so it is short; and a
-slow provider must not fill the worker, so there are few of them at a time.
+A step may be tried as a local activity, which spares the server a task and the order a
+second. It holds the order's only workflow task, so a try is short; and few run at a
+time, so that a slow provider does not fill the worker.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from worker.orders.options import TRY_MARGIN
 
 
 class NotTried(ApplicationError):
-    """No answer here and now: the step that follows in the queue looks first."""
+    """No answer within the try: the step that follows in the queue looks first."""
 
     def __init__(self, why: str) -> None:
         super().__init__(
@@ -28,22 +28,22 @@ class NotTried(ApplicationError):
 
 
 class LocalTries:
-    """`at_once` tries at one provider. Outside of local activities nothing is limited:
-    those in a queue have its slots and time-outs."""
+    """Allows `at_once` tries at one provider. Ordinary activities are not limited here:
+    they have their queue's slots and time-outs."""
 
     def __init__(self, at_once: int) -> None:
         self._slots = asyncio.Semaphore(at_once)
 
     def expect(self) -> None:
-        """Raises `NotTried` where there is no slot: before a step notes that it sends
-        what it then would not send."""
+        """Raises `NotTried` if there is no free slot, before a step notes that it sends
+        something."""
         if _is_a_try() and self._slots.locked():
             raise NotTried("left to the queue")
 
     @asynccontextmanager
     async def limit(self, *, allowed: bool = True) -> AsyncIterator[None]:
-        """Around the calls of a step. Raises `NotTried` at once where there is no slot
-        or it is not `allowed`, and when the try has taken its time."""
+        """Enter it around the calls of a step. Raises `NotTried` at once if there is no
+        free slot or the try is not `allowed`, and when the try has used up its time."""
         if not _is_a_try():
             yield
             return
@@ -62,6 +62,7 @@ def _is_a_try() -> bool:
 
 
 def _seconds() -> float:
-    """What is left for the provider of the time that the workflow gives the whole."""
+    """Seconds that are left for the provider, of the time that the workflow gives the
+    whole try."""
     whole = activity.info().start_to_close_timeout
     return (whole - TRY_MARGIN).total_seconds() if whole else 0.0

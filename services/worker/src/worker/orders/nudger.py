@@ -1,4 +1,4 @@
-"""Telling a workflow that facts may have changed."""
+"""Nudges workflows: facts may have changed, look again."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,8 +27,8 @@ from temporalio.service import RPCError, RPCStatusCode
 
 
 class Nudger:
-    """Repeating a nudge is harmless. A workflow that is not there is the sweep's
-    business: it is started again if its order still needs it."""
+    """Repeating a nudge is harmless. A missing workflow is ignored: the sweep starts it
+    again if its order needs it."""
 
     def __init__(self, client: CurrentClient) -> None:
         self._current = client

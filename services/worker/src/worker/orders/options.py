@@ -25,14 +25,15 @@ class HeartbeatOptions(ActivityOptions):
     heartbeat_timeout: timedelta
 
 
-# Nobody gives up: an outage ends some day, and an operator sees the attempts.
+# No end: an outage ends some day, and operators see the attempts.
 _UNTIL_IT_WORKS = RetryPolicy(
     initial_interval=timedelta(seconds=0.2),
     backoff_coefficient=2,
     maximum_interval=timedelta(seconds=10),
 )
 
-# A transaction of a few milliseconds; what takes longer waits for a lock or a pool.
+# A transaction takes a few milliseconds. One that takes longer waits for a lock or for
+# a connection.
 DATABASE = LocalOptions(
     # A longer pause than this is a timer of the workflow: a worker that waits with
     # the workflow task in its hands can neither be drained nor do anything else.
@@ -42,8 +43,8 @@ DATABASE = LocalOptions(
     retry_policy=_UNTIL_IT_WORKS,
 )
 
-# The same for a command: what another command keeps it from is answered at once, and
-# not waited for.
+# The same for a command. One that another command blocks is answered at once instead of
+# waiting.
 COMMAND = LocalOptions(
     local_retry_threshold=timedelta(seconds=0.5),
     start_to_close_timeout=timedelta(seconds=15),
@@ -59,7 +60,7 @@ COMMAND = LocalOptions(
 # A step at a provider, tried once while the workflow task is held (`local_try`). Real
 # providers answer within 0.3 to 1.5 s; a command of the order waits that long at most.
 TRY_FOR = timedelta(seconds=1.5)
-# What is left of it is not worth a try when it is less than this.
+# With less than this left, a try is not worth it.
 SHORTEST_TRY = timedelta(seconds=0.3)
 # For the step's own transactions, on top of the provider's time. All of it ends before
 # the workflow task (10 s, the server's default), with which its result would be lost.
@@ -76,16 +77,15 @@ def local_try(patience: timedelta) -> LocalOptions:
     )
 
 
-# A provider's step that was refused for a reason nobody foresaw: look again, but not in
-# a rush.
+# Pause after a provider's step failed for a reason that nobody foresaw.
 LOOK_AGAIN_IN = timedelta(minutes=1)
 
-# A worker that died is missed this soon; the worker itself says that it is alive
+# A dead worker is noticed this soon; living ones send heartbeats by themselves
 # (`runtime.heartbeats`).
 WORKER_LOST_AFTER = timedelta(seconds=10)
 
-# Twice the adapter's own time-out, so that the adapter's comes first. A carrier's is
-# for each of up to three requests of a purchase.
+# Longer than the adapter's own time-out, so that the adapter gives up first. A
+# carrier's time-out is for each of up to three requests of a purchase.
 PAYMENT = HeartbeatOptions(
     task_queue=PAYMENTS,
     start_to_close_timeout=timedelta(seconds=60),
@@ -105,15 +105,16 @@ CARRIER = HeartbeatOptions(
     ),
 )
 
-# A child that fails for a reason nobody foresaw is tried again, but not in a rush.
+# Pause before a child workflow that failed for a reason that nobody foresaw is started
+# again.
 CHILD_RETRY = RetryPolicy(
     initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=5)
 )
 
-# Somebody else runs this return's refund, and will not tell us when it has ended.
+# Another workflow runs this return's refund, and does not signal its end.
 SETTLED_ELSEWHERE_IN = timedelta(minutes=1)
 
-# A batch of short transactions; one that is silent for so long has lost its worker.
+# A batch of short transactions. No heartbeat for so long means that its worker is lost.
 STOCK = HeartbeatOptions(
     task_queue=ORDERS,
     start_to_close_timeout=timedelta(minutes=5),
@@ -121,8 +122,8 @@ STOCK = HeartbeatOptions(
     retry_policy=_UNTIL_IT_WORKS,
 )
 
-# Hundreds of looks at the provider, and as long as that takes; silence is a lost
-# worker, since one look takes no longer than the adapter's own time-out.
+# Hundreds of requests to the provider take this long. No heartbeat for so long means a
+# lost worker, since one request takes no longer than the adapter's own time-out.
 RECONCILE = HeartbeatOptions(
     task_queue=PAYMENTS,
     start_to_close_timeout=timedelta(minutes=55),

@@ -1,7 +1,7 @@
-"""What the activities ask of the outside world; the adapters answer.
+"""What the activities need from the outside world; the adapters implement it.
 
 Every call may be repeated under the same key. An unknown outcome raises `Unavailable`;
-whoever calls again looks first.
+the caller then looks before it repeats.
 """
 
 from collections.abc import AsyncIterator
@@ -15,8 +15,8 @@ from temporalio.exceptions import ApplicationError
 
 
 class Unavailable(ApplicationError):
-    """It is unknown whether it happened: no answer, or an error that is not final.
-    `understood` is false where the peer's answer is in no table of ours."""
+    """Nobody knows whether it happened: no answer, or an error that is not final.
+    `understood` is false if the error is in no table of ours."""
 
     def __init__(self, who: str, why: str, *, understood: bool = True) -> None:
         super().__init__(f"{who}: {why}", type="unavailable")
@@ -25,8 +25,8 @@ class Unavailable(ApplicationError):
 
 
 class Refused(Exception):
-    """A peer's final no: nothing happened. `code` is its word for why, `ref` names what
-    it made all the same, such as a payment that was declined."""
+    """The peer refused for good: nothing happened. `code` is its reason, `ref` names
+    what it made all the same, such as a payment that was declined."""
 
     def __init__(self, code: str, ref: str = "") -> None:
         super().__init__(code)
@@ -35,7 +35,7 @@ class Refused(Exception):
 
 
 class MovedOn(Refused):
-    """It is in another state than was thought; a look tells in which."""
+    """The object is in another state than expected; reading it again tells in which."""
 
 
 class KeySpent(Exception):
@@ -78,13 +78,14 @@ class ProviderPayment:
     failure: str | None = None
     redirect_url: str | None = None
     client_secret: str | None = None
-    """With it the shop's page has the customer authenticate; nobody else may see it."""
+    """The shop's page needs it to have the customer authenticate; nobody else may see
+    it."""
     captured_for: str | None = None
-    """What the last capture was for, in the words of whoever asked."""
+    """What the last capture was for, as the caller of `capture` named it."""
 
 
 def declined(why: str, ref: str = "") -> ProviderPayment:
-    """It was refused, and nothing of it happened."""
+    """A payment that was refused: no money moved."""
     return ProviderPayment(
         ref=ref, status="declined", authorized=0, captured=0, failure=why
     )
@@ -131,11 +132,12 @@ class PaymentProvider(Protocol):
     name: str
 
     async def customer(self, customer: str) -> str:
-        """The provider's id of our customer, made when there is none."""
+        """The provider's id of our customer. Creates one if there is none."""
         ...
 
     async def erase_customer(self, ref: str) -> None:
-        """With the saved methods. Not an error if there is no such customer."""
+        """Delete the customer with its saved methods. Succeeds if there is no such
+        customer."""
         ...
 
     async def authorize(
@@ -155,13 +157,15 @@ class PaymentProvider(Protocol):
         ...
 
     def changed_payments(self, since: datetime, until: datetime) -> AsyncIterator[str]:
-        """References of the payments that anything happened to; may contain repeats."""
+        """References of the payments that changed in the window; may contain
+        repeats."""
         ...
 
     async def capture(
         self, ref: str, amount: int, *, final: bool, what: str, key: str
     ) -> ProviderPayment:
-        """`what` it is for is the payment's `captured_for` from then on."""
+        """Capture once per `key`. `what` it is for becomes the payment's
+        `captured_for`."""
         ...
 
     async def release(self, ref: str, key: str) -> ProviderPayment: ...
@@ -177,7 +181,7 @@ class PaymentProvider(Protocol):
     async def find_refund(
         self, ref: str, *, refund_id: str, key: str
     ) -> ProviderRefund | None:
-        """What was asked for under `key`, or a live one of this refund."""
+        """The refund made under `key`, or a live one for this refund."""
         ...
 
 
@@ -186,7 +190,7 @@ class PaymentProvider(Protocol):
 
 @dataclass(frozen=True)
 class Address:
-    """What a country has no use for is not there."""
+    """Fields that a country does not use are missing."""
 
     name: str
     street: str
@@ -214,9 +218,9 @@ class Content:
 
 @dataclass(frozen=True)
 class Consignment:
-    """What a label is for: the carrier sells one for a `reference`. `address` is the
-    customer's, and `location` is ours, whichever way it goes. The carrier and its
-    `service` are as the shipping method has them; without, whoever is cheapest."""
+    """What a label is for. The carrier sells one label for a `reference`. `address` is
+    the customer's and `location` is ours, in both directions. Carrier and `service`
+    come from the shipping method; without them the cheapest carrier is taken."""
 
     reference: str
     address: Address
@@ -262,12 +266,13 @@ class AddressRefused(Exception):
 class Carrier(Protocol):
     name: str
     repeatable: bool
-    """Whether a purchase may be asked for again while it may still be under way."""
+    """Whether a purchase may be repeated while the first may still be under way."""
 
     async def close(self) -> None: ...
 
     async def buy_label(self, wanted: Consignment) -> Label:
-        """Once for a `reference`. Raises `AddressRefused`, `Refused`, `Unavailable`."""
+        """Buy one label for a `reference`; a repeat returns the first. Raises
+        `AddressRefused`, `Refused`, `Unavailable`."""
         ...
 
     async def buy_return_label(self, wanted: Consignment) -> Label | None:
@@ -276,11 +281,11 @@ class Carrier(Protocol):
         ...
 
     async def void_label(self, label_ref: str) -> None:
-        """Does nothing if it is already void or has been used."""
+        """Does nothing if the label is void already or was used."""
         ...
 
     async def track(self, tracking: str) -> Tracking | None:
-        """`None` where this carrier tells nothing."""
+        """`None` if this carrier does not track parcels."""
         ...
 
 

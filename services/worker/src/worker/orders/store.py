@@ -17,7 +17,7 @@ R = TypeVar("R", bound=BaseModel)
 
 
 class Done(Payload):
-    """The answer of a change that has none."""
+    """The result of a change that returns nothing."""
 
 
 def utc_now() -> datetime:
@@ -25,7 +25,8 @@ def utc_now() -> datetime:
 
 
 Show = Callable[[OrderSnapshot], OrderState]
-"""An order as its workflow sees it; the layers below get it from above."""
+"""Turns an order into what its workflow sees. Passed in, because it belongs to the
+layers above."""
 Apply = Callable[..., Awaitable[Done]]
 """Of a `UnitOfWork` and the `OrderSnapshot` that it changes."""
 

@@ -1,7 +1,7 @@
-"""What the provider's and the carrier's webhooks mean to an order.
+"""Handles webhooks of the payment provider and the carrier.
 
 A webhook says only that something changed: the object's current state is fetched, so
-that repeated, late and reordered ones have one effect.
+that repeated, late and reordered webhooks have one effect.
 """
 
 from datetime import datetime
@@ -60,7 +60,7 @@ class OrderWebhooks:
             return await self._refund_changed(str(event.payload["object_id"]))
         if event.type in DISPUTE_EVENTS:
             return await self._disputed(str(event.payload["object_id"]))
-        return True  # tells nothing that is not read elsewhere
+        return True  # ignored: we read this state elsewhere
 
     async def _payment_changed(self, type: str, intent: str) -> bool:
         known = await self._find(_PAYMENT, intent)
@@ -68,12 +68,11 @@ class OrderWebhooks:
             return False
         order_id, payment_id = known.order_id, known.id
         if not known.pending and type != CANCELED:
-            return True  # it tells what the order has heard already
+            return True  # ignored: the order knows this already
         order = await self._store.read(order_id)
         payment = order.payment(payment_id)
         if unsettled(payment):
-            # The order's own step is asking the provider. What a customer does comes
-            # later.
+            # The order's own step is at the provider. What a customer does comes later.
             return True
         if payment.pending(MoneyKind.AUTHORIZE) is not None:
             await self._payments.authorize_payment(order_id, payment_id)
@@ -121,7 +120,7 @@ class OrderWebhooks:
         if known is None:
             return await self._needs_no_tracking(number)
         order_id = known.order_id
-        # There is only the webhook where the carrier cannot be asked.
+        # This carrier cannot be queried: the webhook is all there is.
         now = await self._carrier.track(number) or _told(event)
         move = partial(_move, shipment_id=known.id, package=known.package, told=now)
         moved = await self._store.change(order_id, move, Moved)
@@ -133,8 +132,8 @@ class OrderWebhooks:
         return True
 
     async def _needs_no_tracking(self, number: str) -> bool:
-        """What comes back counts when it is received, whatever the carrier says; and a
-        label that was given up is none of a parcel's."""
+        """Ignore parcels on their way back, which count when they are received, and
+        labels that were voided."""
         return await self._find(_RETURN_OR_SPOILT, number) is not None
 
     async def _find(self, query: TextClause, ref: str) -> Row | None:
@@ -150,7 +149,7 @@ async def _move(
     package: int,
     told: Tracking,
 ) -> Moved:
-    """What arrives may be the last that the order waited for."""
+    """Book a scan. An arrival may be the last thing that the order waited for."""
     moved = await tracking.move(
         change, order, shipment_id=shipment_id, package=package, told=told
     )
@@ -159,12 +158,12 @@ async def _move(
         after = arrived or await read_order(change.connection, order.id)
         await complete(change, after)
         if arrived is not None and not is_completable(order_state(after, utc_now())):
-            # Other parcels are on their way, and this one asks for nothing.
+            # Other parcels are under way, and this scan needs no step.
             return Moved()
     return moved
 
 
-# Whose it is, by the other side's name for it.
+# Finds the owner by the other side's id.
 _PAYMENT = text(
     """
     SELECT p.order_id, p.id, EXISTS (SELECT FROM ledger l WHERE l.payment_id = p.id

@@ -1,7 +1,8 @@
-"""Which build of the worker begins new orders: over Temporal's Worker Deployments.
+"""Controls which build of the worker new orders begin on, through Temporal's Worker
+Deployments.
 
-An order stays on the build it began on. Routing says where new ones begin: on the
-current build, but for the ramping one's share. Without a current build versioned
+An order stays on the build it began on. Routing decides where new ones begin: on the
+current build, but for the ramping one's share. Without a current build, versioned
 workers get no work at all.
 """
 

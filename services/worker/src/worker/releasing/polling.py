@@ -1,7 +1,7 @@
-"""Whether the workers of a build are there.
+"""Finds out whether a build has live workers.
 
-The server remembers a worker that asked for work for five minutes, also one that has
-stopped since; its list of workers knows which ones said that they stop.
+The server remembers for five minutes that a worker polled, also after it stopped; its
+list of workers tells which ones announced their stop.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,7 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client
 
 ASKED_WITHIN = timedelta(minutes=2)
-"""A worker asks for work at least once a minute."""
+"""A worker polls at least once a minute."""
 VersionTaskQueue = DescribeWorkerDeploymentVersionResponse.VersionTaskQueue
 
 

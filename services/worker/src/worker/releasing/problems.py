@@ -1,4 +1,4 @@
-"""What ends a command with a sentence and not with a traceback."""
+"""Errors that end a command with a sentence instead of a traceback."""
 
 
 class CannotTell(Exception):

@@ -1,4 +1,4 @@
-"""Temporal, for as long as a command takes."""
+"""A connection to Temporal for the time of one command."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,8 +13,8 @@ from worker.releasing.problems import CannotTell
 
 @asynccontextmanager
 async def reaching(settings: TemporalSettings) -> AsyncIterator[Client]:
-    """A ramp outlives a token: it is renewed meanwhile. Raises `CannotTell` when the
-    server or the issuer is not there."""
+    """Connect, and renew the token meanwhile: a ramp outlives one. Raises `CannotTell`
+    if the server or the issuer is not there."""
     connection = Connection(settings)
     try:
         try:

@@ -1,8 +1,8 @@
-"""Can this code go on with what other code began?
+"""Checks whether this code can continue what other code began.
 
 Histories are replayed with the workflows of this code, as by a worker that takes them
-over. It only reads. Replay finds a step that was moved, renamed or left out; it proves
-nothing else.
+over. Replaying only reads. It finds steps that were moved, renamed or left out, and
+proves nothing else.
 """
 
 from collections.abc import AsyncIterator, Iterator, Sequence

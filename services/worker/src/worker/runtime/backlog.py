@@ -1,8 +1,8 @@
-"""Works off the rows of a table that is a backlog: webhooks, messages.
+"""Works off tables that are backlogs: webhooks, messages.
 
-Such a table has `due_at` and `attempts`. What is due together is claimed by one
-statement, which also settles what was worked off before. NOTIFY wakes its runners at
-once; a slow poll finds what is due later, and what a lost notification was about.
+Such a table has `due_at` and `attempts`. One statement claims what is due, and also
+stores how the previous rows ended. NOTIFY wakes the runners at once; a slow poll finds
+what is due later, and makes up for lost notifications.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ class Backlog(ABC):
     key: ClassVar[str]
     """The columns that name a row."""
     open: ClassVar[str]
-    """The condition under which a row waits. `:kinds` are those that are handled."""
+    """The condition for an open row. `:kinds` are those that are handled."""
     outcome: ClassVar[str]
     """The columns, with their types, of how a row ended."""
     settle: ClassVar[str]
@@ -61,8 +61,8 @@ class Backlog(ABC):
             while True:
                 try:
                     rows = await self._next()
-                    # How they ended is written down with the next claim: to work one
-                    # off may open the way for the next of its subject.
+                    # Their outcomes are stored with the next claim, since one row may
+                    # open the way for the next of its subject.
                     while rows:
                         rows = await self._next(await self._work(rows))
                 except Exception:
@@ -77,8 +77,8 @@ class Backlog(ABC):
         return len(rows)
 
     async def _work(self, rows: Rows) -> list[Outcome]:
-        """How the rows ended. One that breaks must not leave the others at work with
-        nobody who waits; and what is done when this is cancelled is written down."""
+        """Return how the rows ended. An error in one does not stop the others, and
+        finished work is stored even if this is cancelled."""
         working = [asyncio.create_task(self.work_off(row)) for row in rows]
         try:
             await asyncio.wait(working)
@@ -114,10 +114,11 @@ class Backlog(ABC):
 
     @abstractmethod
     async def work_off(self, row: Row) -> Outcome:
-        """Do it and say how it ended; a row that stays open is claimed again."""
+        """Work off one row and return how it ended; a row that stays open is claimed
+        again."""
 
     def _settling_and_claiming(self) -> TextClause:
-        # Claiming puts the next try off, so that a crash in between only delays it.
+        # Claiming postpones the next try, so a crash in between only delays it.
         return text(
             f"""
             WITH done AS (

@@ -1,6 +1,7 @@
-"""Gauges that are facts: read from the database when Prometheus asks, a while cached.
+"""Gauges over facts: read from the database when Prometheus scrapes, and cached for a
+while.
 
-Every worker serves the same ones, so a query takes `max by (…)` and never their sum.
+Every worker serves the same ones, so queries use `max by (…)` and never a sum.
 """
 
 import asyncio
@@ -64,8 +65,8 @@ class Gauges(Collector):
         self._worked = True
 
     async def refresh(self) -> None:
-        """Read them again if they are old. Does not raise if the database is away:
-        there are no gauges then, since old ones would be lies."""
+        """Read the gauges again if they are old. Does not raise if the database is
+        down: then there are no gauges, since old ones would mislead."""
         async with self._reading:
             if time.monotonic() - self._read_at < KEPT_SECONDS:
                 return

@@ -1,7 +1,7 @@
-"""Tells Temporal that an activity is still at work.
+"""Sends heartbeats to Temporal for running activities.
 
-Without it, one that died with its worker is missed only when its whole time-out is
-over: a minute in which nothing happens to an order.
+Without them, an activity that died with its worker is missed only when its whole
+time-out is over: a minute in which nothing happens to an order.
 """
 
 import asyncio
@@ -20,8 +20,8 @@ BEATS_PER_TIMEOUT = 3
 
 
 class Heartbeats(Interceptor):
-    """For every activity with a heartbeat time-out, until it heartbeats itself: such a
-    one knows better whether it makes progress, and notes how far it is."""
+    """Heartbeats for every activity that has a heartbeat time-out, until it sends one
+    itself: such an activity knows better whether it makes progress."""
 
     def intercept_activity(
         self, next: ActivityInboundInterceptor
@@ -53,7 +53,7 @@ class _Beating(ActivityInboundInterceptor):
 
 
 class _Own(ActivityOutboundInterceptor):
-    """Notices what the activity says itself."""
+    """Notices the activity's own heartbeats."""
 
     heard = False
 

@@ -17,7 +17,7 @@ P = TypeVar("P")
 
 @dataclass(frozen=True)
 class Wait:
-    """Until somebody nudges, or until this moment."""
+    """Sleep until a nudge, or until this moment."""
 
     until: datetime | None = None
 
@@ -68,7 +68,7 @@ class LevelTriggered(ABC, Generic[S, P]):
         return None
 
     async def is_over(self) -> bool:
-        """Whether nobody has said anything while the last commands were carried out."""
+        """Whether no message came while the last commands were carried out."""
         await self.shielded(handlers_finished())
         return not self._nudged
 
@@ -80,7 +80,8 @@ class LevelTriggered(ABC, Generic[S, P]):
         return await uninterrupted(step, self.on_cancel)
 
     def on_cancel(self) -> None:
-        """Somebody cancelled the workflow itself: what was promised stays promised."""
+        """Somebody cancelled the workflow itself. By default nothing changes: promises
+        are kept."""
         self.nudge()
 
     def woken(self) -> bool:

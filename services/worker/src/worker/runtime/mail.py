@@ -1,4 +1,4 @@
-"""Mails, whoever they are to, and however they are sent."""
+"""Mails, independent of their kind and of how they are sent."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -29,8 +29,8 @@ class OutboxRunner(Backlog):
     channel = MESSAGES
     table = "messages"
     key = "subject, seq"
-    # Of a kind that is not known here, a newer worker may know how to tell.
-    # Messages about one subject leave in the order of its events.
+    # Leave unknown kinds alone: a newer worker may handle them. Messages about one
+    # subject leave in the order of its events.
     open = """status = 'open' AND process || '/' || type = ANY(:kinds) AND NOT EXISTS (
         SELECT FROM messages earlier
         WHERE earlier.subject = messages.subject AND earlier.seq < messages.seq
@@ -47,7 +47,7 @@ class OutboxRunner(Backlog):
         SELECT json_build_object('at', at, 'data', data)::text FROM events e
         WHERE e.subject = messages.subject AND e.seq = messages.seq
       ) AS event"""
-    # A second mail at once would be a nuisance: longer than sending one may take.
+    # Longer than sending may take, so that no second mail goes out meanwhile.
     first_pause = timedelta(minutes=1)
 
     def __init__(
@@ -69,7 +69,7 @@ class OutboxRunner(Backlog):
         self, outcomes: Sequence[Outcome] = (), *, most: int = BATCH
     ) -> Rows:
         if self._silent:
-            # These processes send no messages here, and none should pile up.
+            # No handler sends these processes' messages, and they must not pile up.
             async with self._engine.connect() as connection:
                 await connection.execute(SKIP_ALL, {"processes": self._silent})
         return await super()._next(outcomes, most=most)
@@ -103,7 +103,7 @@ class OutboxRunner(Backlog):
         except Undeliverable as refused:
             return "failed", str(refused)
         except Exception as error:
-            # Its text may name the addressee: the kind of error alone is kept.
+            # Error texts may name the addressee, so only the error's kind is kept.
             failure = type(error).__name__
             log.warning(
                 "a message could not be sent",

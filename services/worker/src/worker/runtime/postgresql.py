@@ -1,4 +1,5 @@
-"""What PostgreSQL counts of our database, as far as any role may ask."""
+"""Gauges from PostgreSQL's own statistics of our database, as far as any role may read
+them."""
 
 from worker.runtime.gauges import Gauge
 

@@ -1,4 +1,4 @@
-"""Whether this worker could take an order now, and if not, why."""
+"""Tells whether this worker can take an order, and if not, why."""
 
 import asyncio
 from collections.abc import Sequence
@@ -19,7 +19,8 @@ PROBE_SECONDS = 2.0
 async def missing_search_attributes(
     client: Client, wanted: Sequence[SearchAttributeKey[Any]]
 ) -> list[str]:
-    """What the namespace does not know yet, as the Temporal CLI wants to be told."""
+    """The search attributes that the namespace lacks, in the form that the Temporal CLI
+    takes."""
     known = await client.operator_service.list_search_attributes(
         ListSearchAttributesRequest(namespace=client.namespace)
     )
@@ -44,7 +45,8 @@ class Readiness:
         self.draining = False
 
     async def problems(self) -> Problems:
-        """Asked by the probe every few seconds; takes at most `PROBE_SECONDS`."""
+        """Everything that keeps the worker from being ready. The probe asks every few
+        seconds; takes at most `PROBE_SECONDS`."""
         if self.draining:
             return {"worker": "draining"}
         temporal, database = await asyncio.gather(self._temporal(), self._database())

@@ -1,4 +1,4 @@
-"""How a business process tells the worker what it brings."""
+"""What a business process declares to the worker."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -37,7 +37,7 @@ InboxHandler = Callable[[InboxEvent], Awaitable[bool]]
 
 @dataclass(frozen=True)
 class Message:
-    """An event to tell somebody of. `data` is the event's; `key` names the message."""
+    """A message about an event. `data` is the event's; `key` names the message."""
 
     subject: str
     seq: int
@@ -48,19 +48,19 @@ class Message:
 
     @property
     def key(self) -> str:
-        """One that is resent must not be taken for the first."""
+        """Different for a resent message, which must not be taken for the first."""
         again = f".{self.resends}" if self.resends else ""
         return f"{self.subject}.{self.seq}{again}"
 
 
 class Undeliverable(Exception):
-    """It was refused for good. The text must name nobody."""
+    """The message was refused for good. The text must not name anybody."""
 
 
 MessageHandler = Callable[[Message], Awaitable[bool]]
-"""Sends one message; `False` if there is nobody to tell. It may be called again for one
-that went out: the recipient must recognise the second by its `key`. Raises
-`Undeliverable`; anything else it raises is tried again."""
+"""Sends one message; returns `False` if there is no addressee. It may be called again
+for a message that went out: the recipient must recognise the repeat by `key`. Raises
+`Undeliverable`; after any other error it is tried again."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Process:
-    """A business process: everything the worker has to know about it."""
+    """A business process as the worker sees it."""
 
     name: str
     queues: Sequence[Queue]

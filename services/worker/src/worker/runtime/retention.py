@@ -1,4 +1,4 @@
-"""What no process needs any more, by its age; at most `:batch` rows at a time."""
+"""Statements that delete old rows of any process, at most `:batch` at a time."""
 
 from sqlalchemy import TextClause, text
 
@@ -27,8 +27,9 @@ MESSAGES = text(
 
 
 def forgetting_steps(process: str, *, ended: str) -> TextClause:
-    """Stored answers of subjects that have `ended`: SQL that finds a row where the step
-    `a` belongs to one that ended `:age` ago. No workflow asks for such a step again."""
+    """Deletes the stored answers of subjects that have `ended`: SQL that finds a row if
+    the step `a` belongs to one that ended `:age` ago. No workflow repeats such a
+    step."""
     return text(
         f"""
         DELETE FROM applied WHERE key IN (

@@ -1,4 +1,4 @@
-"""What a workflow may see from inside the sandbox."""
+"""Configures what workflows may import inside the sandbox."""
 
 from pathlib import Path
 from typing import Any
@@ -36,9 +36,9 @@ def _policies() -> list[str]:
 class _Sandbox(SandboxedWorkflowRunner):
     def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
         instance = super().create_instance(det)
-        # Asked for every payload, by code that is compiled and run inside: a fourteenth
-        # of the worker's Python time. Our codec looks at the workflow's id alone, and
-        # only what is for another workflow has another one.
+        # Read for every payload, by code that is compiled and run inside the sandbox: a
+        # fourteenth of the worker's Python time. Our codec looks at the workflow's id
+        # alone, which differs only for another workflow's payloads.
         own = WorkflowSerializationContext(
             namespace=det.info.namespace, workflow_id=det.info.workflow_id
         )
@@ -49,13 +49,14 @@ class _Sandbox(SandboxedWorkflowRunner):
             return asked(command) if elsewhere else own
 
         instance.get_serialization_context = context_of  # type: ignore[method-assign,assignment]
-        # Asked for as often: where to keep large payloads, which we keep nowhere else.
+        # Also read for every payload: the store for large payloads, which we do not
+        # use.
         instance.get_external_store_context = _no_store  # type: ignore[method-assign,assignment]
         return instance
 
 
 def _no_store(_command: object) -> None:
-    """Nothing is asked of what it returns where the converter has no such store."""
+    """The SDK uses nothing of the result if the converter has no such store."""
 
 
 _ELSEWHERE = {

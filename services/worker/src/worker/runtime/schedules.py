@@ -1,4 +1,4 @@
-"""Schedules as they are defined in code: made once, changed when they change."""
+"""Creates schedules as the code defines them, and changes them when the code does."""
 
 import logging
 from dataclasses import replace
@@ -57,7 +57,7 @@ def _changed(
 
 
 def _essence(schedule: TemporalSchedule) -> tuple[object, ...]:
-    """Only what a definition says; the server adds much that nobody wrote."""
+    """Only what the definition sets; the server adds much else."""
     action = schedule.action
     assert isinstance(action, ScheduleActionStartWorkflow)  # noqa: S101 - we made it
     intervals = [

@@ -1,4 +1,4 @@
-"""The worker from start to stop: health first, then Temporal, then work; and back."""
+"""Runs the worker: health first, then Temporal, then work; and stops in reverse."""
 
 import asyncio
 import logging
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 LOOK_AGAIN_SECONDS = 2.0
 LAST_WORDS = timedelta(seconds=5)
-"""Extra time to tell Temporal what became of the work."""
+"""Extra time to report results to Temporal."""
 
 
 class WorkerService:
@@ -203,7 +203,7 @@ def _by_source(processes: Sequence[Process]) -> dict[str, InboxHandler]:
 
 
 def build_worker(client: Client, queue: Queue, settings: WorkerSettings) -> Worker:
-    """A worker for one task queue; whoever runs it also shuts it down."""
+    """A worker for one task queue; its caller also shuts it down."""
     return Worker(
         client,
         task_queue=queue.name,

@@ -107,7 +107,7 @@ class SmtpMailer:
 
 
 def smtp_mailer(settings: WorkerSettings) -> SmtpMailer | None:
-    """Nothing where there is no mail server."""
+    """`None` without a mail server."""
     if settings.smtp_host is None or settings.mail_from is None:
         return None
     password = settings.smtp_password
@@ -122,7 +122,7 @@ def smtp_mailer(settings: WorkerSettings) -> SmtpMailer | None:
 
 
 class _Connections:
-    """As many as there are mails at once. They are kept for the next ones, because
+    """One connection for each mail under way. They are kept for the next mails, because
     opening and closing one takes as long as a mail."""
 
     def __init__(self, new: Callable[[], Connection]) -> None:
@@ -135,7 +135,7 @@ class _Connections:
         try:
             yield connection
         except BaseException:
-            connection.close()  # who knows what it would answer next
+            connection.close()  # its state is unknown
             raise
         self._idle[connection] = asyncio.create_task(self._retire(connection))
 
@@ -184,14 +184,14 @@ def _address(mail: Mail) -> Address:
 
 
 def _check_headers(message: EmailMessage, address: str) -> None:
-    """As they are written, each header is one field, and the mail goes to one address:
+    """Check the written mail: each header is one field, and there is one addressee,
     whatever the library made of a name (CVE-2024-6923). Raises `Undeliverable`."""
     policy = POLICY.clone(utf8=not address.isascii())
     try:
         fields = {
             name: policy.fold_binary(name, value) for name, value in message.raw_items()
         }
-    except MessageError:  # Pythons that look for themselves
+    except MessageError:  # newer Pythons check this themselves
         raise Undeliverable("a header of several lines") from None
     if not all(ONE_FIELD.fullmatch(field) for field in fields.values()):
         raise Undeliverable("a header of several lines")

@@ -1,5 +1,8 @@
-"""What the feed and its webhooks look like from outside. The deliverer counts attempts
-itself; these are facts, and seen also while it is down."""
+"""Gauges of the feed and its webhooks.
+
+The deliverer counts attempts itself; these are read from the database, so they are
+there while it is down.
+"""
 
 from worker.runtime.gauges import Gauge
 

@@ -1,4 +1,5 @@
-"""Tells the owners of webhook endpoints by mail what does not mend itself."""
+"""Mails the owners of webhook endpoints about failures that do not heal by
+themselves."""
 
 from collections.abc import Mapping
 from html import escape
@@ -54,7 +55,7 @@ class Owners:
         if not rows:
             return False
         endpoint = rows.one()
-        # Not the whole address: it may have a secret in it.
+        # Not the whole address, which may contain a secret.
         words = {
             **message.data,
             "id": message.subject,

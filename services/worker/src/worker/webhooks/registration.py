@@ -1,5 +1,7 @@
-"""Webhooks to other systems, as far as the worker has to do with them: the mails to
-their owners, and what can be seen of them. The deliverer is a process of its own."""
+"""The worker's part in webhooks to other systems: mails to their owners, and gauges.
+
+The deliverer is a process of its own.
+"""
 
 from shared.database.engine import Engine
 from shared.database.kernel.tables import WebhookEndpoint

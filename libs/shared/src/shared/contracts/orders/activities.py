@@ -80,7 +80,7 @@ class OrderSteps(Steps):
     @activity.defn(name="carry_out_cancel")
     @abstractmethod
     async def carry_out_cancel(self, ref: OrderRef) -> OrderState:
-        """Cancel what a command wanted while a parcel was being paid for."""
+        """Carry out a cancellation that waited for a parcel's capture."""
 
     @activity.defn(name="cancel")
     @abstractmethod
@@ -131,7 +131,7 @@ class ShipmentSteps(Steps):
     @activity.defn(name="take_apart")
     @abstractmethod
     async def take_apart(self, ref: ShipmentRef) -> OrderState:
-        """Cancel a parcel whose cancellation was wanted while it was being paid for."""
+        """Carry out a parcel's cancellation that waited for its capture."""
 
     @activity.defn(name="miss_scan")
     @abstractmethod
@@ -146,12 +146,12 @@ class RefundSteps(Steps):
     @activity.defn(name="look_at_refund")
     @abstractmethod
     async def look_at_refund(self, ref: RefundRef) -> RefundState | None:
-        """`None` where there is no such refund: its request was refused."""
+        """`None` if there is no such refund: its request was refused."""
 
     @activity.defn(name="request_refund")
     @abstractmethod
     async def request_refund(self, command: RequestRefund) -> RefundState:
-        """Set the money aside; over the clerk's limit, open a `refund` hold. Refused
+        """Set the money aside; above the clerk's limit, open a `refund` hold. Refused
         with `exceeds-refundable`."""
 
 
@@ -161,7 +161,7 @@ class ReturnSteps(Steps):
     @activity.defn(name="look_at_return")
     @abstractmethod
     async def look_at_return(self, ref: ReturnRef) -> ReturnState | None:
-        """`None` where there is no such return: its request was refused."""
+        """`None` if there is no such return: its request was refused."""
 
     @activity.defn(name="request_return")
     @abstractmethod
@@ -210,14 +210,14 @@ class PaymentSteps(Steps):
     @activity.defn(name="release")
     @abstractmethod
     async def release(self, ref: PaymentRef) -> OrderState:
-        """Give back what an authorisation still holds and nobody needs."""
+        """Release what an authorisation still holds and no order needs."""
 
 
 class RefundPaymentSteps(Steps):
     @activity.defn(name="refund")
     @abstractmethod
     async def refund(self, ref: RefundRef) -> RefundState:
-        """Ask the provider to pay back, or how far it is. If it refuses or fails, a
+        """Ask the provider for the refund, or how far it is. If it refuses or fails, a
         `refund` hold is opened."""
 
 
@@ -247,7 +247,7 @@ class StockSteps(Steps):
     @activity.defn(name="find_waiting_orders")
     @abstractmethod
     async def find_waiting_orders(self, ref: StockRef) -> WaitingOrders:
-        """None where nothing is free; else the next of them, oldest first."""
+        """The next orders that wait, oldest first; none if no unit is free."""
 
     @activity.defn(name="serve_waiting_orders")
     @abstractmethod
@@ -271,19 +271,18 @@ class SweepSteps(Steps):
     @activity.defn(name="nudge_overdue_orders")
     @abstractmethod
     async def nudge_overdue_orders(self) -> Swept:
-        """Wake orders with money pending too long or a hold past its due time, and
-        whatever has work left that nobody is doing: no workflow heard of its
-        command."""
+        """Nudge orders with a payment answer or a hold overdue, and orders with work
+        left that nobody does: no workflow saw their command."""
 
     @activity.defn(name="allocate_free_stock")
     @abstractmethod
     async def allocate_free_stock(self) -> Swept:
-        """Start the allocation of stock that is free while orders wait for it."""
+        """Start the allocation of free stock that orders wait for."""
 
     @activity.defn(name="audit")
     @abstractmethod
     async def audit(self) -> Swept:
-        """Read the three audit views; what they show becomes a discrepancy."""
+        """Read the three audit views. Their rows become discrepancies."""
 
 
 class ReconcileSteps(Steps):
@@ -291,16 +290,17 @@ class ReconcileSteps(Steps):
     @abstractmethod
     async def reconcile(self, window: Window) -> Reconciled:
         """Compare the provider's books with the ledger wherever anything happened in
-        `window`. Heartbeats; a repeat goes on where the last one broke off."""
+        `window`. Heartbeats; a repeat continues where the last one broke off."""
 
 
 class RetentionSteps(Steps):
-    """Forgetting, in batches. Each heartbeats and may break off anywhere."""
+    """Deletes in batches. Each activity heartbeats and may break off anywhere."""
 
     @activity.defn(name="forget_keys")
     @abstractmethod
     async def forget_keys(self) -> Swept:
-        """What API callers were answered under keys that nobody repeats any more."""
+        """Delete the answers stored under API callers' idempotency keys that have
+        expired."""
 
     @activity.defn(name="forget_webhooks")
     @abstractmethod
@@ -309,31 +309,31 @@ class RetentionSteps(Steps):
     @activity.defn(name="forget_steps")
     @abstractmethod
     async def forget_steps(self) -> Swept:
-        """The answers of steps of orders that ended long ago."""
+        """Delete the stored answers of steps of orders that ended long ago."""
 
     @activity.defn(name="erase_contacts")
     @abstractmethod
     async def erase_contacts(self) -> Swept:
-        """What we know of people whose orders ended long ago, and what was written
-        about them."""
+        """Erase contacts of orders that ended long ago, and what was written about
+        these people."""
 
 
 class ExportSteps(Steps):
     @activity.defn(name="write_export")
     @abstractmethod
     async def write_export(self, ref: ExportRef) -> Exported:
-        """Write the rows, some thousand at a time. Heartbeats; a repeat goes on after
-        the last that were written. Ends where the export is over."""
+        """Write the rows, a few thousand at a time. Heartbeats; a repeat continues
+        after the last written row. Stops if the export is deleted."""
 
     @activity.defn(name="forget_export")
     @abstractmethod
     async def forget_export(self, ref: ExportRef) -> Swept:
-        """Delete its file; what was not finished by then has failed."""
+        """Delete the file. An export that was not finished by then has failed."""
 
 
 class ErasureSteps(Steps):
     @activity.defn(name="erase_at_provider")
     @abstractmethod
     async def erase_at_provider(self) -> Swept:
-        """Delete the provider's customers, with their saved cards, of whom we no longer
-        know anything. Heartbeats and may break off anywhere."""
+        """Delete the provider's customers, with their saved cards, whose orders here
+        are all erased. Heartbeats and may break off anywhere."""

@@ -1,7 +1,7 @@
-"""Whether goods can be sent to an address, by the rules of its country.
+"""Checks by the rules of its country whether goods can be sent to an address.
 
-People write the same address in many ways: it is brought into its country's form before
-it is judged, so that only what nobody can deliver to is called wrong.
+People write the same address in many ways. It is brought into its country's form before
+it is checked, so that only undeliverable addresses are called wrong.
 """
 
 import re
@@ -26,7 +26,7 @@ _NO_CODE = re.compile(r"[\W_0]*")
 """Typed where a form insists on a postal code: nothing, or zeros, in any number."""
 _DASHES = re.compile("[\u2010-\u2015\u2212]")
 _COUNTRY_PREFIX = re.compile(r"[A-Z]{1,3}[ -]+(?=\d)")
-"""CH-8001, D-10115: how one writes from abroad."""
+"""CH-8001, D-10115: the form used from abroad."""
 
 Choices = Sequence[tuple[str, str]]
 Given = dict[str, str]
@@ -106,7 +106,7 @@ def _known(given: Given, field: str, rules: ValidationRules) -> str:
     if not choices or not value:
         return value
     found = _matching(_folded(value.removeprefix(f"{rules.country_code}-")), choices)
-    # Whatever a country does not ask for is not wrong.
+    # Fields that a country does not require cannot be wrong.
     return found or (value if field in rules.required_fields else "")
 
 

@@ -1,8 +1,9 @@
-"""What the payment provider takes of a currency: known when a price is set or an order
-placed, and not at the card. Source: docs.stripe.com/currencies. In ISO 4217's units.
+"""Which amounts the payment provider charges in each currency, so that a price or an
+order is refused early and not at the card.
 
-Of ISK, UGX and MGA the provider's unit is another than ISO 4217's, which would charge a
-hundredth or the hundredfold: they are not taken.
+Source: docs.stripe.com/currencies. In ISO 4217's units. For ISK, UGX and MGA the
+provider's unit differs from ISO 4217's, which would charge a hundredth or the
+hundredfold, so they are not accepted.
 """
 
 from dataclasses import dataclass
@@ -39,7 +40,7 @@ _SMALLEST = {
 }
 _DIGITS = {"COP": 10, "HUF": 10, "IDR": 12, "INR": 9, "JPY": 10, "LBP": 12}
 _LAST_DIGIT_ZERO = frozenset(["BHD", "JOD", "KWD", "OMR", "TND"])
-"""Three decimals, of which the networks take two."""
+"""Three decimals, of which card networks support two."""
 
 _TABLE = {
     code: Charging(
@@ -52,7 +53,7 @@ _TABLE = {
 
 
 def charging(currency: str) -> Charging | None:
-    """`None` for what is no currency, or none that the provider counts as we do."""
+    """`None` for an unknown currency, or one that the provider counts differently."""
     return _TABLE.get(currency)
 
 

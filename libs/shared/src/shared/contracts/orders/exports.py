@@ -1,10 +1,10 @@
-"""What may be exported, in which form, and for how long it is there."""
+"""What can be exported, in which formats, and for how long files are kept."""
 
 from datetime import timedelta
 from enum import StrEnum
 
 EXPORT_LIVES = timedelta(days=1)
-"""From when it is asked for until its file is deleted."""
+"""From the request until the file is deleted."""
 
 
 class ExportKind(StrEnum):

@@ -1,5 +1,5 @@
-"""The actions that a link in a mail may name, and what each allows. An operation that
-takes links requires one of them as a scope: `link:read`, …"""
+"""The actions that a link in a mail can allow. An operation that accepts links requires
+one of them as a scope: `link:read`, …"""
 
 LINK_ACTIONS = {
     "read": "See the order, its parcels and returns",

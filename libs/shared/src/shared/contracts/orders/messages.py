@@ -6,7 +6,7 @@ NOTIFIED_EVENTS = frozenset(
         "order.confirmed",
         "order.lines_cancelled",
         "order.cancelled",
-        # For a hold that the customer can end: a payment or an address.
+        # For holds that the customer can end: payment and address.
         "hold.placed",
         "hold.reminded",
         "shipment.shipped",

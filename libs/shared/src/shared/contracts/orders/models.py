@@ -67,7 +67,7 @@ class HoldRef(Payload):
 
 
 class Command(Payload):
-    """What somebody wants. `key` names it: repeating it repeats the answer."""
+    """A command. `key` names it: a repeat gets the first answer."""
 
     order_id: OrderId
     key: CommandKey
@@ -149,8 +149,9 @@ class Move(Command):
 
 
 class Relabel(Command):
-    """Give up what a package's label says. With a carrier or a number it goes by hand
-    and with these; else all labels are bought anew, for `parcels` if there are some."""
+    """Replace the label of a package. With a carrier or a number the package goes by
+    hand with these; else all labels are bought again, for `parcels` if some are
+    given."""
 
     shipment_id: ShipmentId
     package: Annotated[int, Field(ge=1)] = 1
@@ -160,15 +161,15 @@ class Relabel(Command):
 
 
 class Deliver(Command):
-    """The parcel has arrived, as a person knows. Without `at`: now."""
+    """A person reports that the parcel has arrived. Without `at`: at this moment."""
 
     shipment_id: ShipmentId
     at: datetime | None = None
 
 
 class CancelShipment(Command):
-    """Take this parcel apart: what was in it is planned anew, and what was paid for it
-    pays for that."""
+    """Take this parcel apart: its units are planned anew, and what was paid for them
+    pays for the new parcel."""
 
     shipment_id: ShipmentId
 
@@ -213,8 +214,8 @@ class ReceivedLine(Payload):
 
 
 class ReceiveReturn(Command):
-    """The goods are here. A line that is not named did not arrive. Without `location`
-    they are where they were sent from."""
+    """The goods have arrived. A line that is not named did not. Without `location` they
+    are where they were sent from."""
 
     return_id: ReturnId
     lines: tuple[ReceivedLine, ...]
@@ -225,7 +226,7 @@ class ReceiveReturn(Command):
 
 
 class OpenHold(Payload):
-    """Due times in UTC; a missing `due_at` waits for ever."""
+    """Due times in UTC; without `due_at` there is no deadline."""
 
     hold_id: HoldId
     reason: HoldReason
@@ -246,13 +247,13 @@ class ParcelState(Payload):
     paying: bool = False
     """Its capture is open: it may be at the provider."""
     labellable: bool = False
-    """Paid, and not on hold: the label can be bought."""
+    """Paid and not on hold, so that the label can be bought."""
     to_void: bool = False
-    """A label that it needs no more is still valid at the carrier."""
+    """One of its unused labels is still valid at the carrier."""
     watch_until: datetime | None = None
-    """When a missing scan becomes somebody's business."""
+    """When a missing scan opens a hold."""
     cancel_wanted: bool = False
-    """To be taken apart as soon as the outcome of its capture is known."""
+    """Is taken apart as soon as the outcome of its capture is known."""
 
 
 class RefundState(Payload):
@@ -266,12 +267,12 @@ class RefundState(Payload):
 
 
 class OrderState(Payload):
-    """All that decides the next steps of an order, in one small answer.
+    """Everything that decides the next steps of an order, in one small payload. Amounts
+    are minor units of the order's currency.
 
-    Amounts are minor units of the order's currency. `short` counts the units that
-    are neither reserved nor shipped nor cancelled; `uncovered` is the amount still
-    to be captured that no authorisation covers. `parcels` and `refunds` (of
-    cancellations) are those with something left to do.
+    `short` counts units that are neither reserved nor shipped nor cancelled;
+    `uncovered` is the amount still to be captured that no authorisation covers.
+    `parcels` and `refunds` (of cancellations) are those with something left to do.
     """
 
     order_id: OrderId
@@ -289,11 +290,11 @@ class OrderState(Payload):
     renew_at: datetime | None = None
     cancel_wanted: bool = False
     unscreened: bool = False
-    """Where it goes, or whose it is, has changed since it was screened."""
+    """Its address or its contact has changed since it was screened."""
 
 
 class CancelledOrder(Payload):
-    """The units that a cancellation took, and the order after it."""
+    """The units that were cancelled, and the order after that."""
 
     cancelled: Cancelled
     state: OrderState
@@ -338,7 +339,7 @@ class WaitingOrders(Payload):
 
 
 class Served(Payload):
-    """Units that were reserved for orders that had waited for them."""
+    """Units that were reserved for waiting orders."""
 
     units: int
 
@@ -351,15 +352,15 @@ class Window(Payload):
 
 
 class LookAgain(Payload):
-    """Look again at what happened from `since` on: after a restore, the ledger may know
-    less than it did at the last run."""
+    """Compare everything from `since` on: after a restore, the ledger may lack what the
+    last run saw."""
 
     since: datetime
 
 
 class Reconciled(Payload):
-    """Payments that were compared until `until`; of these `healed` were put right by
-    themselves, and `found` are new discrepancies."""
+    """Payments that were compared up to `until`. `healed` were corrected automatically,
+    `found` are new discrepancies."""
 
     until: datetime
     checked: int = 0
@@ -368,12 +369,12 @@ class Reconciled(Payload):
 
 
 class Swept(Payload):
-    """How many things a sweep found to do."""
+    """How many subjects a part of the sweep acted on."""
 
     found: int
 
 
 class Exported(Payload):
-    """How many rows are in the file; fewer than all where nobody wants it any more."""
+    """How many rows the file has; fewer than all if the export was deleted."""
 
     rows: int

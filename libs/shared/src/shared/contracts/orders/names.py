@@ -11,7 +11,7 @@ CARRIERS = "carriers"
 TASK_QUEUES = (ORDERS, PAYMENTS, CARRIERS)
 
 WORKER = "worker"
-"""The actor of what the process does by itself."""
+"""The actor of what happens without a person."""
 
 
 class SubjectKind(StrEnum):

@@ -1,8 +1,8 @@
-"""Which locations the goods of an order are sent from. Pure.
+"""Chooses the locations that an order's goods are sent from. Pure.
 
-The whole order is looked at: as few parcels as can be, which is as few locations. Of as
-few the preferred ones: first by their priority, then those in the country that the
-goods go to, then those that have most of what is wanted.
+The whole order is considered: as few parcels as possible, which means as few locations.
+Among equals the preferred ones win: first by priority, then by being in the
+destination's country, then by having most of what is wanted.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -11,15 +11,14 @@ from math import comb
 from typing import NamedTuple
 
 MOST_TRIES = 10_000
-"""Combinations of locations that are looked at: all of up to four from twenty. Beyond
-them the next location is the one that completes most SKUs, so that an order may be
-sent in a parcel more than it had to."""
+"""Limit of combinations that are tried: all of up to four from twenty. Beyond it
+locations are added one by one, each completing most SKUs, which may take a parcel more
+than needed."""
 
 
 class Supply(NamedTuple):
-    """Units of a SKU that a location may give, its safety stock left out. The lower its
-    `priority`, the sooner it is asked; `abroad`: not known to be in the country that
-    the goods go to."""
+    """Units of a SKU that a location may give, without its safety stock. A lower
+    `priority` is used first; `abroad`: not known to be in the destination's country."""
 
     sku: str
     location: str
@@ -38,7 +37,7 @@ class _Place(NamedTuple):
     location: str
     units: Mapping[str, int]
     whole: int
-    """A bit for each SKU of which it has all that is wanted."""
+    """A bit for each SKU that it can supply completely."""
 
 
 def source(
@@ -46,13 +45,14 @@ def source(
     supply: Iterable[Supply],
     begun: Collection[str] = (),
 ) -> list[Sourced]:
-    """Take as much of `demand`, units by SKU, as there is. A location that is `begun`
-    sends a parcel of this order anyway: it is asked first, and is no further one."""
+    """Choose for `demand`, units by SKU, as far as there is supply. A location that is
+    `begun` sends a parcel of this order anyway: it is used first, and adds no
+    parcel."""
     offers = [offer for offer in supply if offer.units > 0 and offer.sku in demand]
     there: dict[str, list[int]] = {}
     for offer in offers:
         there.setdefault(offer.sku, []).append(offer.units)
-    # What few locations have comes first: it rules most combinations out.
+    # Scarce SKUs come first: they rule out most combinations.
     wanted = {
         sku: min(demand[sku], sum(there[sku]))
         for sku in sorted(there, key=lambda sku: len(there[sku]))
@@ -69,7 +69,7 @@ def source(
 def _places(
     wanted: Mapping[str, int], offers: Iterable[Supply], begun: Collection[str]
 ) -> list[_Place]:
-    """The preferred ones first."""
+    """Locations, the preferred ones first."""
     bits = {sku: 1 << number for number, sku in enumerate(wanted)}
     units: dict[str, dict[str, int]] = {}
     whole: dict[str, int] = {}
@@ -91,8 +91,8 @@ def _places(
 def _chosen(
     wanted: Mapping[str, int], places: Sequence[_Place], begun: Collection[str]
 ) -> Sequence[_Place]:
-    """The smallest combination that has all; of as small ones the first, and the
-    preferred places make the first ones."""
+    """The smallest combination that supplies everything; among equals the first, which
+    is made of preferred locations."""
     given = [place for place in places if place.location in begun]
     others = places[len(given) :]
     tries = 0
@@ -107,7 +107,7 @@ def _chosen(
 
 
 def _lacking(wanted: Mapping[str, int], places: Sequence[_Place]) -> bool:
-    """Whether all of these places together have too little of anything."""
+    """Whether these locations together lack units of any SKU."""
     whole = 0
     for place in places:
         whole |= place.whole
@@ -125,7 +125,7 @@ def _lacking(wanted: Mapping[str, int], places: Sequence[_Place]) -> bool:
 def _least(
     wanted: Mapping[str, int], given: Sequence[_Place], others: Sequence[_Place]
 ) -> int:
-    """So many further places it takes for the SKU that is scattered most."""
+    """How many more locations the most scattered SKU needs."""
     least = 0
     for sku, units in wanted.items():
         units -= sum(place.units.get(sku, 0) for place in given)
@@ -141,8 +141,8 @@ def _least(
 def _greedily(
     wanted: Mapping[str, int], given: Sequence[_Place], others: Sequence[_Place]
 ) -> Sequence[_Place]:
-    """Always the place that completes most SKUs of those that lack units; then without
-    those that later ones have made superfluous."""
+    """Add the location that completes most SKUs until none lacks units; then drop those
+    that later ones have made superfluous."""
     chosen, unused = [*given], [*others]
     while _lacking(wanted, chosen):
         whole = 0
@@ -159,7 +159,8 @@ def _greedily(
 
 
 def _taken(sku: str, units: int, places: Sequence[_Place]) -> Iterable[tuple[str, int]]:
-    """All from the first place that has all; else from as few as can be."""
+    """Everything from the first location that has it all; else from as few as
+    possible."""
     having = [(p.location, p.units[sku]) for p in places if sku in p.units]
     for location, there in having:
         if there >= units:

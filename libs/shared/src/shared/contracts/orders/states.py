@@ -72,13 +72,14 @@ class RefundReason(StrEnum):
 
     @property
     def run_by_order(self) -> bool:
-        """Whether its order's workflow carries the refund out. Any other may begin
-        after the order has ended, and has a workflow of its own."""
+        """Whether the order's workflow carries the refund out. Any other refund may
+        begin after the order has ended, and has a workflow of its own."""
         return self is RefundReason.CANCELLATION
 
 
 class MoneyStatus(StrEnum):
-    """Of a ledger row and of a refund: `pending` until the provider has answered."""
+    """The status of a ledger row or a refund: `pending` until the provider has
+    answered."""
 
     PENDING = "pending"
     SUCCEEDED = "succeeded"
@@ -96,7 +97,7 @@ class DisputeStatus(StrEnum):
     """Stripe's words. A warning is an inquiry: the money is still here."""
 
     NEW = "new"
-    """Not the provider's: we have not heard of it before."""
+    """Ours: we have no word of the provider's yet."""
     WARNING_NEEDS_RESPONSE = "warning_needs_response"
     WARNING_UNDER_REVIEW = "warning_under_review"
     WARNING_CLOSED = "warning_closed"
@@ -117,7 +118,7 @@ class DisputeStatus(StrEnum):
 
     @property
     def undecided(self) -> bool:
-        """The bank has heard of it, and has not decided."""
+        """The bank knows of the dispute, and has not decided."""
         return not self.ended and self is not DisputeStatus.NEW
 
     @property
@@ -143,14 +144,14 @@ class HoldReason(StrEnum):
     DISPUTE = "dispute"
     """The customer disputes a payment at their bank."""
     DIFFERENCE = "difference"
-    """The provider has other sums of a payment than we."""
+    """The provider's amounts of a payment differ from ours."""
     PROVIDER = "provider"
     """The payment provider or the carrier refuses what has to be done, or does not
     answer."""
 
 
 class Decision(StrEnum):
-    """What a person may decide about a hold; which ones fit is in `HOLDS`."""
+    """Decisions about holds; `HOLDS` says which fit a reason."""
 
     APPROVE = "approve"
     REJECT = "reject"
@@ -169,8 +170,8 @@ class Decision(StrEnum):
     BOOK = "book"
     RELEASE = "release"
     SETTLED = "settled"
-    """Not for people: the cause went away."""
+    """Set by the system: the cause of the hold went away."""
 
 
 TOO_MANY_ATTEMPTS = "too-many-attempts"
-"""The cause of a payment hold that only the shop can end: cards are being tried out."""
+"""The cause of a payment hold that only the shop can end: cards may be being tested."""

@@ -1,8 +1,8 @@
 """The tax that prices include. Pure; minor units.
 
-One rule: tax is rounded half up once for each line, and once for what it costs to send
-them. A part of either has its share of that, as it has of the price; what is given back
-or taken beyond the price of goods has the share that tax has of the whole order.
+Tax is rounded half up once for each line, and once for the shipping. A part of either
+has its share of that tax, as it has of the price. An amount beyond the price of goods
+has the share that tax has of the whole order.
 """
 
 from collections.abc import Hashable, Iterable, Mapping
@@ -12,12 +12,12 @@ from shared.contracts.money import half_up
 
 K = TypeVar("K", bound=Hashable)
 Rate = int | None
-"""Hundredths of a percent; `None` is one that an older order has not kept."""
+"""Hundredths of a percent; `None` if an older order did not store it."""
 
 
 def main_rate(lines: Iterable[tuple[Rate, int]]) -> Rate:
-    """The rate of most of the goods by their total, the higher of two: what sending
-    them has, unless the shipping method has a rate of its own."""
+    """The rate of most of the goods by their total; of two equal shares the higher
+    rate. Shipping has it, unless the shipping method has a rate of its own."""
     totals: dict[int, int] = {}
     for rate, total in lines:
         if rate is not None:

@@ -1,6 +1,6 @@
-"""The payment provider's events that we need, by their types.
+"""The types of the payment provider's events that we need.
 
-Whoever registers the endpoint subscribes to these; others that come are not stored.
+Whoever registers the endpoint subscribes to these; other events are not stored.
 """
 
 CANCELED = "payment_intent.canceled"

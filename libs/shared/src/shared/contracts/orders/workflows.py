@@ -104,7 +104,7 @@ class Order(ABC):
     @workflow.update
     @abstractmethod
     async def deliver(self: Any, command: Deliver) -> None:
-        """A person says that it has arrived. Refused with `wrong-state`."""
+        """A person reports that it has arrived. Refused with `wrong-state`."""
 
     @workflow.update
     @abstractmethod
@@ -185,12 +185,12 @@ class AllocateStock(ABC):
     @workflow.signal
     @abstractmethod
     def received(self) -> None:
-        """More of it may be free: look again."""
+        """Stock of the SKU may have become free: look again."""
 
 
 @workflow.defn(name="Export")
 class Export(ABC):
-    """Writes a file of rows, and forgets it when it is `EXPORT_LIVES` old. Id:
+    """Writes a file of rows, and deletes it after `EXPORT_LIVES`. Id:
     `export_workflow_id`."""
 
     @workflow.run
@@ -200,7 +200,7 @@ class Export(ABC):
     @workflow.signal
     @abstractmethod
     def forget(self) -> None:
-        """Nobody wants it any more."""
+        """The export was deleted: stop."""
 
 
 @workflow.defn(name="Sweep")
@@ -223,7 +223,7 @@ class Reconcile(ABC):
 
 @workflow.defn(name="Retention")
 class Retention(ABC):
-    """Forgets what is no longer needed."""
+    """Deletes what is no longer needed."""
 
     @workflow.run
     @abstractmethod

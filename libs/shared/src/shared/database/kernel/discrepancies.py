@@ -1,4 +1,4 @@
-"""What the auditors find: one open discrepancy for a kind and a subject."""
+"""Discrepancies that the audits find: one open row for each kind and subject."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -22,7 +22,7 @@ class Finding:
 async def report(
     connection: Connection, process: str, findings: Iterable[Finding]
 ) -> int:
-    """Write down what was found. Returns how many are new; safe to repeat."""
+    """Store the findings. Returns how many are new; safe to repeat."""
     new = 0
     for finding in findings:
         new += await connection.count(

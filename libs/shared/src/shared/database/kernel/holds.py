@@ -1,4 +1,4 @@
-"""Placing and releasing holds: one open hold for a subject and a reason."""
+"""Places and releases holds: one open hold for a subject and a reason."""
 
 import json
 from collections.abc import Mapping
@@ -21,10 +21,8 @@ async def place_hold(
     placed_by: str | None = None,
     detail: Mapping[str, object] | None = None,
 ) -> str | None:
-    """Open a hold and return its id; `None` where one is open already.
-
-    It reminds after half of `due_in`; without that it waits for ever.
-    """
+    """Open a hold and return its id; `None` if one is open already. It sends a reminder
+    after half of `due_in`; without that there is no deadline."""
     placed = await work.connection.scalar(
         _PLACE,
         {
@@ -67,10 +65,8 @@ async def release_holds(
     subject: str | None = None,
     note_key: str | None = None,
 ) -> int:
-    """Close the open holds of the change's subject that match, with an event for each.
-
-    Returns how many there were: a repeat closes none.
-    """
+    """Close the matching open holds of the change's subject, with an event for each.
+    Returns how many there were; a repeat closes none."""
     released = await work.connection.execute(
         _RELEASE,
         {

@@ -31,17 +31,18 @@ class Base(DeclarativeBase):
     """Rows are written and read as statements; nothing is loaded lazily."""
 
     owner: ClassVar[str]
-    """Of a table of subjects: the name of the business process they belong to."""
+    """For a table of subjects: the business process that owns them."""
     notified_events: ClassVar[frozenset[str]] = frozenset()
-    """Of a table of subjects: the types of events that become messages to somebody."""
+    """For a table of subjects: the types of events that become messages."""
 
     in_order: ClassVar[bool] = False
-    """Rows that are written together get their ids in the order they were given."""
+    """Whether rows that are written together get their ids in the order they were
+    given."""
 
     @classmethod
     def committed(cls, events: Sequence[Mapping[str, Any]], age_seconds: float) -> None:
-        """Of a table of subjects: called after the commit with its events and with the
-        age of the subject. By default does nothing."""
+        """For a table of subjects: called after the commit with its events and the
+        subject's age. Does nothing by default."""
 
     metadata = MetaData(
         naming_convention={
@@ -61,7 +62,8 @@ class Base(DeclarativeBase):
 
 
 class IdempotencyKey(Base):
-    """What an API caller was answered under a key. No status yet: still at work."""
+    """The answer to an API request, under the caller's idempotency key. Without a
+    status: still at work."""
 
     __tablename__ = "idempotency_keys"
     principal: Mapped[str] = mapped_column(primary_key=True)
@@ -111,9 +113,9 @@ class Event(Base):
 
 
 class Message(Base):
-    """A message about an event; written together with it, sent later. `skipped`: there
-    was nobody to tell. `failed`: it was refused, or too late. Neither the addressee nor
-    a word of the text is kept here."""
+    """A message about an event; written together with it, sent later. `skipped`: it had
+    no addressee. `failed`: it was refused, or too late. Neither addressee nor text is
+    stored."""
 
     __tablename__ = "messages"
     subject: Mapped[str] = mapped_column(primary_key=True)
@@ -127,7 +129,7 @@ class Message(Base):
     sent_at: Mapped[datetime | None]
     error: Mapped[str | None]
     resends: Mapped[int] = mapped_column(server_default="0")
-    """How often somebody has asked for it once more, and when they last did."""
+    """How often it was sent again on request, and when last."""
     resent_at: Mapped[datetime | None]
     __table_args__ = (
         CheckConstraint(
@@ -139,8 +141,8 @@ class Message(Base):
 
 
 class MailsSent(Base):
-    """How many mails went to an address in an hour; of the address only a hash, and
-    that for a day."""
+    """How many mails an address got in an hour. Stores only a hash of the address, for
+    a day."""
 
     __tablename__ = "mails_sent"
     address: Mapped[bytes] = mapped_column(primary_key=True)
@@ -149,8 +151,8 @@ class MailsSent(Base):
 
 
 class Note(Base):
-    """What people wrote about a command, under its key. It may hold personal data,
-    so it is kept here and never travels through Temporal."""
+    """A note that a person wrote with a command, under its key. It may hold personal
+    data, so it is stored here and never travels through Temporal."""
 
     __tablename__ = "notes"
     key: Mapped[str] = mapped_column(primary_key=True)
@@ -164,8 +166,8 @@ class Note(Base):
 
 
 class Hold(Base):
-    """Whatever waits for a person. `subject` is what is held up (an order, a
-    shipment, a refund); `root` is the subject whose timeline tells of it."""
+    """Whatever waits for a person. `subject` is what is held up (an order, a shipment,
+    a refund); `root` is the subject whose timeline shows it."""
 
     __tablename__ = "holds"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -244,9 +246,9 @@ class Discrepancy(Base):
 
 
 class WebhookEndpoint(Base):
-    """Where another system hears of events. (`transaction_id`, `event_id`) is how far
-    in the feed it has been told: what comes after has no row yet. Only the deliverer
-    that has the lease moves it."""
+    """An endpoint of another system. (`transaction_id`, `event_id`) is its position in
+    the feed: events after it have no delivery yet. Only the deliverer that holds the
+    lease moves it."""
 
     owner = "webhooks"
     notified_events = frozenset(
@@ -280,8 +282,9 @@ class WebhookEndpoint(Base):
 
 
 class WebhookDelivery(Base):
-    """What became of one event at one endpoint; `event_id` 0 is a test. A `pending` one
-    has failed, waits behind one of its subject that has, or was asked for again."""
+    """The delivery of one event to one endpoint; `event_id` 0 is a test. `pending`: it
+    failed and is retried, waits behind an earlier event of its subject, or was
+    requested again."""
 
     __tablename__ = "webhook_deliveries"
     endpoint: Mapped[str] = mapped_column(primary_key=True)
@@ -293,7 +296,7 @@ class WebhookDelivery(Base):
     attempts: Mapped[int] = mapped_column(server_default="0")
     due_at: Mapped[datetime | None]
     first_attempt_at: Mapped[datetime | None]
-    """The first since it was last asked for: its three days begin here."""
+    """The first attempt since it was last requested: its three days begin here."""
     last_attempt_at: Mapped[datetime | None]
     response_status: Mapped[int | None] = mapped_column(SmallInteger)
     response_head: Mapped[str | None]

@@ -32,8 +32,8 @@ MESSAGES = "messages"
 
 
 class UnitOfWork:
-    """A transaction that holds its subject's lock: its events, the rows that it will
-    write, and the connection for whatever it has to ask in between."""
+    """A transaction that holds its subject's lock: the events and rows that it will
+    write, and a connection for queries in between."""
 
     def __init__(
         self,
@@ -91,19 +91,19 @@ class UnitOfWork:
             self._writes.update(table, key, columns, amounts)
 
     async def ask(self, statement: Executable, values: Mapping[str, Any]) -> Rows:
-        """Ask about what this change does not write: nothing is sent before, so that
-        all that is collected stays one statement."""
+        """Query what this change does not write. Nothing collected is sent before, so
+        it stays one statement."""
         return await self._plain.execute(statement, values)
 
     async def flush(self) -> None:
-        """Send the rows that are collected: whoever asks next sees them."""
+        """Send the collected rows, so that later queries see them."""
         if self._writes:
             statement, arguments = self._writes.take()
             await self._plain.run(statement, arguments)
 
 
 class _WritesFirst(Connection):
-    """Sends what a unit of work has collected before it runs anything."""
+    """A connection that sends collected rows before it runs a statement."""
 
     def __init__(
         self, connection: Connection, flush: Callable[[], Awaitable[None]]
@@ -185,7 +185,7 @@ async def _read(
     key: str | None,
     snapshot: str,
 ) -> Row:
-    """What is known under the lock. Raises `NotFound`."""
+    """Read the snapshot and any stored answer, under the lock. Raises `NotFound`."""
     reading = _reading(subjects.__tablename__, snapshot)
     rows = await connection.execute(reading, {"subject": subject, "key": key})
     if not rows:

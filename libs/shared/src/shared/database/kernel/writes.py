@@ -1,8 +1,8 @@
-"""Rows that a unit of work writes, collected and sent in one statement.
+"""Collects the rows that a unit of work writes, and sends them in one statement.
 
-What is sent together sees one snapshot, and a row in it may be written once. So two
-writes of one row become one, and what would need an order is sent before: a row that
-takes a unique place which another row of its table has just left.
+Rows that are sent together see one snapshot, and each may be written once. So two
+writes of one row are merged, and rows whose order matters are sent first: a row may
+take a unique place that another has just left.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,20 +17,20 @@ Columns = Mapping[str, Any]
 Key = tuple[tuple[str, Any], ...]
 
 ONE_BY_ONE = 4
-"""Rows of one shape that are written each for itself, which PostgreSQL plans once for
-all. More of them are handed over as arrays, so that the texts stay few."""
+"""Up to so many rows of one shape are written one by one, which PostgreSQL plans once.
+More are passed as arrays, so that there are few texts of statements."""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What writes have in common: all of it but the values."""
+    """Everything that writes of one shape share: all but the values."""
 
     table: type[Base]
     key: tuple[str, ...]
     columns: tuple[str, ...]
     added: tuple[str, ...] = ()
     or_add: str | None = None
-    """Of rows to insert: where one is there already, its counter is raised instead."""
+    """For inserts: a counter to raise if the row exists."""
 
     @property
     def inserts(self) -> bool:
@@ -56,8 +56,8 @@ class Writes:
         return bool(self._updates or self._inserts)
 
     def need_sending_before(self, table: type[Base], key: Columns | None) -> bool:
-        """Whether what is collected must be sent before a row of `table` is inserted
-        or, with a `key`, updated."""
+        """Whether collected rows must be sent before a row of `table` is inserted or,
+        with a `key`, updated."""
         if key is None:
             return any(written is table for written, _ in self._updates)
         return any(
@@ -72,8 +72,8 @@ class Writes:
     def update(
         self, table: type[Base], key: Columns, columns: Columns, added: Columns
     ) -> bool:
-        """Returns `False`, and collects nothing, where another write of this row must
-        be sent before: it sets what this one adds to, or the reverse."""
+        """Collect an update. Returns `False`, and collects nothing, if another write of
+        this row must be sent first: one sets what the other adds to."""
         _check_columns(table, (*key, *columns, *added))
         place = (table, tuple(sorted(key.items())))
         known, counted = self._updates.get(place, ({}, {}))
@@ -84,8 +84,8 @@ class Writes:
         return True
 
     def take(self) -> tuple[Statement, list[Any]]:
-        """The one statement for all that is collected, with its arguments. Nothing is
-        collected afterwards."""
+        """The one statement for all collected rows, with its arguments. Clears the
+        collection."""
         shapes: dict[Shape, list[list[Any]]] = {}
         for table, row, or_add in self._inserts:
             shape = Shape(table, (), tuple(row), or_add=or_add)
@@ -167,7 +167,7 @@ def _one(shape: Shape, numbers: Iterator[int]) -> str:
 def _many(shape: Shape, numbers: Iterator[int]) -> str:
     names = shape.names
     kinds = [_type(shape, name) for name in names]
-    # An array of JSON has no form that the driver knows.
+    # The driver cannot write an array of JSON.
     arrays = ", ".join(
         f"${number}::{'TEXT' if kind == 'JSONB' else kind}[]"
         for kind, number in zip(kinds, numbers, strict=False)
@@ -211,7 +211,8 @@ def _type(shape: Shape, name: str) -> str:
 
 
 def _check_columns(table: type[Base], names: tuple[str, ...]) -> None:
-    """Raises `LookupError`: mypy does not see names that are given as keywords."""
+    """Raises `LookupError` for unknown columns, which mypy cannot see in keyword
+    arguments."""
     unknown = set(names) - set(table.__table__.c.keys())
     if unknown:
         raise LookupError(f"{table.__tablename__} has no {', '.join(sorted(unknown))}")

@@ -16,7 +16,8 @@ from shared.platform.settings import DatabaseSettings
 MIGRATION_LOCK = 7_063_241
 
 LONGEST = timedelta(hours=1)
-"""An index on a big table, or another migration's that is waited for."""
+"""Upper bound for a statement: an index on a big table, or waiting for another
+migration."""
 
 
 def alembic_config() -> Config:
@@ -37,7 +38,7 @@ def _upgrade(connection: Connection) -> None:
 
 
 def alembics_engine(settings: DatabaseSettings) -> AsyncEngine:
-    """Alembic speaks to the database through SQLAlchemy alone."""
+    """An engine for Alembic, which needs SQLAlchemy's."""
     return create_async_engine(
         "postgresql+asyncpg://",
         async_creator=connector(settings, application="migrations"),
@@ -46,8 +47,8 @@ def alembics_engine(settings: DatabaseSettings) -> AsyncEngine:
 
 
 async def upgrade(settings: DatabaseSettings) -> None:
-    """Safe to repeat; waits for another that is at it. Statements may take `LONGEST`,
-    whatever a service allows its own."""
+    """Migrate to the newest revision. Safe to repeat; waits for another migration that
+    runs. Statements may take `LONGEST`, whatever a service's own limit is."""
     patient = settings.model_copy(update={"database_statement_timeout": LONGEST})
     engine = alembics_engine(patient)
     try:

@@ -1,4 +1,4 @@
-"""The three audit views. No row at any commit: docs/domain.md."""
+"""Reads the three audit views, which have no row at any commit: docs/domain.md."""
 
 import json
 
@@ -8,7 +8,7 @@ from shared.database.engine import Connection
 from shared.database.kernel.discrepancies import Finding
 
 AT_MOST = 1000
-"""Rows of one view. Where there are more, it is one fault with many."""
+"""Rows to read of one view: more rows than this have one cause."""
 
 # Each read by itself, for each reads everything, and a statement may only take so long:
 # of 200,000 orders the three took 2 seconds on two idle cores, and 10 on busy ones.
@@ -28,7 +28,8 @@ _AUDITS = {
 
 
 async def audit(connection: Connection) -> list[Finding]:
-    """What does not add up, which should be nothing; `AT_MOST` of each view."""
+    """Rows that do not add up: none, if the books balance; at most `AT_MOST` of each
+    view."""
     return [
         Finding(view, row.subject, json.loads(row.detail))
         for view, statement in _AUDITS.items()

@@ -1,5 +1,8 @@
-"""Forgetting a person whose order is over. What stays is the shop's books: what was
-sold, paid, sent and given back, when, and by which of the staff."""
+"""Erases a person whose order is over.
+
+The shop's books stay: what was sold, paid, sent and given back, when, and by which of
+the staff.
+"""
 
 from sqlalchemy import text
 
@@ -21,7 +24,7 @@ WORK_LEFT = f"""(
              AND (s.status = 'shipped'
                OR {OF_CANCELLED}))
 )"""  # noqa: S608 - our own condition
-"""Of an order `o`: somebody still has to reach the person, or their card."""
+"""SQL over an order `o`: the person, or their card, is still needed."""
 
 _IS_NEEDED = text(f"SELECT {WORK_LEFT} FROM orders o WHERE o.id = :id")  # noqa: S608
 
@@ -29,11 +32,11 @@ OUR_REASONS = (
     *("customer-request", "workflow-cancelled"),
     *(f"{reason}-hold" for reason in HoldReason),
 )
-"""Why an order is cancelled, in words of ours: they name nobody."""
+"""Our own reasons for a cancellation, which name nobody."""
 
 
 def _is_ours(column: str) -> str:
-    """A condition; where nothing stands, it is so too."""
+    """SQL: the value is one of our own words, or empty."""
     words = ", ".join(f"'{word}'" for word in OUR_REASONS)
     return f"coalesce({column} IN ({words}), true)"
 
@@ -46,7 +49,7 @@ _ERASE_CONTACT = text(
     """
 )
 _ERASE = (
-    # People write about people.
+    # Notes may be about people.
     text("DELETE FROM notes WHERE subject = :id"),
     text(
         """
@@ -78,7 +81,7 @@ _ERASE = (
         "UPDATE payments SET method_ref = 'erased', return_url = NULL,"
         " next_action = NULL WHERE order_id = :id"
     ),
-    # Categories and assignees are words of the callers', and may be anybody's name.
+    # Categories and assignees are the callers' own words, and may be anybody's name.
     text(
         f"""
         UPDATE orders SET reason = 'erased'
@@ -109,7 +112,7 @@ _ERASE = (
         WHERE subject = :id AND type = 'return.requested'
         """
     ),
-    # The shop's own remarks, whatever they say.
+    # The shop's own remarks, whatever they contain.
     text("UPDATE orders SET metadata = '{}' WHERE id = :id"),
 )
 _RENAME = (
@@ -121,7 +124,7 @@ _RENAME = (
         """
     ),
     text("UPDATE events SET actor = :alias WHERE subject = :id AND actor = :customer"),
-    # Who cancels gives back what was reserved. By their SKUs they are found fast.
+    # A cancellation frees stock; by SKU its movements are found fast.
     text(
         "UPDATE stock_movements SET actor = :alias"
         " WHERE sku IN (SELECT sku FROM order_lines WHERE order_id = :id)"
@@ -147,8 +150,8 @@ _RENAME = (
 
 
 _FORGET_ANSWERS = (
-    # What callers are told again under their keys, for some days more: that they sent
-    # it before, and the id of what came of it.
+    # Stored answers, which are repeated for some more days, keep only that the request
+    # was handled, and the id of what it made.
     text(
         """
         WITH theirs AS (
@@ -167,7 +170,7 @@ _FORGET_ANSWERS = (
         """
     ),
     text("DELETE FROM idempotency_keys WHERE principal = :customer"),
-    # Files of orders tell whose each is: they are gone, or written anew. Their rows are
+    # Exported files name customers: they are deleted or written anew. Their rows are
     # locked first, so that no part is written in between.
     text(
         """
@@ -202,8 +205,7 @@ async def erase_person(change: UnitOfWork) -> bool:
 
 
 async def rename_customer(change: UnitOfWork, customer: str, alias: str) -> None:
-    """From now on the order does not tell whose it was: `alias` stands wherever their
-    own id stood."""
+    """Replace the customer's id in the order by `alias`, wherever it stood."""
     values = {"id": change.subject, "customer": customer, "alias": alias}
     for statement in _RENAME:
         await change.connection.execute(statement, values)
@@ -211,7 +213,8 @@ async def rename_customer(change: UnitOfWork, customer: str, alias: str) -> None
 
 
 async def forget_answers(connection: Connection, customer: str, alias: str) -> None:
-    """What was answered to them, and to others about orders that were renamed."""
+    """Clear stored answers to the customer, and to others about orders that were
+    renamed."""
     values = {"customer": customer, "alias": alias}
     for statement in _FORGET_ANSWERS:
         await connection.execute(statement, values)

@@ -1,5 +1,6 @@
-"""The rows that are exported, by kind: what stands in them, and how they are read part
-by part. Amounts are minor units. Nothing in them names a person but the customer's id.
+"""The rows of each kind of export: their columns, and how they are read part by part.
+
+Amounts are minor units. The customer's id is the only thing that points to a person.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,8 +20,7 @@ class Source:
     tables: str
     at: str
     key: Mapping[str, str]
-    """What tells rows of one moment apart: expressions, with the types of their
-    values."""
+    """Orders rows of the same moment: expressions, with the types of their values."""
 
 
 SOURCES: Mapping[ExportKind, Source] = {
@@ -110,7 +110,7 @@ SOURCES: Mapping[ExportKind, Source] = {
 
 
 def counting(kind: ExportKind) -> TextClause:
-    """How many rows there are from `:begin` to `:end`, at most `:most`."""
+    """SQL that counts the rows from `:begin` to `:end`, up to `:most`."""
     source = SOURCES[kind]
     return text(
         f"SELECT count(*) FROM (SELECT FROM {source.tables}"  # noqa: S608 - ours
@@ -120,8 +120,8 @@ def counting(kind: ExportKind) -> TextClause:
 
 @cache
 def reading(kind: ExportKind, *, goes_on: bool) -> TextClause:
-    """The next `:rows`, each with its position after its columns; they begin after
-    `:at` and `:key_0`, … where it `goes_on`."""
+    """SQL for the next `:rows`, each with its position after its columns. With
+    `goes_on` they begin after `:at` and `:key_0`, …."""
     source = SOURCES[kind]
     columns = [f'{sql} AS "{name}"' for name, sql in source.columns.items()]
     position = [f'{sql} AS "@{n}"' for n, sql in enumerate((source.at, *source.key))]

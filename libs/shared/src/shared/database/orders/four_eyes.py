@@ -1,4 +1,4 @@
-"""Who must not decide about a hold: those who caused what it asks about."""
+"""Finds out who must not decide about a hold: those who caused it."""
 
 from sqlalchemy import text
 
@@ -9,8 +9,8 @@ from shared.database.engine import Connection
 async def barred_from(
     connection: Connection, order_id: str, reason: str, placed_by: str
 ) -> set[str]:
-    """The people who must not decide. Whoever had a hand in what is to be approved is
-    one of them, though it is in somebody else's name. Empty for an unknown order."""
+    """The people who must not decide: everybody who had a hand in what is to be
+    approved, also in somebody else's name. Empty for an unknown order."""
     rows = await connection.scalars(
         _HANDS, {"id": order_id, "all": reason == HoldReason.APPROVAL}
     )

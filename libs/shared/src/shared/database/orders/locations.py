@@ -1,4 +1,4 @@
-"""Which locations there are, as far as commands name one."""
+"""Checks locations that commands name."""
 
 from sqlalchemy import text
 
@@ -9,8 +9,8 @@ _SHOWN = 20
 
 
 async def check_location(connection: Connection, code: str) -> None:
-    """Whether something may be booked there. Raises `Refusal` unknown-location,
-    inactive-location; both name the locations that may be used."""
+    """Check that stock may be booked at a location. Raises `Refusal` unknown-location,
+    inactive-location; both list the usable locations."""
     active = await connection.scalar(_ACTIVE, {"code": code})
     if active:
         return
@@ -30,7 +30,8 @@ async def check_location(connection: Connection, code: str) -> None:
 
 
 async def usable_locations(connection: Connection, code: str) -> list[str]:
-    """What `code` may have been meant for: one that differs by capitals comes first."""
+    """The usable locations; one that differs from `code` by capitals alone comes
+    first."""
     values = {"code": code, "shown": _SHOWN}
     return list(await connection.scalars(_USABLE, values))
 

@@ -1,7 +1,7 @@
-"""What happened to orders, counted by the process that committed it (docs/adr/0300).
+"""Counts what happened to orders, in the process that committed it (docs/adr/0300).
 
-A repeat under the same key commits nothing, so it counts nothing. All label values are
-0 from the start: otherwise the first cancellation after a restart would go unseen.
+A repeat under the same key commits nothing, so it counts nothing. All label values
+start at 0: otherwise the first cancellation after a restart would be no rise.
 """
 
 from collections.abc import Iterable, Mapping

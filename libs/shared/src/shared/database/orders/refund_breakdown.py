@@ -38,7 +38,8 @@ def wished(
     shipping: bool = False,
     goodwill: int = 0,
 ) -> RefundBreakdown:
-    """What a person wants to give back. Raises `Refusal` exceeds-refundable."""
+    """The breakdown of a refund that a person wants. Raises `Refusal`
+    exceeds-refundable."""
     there = all(
         units <= order.line(number).creditable for number, units in lines.items()
     )
@@ -68,9 +69,10 @@ def owed(
     shipping: int = 0,
     paid_too_much: int | None = None,
 ) -> RefundBreakdown:
-    """What is due for goods that were cancelled or came back: at most what is left,
-    for a part may have been paid back before. `paid_too_much`: what was paid ahead, and
-    the rest of the order does not need; unless it is given, it goes with goods."""
+    """The breakdown for goods that were cancelled or came back, limited to what is
+    left, because part of it may have been refunded before. `paid_too_much`: money paid
+    ahead that the rest of the order does not need; unless given, it is refunded with
+    the goods."""
     left = {
         number: min(units, order.line(number).creditable)
         for number, units in lines.items()
@@ -126,7 +128,7 @@ def shipping_owed(
 def _is_kept(
     order: OrderSnapshot, shipment: Shipment, given_up: Shipment | None
 ) -> bool:
-    """By the customer, or nobody has decided yet that it is not."""
+    """Whether the customer keeps it, or nobody has decided yet."""
     if shipment.status is ShipmentStatus.DELIVERED:
         return shipment is not given_up
     asked = order.hold(HoldReason.DELIVERY, shipment.id) is not None
@@ -153,5 +155,5 @@ def _price(order: OrderSnapshot, lines: Mapping[int, int]) -> int:
 
 
 def _rounding(order: OrderSnapshot, lines: Mapping[int, int]) -> int:
-    """A cent left over by a refund that was taken back goes with the next goods."""
+    """A cent that a refund left when it was taken back goes with the next goods."""
     return order.paid_too_much if lines else 0

@@ -1,4 +1,4 @@
-"""A whole order in one statement: what the steps decide on and the API shows."""
+"""Reads a whole order in one statement, for the steps and for the API."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
@@ -39,7 +39,8 @@ class Discount(Row):
 
 
 class Tax(Row):
-    """A tax as it was given, within the total of what it is for. `rate` in percent."""
+    """A tax that was given with the order, within the total of its line or shipping.
+    `rate` in percent."""
 
     name: str
     rate: str | None = None
@@ -95,7 +96,7 @@ class Line(Row):
 
     @property
     def price_wanted(self) -> int:
-        """Of the units that are not cancelled."""
+        """The price of the units that are not cancelled."""
         wanted = self.qty - self.cancelled
         return self.price_after(self.voided, wanted)
 
@@ -156,7 +157,7 @@ class Payment(Row):
 
     @property
     def held(self) -> int:
-        """Authorised and neither captured nor given back."""
+        """Authorised and neither captured nor released."""
         return self.authorized - self.captured - self.released
 
     @property
@@ -197,7 +198,7 @@ class SpoiltLabel(Row):
 
 
 class Shipment(Row):
-    """Its first package is told here; `packages` are all of them."""
+    """The first package is part of it; `packages` are all of them."""
 
     id: str
     status: ShipmentStatus
@@ -328,7 +329,7 @@ class OrderSnapshot(Row):
     approved: bool
     """A person has approved the order, so that it is not screened again."""
     unscreened: bool = False
-    """What was screened, or approved, has changed since."""
+    """Something has changed since it was screened or approved."""
     lines: tuple[Line, ...]
     reservations: tuple[Reservation, ...] = ()
     payments: tuple[Payment, ...] = ()
@@ -356,7 +357,8 @@ class OrderSnapshot(Row):
         return _by_id(self.returns, return_id, "return")
 
     def hold(self, reason: HoldReason, subject: str | None = None) -> Hold | None:
-        """The open hold of this reason, of the order itself unless told otherwise."""
+        """The open hold of this reason, of the order itself unless a subject is
+        given."""
         return next(
             (
                 hold
@@ -367,8 +369,8 @@ class OrderSnapshot(Row):
         )
 
     def in_returns(self) -> dict[int, int]:
-        """Units by line that have come back or may. What was received counts as far as
-        it was accepted: the rest may still come."""
+        """Units by line that have come back or may. Received returns count as far as
+        they were accepted: the rest may still come."""
         units: dict[int, int] = {}
         for return_ in self.returns:
             if return_.status in (ReturnStatus.REJECTED, ReturnStatus.EXPIRED):
@@ -389,7 +391,7 @@ class OrderSnapshot(Row):
 
     @property
     def payment_stopped(self) -> bool:
-        """It was tried too often: only a person of the shop lets it go on."""
+        """Payment was tried too often: only a person of the shop lets it continue."""
         hold = self.hold(HoldReason.PAYMENT)
         return hold is not None and hold.detail.get("cause") == TOO_MANY_ATTEMPTS
 
@@ -435,7 +437,7 @@ class OrderSnapshot(Row):
 
     @property
     def paid_too_much(self) -> int:
-        """Of that, what the rest of the order does not need."""
+        """The part of it that the rest of the order does not need."""
         return max(0, self.paid_ahead - self.price_left)
 
     @property
@@ -536,7 +538,7 @@ _SHOWN = {
 _ONE = text(_SNAPSHOT.format(which="o.id = :order_id", **_WHOLE))
 _SOME = text(_SNAPSHOT.format(which="o.id = ANY(:ids)", **_SHOWN))
 OF_SUBJECT = _SNAPSHOT.format(which="o.id = :subject", **_WHOLE)
-"""The same for a unit of work, which reads it together with all else."""
+"""The same statement for a unit of work, which reads it together with the rest."""
 
 
 async def read_order(connection: Connection, order_id: str) -> OrderSnapshot:
@@ -548,12 +550,12 @@ async def read_order(connection: Connection, order_id: str) -> OrderSnapshot:
 
 
 async def read_orders(connection: Connection, ids: Sequence[str]) -> Sequence[str]:
-    """These orders as JSON: many large ones are better parsed where nobody waits for
-    the loop. To be shown: without reservations, ledger, and what else steps alone
-    decide on."""
+    """Read these orders as JSON, which the caller parses: many large ones hold up the
+    event loop. For display: without reservations, ledger and whatever only the steps
+    need."""
     return await connection.scalars(_SOME, {"ids": ids})
 
 
 def parse_orders(rows: Sequence[str]) -> list[OrderSnapshot]:
-    """What `read_orders` has read."""
+    """Parse what `read_orders` has read."""
     return [OrderSnapshot.model_validate_json(row) for row in rows]

@@ -1,4 +1,5 @@
-"""Who gets stock, how much of it and from where: what placing and the worker go by."""
+"""SQL and rules of who gets stock, how much and from where, for placing and for the
+worker."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -13,15 +14,15 @@ SUPPLY = """
     FROM {stock} s JOIN locations p ON p.code = s.location
     WHERE p.active AND s.on_hand - s.reserved > p.safety_stock
 """
-"""What active locations may give, as `Supply` has it, to an order for `country`."""
+"""SQL: what active locations can give to an order for `country`, as `Supply`."""
 IS_SUPPLIED = """
     EXISTS (SELECT FROM stock s JOIN locations p ON p.code = s.location
             WHERE s.sku = {sku} AND p.active
               AND s.on_hand - s.reserved > p.safety_stock)
 """
-"""Whether any location may give a unit of a SKU."""
+"""SQL: whether any location can give a unit of a SKU."""
 
-# An order that waits for stock has a hold, or may be sent in parts.
+# An order waits for stock if it has a hold, or may be sent in parts.
 WAITS_FOR_STOCK = """
     o.status IN ('placed', 'confirmed') AND (o.ship_partial OR EXISTS (
       SELECT FROM holds h WHERE h.subject = o.id AND h.reason = 'stock'
@@ -31,8 +32,8 @@ COVERED = """
     (o.total = 0 OR EXISTS (SELECT FROM payments p WHERE p.order_id = o.id
                             AND p.authorized > p.captured + p.released))
 """
-"""Some of its money is held, or it costs nothing."""
-# It had its stock, and did not pay in time (`worker/orders/stock/unpaid.py`).
+"""SQL: some of its money is held, or it costs nothing."""
+# It lost its stock for lack of payment (`worker/orders/stock/unpaid.py`).
 _LAPSED = f"""
     o.status = 'placed' AND NOT {COVERED} AND EXISTS (
       SELECT FROM events e WHERE e.subject = o.id AND e.type = 'stock.released')
@@ -48,8 +49,8 @@ CLAIMED = f"""
                              OR (o.created_at, o.id) < (:placed_at, :order_id)))
     GROUP BY l.sku
 """  # noqa: S608 - our own condition
-"""Units, by SKU, that others wait for who are served before this order: the covered
-ones first, and then the older ones."""
+"""SQL: units, by SKU, that other orders wait for and get first: covered orders, then
+older ones."""
 
 
 class Taken(NamedTuple):
@@ -66,9 +67,9 @@ def allocate(
     claimed: Mapping[str, int],
     begun: Collection[str] = (),
 ) -> list[Taken]:
-    """What the lines are short of, as far as there is and nobody else comes first, from
-    where `shared.contracts.orders.sourcing` says. `begun` are locations that send a
-    parcel of the order anyway."""
+    """Choose stock for what the lines are short of, as far as there is and no other
+    order comes first, from the locations that `shared.contracts.orders.sourcing` picks.
+    `begun` are locations that send a parcel of the order anyway."""
     short, there = Counter[str](), Counter[str]()
     for line in lines:
         short[line.sku] += line.short
@@ -89,7 +90,7 @@ def allocate(
 
 
 def _shared_out(given: dict[str, int], units: int) -> list[tuple[str, int]]:
-    """Up to `units` of what locations give, and no longer there for the next line."""
+    """Take up to `units` from the locations' supply, and remove them from it."""
     taken = []
     for location, there in given.items():
         part = min(units, there)

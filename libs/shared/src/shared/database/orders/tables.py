@@ -74,7 +74,7 @@ class Product(Base):
     backorder: Mapped[bool] = mapped_column(server_default="false")
     returnable: Mapped[bool] = mapped_column(server_default="true")
     active: Mapped[bool] = mapped_column(server_default="true")
-    # What customs ask: the tariff number, and the country it was made in.
+    # For customs: the tariff number, and the country of make.
     hs_code: Mapped[str | None]
     origin: Mapped[str | None] = mapped_column(CHAR(2))
     __table_args__ = (
@@ -180,7 +180,7 @@ class Order(Base):
     placed_by: Mapped[str | None]
     customer: Mapped[str]
     status: Mapped[str]
-    # PostgreSQL's own words: what the counters of payments and lines amount to.
+    # Computed by PostgreSQL from the counters of payments and lines.
     payment_status: Mapped[str | None]
     fulfillment_status: Mapped[str | None]
     reason: Mapped[str | None]
@@ -201,7 +201,7 @@ class Order(Base):
     total: Mapped[int] = _amount(None)
     ship_partial: Mapped[bool] = mapped_column(server_default="false")
     unscreened: Mapped[bool] = mapped_column(server_default="false")
-    # A command that waits for the outcome of a capture: `Cancel`, as it was given.
+    # A `Cancel` that waits for the outcome of a capture, as it was given.
     cancel_wanted: Mapped[dict[str, Any] | None] = mapped_column(
         JSONB(none_as_null=True)
     )
@@ -292,7 +292,7 @@ class OrderLine(Base):
     step: Mapped[int] = mapped_column(server_default="1")
     tax_bp: Mapped[int | None]
     taxes: Mapped[list[Any]] = mapped_column(server_default="[]")
-    # Of an older line the product says it.
+    # NULL on older lines: their product decides.
     returnable: Mapped[bool | None]
     cancelled: Mapped[int] = _counter()
     reserved: Mapped[int] = _counter()
@@ -381,8 +381,9 @@ class Payment(Base):
 
 
 class LedgerRow(Base):
-    """Money asked of the provider: written before the call, settled after it. The
-    id is the provider's idempotency key; `ref` is the shipment or refund it is for."""
+    """A request to the provider about money: written before the call, settled after it.
+    The id is the provider's idempotency key; `ref` is the shipment or refund it is
+    for."""
 
     __tablename__ = "ledger"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -395,14 +396,14 @@ class LedgerRow(Base):
     provider_ref: Mapped[str | None]
     failure: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
-    # Empty until somebody is about to call: then there is nothing to look for. Whoever
-    # does not name it counts as having sent.
+    # Empty until just before the call: then there is nothing to look up. Writers that
+    # do not name it have sent it.
     sent_at: Mapped[datetime | None] = mapped_column(server_default=NOW)
     settled_at: Mapped[datetime | None]
     __table_args__ = (
         _one_of("kind", "authorize capture release refund", "kind"),
         _one_of("status", "pending succeeded failed", "status"),
-        # Below zero: a correction of what had been booked.
+        # Below zero: a correction of an earlier booking.
         CheckConstraint("amount <> 0", name="amount"),
         UniqueConstraint("payment_id", "kind", "ref", "attempt"),
         Index(
@@ -418,8 +419,8 @@ class LedgerRow(Base):
 
 
 class Dispute(Base):
-    """What a bank decides about a payment, under the provider's own id. `withdrawn` is
-    what is gone while it does."""
+    """A dispute about a payment, under the provider's own id. `withdrawn` is what the
+    provider has taken until the bank decides."""
 
     __tablename__ = "disputes"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -483,13 +484,13 @@ class Shipment(Base):
     capture_id: Mapped[str | None] = mapped_column(ForeignKey("ledger.id"), unique=True)
     captured_at: Mapped[datetime | None]
     parcel: Mapped[dict[str, Any] | None]
-    # The same of a parcel: whoever wants it taken apart.
+    # The same for a parcel: who wants it cancelled.
     cancel_wanted: Mapped[dict[str, Any] | None] = mapped_column(
         JSONB(none_as_null=True)
     )
     carrier: Mapped[str | None]
     tracking: Mapped[str | None] = mapped_column(unique=True)
-    # Its carrier tells where it is, so that one that is not seen is missed.
+    # Whether its carrier reports where it is; otherwise no scan is missed.
     tracked: Mapped[bool] = mapped_column(server_default="true")
     label_ref: Mapped[str | None]
     label_url: Mapped[str | None]

@@ -1,8 +1,8 @@
-"""Labels and tracking through EasyPost's own SDK, which blocks, and so has a thread.
+"""Labels and tracking through EasyPost's own SDK. It blocks, so it runs in threads.
 
-EasyPost knows no idempotency keys, but finds a shipment by the reference that we gave
-it: every purchase looks first. The reference names the address and the parcel too, so
-that a request that was refused is made anew once they are corrected.
+EasyPost knows no idempotency keys, but finds a shipment by our reference: every
+purchase looks first. The reference also names the address and the parcel, so that a
+refused request is made anew once they are corrected.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ from worker.orders.ports import (
 T = TypeVar("T")
 
 TIMEOUT_SECONDS = 25
-"""For each of the up to three requests of a purchase; most take two seconds."""
+"""For each of up to three requests of a purchase; most take two seconds."""
 MM_PER_INCH = 25.4
 GRAMS_PER_OUNCE = 28.349523125
 BOUGHT_BEFORE = "SHIPMENT.POSTAGE.EXISTS"
@@ -59,8 +59,9 @@ class EasyPostCarrier:
     rate of the carrier and service that were promised. `signer` certifies customs
     declarations.
 
-    At most `threads` requests at a time, in threads of its own: in those that all share
-    names are looked up, and a dead carrier would keep everybody from their provider."""
+    At most `threads` requests at a time, in threads of its own: asyncio's shared
+    threads look up names, and a dead carrier would block them for everybody.
+    """
 
     name = "easypost"
     repeatable = False
@@ -114,7 +115,7 @@ class EasyPostCarrier:
         unique = f"{wanted.reference}:{_digest(wanted.address, wanted.parcel)}"
         shipment = self._find(unique) or self._client.shipment.create(
             reference=unique,
-            # EasyPost turns the two around for a return.
+            # EasyPost swaps the two addresses for a return.
             to_address=_address(wanted.address),
             from_address={"id": sender.id},
             parcel=_parcel(wanted.parcel),
@@ -127,7 +128,8 @@ class EasyPostCarrier:
         return _label(shipment)
 
     def _customs(self, wanted: Consignment, sender: Sender) -> dict[str, Any]:
-        """Wherever it may cross a border; where none is crossed, nobody reads it."""
+        """Added whenever the parcel may cross a border; within a country it is
+        ignored."""
         if sender.country == wanted.address.country:
             return {}
         certified = self._signer is not None
@@ -169,7 +171,7 @@ class EasyPostCarrier:
         try:
             self._client.shipment.refund(label_ref)
         except InvalidRequestError:
-            # It was refunded before, or used: then the tracking will tell.
+            # It was refunded before, or used: then tracking shows that.
             return
 
     def _track(self, tracking: str) -> Tracking | None:
@@ -188,7 +190,7 @@ class EasyPostCarrier:
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    # Their texts may quote the address: kind and code of an error are all we keep.
+    # Error texts may quote the address, so only their kind and code are kept.
     try:
         yield
     except ApiError as error:
@@ -234,7 +236,7 @@ def _parcel(parcel: Parcel) -> dict[str, float]:
 
 
 def _tenths(measure: float) -> float:
-    """As carriers round: up. Nothing weighs nothing."""
+    """Rounded up to tenths, as carriers do, so that no measure becomes zero."""
     return math.ceil(round(measure * 10, 6)) / 10
 
 

@@ -32,13 +32,13 @@ EXPAND = ["latest_charge"]
 MISSING = "resource_missing"
 
 CAPTURED_FOR = "captured_for"
-"""In the metadata: what the last capture was for. There is one at a time."""
+"""Metadata key: what the last capture was for. There is one capture at a time."""
 
-# A human waits for most of these; Stripe answers nearly all within two seconds.
+# People wait for most of these requests. Stripe answers nearly all within two seconds.
 TIMEOUT = timedelta(seconds=25)
 
 SPENT_KEYS_AT_MOST = 5
-"""How many keys in a row may answer a stored error before somebody else tries."""
+"""How many keys in a row may answer a stored error before this try gives up."""
 
 STATUS: dict[str, Literal["authorized", "requires_action", "cancelled", "captured"]] = {
     "requires_capture": "authorized",
@@ -298,7 +298,7 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except stripe.StripeError as error:
-        # Its own text would come into histories, and may quote a customer.
+        # Stripe's own text would reach histories, and may quote a customer.
         raise _meaning(error) from None
 
 
@@ -318,15 +318,15 @@ def _meaning(error: stripe.StripeError) -> Exception:
 
 
 def _refusal(error: stripe.StripeError) -> tuple[str, str]:
-    """Why it was refused, and the payment that was made all the same, if any."""
+    """The refusal, with the payment that was made all the same, if any."""
     body = cast(dict[str, Any], error.json_body or {}).get("error", {})
     code = body.get("decline_code") or error.code or f"status-{error.http_status}"
     return code, (body.get("payment_intent") or {}).get("id", "")
 
 
 async def _harmless(key: str, ask: Callable[[str], Awaitable[T]]) -> T:
-    """For requests that need no look before they are repeated: if a key is spent, the
-    next one is used at once. The keys come in the same order each time."""
+    """Run a request that may be repeated without a look: if a key is spent, the next
+    one is used at once. The keys come in the same order each time."""
     for n in range(1, SPENT_KEYS_AT_MOST + 1):
         with suppress(KeySpent), _translated():
             return await ask(key if n == 1 else f"{key}:{n}")
@@ -334,8 +334,9 @@ async def _harmless(key: str, ask: Callable[[str], Awaitable[T]]) -> T:
 
 
 def _declined(refused: Refused, ref: str = "") -> ProviderPayment:
-    """A card that is declined, or a request that can never succeed: a method that is
-    gone, an amount too small for a card. Without a payment where none was made."""
+    """The payment as declined: by the card, or because the request can never succeed
+    (the method is gone, the amount is too small for a card). Without a payment if none
+    was made."""
     return declined(refused.code, refused.ref or ref)
 
 

@@ -1,4 +1,4 @@
-"""What a peer's error means for the request that it answers."""
+"""What an error of a peer means for the request."""
 
 from enum import StrEnum
 
@@ -13,4 +13,4 @@ class Verdict(StrEnum):
     SPENT = "spent"
     """This key answers an error for ever: look, then ask under a new one."""
     UNKNOWN = "unknown"
-    """In no table. Tried again for a while, then a person's."""
+    """In no table. Retried for a while, then a person decides."""

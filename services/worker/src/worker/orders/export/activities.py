@@ -1,5 +1,5 @@
-"""Writes a file some thousand rows at a time, so that neither its size nor a kill
-matters: each part and how far it goes are one transaction."""
+"""Writes a file a few thousand rows at a time, so that size and kills do not matter:
+each part is committed together with how far the file is."""
 
 import asyncio
 import json
@@ -42,13 +42,13 @@ class ExportActivities(ExportSteps):
                 activity.heartbeat()
 
     async def _write_chunk(self, ref: ExportRef) -> int | None:
-        """How many rows there are once these were the last."""
+        """Write the next rows, and return how many the file then has."""
         async with self._engine.begin() as connection:
             export = (await connection.execute(_LOCK, {"id": ref.export_id})).first()
             if export is None or export.status != "running":
                 return 0 if export is None else int(export.rows_written)
             rows = await self._read(connection, export)
-            # So much of it that others would wait for the loop.
+            # In a thread: it would hold up the event loop.
             size, data = await asyncio.to_thread(_packed, export, rows)
             ended = len(rows) < self._chunk_rows
             written = {

@@ -23,8 +23,8 @@ from worker.orders.store import Done, utc_now
 
 
 async def miss_stock(change: UnitOfWork, order_id: str) -> None:
-    """Stock is missing. Where all of it may be back-ordered the order goes on and
-    the rest follows; else a person decides."""
+    """Stock is missing. If all of it may be back-ordered, the order goes on and the
+    rest follows later; else a person decides."""
     back_order = await change.connection.scalar(_BACK_ORDER, {"id": order_id})
     if back_order:
         await allow_partial(change)
@@ -68,7 +68,8 @@ async def ask_for_payment(change: UnitOfWork, why: str, **detail: object) -> Non
 async def ask_about_provider(
     change: UnitOfWork, why: str, *, subject: str | None = None, **detail: object
 ) -> None:
-    """The payment provider or the carrier says no, or nothing: `why` is its word."""
+    """Open a hold, because the payment provider or the carrier refuses or is silent.
+    `why` is its own code."""
     await place_hold(
         change,
         HoldReason.PROVIDER,
@@ -81,7 +82,7 @@ async def ask_about_provider(
 async def settle_provider_hold(
     change: UnitOfWork, order: OrderSnapshot, subject: str | None = None
 ) -> None:
-    """The provider has answered after all."""
+    """Close the hold: the provider has answered."""
     if order.hold(HoldReason.PROVIDER, subject) is not None:
         await release_holds(
             change,
@@ -108,7 +109,8 @@ async def remind(change: UnitOfWork, order: OrderSnapshot, *, hold_id: str) -> D
 
 
 async def expire(change: UnitOfWork, order: OrderSnapshot, *, hold_id: str) -> Done:
-    """Take the decision that silence stands for; if there is none, escalate."""
+    """Nobody has decided in time: take the default decision, or escalate if there is
+    none."""
     hold = _find(order, hold_id)
     if hold is None:
         return Done()

@@ -36,7 +36,7 @@ def decides(
 
 
 def decides_lines(reason: HoldReason, decision: Decision) -> Callable[[L], L]:
-    """The same for a decision about some units only, by line."""
+    """Like `decides`, for a decision about some units only, by line."""
 
     def register(effect: L) -> L:
         _lines_effects[reason, decision] = effect
@@ -56,8 +56,8 @@ def lines_effect_of(hold: Hold, decision: Decision) -> LinesEffect | None:
 
 
 def check_silences() -> None:
-    """Raises `LookupError` for a default decision that would do nothing: its hold would
-    be retried for as long as the order lives."""
+    """Check at the start that every default decision has an effect. Raises
+    `LookupError`: its hold would be retried for as long as the order lives."""
     for reason, rule in HOLDS.items():
         if rule.silence is not None:
             _effects[reason, Decision(rule.silence), False]

@@ -12,7 +12,7 @@ from shared.contracts.orders.states import HoldReason
 from worker.runtime.level_triggered import Wait
 
 APPROVAL_BEFORE_CAPTURE = timedelta(hours=24)
-"""An approval that comes later than this before the authorisation ends is too late."""
+"""An approval has to come this long before the authorisation ends."""
 
 
 @dataclass(frozen=True)

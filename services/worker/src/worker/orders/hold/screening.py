@@ -1,4 +1,4 @@
-"""When a person must decide."""
+"""When a person must decide about an order, a return or a refund. Pure."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,9 +17,9 @@ class Screening:
     total: int
     currency: str
     customers_orders: int
-    """Completed or confirmed orders of the customer before this one."""
+    """How many earlier orders of the customer were confirmed or completed."""
     recent_orders: int
-    """Orders that the customer placed within `Limits.burst_window`."""
+    """How many orders the customer placed within `Limits.burst_window`."""
     ships_abroad_of_billing: bool
 
 
@@ -52,7 +52,7 @@ class ReturnScreening:
     value: int
     currency: str
     recent_returns: int
-    """Returns of the customer within `ReturnLimits.recent_window`."""
+    """How many returns the customer asked for within `ReturnLimits.recent_window`."""
 
 
 @dataclass(frozen=True)

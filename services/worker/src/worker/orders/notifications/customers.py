@@ -1,4 +1,4 @@
-"""Tells customers what happened to their order. The order never waits for it."""
+"""Mails customers about their orders. No order waits for a mail."""
 
 import math
 import re
@@ -65,8 +65,8 @@ class Customers:
         return dict.fromkeys(NOTIFIED_EVENTS, self.tell)
 
     async def tell(self, message: Message) -> bool:
-        """Send one mail. Returns `False` where there is nothing to say any more, or
-        nobody to say it to. Safe to repeat: the Message-ID stays the same."""
+        """Send one mail. Returns `False` if it is out of date, or has no addressee.
+        Safe to repeat: the Message-ID stays the same."""
         known = await self._known(message.subject)
         order = OrderSnapshot.model_validate_json(known.snapshot)
         template = template_for(message, order)
@@ -101,13 +101,13 @@ class Customers:
         return True
 
     async def _known(self, order_id: str) -> Row:
-        """The order and whom to tell, in one round trip."""
+        """Read the order and its contact in one round trip."""
         async with self._store.reads.connect() as connection:
             return (await connection.execute(_KNOWN, {"subject": order_id})).one()
 
 
 def _label_link(message: Message, order: OrderSnapshot, links: MailLinks) -> str | None:
-    """Where the label for the way back is printed, if one was bought."""
+    """The link to the return label, if one was bought."""
     return_ = _by_id(order.returns, message.data.get("return_id"))
     if return_ is None or return_.label_ref is None:
         return None
@@ -129,14 +129,15 @@ _HOST = re.compile(r"\w\.\w\w")
 
 
 def template_for(message: Message, order: OrderSnapshot) -> str | None:
-    """The name of the templates; `None` for what needs no telling (any more)."""
+    """The name of the templates; `None` for events that need no mail, or not at this
+    point."""
     if message.type in ("hold.placed", "hold.reminded"):
         hold = _by_id(order.holds, message.data["hold_id"])
         if order.payment_stopped and hold and hold.reason is HoldReason.PAYMENT:
-            return None  # whoever tries cards out learns nothing
+            return None  # whoever tests cards learns nothing
         return _template_for_hold(message, hold) if hold is not None else None
     if message.data.get("after_cancel"):
-        return None  # somebody speaks with the customer first
+        return None  # staff speak with the customer first
     if message.type == "order.lines_cancelled":
         # All of it: order.cancelled says so.
         whole = order.status is OrderStatus.CANCELLED
@@ -148,7 +149,7 @@ def _template_for_hold(message: Message, hold: Hold) -> str | None:
     if not HOLDS[hold.reason].customer_may:
         return None
     if hold.reason is HoldReason.STOCK:
-        # That goods are still missing is no news: nor when somebody decides to wait.
+        # Goods that are still missing are no news, nor is a decision to wait for them.
         known = message.type == "hold.reminded" or hold.detail.get("waiting")
         return None if known else f"hold.{hold.reason}"
     return f"hold.{hold.reason}"
@@ -171,7 +172,7 @@ def _context(message: Message, order: OrderSnapshot) -> dict[str, object]:
 
 
 def _numbers(shipment: Shipment) -> str:
-    """Of all its boxes."""
+    """The tracking numbers of all its packages."""
     return ", ".join(box.tracking for box in shipment.packages if box.tracking)
 
 
@@ -182,7 +183,7 @@ def _by_id(rows: Iterable[R], row_id: str | None) -> R | None:
 def _lines(
     order: OrderSnapshot, subject: Shipment | Return | None, message: Message
 ) -> list[dict[str, object]]:
-    """What the message is about: the lines of the parcel or event, else all."""
+    """The lines that the message is about: those of the parcel or event, else all."""
     if subject is not None:
         units = {item.line: item.qty for item in subject.lines}
     elif "lines" in message.data:

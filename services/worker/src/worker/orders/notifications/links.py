@@ -1,5 +1,5 @@
-"""Where the mails lead: the shop's own pages, or the customer's page with a signed link
-to the one order."""
+"""The links in mails: to the shop's own pages, or to the customer's page with a signed
+token for the one order."""
 
 import time
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ TOKEN = "{token}"  # noqa: S105 - what a token is put in the place of
 
 
 class Signer:
-    """Signs what lets a customer act on one order without an account."""
+    """Signs tokens that let a customer act on one order without an account."""
 
     def __init__(
         self, keys: LinkKeys, lives: timedelta, actions: Sequence[str]
@@ -22,7 +22,7 @@ class Signer:
         self._actions = tuple(actions)
 
     def sign(self, order_id: str, language: str, revision: int) -> str:
-        """A token without anything personal. `revision` is `ADDRESS_REVISION`."""
+        """A token, without personal data. `revision` is `ADDRESS_REVISION`."""
         return self._keys.sign(
             Link(
                 process=PROCESS,
@@ -59,12 +59,12 @@ class Links:
 
 
 class MailLinks:
-    """Those of one mail."""
+    """The links of one mail."""
 
     def __init__(self, order: str, return_url: str | None) -> None:
         self.order = order
         self._return_url = return_url
 
     def label(self, return_id: str) -> str | None:
-        """Where a label is printed; nothing where the shop has no page for it."""
+        """The page that prints a label; nothing if the shop has no such page."""
         return self._return_url and self._return_url.replace("{return_id}", return_id)

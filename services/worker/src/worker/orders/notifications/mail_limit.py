@@ -1,6 +1,6 @@
-"""How many mails an address gets within an hour, whoever of the workers sends them.
+"""Limits how many mails an address gets within an hour, whichever worker sends them.
 
-Anybody may place an order with somebody else's address: it must not be flooded.
+Anybody may place an order with somebody else's address, which must not be flooded.
 """
 
 from collections.abc import AsyncIterator
@@ -20,8 +20,8 @@ class MailLimit:
 
     @asynccontextmanager
     async def counting(self, address: str) -> AsyncIterator[None]:
-        """Count a mail, which is sent meanwhile. Raises `Undeliverable` where there
-        were enough; a mail that is tried again counts once."""
+        """Count a mail while it is sent. Raises `Undeliverable` once the limit is
+        reached. A repeated try of one mail counts once."""
         values = {"address": _hash(address), "limit": self._mails}
         if await self._run(_COUNT, values) is None:
             raise Undeliverable("enough mails to this address")
@@ -39,7 +39,7 @@ class MailLimit:
 
 
 def _hash(address: str) -> bytes:
-    """Of the mailbox: some providers deliver `ada+anything@` to `ada@`."""
+    """A hash of the mailbox: some providers deliver `ada+anything@` to `ada@`."""
     local_part, _, domain = address.lower().rpartition("@")
     return sha256(f"{local_part.partition('+')[0]}@{domain}".encode()).digest()
 

@@ -1,4 +1,4 @@
-"""Tells the shop's own people what cannot wait until they look."""
+"""Mails the shop's staff what cannot wait until they look."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ from worker.runtime.registry import Message, MessageHandler
 
 
 class Staff:
-    """`address` is `None` where nobody wants to hear by mail."""
+    """`address` is `None` if nobody wants mails."""
 
     def __init__(
         self, store: OrderStore, mailer: Mailer, renderer: Renderer, address: str | None
@@ -26,8 +26,8 @@ class Staff:
         return dict.fromkeys(STAFF_EVENTS, self.tell)
 
     async def tell(self, message: Message) -> bool:
-        """Send one mail. Returns `False` where there is nobody to send it to. Safe to
-        repeat: the Message-ID stays the same."""
+        """Send one mail. Returns `False` if there is no address. Safe to repeat: the
+        Message-ID stays the same."""
         if self._address is None:
             return False
         order = await self._store.read(message.subject)

@@ -26,12 +26,12 @@ from worker.orders.stock.changes import add_to_line, give_back, move_stock
 from worker.orders.store import Done
 
 ABOUT_MONEY = (HoldReason.REFUND, HoldReason.DIFFERENCE, HoldReason.DISPUTE)
-"""What is wrong with money is still wrong once the order is cancelled."""
+"""Holds about money stay open after a cancellation: the money is still wrong."""
 
 
 @dataclass
 class Undone:
-    """What the cancellation of some units takes back, by line."""
+    """What cancelling some units releases, by line."""
 
     units: dict[int, int] = field(default_factory=dict)
     paid: dict[int, int] = field(default_factory=dict)
@@ -69,10 +69,10 @@ async def cancel_when_possible(
     key: str,
     reason: str,
 ) -> Cancelled:
-    """Cancel `wanted` units of lines, or all where there are none. While a capture is
-    at the provider this is written down, and done by the order's workflow once its
-    outcome is known. Raises `Refusal` already-shipped, and `StepInFlight` where another
-    cancellation waits already."""
+    """Cancel `wanted` units of lines, or everything if none are given. While a capture
+    is at the provider the wish is only written down; the order's workflow carries it
+    out once the outcome is known. Raises `Refusal` already-shipped, and `StepInFlight`
+    if another cancellation is waiting already."""
     _check(order, wanted or cancellable(order))
     if not _is_paying(order):
         return await cancel_units(
@@ -88,8 +88,8 @@ async def cancel_when_possible(
 
 
 async def carry_out(change: UnitOfWork, order: OrderSnapshot) -> Done:
-    """Cancel what was wanted while a parcel was being paid for, as far as it has not
-    left the house since."""
+    """Carry out a cancellation that waited for a capture, for the units that have not
+    shipped since."""
     wish = order.cancel_wanted
     if wish is None or _is_paying(order):
         return Done()
@@ -173,7 +173,8 @@ async def _settle_stock_hold(
 async def _settle_payment_hold(
     change: UnitOfWork, order: OrderSnapshot, rest: OrderSnapshot
 ) -> None:
-    """Nothing is left to pay: what silence means would cancel what is paid for."""
+    """Nothing is left to pay. The hold's default decision would cancel what is paid
+    for, so the hold is closed."""
     if order.to_capture and not rest.to_capture:
         await release_holds(change, Decision.SETTLED, reason=HoldReason.PAYMENT)
 
@@ -203,8 +204,8 @@ async def _cancel_order(change: UnitOfWork, order: OrderSnapshot, reason: str) -
 async def _cancel_line(
     change: UnitOfWork, order: OrderSnapshot, line: Line, units: int, undone: Undone
 ) -> None:
-    """The cheapest to undo comes first: what is not reserved, what is in no parcel,
-    what is in an unpaid parcel, and last what is paid for."""
+    """Undo the cheapest first: units not reserved, units in no parcel, units in an
+    unpaid parcel, and last what is paid for."""
     left = units - min(units, line.short)
     for reservation, free in order.unplanned():
         if reservation.line == line.line:
@@ -234,7 +235,7 @@ async def _cancel_line(
 
 
 def _paid_units(order: OrderSnapshot, line: Line, units: int) -> int:
-    """Of `units` to be cancelled, those that cannot be unpaid ones."""
+    """How many of the `units` have to be paid ones, as too few unpaid ones are left."""
     unpaid = line.short + line.reserved - line.paid_in_house
     return max(0, units - unpaid)
 
@@ -256,8 +257,8 @@ async def _release(
 async def _take_out(
     change: UnitOfWork, shipment: Shipment, taken: Mapping[int, int]
 ) -> None:
-    """A parcel that was packed, or has nothing left in it, is cancelled; what else
-    was in it is planned anew."""
+    """Take units out of parcels. A parcel that was packed, or is left empty, is
+    cancelled, and the rest of it is planned anew."""
     emptied = all(taken.get(item.line, 0) == item.qty for item in shipment.lines)
     if emptied or shipment.parcel is not None:
         await cancel_shipment(change, shipment)

@@ -1,4 +1,5 @@
-"""The transactions of an order, and those of its subjects that belong together."""
+"""The transactions of an order, and those of its other subjects that belong into the
+same transaction."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -38,8 +39,8 @@ async def reserve_and_authorize(
     payment_id: str | None,
     attempts: AttemptLimits,
 ) -> authorize.Begun:
-    """Reserve stock, once, then open the authorisation. Nothing is authorised for an
-    order whose missing stock somebody has to decide about."""
+    """Reserve stock, once, then open the authorisation. Authorises nothing while a
+    person has to decide about missing stock."""
     if order.status is OrderStatus.PLACED and await note_allocated(change):
         reserved = await reserve_missing(change, order, f"{order.id}:reserve")
         missing = order.short - reserved
@@ -101,7 +102,8 @@ async def confirm(limits: Limits, change: UnitOfWork, order: OrderSnapshot) -> D
 async def _screen(
     limits: Limits, change: UnitOfWork, order: OrderSnapshot
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What a person should look at, and which fields of the address are wrong."""
+    """Screen the order: reasons for a person to look at it, and address fields that are
+    wrong."""
     known = await change.ask(
         _KNOWN,
         {
@@ -165,7 +167,8 @@ async def complete(change: UnitOfWork, order: OrderSnapshot) -> Done:
 
 
 async def pay(change: UnitOfWork, order: OrderSnapshot, *, command: Pay) -> Done:
-    """The API wrote the payment with its method; from now on it may be charged."""
+    """The API has stored the payment with its method; from here on it may be
+    charged."""
     order.payment(command.payment_id)
     if order.payment_stopped:
         raise too_many_attempts()
@@ -183,7 +186,8 @@ async def release(
     command: ReleaseHold,
     refund_limit: AmountLimit,
 ) -> Done:
-    """Whatever is decided, more than one clerk may give back waits for a second."""
+    """Release a hold. Whatever the decision is, an amount above the clerk's limit waits
+    for a second person."""
     await holds.release(change, order, command=command)
     if command.decision is Decision.REFUND:
         known = {refund.id for refund in order.refunds}

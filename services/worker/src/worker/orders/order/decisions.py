@@ -32,7 +32,7 @@ async def _cancel_all(change: UnitOfWork, order: OrderSnapshot, hold: Hold) -> N
 async def _book_and_cancel(
     change: UnitOfWork, order: OrderSnapshot, hold: Hold
 ) -> None:
-    """What was taken has to be in our books before it can be given back."""
+    """Book the provider's amounts, then cancel: only booked money can be refunded."""
     await book(change, order, hold)
     await change.flush()
     now = await read_order(change.connection, order.id)
@@ -43,13 +43,13 @@ async def _book_and_cancel(
 async def _cancel_what_is_refused(
     change: UnitOfWork, order: OrderSnapshot, hold: Hold
 ) -> None:
-    """A parcel alone where it is the parcel's label that is refused."""
+    """Cancel the parcel alone if its label was refused; else the order."""
     parcel = next((s for s in order.shipments if s.id == hold.subject), None)
     if parcel is None:
         await _cancel_all(change, order, hold)
         return
     if not parcel.in_house or hold.detail.get("asked_for") == "void":
-        # It needs no label, or another one: the carrier does not take this one back.
+        # It needs no label, or another one: this carrier refuses to take it back.
         await give_label_up(change, order, parcel.id, str(hold.detail["cause"]))
         return
     await cancel_shipment(change, parcel)

@@ -8,7 +8,8 @@ from worker.orders.stock.changes import reserve_missing
 
 
 async def reserve_again(change: UnitOfWork, order: OrderSnapshot) -> bool:
-    """Returns whether units are missing now, about which somebody has to decide."""
+    """Reserve again. Returns whether units are missing that a person has to decide
+    about."""
     units = await reserve_missing(change, order, f"{order.id}:again:{order.version}")
     missing = order.short - units
     if units:

@@ -1,5 +1,8 @@
-"""Starts orders whose start was lost: the API died, or Temporal was away, between their
-commit and their start. What this misses, the sweep finds later."""
+"""Starts orders whose start was lost: the API died, or Temporal was down, between
+commit and start.
+
+The sweep finds what this misses.
+"""
 
 import asyncio
 import logging
@@ -49,7 +52,7 @@ class LostStarts:
         for order_id in new:
             await self._nudger.start_order(order_id)
             self._tried.add(order_id)
-        # Where many wait for a busy worker, each is asked about once.
+        # With many waiting for a busy worker, each is started once.
         self._tried &= found
         return len(new)
 

@@ -64,7 +64,7 @@ class PaymentActivities(PaymentSteps):
         self, order_id: str, payment_id: str | None = None
     ) -> OrderSnapshot | None:
         """Cover the order, or find out how this one payment of it stands. Returns the
-        order, unless nobody had to be asked."""
+        order; nothing if no request was needed."""
         self._tries.expect()
         begun = await self._begin_to_authorize(order_id, payment_id)
         request = begun.request

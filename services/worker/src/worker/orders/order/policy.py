@@ -24,10 +24,10 @@ from worker.orders.refund.policy import ASK_AGAIN_AFTER
 from worker.runtime.level_triggered import End, Wait
 
 MONEY_HOLDS = frozenset({HoldReason.PAYMENT, HoldReason.DIFFERENCE, HoldReason.DISPUTE})
-"""While one of these is open, no other money is asked for."""
+"""While one of these is open, no further money is requested."""
 
 Asked = Mapping[RefundId, datetime]
-"""When the provider was last asked how far a refund is, by this run."""
+"""When this run last asked the provider how far each refund is."""
 
 
 # ── in PostgreSQL ───────────────────────────────────────────────────────────────
@@ -45,7 +45,7 @@ class PlanShipments:
 
 @dataclass(frozen=True)
 class CarryOutCancel:
-    """Cancel what was wanted while a parcel was being paid for."""
+    """Carry out a cancellation that waited for a parcel's capture."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class CancelOnRequest:
 
 @dataclass(frozen=True)
 class TakeApart:
-    """The same of one parcel."""
+    """Carry out the cancellation of one parcel that waited for its capture."""
 
     shipment: ShipmentId
 
@@ -102,7 +102,7 @@ class VoidLabel:
 
 @dataclass(frozen=True)
 class AskRefund:
-    """Have the money paid back, or hear how far it is."""
+    """Ask the provider for the refund, or how far it is."""
 
     refund: RefundId
 
@@ -132,7 +132,7 @@ OrderStep = LocalStep | AtProviders
 
 
 def subject_of(step: ProviderStep) -> str:
-    """Of each subject there is one step at a time."""
+    """The subject of a step; each subject has one step at a time."""
     match step:
         case Authorize() | Release():
             return "order"
@@ -164,7 +164,7 @@ def next_step(
 def _local_step(state: OrderState, now: datetime) -> LocalStep | None:
     refund_holds = [hold for refund in state.refunds for hold in refund.holds]
     overdue = overdue_hold([*state.holds, *refund_holds], now)
-    # What silence means may be a cancellation: the one that waits comes first.
+    # The default decision may be a cancellation, so a waiting one goes first.
     if overdue is not None and not state.cancel_wanted:
         return overdue
     if state.cancel_wanted and not _paying(state):
@@ -231,7 +231,7 @@ def _at_providers(
 def _money_step(state: OrderState) -> Authorize | Release | None:
     if state.status.final:
         if state.authorizing:
-            # To find out what became of it, so that it can be released.
+            # Look it up, so that it can be released.
             return Authorize()
     elif _has_to_be_covered(state):
         return Authorize()

@@ -47,5 +47,5 @@ def order_state(order: OrderSnapshot, now: datetime) -> OrderState:
 
 
 def _apart(hold: Hold) -> bool:
-    """What is wrong with a refund or a return keeps nothing from being packed."""
+    """Problems of a refund or a return do not keep parcels from being packed."""
     return kind_of(hold.subject) in (SubjectKind.REFUND, SubjectKind.RETURN)

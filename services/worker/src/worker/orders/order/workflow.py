@@ -83,9 +83,9 @@ class OrderWorkflow(LevelTriggered[OrderState, OrderStep], Order):
         # Steps in a provider's queue, by their subjects.
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._asked: dict[str, datetime] = {}
-        # When somebody last wanted the provider to be asked again.
+        # When a person last decided to ask the provider again.
         self._wanted = workflow.now()
-        # What a command saw while nothing else was going on: spares a look.
+        # The state that a command has just read while nothing else ran: spares a look.
         self._seen: OrderState | None = None
         self._resting = False
         self._commands = 0
@@ -96,7 +96,7 @@ class OrderWorkflow(LevelTriggered[OrderState, OrderStep], Order):
 
     @workflow.run
     async def run(self, ref: OrderRef) -> OrderEnd:
-        # Most orders begin here, and of others this is as good as a look.
+        # Most orders begin here. For others this serves as a look.
         state = await self.shielded(self._try(Authorize()))
         last = await self.live(state or await self.look_again())
         if last is None:
@@ -163,8 +163,8 @@ class OrderWorkflow(LevelTriggered[OrderState, OrderStep], Order):
     async def _at_providers(
         self, steps: tuple[ProviderStep, ...], state: OrderState
     ) -> OrderState:
-        """One that is due alone is tried here. Whatever gets no answer goes into its
-        provider's queue, and its end is a nudge."""
+        """A single due step is tried here. A step without an answer goes into its
+        provider's queue; its end nudges this workflow."""
         alone = len(steps) == 1 and not self._busy and not self._commands
         if alone:
             answered = await self._try(steps[0])
@@ -175,8 +175,8 @@ class OrderWorkflow(LevelTriggered[OrderState, OrderStep], Order):
         return state
 
     async def _try(self, step: ProviderStep) -> OrderState | None:
-        """Returns `None` where there was no answer within what is left of the time that
-        tries may hold this workflow task: commands wait as long."""
+        """Try a step. Returns `None` without an answer in the time that tries may hold
+        this workflow task; commands wait as long."""
         left = options.TRY_FOR - self._held_for()
         if left < options.SHORTEST_TRY:
             return None
@@ -194,8 +194,8 @@ class OrderWorkflow(LevelTriggered[OrderState, OrderStep], Order):
         return answer if isinstance(answer, OrderState) else await self.look()
 
     def _held_for(self) -> timedelta:
-        """How long the workflow task that is under way has lasted. Within one, time
-        goes on with the local activities that end in it."""
+        """How long the current workflow task has lasted. Within one, time moves only
+        with local activities that end in it."""
         events = workflow.info().get_current_history_length()
         if self._task[0] != events:
             self._task = (events, workflow.now())
@@ -208,14 +208,15 @@ class OrderWorkflow(LevelTriggered[OrderState, OrderStep], Order):
             await workflow.execute_activity_method(method, argument, **how)
             self._note_asked(step, began)
         except ActivityError as failure:
-            # Providers are asked until they answer: this is a mistake of ours.
+            # Steps at providers retry until they answer, so this failure is a bug of
+            # ours.
             workflow.logger.error("%s failed: %s", step, failure)
             await workflow.sleep(options.LOOK_AGAIN_IN)
         del self._busy[subject_of(step)]
         self._nudged = True
 
     def _note_asked(self, step: ProviderStep, began: datetime) -> None:
-        # A step that was under way when it was decided did not heed that.
+        # A step that was already under way did not see the decision.
         if isinstance(step, AskRefund) and began >= self._wanted:
             self._asked[step.refund] = workflow.now()
 
@@ -286,7 +287,7 @@ class OrderWorkflow(LevelTriggered[OrderState, OrderStep], Order):
     async def release_hold(self, command: ReleaseHold) -> None:
         await self._command(OrderSteps.release_hold, command)
         if command.decision is Decision.RETRY:
-            # The order may not have seen the hold yet: nor is it told of it later.
+            # Ask again even if this workflow has not seen the hold.
             self._wanted = workflow.now()
             self._asked.clear()
 
@@ -322,7 +323,7 @@ class OrderWorkflow(LevelTriggered[OrderState, OrderStep], Order):
                 step, command, **options.COMMAND
             )
         except BaseException:
-            # It may have been written down all the same.
+            # The change may have been committed all the same.
             self._nudged = True
             raise
         finally:
@@ -340,7 +341,8 @@ class OrderWorkflow(LevelTriggered[OrderState, OrderStep], Order):
         self._cancel_requested = True
 
     async def _cancel_on_request(self) -> OrderState:
-        """Cancel the order like a customer would, then go on until all is undone."""
+        """Cancel the order as a customer would, then continue until everything is
+        undone."""
         self._cancel_requested = False
         command = Cancel(
             order_id=self._ref.order_id,

@@ -17,8 +17,8 @@ from worker.orders.payment.policy import RENEW_BEFORE
 
 
 def capturable(payment: Payment, now: datetime) -> int:
-    """What may still be taken from a payment: nothing after it expired, nor after
-    the provider refused a capture, nor while it is given back."""
+    """What can still be captured from a payment: nothing once it has expired, the
+    provider has refused a capture, or it is being released."""
     expired = payment.capture_before is not None and payment.capture_before <= now
     over = payment.pending(MoneyKind.RELEASE) is not None
     return 0 if expired or over or _refused_a_capture(payment) else payment.held
@@ -32,8 +32,8 @@ def _refused_a_capture(payment: Payment) -> bool:
 
 
 def cover(order: OrderSnapshot, now: datetime) -> Payment | None:
-    """The authorisation that covers all that is still to be captured. One that ends
-    soon covers nothing, so that it is renewed in time."""
+    """The authorisation that covers everything still to be captured. One that ends soon
+    covers nothing, so that it is renewed in time."""
     for payment in order.payments:
         renewal = _renewal(payment)
         ending = renewal is not None and renewal <= now
@@ -58,14 +58,14 @@ def uncovered(order: OrderSnapshot, now: datetime) -> int:
 
 
 def unsettled(payment: Payment) -> bool:
-    """An authorisation was begun and its outcome is not known here yet. One that
-    waits for the customer (`next_action`) is known."""
+    """An authorisation was begun and its outcome is unknown here. The outcome of one
+    that waits for the customer (`next_action`) is known."""
     pending = payment.pending(MoneyKind.AUTHORIZE)
     return pending is not None and payment.next_action is None
 
 
 def surplus(order: OrderSnapshot, now: datetime) -> Iterator[str]:
-    """Payments that hold back money which nobody will capture any more."""
+    """Payments that hold money which the order does not need."""
     covering = cover(order, now)
     needed = order.to_capture > 0 and covering is None
     for payment in order.payments:
@@ -79,7 +79,7 @@ def surplus(order: OrderSnapshot, now: datetime) -> Iterator[str]:
 
 
 def _stuck(order: OrderSnapshot, payment: Payment) -> bool:
-    """The provider has refused to give it back, and nobody has decided what follows."""
+    """The provider has refused the release, and nobody has decided yet what follows."""
     refused = payment.rows(MoneyKind.RELEASE)[-1:]
     failed = any(row.status is MoneyStatus.FAILED for row in refused)
     held = (order.hold(HoldReason.PROVIDER), order.hold(HoldReason.DIFFERENCE))
@@ -118,7 +118,7 @@ def unpaid_units(order: OrderSnapshot, shipment: Shipment) -> dict[int, int]:
 
 
 def prepaid_units(order: OrderSnapshot, shipment: Shipment, line: int) -> int:
-    """Units of a line that are paid for and in no other parcel that is: what was in one
+    """Units of a line that are paid for and in no other live parcel: they were in one
     that was taken apart."""
     spoken_for = sum(
         other.units(line)
@@ -143,8 +143,9 @@ def amount_due(order: OrderSnapshot, shipment: Shipment) -> int:
 def amount_to_take(
     order: OrderSnapshot, payment: Payment, due: int, now: datetime
 ) -> int:
-    """What is captured for a parcel: `due`, and with it what would be left afterwards
-    where the provider would not take that by itself. It is paid ahead then."""
+    """What is captured for a parcel: `due`, plus the remainder where it would be too
+    small for the provider to capture by itself. The remainder then counts as paid
+    ahead."""
     rest = order.to_capture - due
     lost = rest > 0 and not payment.multicapture
     if lost and not chargeable(order.currency, rest):

@@ -1,4 +1,5 @@
-"""How often cards may be tried: who tries out stolen ones needs many attempts."""
+"""Limits how often cards may be tried, because testing stolen ones takes many
+attempts."""
 
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from sqlalchemy import text
 
 @dataclass(frozen=True)
 class AttemptLimits:
-    """Attempts without success, after which the shop looks at an order."""
+    """Unsuccessful attempts after which a person of the shop looks at the order."""
 
     of_order: int = 10
     of_customer: int = 20
@@ -21,7 +22,8 @@ class AttemptLimits:
 async def too_many(
     change: UnitOfWork, order: OrderSnapshot, limits: AttemptLimits
 ) -> bool:
-    """A person who let an order go on has looked at what was tried before."""
+    """Whether a limit is reached. Attempts from before a person let the order go on do
+    not count."""
     made = await change.connection.execute(
         _MADE,
         {

@@ -34,11 +34,12 @@ from worker.orders.payment.requests import ProviderRequest, open_request, resume
 from worker.orders.ports import ProviderPayment
 
 AMOUNT_NOT_CHARGEABLE = "amount-not-chargeable"
-"""What is left to pay is less, or more, than the provider takes at once."""
+"""Why an attempt failed: the provider does not charge so little, or so much, at
+once."""
 
 
 class Begun(Payload):
-    """The authorisation to ask for; nothing when there is nothing to do."""
+    """The authorisation to request; nothing when there is nothing to do."""
 
     request: ProviderRequest | None = None
     currency: str = ""
@@ -204,7 +205,7 @@ async def settle(
 def _covered(
     order: OrderSnapshot, payment: Payment, row: LedgerRow, answer: ProviderPayment
 ) -> OrderSnapshot:
-    """What `_authorized` writes, as far as a decision depends on it."""
+    """The order as `_authorized` leaves it, as far as later decisions depend on it."""
     settled = row.model_copy(
         update={"status": MoneyStatus.SUCCEEDED, "provider_ref": answer.ref}
     )
@@ -230,7 +231,8 @@ async def _differs(
     customer_ref: str | None,
     answer: ProviderPayment,
 ) -> None:
-    """Somebody else has changed it meanwhile: it covers nothing until it is booked."""
+    """Somebody else has changed the payment meanwhile. It covers nothing until it is
+    booked."""
     await ledger.settle(
         change, row.id, MoneyStatus.FAILED, provider_ref=answer.ref, failure=DIFFERS
     )
@@ -305,7 +307,7 @@ async def _declined(
     customer_ref: str | None,
     answer: ProviderPayment,
 ) -> None:
-    # Each payment's is its own, so that none has the empty one.
+    # References are unique, so an empty one is stored as NULL.
     ref = answer.ref or None
     await ledger.settle(
         change,

@@ -33,7 +33,7 @@ from worker.orders.store import Done, utc_now
 
 
 class Begun(Payload):
-    """The capture to send; nothing where nothing is to be captured (now)."""
+    """The capture to send; nothing if there is nothing to capture yet."""
 
     request: ProviderRequest | None = None
     provider_ref: str = ""
@@ -44,7 +44,7 @@ class Begun(Payload):
 def resumed(
     order: OrderSnapshot, shipment_id: str, *, sent: bool = False
 ) -> Begun | None:
-    """The capture of this parcel that is under way."""
+    """The capture of this parcel that is already under way."""
     for payment in order.payments:
         row = payment.pending(MoneyKind.CAPTURE)
         if row is not None and row.ref == shipment_id:
@@ -61,8 +61,8 @@ async def begin(
     sent: bool = True,
 ) -> Begun:
     """Open the capture of a parcel. Does nothing while another parcel of the order is
-    being paid for, since its price depends on what came before; nor where no
-    authorisation holds enough, or the parcel is not to be paid any more."""
+    being captured, because the amount depends on earlier captures; nor if no
+    authorisation holds enough, nor if the parcel does not need to be paid."""
     shipment = order.shipment(shipment_id)
     under_way = resumed(order, shipment_id)
     if under_way is not None:
@@ -87,7 +87,7 @@ async def begin(
 
 
 def may_pay(order: OrderSnapshot) -> bool:
-    """Nothing of the order is being paid for, and nobody waits to cancel it."""
+    """No capture of the order is under way, and no cancellation waits for one."""
     under_way = any(payment.pending(MoneyKind.CAPTURE) for payment in order.payments)
     return not under_way and order.cancel_wanted is None
 
@@ -106,8 +106,8 @@ def _due(order: OrderSnapshot, units: Mapping[int, int]) -> int:
 
 
 def is_taken(found: ProviderPayment, begun: Begun, shipment_id: str) -> bool:
-    """Whether the provider has carried out this very capture. One that an older build
-    sent does not say what it was for: then the sum tells."""
+    """Whether the provider has carried out this very capture. Captures sent by older
+    builds do not say what they were for; then the amount decides."""
     if found.captured_for is not None:
         return found.captured_for == shipment_id
     amount = begun.request.amount if begun.request else 0
@@ -145,7 +145,7 @@ async def settle(
     await ledger.add(change, payment.id, capturing=-row.amount, captured=row.amount)
     rest = payment.held - row.amount
     if rest and not payment.multicapture:
-        # The provider gives the rest of a part capture back by itself.
+        # After a part capture the provider releases the rest by itself.
         released = await ledger.begin(
             change, payment.id, MoneyKind.RELEASE, rest, row.id
         )
@@ -170,7 +170,8 @@ async def _mark_paid(
     capture_id: str | None,
     taken: int,
 ) -> None:
-    """What its price exceeds `taken` by was paid ahead (`goodwill` below zero)."""
+    """Where the price exceeds `taken`, an earlier capture has paid the difference
+    ahead: `goodwill`, which is below zero then, rises by it."""
     due = _due(order, units)
     for line, n in units.items():
         await add_to_line(change, order.id, line, captured=n)

@@ -15,8 +15,8 @@ from worker.orders.ports import ProviderPayment, ProviderRefund
 
 @dataclass(frozen=True)
 class Sums:
-    """What the provider holds, has taken and has given back of one payment. `None` is
-    what it was not asked."""
+    """What the provider holds, has captured and has refunded of one payment. `None`:
+    not queried."""
 
     held: int | None = None
     captured: int | None = None

@@ -1,4 +1,4 @@
-"""What differs at the provider is written down, and stops the order."""
+"""Writes down a difference from the provider's books, and stops the order for it."""
 
 from shared.contracts.orders.holds import due_of
 from shared.contracts.orders.states import HoldReason
@@ -10,7 +10,7 @@ from shared.database.orders.snapshot import OrderSnapshot
 from worker.orders.payment.compare import Difference
 
 DIFFERS = "money-differs"
-"""The kind of a discrepancy that can be booked, and why its ledger row failed."""
+"""The kind of a discrepancy that can be booked; also the failure of its ledger row."""
 
 
 async def report_difference(
@@ -20,7 +20,7 @@ async def report_difference(
     ref: str,
     difference: Difference,
 ) -> int:
-    """Returns 1 where it was not known before."""
+    """Returns 1 if the difference is new, else 0."""
     detail = {"order_id": order.id, "provider_ref": ref, **difference}
     return await report(
         change.connection, "orders", [Finding(DIFFERS, payment_id, detail)]
@@ -34,7 +34,8 @@ async def stop_for_difference(
     ref: str,
     difference: Difference,
 ) -> int:
-    """Report it, and let nothing of the order go on until somebody has decided."""
+    """Report the difference, and open a hold that stops the order until somebody
+    decides."""
     new = await report_difference(change, order, payment_id, ref, difference)
     await place_hold(
         change,

@@ -44,7 +44,7 @@ _NEW = _Known(DisputeStatus.NEW, 0)
 async def record(
     change: UnitOfWork, order: OrderSnapshot, *, payment_id: str, said: ProviderDispute
 ) -> Done:
-    """Take the provider's current word for a dispute. Safe to repeat, in any order."""
+    """Book the dispute as the provider has it now. Safe to repeat, in any order."""
     known = await _known(change, said.ref)
     if known.status is said.status or known.status.ended:
         return Done()
@@ -95,13 +95,14 @@ async def _write(
 
 
 def _claimed(payment: Payment, said: ProviderDispute, currency: str) -> int:
-    """In the order's currency; of a dispute in another one all that was taken."""
+    """The disputed amount in the order's currency. A dispute in another currency counts
+    as all that was captured."""
     same = said.currency.upper() == currency.upper()
     return said.amount if same else payment.captured
 
 
 def _left(payment: Payment) -> int:
-    """What was taken and is not given back, nor about to be."""
+    """What was captured and neither refunded nor about to be."""
     return max(0, payment.captured - payment.refunded - payment.refunding)
 
 
@@ -112,8 +113,9 @@ async def _lose(
     said: ProviderDispute,
     lost: int,
 ) -> None:
-    """The bank has given it back: beyond the price of what came back (M1). What it took
-    beyond `lost` was given back before, and twice now: that is finance's."""
+    """The bank has paid the customer back: beyond the price of what came back (M1).
+    What it took beyond `lost` had already been refunded, so it was paid twice: finance
+    decides about that."""
     if said.amount != lost or said.currency.upper() != order.currency:
         detail = {
             "order_id": order.id,
@@ -140,8 +142,9 @@ async def _lose(
 async def _hold(
     change: UnitOfWork, order: OrderSnapshot, payment_id: str, said: ProviderDispute
 ) -> None:
-    """Due at the evidence date; without one once the evidence is sent. One that is won
-    needs nobody; a lost one does while goods are still here."""
+    """The hold is due when the evidence is, and has no due time once that is sent. A
+    dispute that was won needs nobody; a lost one needs a person while goods are still
+    in the warehouse."""
     hold = order.hold(HoldReason.DISPUTE)
     over = said.status.ended and (
         said.status is not DisputeStatus.LOST or not order.open_units

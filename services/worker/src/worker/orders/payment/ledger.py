@@ -10,10 +10,11 @@ from shared.database.orders.tables import LedgerRow as LedgerTable
 from shared.database.orders.tables import Payment as PaymentTable
 
 PAID_OTHERWISE = "paid-otherwise"
-"""Instead of the provider's reference: the money went another way, and the provider's
-books know nothing of it."""
+"""Stands in place of the provider's reference: the money went another way, which the
+provider's books do not know."""
 LOST_DISPUTE = "lost-dispute:"
-"""The same, before the dispute's reference: the bank has given the money back."""
+"""Prefix of a dispute's reference in the same place: the bank has paid the customer
+back."""
 
 COUNTERS = {
     MoneyKind.AUTHORIZE: "authorized",
@@ -25,7 +26,7 @@ COUNTERS = {
 
 
 def went_otherwise(row: LedgerRow) -> bool:
-    """Money that the customer got, and that is no refund in the provider's books."""
+    """The customer got this money, but not as a refund in the provider's books."""
     ref = row.provider_ref or ""
     return ref == PAID_OTHERWISE or ref.startswith(LOST_DISPUTE)
 
@@ -40,8 +41,8 @@ async def begin(
     attempt: int = 1,
     sent: bool = False,
 ) -> str:
-    """Write down what will be asked of the provider. Returns the row's id, which is
-    the provider's idempotency key. `sent`: whoever writes it also sends it."""
+    """Write down a request before it is sent. Returns the row's id, which is the
+    provider's idempotency key. `sent`: the caller also sends it."""
     row_id = new_id("led")
     await change.insert(
         LedgerTable,

@@ -23,7 +23,8 @@ from worker.orders.store import Done
 
 
 class Begun(Payload):
-    """`abandoned`: it was never authorised and still waits for the customer."""
+    """The release to send. `abandoned`: the payment was never authorised and still
+    waits for the customer."""
 
     request: ProviderRequest | None = None
     provider_ref: str = ""
@@ -82,7 +83,8 @@ async def settle(
 async def _refused(
     change: UnitOfWork, payment: Payment, row: LedgerRow, answer: ProviderPayment
 ) -> None:
-    """Asked again once a person has decided so: until then it is no surplus."""
+    """Note the refusal. The payment is no surplus until a person decides to try
+    again."""
     why = answer.failure or answer.status
     await ledger.settle(change, row.id, MoneyStatus.FAILED, failure=why)
     await ask_about_provider(change, why, asked_for=row.kind, payment_id=payment.id)

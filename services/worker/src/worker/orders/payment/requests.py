@@ -29,14 +29,16 @@ A = TypeVar("A")
 KEY_LIVES = timedelta(hours=23)
 """Stripe may forget a key after 24 h; one hour is a margin for clocks and queues."""
 PATIENCE = timedelta(minutes=15)
-"""How long an answer is waited for before a person hears of it. The step goes on."""
+"""After this long without an answer a hold tells a person. The step keeps trying."""
 TRIES_OF_THE_UNKNOWN = 5
-"""As often a request is made whose answer is in no table; then it counts as refused."""
+"""How often a request is repeated whose error is in no table. Then it counts as
+refused."""
 
 
 class ProviderRequest(Payload):
-    """What to send to the provider. `row_id` is the idempotency key. `repeat`: it may
-    have been sent before, at the earliest at `since`; `sent`: the row says so."""
+    """What to send to the provider. `row_id` is the idempotency key. `repeat`: the
+    provider may have it already, sent at `since` at the earliest. `sent`: the row says
+    so."""
 
     row_id: str
     payment_id: str
@@ -48,8 +50,8 @@ class ProviderRequest(Payload):
 
 
 def resume(payment: Payment, row: LedgerRow, *, sent: bool = False) -> ProviderRequest:
-    """A row that was opened before, perhaps by a step that was lost on its way. `sent`:
-    whoever asks has just noted that they send it."""
+    """Take up a row that an earlier try opened, and perhaps sent. `sent`: the caller
+    has just noted in the row that it sends it."""
     return ProviderRequest(
         row_id=row.id,
         payment_id=payment.id,
@@ -72,7 +74,7 @@ async def open_request(
     attempt: int = 1,
     sent: bool = True,
 ) -> ProviderRequest:
-    """Not `sent`, where another step than the one that opens it is to send it."""
+    """Open a row. `sent=False`: another step than this one will send it."""
     row_id = await ledger.begin(
         change, payment_id, kind, amount, ref, attempt=attempt, sent=sent
     )
@@ -108,7 +110,7 @@ async def under_new_key(
 async def tell_of_silence(
     change: UnitOfWork, order: OrderSnapshot, *, row_id: str, why: str
 ) -> Done:
-    """Whoever asks goes on asking; a person looks what is wrong."""
+    """Open a hold, so that a person finds out what is wrong. The step keeps trying."""
     _, row = ledger.find_row(order, row_id)
     if row.status is MoneyStatus.PENDING:
         refund = row.ref if row.kind is MoneyKind.REFUND else None
@@ -119,9 +121,9 @@ async def tell_of_silence(
 async def read_and_send(
     store: OrderStore, order_id: str, kind: MoneyKind, ref: str
 ) -> tuple[OrderSnapshot, bool]:
-    """The order, and whether it is the caller who sends its request for `ref`: it was
-    opened and not sent by anybody yet, and counts as sent from now on. Of an order that
-    is over nothing is sent any more."""
+    """Return the order, and whether the caller has to send the request for `ref`. It
+    has to if the row is open and nobody has sent it; the row then counts as sent.
+    Nothing is sent for an order that is over."""
     async with store.reads.connect() as connection:
         found = await connection.execute(
             _SEND, {"order_id": order_id, "subject": order_id, "kind": kind, "ref": ref}
@@ -214,10 +216,12 @@ class ProviderRequests:
 
 
 def tries() -> int:
-    """Webhooks and reconciliation ask outside of a step, and only once."""
+    """Which try of the step this is. Webhooks and reconciliation run outside of a step,
+    and ask once."""
     return activity.info().attempt if activity.in_activity() else 1
 
 
 def asked_at() -> datetime:
-    """When this step was asked for: a row may have waited for a person before."""
+    """When this step was scheduled. Its row may be older: it may have waited for a
+    person."""
     return activity.info().scheduled_time if activity.in_activity() else utc_now()

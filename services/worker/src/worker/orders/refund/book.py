@@ -1,8 +1,8 @@
-"""Booking what the provider says and we did not ask for.
+"""Books amounts of the provider that we did not request.
 
-A correction is a ledger row with what differs, positive or negative, and the
-discrepancy's id for its `ref`. What was taken or given back beyond the price of goods
-moves `goodwill` (M1): money that was taken too early pays for what is captured next.
+A correction is a ledger row with the difference, positive or negative, and the
+discrepancy's id as its `ref`. What was captured or refunded beyond the price of goods
+moves `goodwill` (M1): money that was captured too early pays for the next capture.
 """
 
 import json
@@ -46,8 +46,8 @@ class _Open:
 @decides(HoldReason.DIFFERENCE, Decision.BOOK)
 @decides(HoldReason.REFUND, Decision.BOOK)
 async def book(change: UnitOfWork, order: OrderSnapshot, hold: Hold) -> None:
-    """Take over the provider's sums of every payment of the order that differs.
-    Raises `StepInFlight` while one of them is asked for money."""
+    """Take over the provider's amounts of every payment of the order that differs.
+    Raises `StepInFlight` while a request about one of them is open."""
     found_open = await _open_discrepancies(change, order)
     if hold.reason is HoldReason.REFUND and not found_open:
         raise Refusal("decision-not-allowed", "The provider's books do not differ.")
@@ -111,8 +111,8 @@ async def _settle_refunds(
     given: int,
     found: _Open,
 ) -> int:
-    """What was given back by hand settles the refunds that are owed, oldest first.
-    Returns how much of it was owed."""
+    """Let money that was refunded by hand settle the refunds that are owed, oldest
+    first. Returns how much of it was owed."""
     left = max(0, given)
     for row in payment.rows(MoneyKind.REFUND):
         part = min(left, row.amount)
@@ -148,7 +148,7 @@ async def _settle_part(
 
 
 async def _end(change: UnitOfWork, order: OrderSnapshot, row: LedgerRow) -> None:
-    """A refund has ended with its last part."""
+    """Finish the refund if this was its last part."""
     open_rows = [
         other
         for payment in order.payments

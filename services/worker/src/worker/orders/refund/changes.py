@@ -1,5 +1,5 @@
-"""Owing a refund: the goods are credited and the money is set aside at once, in one
-transaction, so that the books agree from the first moment (M1); and taking it back."""
+"""Owes a refund, and takes it back. The goods are credited and the money is set aside
+in one transaction, so that the books agree from the first moment (M1)."""
 
 from shared.contracts.errors import Refusal
 from shared.contracts.orders.states import (
@@ -42,8 +42,8 @@ async def request(
     refund_id: str | None = None,
     return_id: str | None = None,
 ) -> str | None:
-    """Owe the customer what is `due`. Returns the refund's id, `None` where it comes to
-    nothing. Asking the provider is the refund's workflow's business."""
+    """Owe the customer what is `due`. Returns the refund's id, or `None` if the amount
+    is zero. The refund's workflow then sends it to the provider."""
     await _add(change, order, due, sign=1)
     if due.amount == 0:
         return None
@@ -98,8 +98,8 @@ async def _set_aside(
 
 @decides(HoldReason.REFUND, Decision.REJECT)
 async def reject(change: UnitOfWork, order: OrderSnapshot, hold: Hold) -> None:
-    """Take a refund back: nothing more of it is paid out. Raises `Refusal`
-    wrong-state while a part of it is at the provider."""
+    """Take a refund back: nothing more of it is paid out. Raises `Refusal` wrong-state
+    while part of it is at the provider."""
     refund = order.refund(hold.subject)
     given_up = 0
     for payment, row in _open_rows(order, refund.id):
@@ -126,7 +126,7 @@ async def pay_otherwise(change: UnitOfWork, order: OrderSnapshot, hold: Hold) ->
 
 @decides(HoldReason.REFUND, Decision.APPROVE, Decision.RETRY)
 async def go_on(change: UnitOfWork, order: OrderSnapshot, hold: Hold) -> None:
-    """A second person has looked at it: the provider is asked, or asked again."""
+    """A second person has decided: the provider is asked, or asked again."""
     refund = order.refund(hold.subject)
     await change.update(
         RefundTable,

@@ -32,8 +32,8 @@ class RefundPaymentActivities(RefundPaymentSteps):
         return refund_state(order, ref.refund_id)
 
     async def recheck_refund(self, ref: RefundRef, provider_ref: str) -> None:
-        """Take the provider's current word for what it knows by this reference, even if
-        it said before that it was paid."""
+        """Book what the provider now says about this reference, even if it said before
+        that it was paid."""
         order = await self._store.read(ref.order_id)
         part = settle.part_at_provider(order, ref.refund_id, provider_ref)
         if part is not None:

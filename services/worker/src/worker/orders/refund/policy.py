@@ -9,7 +9,8 @@ from worker.orders.hold.policy import ExpireHold, Remind, overdue_hold, wait_for
 from worker.runtime.level_triggered import End, Wait
 
 ASK_AGAIN_AFTER = timedelta(hours=1)
-"""A provider tells by webhook how a slow refund ended; this is for a lost one."""
+"""When to ask again how a slow refund ended, in case the provider's webhook was
+lost."""
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from worker.orders.hold.screening import needs_second_person
 from worker.orders.refund.state import refund_state
 
 NOBODYS_WISH = (RefundReason.CANCELLATION, RefundReason.RETURN)
-"""Due for goods, whoever cancelled or received them: it does not count towards a
-clerk's limit."""
+"""Reasons whose amount follows from cancelled or returned goods: they do not count
+towards a clerk's limit."""
 
 
 async def ask_second_person(
@@ -37,8 +37,8 @@ async def ask_second_person(
 
 
 def _given_alone(order: OrderSnapshot, actor: str) -> int:
-    """What this person has already refunded of the order without a second one's word:
-    many small refunds are a large one."""
+    """What this person has already refunded of the order without a second person's
+    approval: many small refunds add up to a large one."""
     return sum(
         refund.amount
         for refund in order.refunds

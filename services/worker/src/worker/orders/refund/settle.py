@@ -1,4 +1,4 @@
-"""A refund at the provider: its parts are asked for one by one and settled."""
+"""A refund at the provider: its parts are requested one by one and settled."""
 
 from dataclasses import replace
 
@@ -27,15 +27,15 @@ class Part(Payload):
 
 
 def open_parts(order: OrderSnapshot, refund_id: str) -> list[Part]:
-    """The parts of a refund that are not settled. They were written when the refund
-    was requested, so any of them may have been asked for before."""
+    """The parts of a refund that are not settled. They are written when the refund is
+    requested, so any of them may have been sent before."""
     return [_part(payment, row) for payment, row in pending_refunds(order, refund_id)]
 
 
 def part_at_provider(
     order: OrderSnapshot, refund_id: str, provider_ref: str
 ) -> Part | None:
-    """What the provider knows by this reference, unless it was given up."""
+    """The part with this reference, unless it was given up."""
     for payment in order.payments:
         for row in payment.rows(MoneyKind.REFUND):
             known = row.ref == refund_id and row.provider_ref == provider_ref
@@ -105,7 +105,7 @@ async def settle(
 
 
 def _paid_back(payment: Payment) -> Sums:
-    """What the provider should have given back, or be about to."""
+    """What the provider should have refunded, or be about to refund."""
     rows = payment.rows(MoneyKind.REFUND)
     on_its_way = sum(
         row.amount
@@ -123,7 +123,7 @@ async def _fail(
     row_id: str,
     answer: ProviderRefund,
 ) -> None:
-    """The money is still owed: the counters stay, the next attempt is written down,
+    """The money is still owed, so the counters stay. The next attempt is written down,
     and a person decides whether it is made."""
     payment, row = ledger.find_row(order, row_id)
     await ledger.settle(

@@ -1,7 +1,7 @@
-"""Returns: what may come back, what is approved, and how long it is awaited.
+"""Returns: what may come back, what is approved, and how long we wait for it.
 
-Goods count from their delivery on. What the carrier never reports (a `manual` one) has
-to be reported as delivered first.
+Goods count from their delivery on. A parcel whose carrier reports nothing (a `manual`
+one) has to be reported as delivered first.
 """
 
 from collections.abc import Mapping
@@ -40,8 +40,9 @@ from worker.orders.store import Done, utc_now
 
 
 def returnable(order: OrderSnapshot, since: datetime | None = None) -> dict[int, int]:
-    """Delivered units of each line that are in no return. With `since`, of parcels
-    that arrived after it: returns are taken to be of older parcels first."""
+    """Delivered units of each line that are in no return. With `since`, only those of
+    parcels that arrived after it: earlier returns are taken to be of older parcels
+    first."""
     delivered = _delivered(order, None)
     recent = _delivered(order, since)
     taken = order.in_returns()
@@ -88,7 +89,8 @@ async def _check(
 async def _not_returnable(
     change: UnitOfWork, order: OrderSnapshot, wanted: Mapping[int, int]
 ) -> list[int]:
-    """What was sold for good, as it was said when it was bought."""
+    """Those of the `wanted` lines that were sold as final. Lines from before that was
+    recorded go by their product."""
     lines = [order.line(number) for number in wanted]
     unsaid = [line.sku for line in lines if line.returnable is None]
     found = set[str]()
@@ -206,8 +208,8 @@ async def expect(
     return_id: str,
     label: Label | None,
 ) -> Done:
-    """It is known how the goods are sent: now they are awaited, and the customer is
-    told so. Without a label the customer chooses the carrier."""
+    """It is settled how the goods are sent: from now they are awaited, and the customer
+    is notified. Without a label the customer chooses the carrier."""
     return_ = order.return_(return_id)
     bought: dict[str, Any] = (
         {"label_ref": label.ref, "label_url": label.url, "tracking": label.tracking}
@@ -227,7 +229,8 @@ async def expect(
             "return.approved", return_id=return_id, tracking=bought.get("tracking")
         )
     elif label is not None and return_.label_ref is None:
-        # The goods were here before the carrier's answer: it was bought all the same.
+        # The goods arrived before the carrier answered: the label was bought all the
+        # same.
         await change.update(ReturnTable, return_id, **bought)
     return Done()
 

@@ -42,9 +42,9 @@ class ReturnLabelActivities(ReturnLabelSteps):
         return return_state(await self._store.read(ref.order_id), ref.return_id)
 
     async def _return_label(self, order: OrderSnapshot, return_id: str) -> Label | None:
-        """Nobody knows what parcel the customer will make; the largest one they got is
-        the guess. Without an address, or a carrier that sells one, they send it
-        however they like."""
+        """Buy a label for the largest parcel that the customer got, as the size of the
+        one to come is unknown. Without an address, or a carrier that sells return
+        labels, the customer chooses how to send it."""
         sent = [shipment for shipment in order.shipments if shipment.parcel]
         largest = max(
             sent, key=lambda s: s.parcel["weight_g"] if s.parcel else 0, default=None

@@ -56,7 +56,7 @@ ReturnStep = (
 def next_return_step(
     facts: ReturnState, refunding: bool, now: datetime
 ) -> ReturnStep | Wait | End:
-    """What a return needs next; `refunding` while its refund is under way."""
+    """What a return needs next. `refunding`: its refund is under way."""
     overdue = overdue_hold(facts.holds, now)
     if overdue is not None:
         return overdue

@@ -26,11 +26,9 @@ from worker.orders.store import Done
 async def receive(
     change: UnitOfWork, order: OrderSnapshot, *, command: ReceiveReturn
 ) -> Done:
-    """Facts win: goods that come after the return expired are in the warehouse all the
-    same, and are taken in unless another return has counted them meanwhile.
-
-    Raises `Refusal` wrong-state, quantity-exceeded, unknown-location,
-    inactive-location."""
+    """Take in goods, also those that come after the return expired, unless another
+    return has counted them meanwhile. Raises `Refusal` wrong-state, quantity-exceeded,
+    unknown-location, inactive-location."""
     if change.actor == order.customer:
         raise Refusal("four-eyes", "It is your own order: somebody else takes it in.")
     return_ = order.return_(command.return_id)
@@ -91,7 +89,7 @@ async def _note_line(
     accepted: int,
     disposition: Disposition | None,
 ) -> None:
-    """Without a `line`: all that nothing was said about."""
+    """Without a `line`: all lines that the receipt does not name."""
     await change.connection.execute(
         _NOTE,
         {
@@ -119,9 +117,9 @@ async def _restock(
     units: Mapping[int, int],
     location: str | None,
 ) -> None:
-    """To `location`, or back to where the goods were sent from. In quarantine they are
-    no stock yet: whatever is on hand anywhere is promised to the next order, so they
-    come back by an adjustment once they are found to be good."""
+    """Put units at `location`, or back where they were sent from. Goods in quarantine
+    are no stock yet, because stock anywhere is promised to the next order; an
+    adjustment adds them once they are found to be good."""
     skus: Counter[str] = Counter()
     for number, n in units.items():
         skus[order.line(number).sku] += n
@@ -144,7 +142,8 @@ _ENSURE = text(
 async def _sent_from(
     change: UnitOfWork, order: OrderSnapshot, sku: str, units: int
 ) -> dict[str, int]:
-    """Places for so many units, none with more than left it and has not come back."""
+    """Places for so many units. No place gets more than left it and has not come
+    back."""
     lines = [line.line for line in order.lines if line.sku == sku]
     out: Counter[str] = Counter()
     for shipment in order.shipments:

@@ -1,8 +1,8 @@
-"""What becomes of an address that cannot be right.
+"""Handles addresses that cannot be right.
 
-The check is here and not at POST /orders: a buyer who is refused at the last step is
-gone, and the rules know less than a person who can decide to try it anyway. So a wrong
-address is accepted, and holds the order before anything is promised or packed.
+The check happens here and not in POST /v1/orders: a buyer who is refused at the last
+step is gone, and a person may know better than the rules. So the order is accepted with
+a wrong address, and a hold stops it before anything is promised or packed.
 """
 
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ CORRECTED = text(
 
 
 async def ask_for_address(change: UnitOfWork, cause: str, **detail: object) -> None:
-    """Open an `address` hold. `detail` names fields, and never what is in them."""
+    """Open an `address` hold. `detail` names fields, never their content."""
     await place_hold(
         change,
         HoldReason.ADDRESS,
@@ -72,7 +72,7 @@ SHIP_TO = text(
 
 
 def read_address(ship_to: Mapping[str, str]) -> Address:
-    """As its country writes it."""
+    """Read the address in the form of its country."""
     checked = check_address(ship_to)
     return Address(
         name=ship_to["name"],
@@ -87,8 +87,8 @@ def read_address(ship_to: Mapping[str, str]) -> Address:
 
 
 async def ship_to(store: OrderStore, order_id: str) -> Address:
-    """Read here, sent to the carrier, and in no payload. Raises `AddressRefused` if
-    it has been erased, or changed to a wrong one, since the order was confirmed."""
+    """Read the address for the carrier; no payload carries it. Raises `AddressRefused`
+    if it was erased, or became wrong, since the order was confirmed."""
     async with store.reads.connect() as connection:
         row = (await connection.execute(SHIP_TO, {"id": order_id})).one()
     if row.ship_to is None:

@@ -41,9 +41,9 @@ async def confirm_arrival(change: UnitOfWork, order: OrderSnapshot, hold: Hold) 
 async def arrive(
     change: UnitOfWork, order: OrderSnapshot, shipment: Shipment, at: datetime
 ) -> bool:
-    """Perhaps after it was taken for lost. Where its goods were paid back or sent again
-    meanwhile, somebody has to speak with the customer. Returns whether there was, or
-    is, something to decide."""
+    """Book the arrival, also of a parcel that counted as lost. If its goods were
+    refunded or sent again meanwhile, a person has to speak with the customer. Returns
+    whether there was, or is, something to decide."""
     await _note(change, shipment, at)
     settled = await delivery_exceptions.settled_units(change, shipment)
     if settled:

@@ -31,8 +31,8 @@ from worker.orders.store import Done, utc_now
 
 
 async def pick(change: UnitOfWork, order: OrderSnapshot, *, command: Pack) -> Done:
-    """Write down what was picked. The capture is opened with it, where nothing keeps it
-    from being sent next; else the order's workflow opens it once nothing does."""
+    """Record what was picked. Opens the capture too, if nothing stops it; else the
+    order's workflow opens it later."""
     shipment = order.shipment(command.shipment_id)
     expect(shipment, ShipmentStatus.READY)
     held = held_for(order, shipment)
@@ -105,7 +105,7 @@ def _missing(
 async def _leave_for_later(
     change: UnitOfWork, shipment: Shipment, later: Mapping[int, int]
 ) -> None:
-    """They are there and stay reserved: the next parcel is planned for them."""
+    """The units exist and stay reserved: the next parcel is planned for them."""
     for number, units in later.items():
         await leave_out(change, shipment, number, units)
     change.event(
@@ -122,8 +122,8 @@ async def _pick_short(
     missing: Mapping[int, int],
     key: str,
 ) -> None:
-    """What was not found is not there: the stock is corrected with it, else the
-    next order would be promised the same missing unit."""
+    """Take units that were not found off the stock, else the next order would be
+    promised the same missing units."""
     moves = []
     for number, units in missing.items():
         line = order.line(number)
@@ -143,8 +143,8 @@ async def _pick_short(
 
 
 async def move(change: UnitOfWork, order: OrderSnapshot, *, command: Move) -> Done:
-    """It goes from another location, with all that is in it. Raises `Refusal`
-    wrong-state, unknown-location, inactive-location, quantity-exceeded."""
+    """Send the whole parcel from another location. Raises `Refusal` wrong-state,
+    unknown-location, inactive-location, quantity-exceeded."""
     shipment = order.shipment(command.shipment_id)
     expect(shipment, ShipmentStatus.READY)
     if shipment.parcel is not None:
@@ -180,7 +180,7 @@ async def ship(change: UnitOfWork, order: OrderSnapshot, *, command: Ship) -> Do
     if typed and (carrier, tracking) != (shipment.carrier, shipment.tracking):
         await check_is_its_own(change, shipment, 1, command.tracking)
         if shipment.tracked:
-            # It does not go with the label that was bought, so nor under its number.
+            # It goes without the label that was bought, so not under its number either.
             tracking = command.tracking
             await label_by_hand(
                 *(change, shipment, shipment.packages[0]),
@@ -192,7 +192,8 @@ async def ship(change: UnitOfWork, order: OrderSnapshot, *, command: Ship) -> Do
 
 
 def _check_money_is_ours(order: OrderSnapshot) -> None:
-    """Raises `Refusal` on-hold: what was paid for is disputed, or not as we think."""
+    """Raises `Refusal` on-hold if the payment is disputed, or differs from the
+    provider's books."""
     held = [h.reason for h in order.holds if h.reason in _ABOUT_MONEY]
     if held:
         raise Refusal("on-hold", f"On hold: {', '.join(held)}.", holds=held)
@@ -209,7 +210,7 @@ async def send_off(
     carrier: str | None,
     tracking: str | None,
 ) -> None:
-    """The goods leave the house: reservation, stock and line counters follow."""
+    """The goods leave the warehouse: update reservation, stock and line counters."""
     moves = []
     for item in shipment.lines:
         if item.qty == 0:
@@ -236,8 +237,8 @@ async def send_off(
 async def cancel(
     change: UnitOfWork, order: OrderSnapshot, *, command: CancelShipment
 ) -> Done:
-    """The parcel is taken apart; what was in it is planned anew. While its capture is
-    at the provider that is written down, and done once the outcome is known."""
+    """Take the parcel apart; its units are planned anew. While its capture is at the
+    provider the wish is written down, and carried out once the outcome is known."""
     shipment = order.shipment(command.shipment_id)
     expect(shipment, ShipmentStatus.READY, ShipmentStatus.PACKED)
     if paying(order, shipment.id):

@@ -1,4 +1,4 @@
-"""What the carrier is told of a parcel: where it goes, and what is in it."""
+"""Describes a parcel to the carrier: where it goes, and what is in it."""
 
 from shared.contracts.money import share
 from shared.contracts.orders.models import Parcel
@@ -17,7 +17,8 @@ async def consign(
     package: Package,
     to: Address,
 ) -> Consignment:
-    """Of several boxes each declares the whole parcel: nobody noted more."""
+    """Each of several packages declares the content of the whole parcel, as nobody
+    recorded which holds what."""
     units = {item.line: item.qty for item in shipment.lines if item.qty}
     return Consignment(
         reference=label_reference(shipment, package),

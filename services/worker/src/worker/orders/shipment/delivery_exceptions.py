@@ -1,7 +1,7 @@
-"""When a parcel does not just arrive: what a person is asked, and what they decide.
+"""Parcels that do not simply arrive: what a person is asked, and what decisions do.
 
 A `delivery` hold carries the parcel and the cause. `settled` are units of the parcel
-that the order owes nothing for any more: they were paid back, or sent once more.
+that the order owes nothing for: they were refunded, or sent once more.
 """
 
 from collections.abc import Mapping
@@ -33,7 +33,8 @@ ATTEMPT_FAILED = "attempt-failed"
 BACK_TO_SENDER = "back-to-sender"
 LOST = "lost"
 NOT_ARRIVED = (ATTEMPT_FAILED, BACK_TO_SENDER, LOST)
-"""What a carrier says of a parcel that has not arrived, perhaps after it said so."""
+"""A carrier's words for a parcel that has not arrived, also after it said that it
+had."""
 FOUND = "found"
 SCAN_AFTER_CANCEL = "scan-after-cancel"
 
@@ -59,9 +60,8 @@ async def ask(
     settled: Units | None = None,
     about: Mapping[str, int] = MappingProxyType({}),
 ) -> bool:
-    """Open a `delivery` hold; a new cause takes the place of an older one. It is told
-    what it is `about`, such as the package. Returns whether there is something new to
-    decide."""
+    """Open a `delivery` hold; a new cause replaces an older one. `about` says what it
+    concerns, such as the package. Returns whether there is something new to decide."""
     hold = order.hold(HoldReason.DELIVERY, shipment.id)
     if hold is not None and hold.detail.get("cause") == cause:
         return False
@@ -82,7 +82,7 @@ async def ask(
 
 
 async def settle(change: UnitOfWork, shipment: Shipment) -> None:
-    """The question about this parcel has answered itself."""
+    """Close the hold: the question has answered itself."""
     await release_holds(
         change, Decision.SETTLED, reason=HoldReason.DELIVERY, subject=shipment.id
     )
@@ -113,7 +113,7 @@ async def settled_units(change: UnitOfWork, shipment: Shipment) -> dict[int, int
 
 @decides(HoldReason.DELIVERY, Decision.WAIT)
 async def wait(change: UnitOfWork, order: OrderSnapshot, hold: Hold) -> None:
-    """Ask again after the same time."""
+    """Keep waiting: ask again after the same time."""
     await place_hold(
         change,
         HoldReason.DELIVERY,
@@ -168,7 +168,7 @@ async def refund(change: UnitOfWork, order: OrderSnapshot, hold: Hold) -> None:
 
 
 def _has_arrived(shipment: Shipment, hold: Hold) -> bool:
-    """And nobody has said since then that it has not."""
+    """Whether it was delivered, and nothing has contradicted that since."""
     cause = hold.detail.get("cause")
     return shipment.status is ShipmentStatus.DELIVERED and cause not in NOT_ARRIVED
 
@@ -181,8 +181,8 @@ def _owed(order: OrderSnapshot, shipment: Shipment, hold: Hold) -> dict[int, int
 
 
 def _units(order: OrderSnapshot, shipment: Shipment) -> dict[int, int]:
-    """What is in it. Of what the customer was said to have, and has sent back or is
-    about to, a return takes care."""
+    """The units in the parcel, without those that the customer received and has sent
+    back or is about to: a return takes care of them."""
     units = {item.line: item.qty for item in shipment.lines}
     if shipment.status is not ShipmentStatus.DELIVERED:
         return units
@@ -196,8 +196,8 @@ def _units(order: OrderSnapshot, shipment: Shipment) -> dict[int, int]:
 async def _give_up(
     change: UnitOfWork, order: OrderSnapshot, shipment: Shipment, hold: Hold
 ) -> None:
-    """The parcel will not arrive. What came back is stock again; what did not is
-    written off, which it was when it left."""
+    """The parcel will not arrive. Goods that came back become stock again; the others
+    were taken off the stock when they left."""
     back = hold.detail.get("cause") == BACK_TO_SENDER
     if back:
         await move_stock(

@@ -60,11 +60,13 @@ class CarrierActivities(CarrierSteps):
         shipment: Shipment,
         package: Package,
     ) -> Apply:
-        """Returns what the carrier's answer changes. Raises `Unavailable`."""
+        """Ask the carrier for a package's label. Returns the change that its answer
+        calls for. Raises `Unavailable`."""
         try:
             to = await ship_to(self._store, ref.order_id)
             wanted = await consign(self._store, order, shipment, package, to)
-            # Not at a carrier that might sell a second one to the step that follows.
+            # Not with a carrier that could sell a second label to the step that
+            # follows.
             async with self._tries.limit(allowed=self._carrier.repeatable):
                 label = await self._carrier.buy_label(wanted)
         except AddressRefused as refused:
@@ -88,7 +90,8 @@ class CarrierActivities(CarrierSteps):
         return self._show(order)
 
     async def _void(self, ref: ShipmentRef, label_ref: str) -> str | None:
-        """Returns why the carrier does not take it back. Raises `Unavailable`."""
+        """Void a label. Returns why the carrier refuses that, if it does. Raises
+        `Unavailable`."""
         try:
             async with self._tries.limit():
                 await self._carrier.void_label(label_ref)
@@ -104,7 +107,8 @@ class CarrierActivities(CarrierSteps):
     async def _tell_of_silence(
         self, ref: ShipmentRef, silence: Unavailable, asked_for: str
     ) -> None:
-        """The step goes on asking; a person looks what is wrong."""
+        """Open a hold, so that a person finds out what is wrong. The step keeps
+        trying."""
         if utc_now() - asked_at() > PATIENCE:
             tell = partial(
                 _tell,
@@ -123,10 +127,10 @@ async def _pack(
     number: int,
     label: Label,
 ) -> Done:
-    """Packed with the last of its labels."""
+    """Store a label. The parcel is packed once it has all of them."""
     shipment = order.shipment(shipment_id)
     await settle_provider_hold(change, order, shipment_id)
-    # Cancelled while the carrier was asked: the label is noted so that it is voided.
+    # Cancelled meanwhile: the label is stored so that it gets voided.
     await note(
         *(change, shipment, number),
         carrier=label.carrier,
@@ -188,7 +192,7 @@ async def _void(
 async def give_label_up(
     change: UnitOfWork, order: OrderSnapshot, shipment_id: str, why: str
 ) -> None:
-    """Nobody asks the carrier to take back what this parcel needs no more."""
+    """Stop asking the carrier to take back this parcel's unused labels."""
     shipment = order.shipment(shipment_id)
     await _give_up(change, shipment, valid_labels(shipment), why)
 
@@ -196,7 +200,8 @@ async def give_label_up(
 async def _give_up(
     change: UnitOfWork, shipment: Shipment, labels: Sequence[str], why: str
 ) -> None:
-    """One that the carrier does not take back is paid for: finance hears of it."""
+    """A label that the carrier does not take back is paid for: finance gets a
+    discrepancy."""
     await _forget(change, shipment, labels)
     findings = [
         Finding(

@@ -26,7 +26,7 @@ from worker.orders.store import Done
 async def note(
     change: UnitOfWork, shipment: Shipment, number: int, **columns: Any
 ) -> None:
-    """Write down what is known of one package."""
+    """Store what is known of one package."""
     if number == 1:
         await change.update(ShipmentTable, shipment.id, **columns)
     else:
@@ -37,7 +37,7 @@ async def note(
 async def measure(
     change: UnitOfWork, shipment: Shipment, parcels: Sequence[Parcel]
 ) -> None:
-    """These are its packages now, and none has a label yet."""
+    """Replace its packages by these, without labels."""
     first, *further = (parcel.model_dump() for parcel in parcels)
     await change.update(ShipmentTable, shipment.id, parcel=first)
     if shipment.further:
@@ -51,8 +51,8 @@ _DROP = text("DELETE FROM packages WHERE shipment_id = :shipment")
 
 
 def label_reference(shipment: Shipment, package: Package) -> str:
-    """Names a purchase at the carrier. Each attempt after a label was given up is
-    another one."""
+    """The reference of a purchase at the carrier. Each purchase after a voided label
+    has another one."""
     box = "" if package.number == 1 else f"-{package.number}"
     again = f".{len(shipment.spoilt_labels)}" if shipment.spoilt_labels else ""
     return f"{shipment.id}{box}{again}"
@@ -124,7 +124,8 @@ async def label_by_hand(
     carrier: str | None,
     tracking: str | None,
 ) -> None:
-    """Whatever was bought for it is given back: its scans are none of this parcel."""
+    """Label a package by hand. A label that was bought for it is voided, and its scans
+    are ignored."""
     await _spoil(change, shipment, [package])
     number = package.number
     await note(change, shipment, number, **_UNLABELLED)
@@ -135,7 +136,7 @@ async def label_by_hand(
 async def _anew(
     change: UnitOfWork, shipment: Shipment, parcels: Sequence[Parcel]
 ) -> None:
-    """Back on the table: it is paid for, and its labels are bought as at first."""
+    """Back to unlabelled: it is paid for, and its labels are bought as at first."""
     await _spoil(change, shipment, shipment.packages)
     for package in shipment.packages:
         await note(change, shipment, package.number, **_UNLABELLED)
@@ -155,7 +156,7 @@ _UNLABELLED: dict[str, Any] = dict.fromkeys(
 async def _spoil(
     change: UnitOfWork, shipment: Shipment, packages: Sequence[Package]
 ) -> None:
-    """Their labels are voided at the carrier next."""
+    """Mark their labels to be voided at the carrier."""
     spoilt = [
         SpoiltLabel(ref=package.label_ref, tracking=package.tracking, voided=False)
         for package in packages

@@ -25,9 +25,9 @@ TRACKING_RANK = {
 def is_news(
     status: str, at: datetime, seen: str | None, seen_at: datetime | None
 ) -> bool:
-    """Whether a scan says more than what was seen before: it is later, or at the same
-    moment further along. Delivered is believed whatever the clocks say, and taken back
-    only by a later word that the customer has not got it."""
+    """Whether a scan adds something: it is later, or at the same moment further along.
+    `delivered` is believed whatever the clocks say, and only a later scan can
+    contradict it."""
     if seen is None or seen_at is None:
         return True
     if seen == DELIVERED:

@@ -74,9 +74,9 @@ async def _take_from_stock(
 async def _take_back(
     change: UnitOfWork, order: OrderSnapshot, shipment: Shipment, line: Line, units: int
 ) -> int:
-    """Units that were planned anew and need not be sent again: they are taken out of
-    what is reserved, as far as nobody has packed them, or packed others for their
-    money. Returns how many."""
+    """Take units back that were planned again, since they have left after all. Units
+    that somebody has packed, or has packed others for their money, stay. Returns how
+    many were taken back."""
     wanted = left = min(units, prepaid_units(order, shipment, line.line))
     for holder, available in _not_packed(order, line, shipment.location):
         taken = min(left, available)
@@ -109,7 +109,7 @@ async def _shrink(
 
 
 async def _free(change: UnitOfWork, sku: str, location: str, units: int) -> int:
-    """How many of `units` no order has been promised."""
+    """How many of `units` are not promised to any order."""
     free = await change.connection.scalar(_FREE, {"sku": sku, "location": location})
     return min(units, free or 0)
 

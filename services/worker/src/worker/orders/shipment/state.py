@@ -13,7 +13,7 @@ from worker.orders.shipment.policy import DELIVERED, PARCEL_LOST_AFTER, SCAN_DUE
 
 
 def parcel_states(order: OrderSnapshot, now: datetime) -> tuple[ParcelState, ...]:
-    """Those with something left to do."""
+    """The parcels with something left to do."""
     return tuple(_states(order, now))
 
 
@@ -37,7 +37,7 @@ def _states(order: OrderSnapshot, now: datetime) -> Iterator[ParcelState]:
 
 
 def is_ready(order: OrderSnapshot, shipment: Shipment) -> bool:
-    """Picked and measured, and nobody has stopped it."""
+    """Whether it is picked and measured, and nothing stops it."""
     return (
         shipment.status is ShipmentStatus.READY
         and shipment.parcel is not None

@@ -1,5 +1,7 @@
-"""Where a parcel is, by the carrier's word. Facts only move forward: a late or
-repeated scan moves nothing back."""
+"""Books where a parcel is, as the carrier reports it.
+
+Facts only move forward: a late or repeated scan moves nothing back.
+"""
 
 from dataclasses import replace
 
@@ -48,7 +50,8 @@ async def move(
     """Record where one of a parcel's packages is. Safe to repeat."""
     shipment = order.shipment(shipment_id)
     seen = package_of(shipment, package)
-    # A time is the carrier's claim: one that is yet to come would hide what follows.
+    # Times are the carrier's claim. One in the future would hide later scans, so it
+    # counts as the present.
     now = replace(told, at=min(told.at, utc_now()))
     again = now.status == seen.tracking_status and (
         now.at == seen.tracking_at or told.at > now.at
@@ -56,8 +59,7 @@ async def move(
     if again or not is_news(
         *(now.status, now.at, seen.tracking_status, seen.tracking_at)
     ):
-        # Told again, perhaps because the first try broke off before the workflows heard
-        # of it.
+        # A repeat: the first try may have broken off before the workflows were nudged.
         over = order.status.final and not order.holds
         return Moved(wakes=again and not over, asks=again and not over)
     await note(
@@ -102,14 +104,14 @@ def _all(shipment: Shipment, status: str, *, but: int) -> bool:
 
 
 def _which(shipment: Shipment, package: int) -> dict[str, int]:
-    """The package that is spoken of, where there are several."""
+    """Find the package that the scan is about."""
     return {"package": package} if shipment.further else {}
 
 
 async def _leave(
     change: UnitOfWork, order: OrderSnapshot, shipment: Shipment, now: Tracking
 ) -> bool:
-    """A parcel that is scanned has left, even if nobody said so."""
+    """A scanned parcel has left, even if nobody recorded it."""
     if shipment.status is ShipmentStatus.CANCELLED:
         await leave_after_all(change, order, shipment, now.at)
         return True
@@ -145,7 +147,7 @@ async def _ask(
     package: int,
     now: Tracking,
 ) -> bool:
-    """One that was said to be delivered may come back all the same."""
+    """A parcel that was reported as delivered may still come back."""
     cause = CAUSES.get(now.status)
     if shipment.status not in (*AWAY, ShipmentStatus.DELIVERED):
         return False

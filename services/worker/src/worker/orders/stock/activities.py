@@ -44,8 +44,8 @@ class StockActivities(StockSteps):
         units = 0
         for order_id in waiting.orders:
             served = await self._store.change(order_id, serve, Served)
-            # Also one that got nothing now: a run before this one may have served it
-            # and broken off before it could tell.
+            # Nudge orders that got nothing, too: an earlier run may have served them
+            # and broken off before the nudge.
             await self._nudge.order(order_id)
             activity.heartbeat(order_id)
             units += served.units
@@ -53,10 +53,10 @@ class StockActivities(StockSteps):
 
 
 async def serve(change: UnitOfWork, order: OrderSnapshot) -> Served:
-    """Reserve what the order waits for. Nothing short any more settles its hold."""
+    """Reserve what the order waits for, and settle its hold once nothing is short."""
     if order.status.final or not order.allocated:
         return Served(units=0)
-    # The version makes the key: each round that reserves anything raises it.
+    # The version is in the key, because each round that reserves something raises it.
     key = f"{order.id}:allocate:{order.version}"
     units = await reserve_missing(change, order, key)
     if units:

@@ -26,12 +26,13 @@ CLAIMED = text(stock.CLAIMED)
 
 
 def is_covered(order: OrderSnapshot) -> bool:
-    """Some of its money is held, or it costs nothing; any other may never be paid."""
+    """Whether some of its money is held, or it costs nothing. Any other order may never
+    be paid."""
     return order.total == 0 or any(payment.held for payment in order.payments)
 
 
 async def is_lapsed(change: UnitOfWork, order: OrderSnapshot) -> bool:
-    """It lost its stock since nobody paid, and is not paid now."""
+    """Whether it lost its stock for lack of payment, and is still unpaid."""
     if order.status is not OrderStatus.PLACED or is_covered(order):
         return False
     return bool(await change.connection.scalar(_IS_LAPSED, {"order_id": order.id}))
@@ -58,7 +59,7 @@ _ALLOCATED = text(
 
 
 async def reserve_missing(change: UnitOfWork, order: OrderSnapshot, key: str) -> int:
-    """Reserve what the order's short lines need, as far as there is and no older
+    """Reserve what the order's short lines need, as far as stock is free and no earlier
     order waits for it. Returns the units reserved."""
     wanted = [line for line in order.lines if line.short > 0]
     if not wanted:
@@ -70,7 +71,7 @@ async def reserve_missing(change: UnitOfWork, order: OrderSnapshot, key: str) ->
     taken = allocate(wanted, supply, claimed, begun)
     reserved = sum(units for _, _, units in taken)
     if reserved < order.short and await is_lapsed(change, order):
-        return 0  # all or nothing: it would hold a part of it again, and not pay
+        return 0  # all or nothing: an unpaid order must not hold a part
     for line, location, units in taken:
         await _take(change, order.id, line, location, units)
     await move_stock(
@@ -85,8 +86,8 @@ async def reserve_missing(change: UnitOfWork, order: OrderSnapshot, key: str) ->
 async def _lock_supply(
     change: UnitOfWork, order_id: str, skus: set[str]
 ) -> list[Supply]:
-    """Locks all rows of these SKUs, also those that have nothing to give: what follows
-    locks some of them again."""
+    """Lock all rows of these SKUs, also those without free units, since later
+    statements lock some of them again."""
     values = {"order_id": order_id, "skus": sorted(skus)}
     return [
         Supply(**dict(row))
@@ -122,8 +123,8 @@ _LOCK_STOCK = text(
 async def _claimed_before(
     change: UnitOfWork, order: OrderSnapshot, skus: set[str]
 ) -> Mapping[str, int]:
-    """Units, by SKU, that others wait for who are served before this order: the covered
-    ones first, and then the older ones."""
+    """Units, by SKU, that other orders wait for and get first: covered orders, then
+    older ones."""
     rows = await change.connection.execute(
         CLAIMED,
         {
@@ -190,8 +191,8 @@ async def reserve_elsewhere(
     here: str,
     there: str,
 ) -> None:
-    """Reserve units of lines at another location instead: nobody who waits for stock
-    has more of it or less. Raises `Refusal` quantity-exceeded."""
+    """Reserve units of lines at another location instead. Orders that wait for stock
+    lose and gain nothing. Raises `Refusal` quantity-exceeded."""
     wanted: Counter[str] = Counter()
     for line, n in units:
         wanted[line.sku] += n
@@ -230,7 +231,8 @@ async def move_stock(
     reason: str,
     moves: Iterable[tuple[str, str, int, int]],
 ) -> None:
-    """UnitOfWork stock and say why. `moves` are (sku, location, on hand, reserved)."""
+    """Change stock, with a movement for each change. `moves` are (sku, location, on
+    hand, reserved)."""
     sums: Counter[tuple[str, str, str]] = Counter()
     for sku, location, on_hand, reserved in moves:
         sums[sku, location, "on_hand"] += on_hand

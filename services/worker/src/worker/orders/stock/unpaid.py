@@ -1,8 +1,8 @@
-"""Stock that no authorisation covers goes back after some minutes.
+"""Frees stock that no authorisation covers after some minutes.
 
-The clock is in PostgreSQL, and its runner needs nothing else: it goes on while Temporal
-is down. An order keeps its place until its own hold ends; it gets its stock again with
-the authorisation, if there still is any.
+It needs PostgreSQL alone, so it works while Temporal is down. The order keeps its place
+in line until its own hold ends, and reserves again once it is authorised, if there is
+stock left.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ BATCH = 100
 
 
 class UnpaidStock:
-    """Gives back what is reserved for longer than `held` and not covered."""
+    """Frees stock that was reserved longer than `held` ago and is not covered."""
 
     def __init__(self, store: OrderStore, held: timedelta) -> None:
         self._store = store
@@ -58,7 +58,7 @@ class UnpaidStock:
 async def _give_back(
     change: UnitOfWork, order: OrderSnapshot, *, held: timedelta
 ) -> Done:
-    """Looks again, under the lock: it may have been covered meanwhile."""
+    """Check again under the lock: the order may have been covered meanwhile."""
     lapsed = await change.connection.scalar(
         _IS_LAPSED, {"held": held, "order_id": order.id}
     )
@@ -78,7 +78,8 @@ async def _give_back(
     return Done()
 
 
-# When stock was reserved, its event tells; the order's own table is small while placed.
+# The event tells when stock was reserved. Few orders are `placed`, so the scan is
+# small.
 _CONDITION = f"""
     o.status = 'placed' AND o.created_at < now() - cast(:held AS interval)
     AND EXISTS (SELECT FROM reservations r WHERE r.order_id = o.id)

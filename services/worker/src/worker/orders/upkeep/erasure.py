@@ -1,4 +1,4 @@
-"""Forgetting people at the payment provider, once they are forgotten here."""
+"""Erases customers at the payment provider, once they are erased here."""
 
 from datetime import timedelta
 
@@ -11,10 +11,11 @@ from temporalio import activity
 from worker.orders.ports import PaymentProvider
 
 KEY_LIVES = timedelta(hours=25)
-"""At the provider, with an hour to spare."""
+"""How long the provider keeps keys (24 h), and an hour to spare."""
 
-# A customer of the provider may have paid for several orders. Made under a key, whose
-# answer is repeated for a day: until then somebody who comes back would get this one.
+# A customer of the provider may have several orders here. It was created under a key
+# whose answer the provider repeats for a day: until then, a customer who comes back
+# would get this one.
 ERASABLE = text(
     """
     SELECT DISTINCT p.customer_ref FROM payments p
@@ -25,7 +26,7 @@ ERASABLE = text(
         c.erased_at IS NULL OR l.created_at > now() - cast(:key_lives AS interval)))
     """
 )
-# The webhooks that told of them name them too.
+# Stored webhooks name them too.
 ERASED = (
     text("UPDATE payments SET customer_ref = NULL WHERE customer_ref = :ref"),
     text("DELETE FROM inbox WHERE source = :source AND payload ->> 'object_id' = :ref"),

@@ -1,8 +1,8 @@
-"""The provider's books against the ledger (M6).
+"""Compares the provider's books with the ledger (M6).
 
-Wherever anything happened, on either side, both are compared as they are now. What was
-merely missed is settled by looking again; what nobody here asked for is given back; the
-rest is for finance to look at.
+Wherever anything happened on either side, both are compared as they stand. A missed
+answer is settled by looking again; money that we did not request is released;
+everything else becomes a discrepancy for finance.
 """
 
 import logging
@@ -65,7 +65,7 @@ class _Stopped(Payload):
 
 @dataclass(frozen=True)
 class Both:
-    """One payment as it is here and as it is there."""
+    """One payment, in our books and in the provider's."""
 
     order: OrderSnapshot
     payment: Payment
@@ -88,7 +88,8 @@ class ReconcileActivities(ReconcileSteps):
         self._nudge = nudger
 
     async def reconcile(self, window: Window) -> Reconciled:
-        """The counts are of the last attempt; what it heals stays healed."""
+        """Compare everything in the window. The counts are those of the last attempt;
+        what earlier attempts healed stays healed."""
         done = next(iter(activity.info().heartbeat_details), "")
         refs = sorted(ref for ref in await self._moved(window) if ref > done)
         healed = found = 0
@@ -154,7 +155,7 @@ class ReconcileActivities(ReconcileSteps):
     # ── healing ─────────────────────────────────────────────────────────────────
 
     async def _settle(self, both: Both, rows: list[LedgerRow]) -> Verdict:
-        """Look again for answers that never came, and tell the order."""
+        """Fetch answers that never came, and nudge the order."""
         for row in rows:
             await self._look_again(both.order.id, both.payment.id, row)
         if not rows:
@@ -182,7 +183,7 @@ class ReconcileActivities(ReconcileSteps):
                 await self._nudge.refund(row.ref)
 
     async def _give_back(self, both: Both) -> Verdict:
-        """Nobody here counts on this authorisation: the customer gets it back."""
+        """Release an authorisation that no order here needs."""
         booked = both.booked
         if not booked.held:
             return "agrees"
@@ -191,13 +192,13 @@ class ReconcileActivities(ReconcileSteps):
         return "healed"
 
     async def _judge(self, both: Both) -> Verdict | Finding:
-        """Nothing is on its way: now both sides must agree."""
+        """Nothing is under way, so both sides must agree."""
         differing = {name: sums for name, *sums in _differences(both)}
         order = await self._store.read(both.order.id)
         if not differing:
             return "agrees"
         if order.version != both.order.version:
-            return "moving"  # it changed under our hands; the next run sees it again
+            return "moving"  # it changed meanwhile; the next run sees it again
         if list(differing) == ["held"]:
             if both.payment.held == 0:
                 return await self._give_back(both)
@@ -227,7 +228,7 @@ class ReconcileActivities(ReconcileSteps):
             return await report(connection, "orders", [finding])
 
     async def _stop(self, finding: Finding) -> int:
-        """A person decides; the order may have ended long ago."""
+        """Stop the order until a person decides; it may have ended long ago."""
         detail = dict(finding.detail)
         order_id, ref = str(detail.pop("order_id")), str(detail.pop("provider_ref"))
 
@@ -259,7 +260,8 @@ def _paid_otherwise(payment: Payment) -> int:
 
 
 def _unknown(booked: Booked) -> Verdict | Finding:
-    """It may be another system's, in the same account: people decide about it."""
+    """An unknown payment may belong to another system on the same account: a person
+    decides."""
     if not booked.held and booked.captured == booked.refunded:
         return "agrees"
     return Finding(
@@ -278,5 +280,5 @@ def _is_pending(row: LedgerRow) -> bool:
 
 
 def _is_due(row: LedgerRow, window: Window) -> bool:
-    """Old enough that whoever asked has given up waiting."""
+    """Whether it is so old that its step has stopped waiting."""
     return row.created_at < window.until

@@ -1,4 +1,4 @@
-"""Forgetting what is no longer needed, and people once it is time."""
+"""Deletes what is no longer needed, and erases people when it is time."""
 
 from datetime import timedelta
 
@@ -23,11 +23,11 @@ from worker.runtime.retention import (
 BATCH = 1000
 
 KEYS_LIVE = timedelta(days=7)
-"""As long as the API promises to replay an answer."""
+"""How long the API promises to replay an answer."""
 WEBHOOKS_LIVE = timedelta(days=90)
 MAILS_COUNT = timedelta(days=1)
 STEPS_LIVE = timedelta(days=90)
-"""After an order's last change: by then no workflow asks for a step again."""
+"""After an order's last change; by then no workflow repeats a step."""
 
 MAILS_SENT = text(
     """
@@ -72,8 +72,7 @@ class RetentionActivities(RetentionSteps):
         return await self._forget(KEYS, KEYS_LIVE)
 
     async def forget_webhooks(self) -> Swept:
-        """Webhooks that came in, messages to customers and what was exported at that
-        time; and how many mails an address got."""
+        """Delete old webhooks, messages, exports and counts of mails per address."""
         await self._forget(MAILS_SENT, MAILS_COUNT)
         webhooks = await self._forget(WEBHOOKS, WEBHOOKS_LIVE)
         messages = await self._forget(MESSAGES, WEBHOOKS_LIVE)

@@ -1,4 +1,5 @@
-"""Finds what was missed and gets it going again. Every part is safe to repeat."""
+"""Finds orders, returns and refunds that were missed, and gets them going again. Every
+part is safe to repeat."""
 
 import logging
 
@@ -48,7 +49,7 @@ class SweepActivities(SweepSteps):
         return Swept(found=len(missing))
 
     async def _end(self, running: set[str]) -> None:
-        """Wake those that have not heard that their order is over."""
+        """Nudge workflows that run although their order is over."""
         for order_id in await self._ids(unfinished.LINGERING, running=sorted(running)):
             await self._nudger.order(order_id)
 
@@ -84,8 +85,8 @@ class SweepActivities(SweepSteps):
         return [(row[0], row[1]) for row in rows if row[1] not in running]
 
     async def _running(self, type: str) -> set[str]:
-        """By Temporal's visibility, which may be a moment behind: what is started
-        twice keeps its one workflow."""
+        """Workflows that run by Temporal's visibility, which may lag. Starting one
+        twice is harmless."""
         return {
             found.id.partition("/")[2]
             async for found in self._nudger.client.list_workflows(
@@ -132,7 +133,7 @@ class SweepActivities(SweepSteps):
 
 
 async def start_allocation(client: Client, sku: str) -> None:
-    """Have free stock given to the orders that wait for it. Safe to repeat."""
+    """Start the allocation of free stock to waiting orders. Safe to repeat."""
     await client.start_workflow(
         AllocateStock.run,
         StockRef(sku=sku),

@@ -1,5 +1,8 @@
-"""What the facts say is unfinished: the questions of the sweep. All are answered from
-partial indexes over what is open, except the one about money still held."""
+"""Finds unfinished work by the facts: the queries of the sweep.
+
+All are answered from partial indexes over what is open, except the one about money that
+is still held.
+"""
 
 from datetime import timedelta
 
@@ -55,7 +58,8 @@ OPEN_REFUNDS = text(
       AND (t.id IS NULL OR t.status = 'closed')
     """
 )
-"""A cancellation's refund is run by its order, a return's by its return."""
+"""Refunds without a workflow: a cancellation's is run by its order, a return's by its
+return."""
 
 NEEDS_A_NUDGE = text(
     """
@@ -67,8 +71,8 @@ NEEDS_A_NUDGE = text(
     WHERE released_at IS NULL AND escalated_at IS NULL AND due_at < now()
     """
 )
-"""Whoever should have been answered by now, or should have decided. What a customer has
-to confirm takes its time: the provider tells of it, and reconciliation asks."""
+"""Orders with an overdue answer or hold. Payments that a customer has to confirm are
+left out: the provider's webhook and reconciliation settle them."""
 
 _ASKS_NOBODY = """
     o.updated_at < now() - cast(:grace AS interval)
@@ -80,11 +84,10 @@ _ASKS_NOBODY = """
 _AT_REST = f"""{_ASKS_NOBODY}
     AND NOT EXISTS (SELECT FROM holds h WHERE h.root = o.id AND h.released_at IS NULL)
 """
-"""Nothing happens to the order, and nobody is being asked: a request that was never
-sent asks nobody, and one that waits for the customer keeps nothing else from going on.
-If it has work left all the same, no workflow heard of a command: its
-facts were committed, and then server or worker died with the task that would have gone
-on (docs/adr/0042)."""
+"""An order at rest: it has no open hold, and no request is under way. An unsent request
+does not count, nor one that waits for the customer. If such an order has work left, no
+workflow saw a command: its facts were committed, and then the server or the worker died
+before the task that would have continued (docs/adr/0042)."""
 
 UNSENT = text(
     """
@@ -97,9 +100,9 @@ UNSENT = text(
                       AND h.subject IN (p.order_id, l.ref))
     """
 )
-"""Opened with a command whose workflow never went on to send it. An authorisation is
-opened with its order, and is the first thing that a workflow sends: one that is not
-sent has no workflow (`OPEN_ORDERS`), or one that no worker has come to."""
+"""Requests that a command opened and whose workflow never sent them. An order's first
+authorisation is not among them: the workflow's first act is to send it, so an unsent
+one means that no workflow runs (`OPEN_ORDERS`) or no worker has come to it."""
 
 UNHEARD_ORDERS = text(
     f"""
@@ -135,9 +138,8 @@ UNHEARD_ORDERS = text(
     WHERE {_AT_REST}
     """  # noqa: S608 - our own condition
 )
-"""It was begun and nobody is asked, so that it may be confirmed; or money is to be
-given back, another method was given (of which none is left for ever), goods are in no
-parcel, or all have arrived."""
+"""Orders with a step to take that nobody takes: confirm, return money, try another
+payment method, plan parcels, or complete."""
 
 LINGERING = text(
     """
@@ -165,8 +167,8 @@ UNHEARD_PARCELS = text(
                       AND h.reason = 'delivery' AND h.released_at IS NULL)
     """  # noqa: S608 - our own condition
 )
-"""Orders with a parcel that is picked, and to be paid and labelled; whose label is to
-be given back; or that left, and it is high time to miss it."""
+"""Orders with a parcel that waits to be paid and labelled, whose label has to be
+voided, or that left and is overdue."""
 
 UNHEARD_RETURNS = text(
     f"""
@@ -179,7 +181,7 @@ UNHEARD_RETURNS = text(
         (SELECT FROM holds h WHERE h.root = o.id AND h.released_at IS NULL)
     """  # noqa: S608 - our own condition
 )
-"""A label is to be bought, or the refund takes long."""
+"""Returns that wait for a label, or long for their refund."""
 
 UNHEARD_REFUNDS = text(
     """
@@ -190,7 +192,7 @@ UNHEARD_REFUNDS = text(
         (SELECT FROM holds h WHERE h.subject = l.ref AND h.released_at IS NULL)
     """
 )
-"""Nobody has to decide about it, and it takes long."""
+"""Refunds that take long without a hold."""
 
 ALLOCATABLE = text(
     f"""
@@ -206,4 +208,4 @@ RUNNING_EXPORTS = text(
     WHERE status = 'running' AND created_at < now() - cast(:grace AS interval)
     """
 )
-"""Files that are not written yet; in two columns, as returns of an order are."""
+"""Unfinished exports; in two columns, like an order's returns."""

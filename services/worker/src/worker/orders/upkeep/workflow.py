@@ -1,4 +1,4 @@
-"""What runs by the clock."""
+"""The scheduled workflows: sweep, reconciliation, retention."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,14 +20,14 @@ SWEEP_EVERY = timedelta(minutes=5)
 
 RECONCILE_EVERY = timedelta(hours=1)
 STILL_MOVING = timedelta(minutes=15)
-"""What happened so lately may be under way between the provider and us."""
+"""Changes younger than this may still be under way between the provider and us."""
 FIRST_LOOK = timedelta(days=1)
 PROVIDER_REMEMBERS = timedelta(days=29)
 """Stripe lists the events of 30 days."""
 
 RETENTION_EVERY = timedelta(days=1)
 RETENTION_AT = timedelta(hours=2, minutes=30)
-"""After midnight UTC, when few people order."""
+"""After midnight UTC, when orders are few."""
 
 
 @workflow.defn(name="Sweep")
@@ -57,7 +57,7 @@ class ReconcileWorkflow(Reconcile):
 
 
 def _since(until: datetime) -> datetime:
-    """Where the last run ended, so that an hour that was missed is not lost."""
+    """Where the last run ended, so that a missed hour is made up for."""
     last = workflow.get_last_completion_result(Reconciled)
     return until - FIRST_LOOK if last is None else last.until
 
@@ -76,9 +76,9 @@ class RetentionWorkflow(Retention):
 
 
 async def _take_each(*steps: tuple[Any, options.HeartbeatOptions]) -> None:
-    """Activities, one after the other, also after one that has given up: none needs
-    another, and people are to be forgotten though a table cannot be tidied. Fails in
-    the end as the first one did."""
+    """Run activities one after the other, also after one has failed: none needs
+    another, and people must be erased even if some table cannot be cleaned up. Fails in
+    the end with the first failure."""
     failures: list[ActivityError] = []
     for step, how in steps:
         try:
