@@ -14,8 +14,8 @@ from devstack.stack import Stack
 from devstack.subprocess import Process
 from devstack.temporal import NAMESPACE
 from prometheus_client.parser import text_string_to_metric_families
-from shared.contracts.orders.models import OrderRef
 from shared.contracts.orders.names import ORDERS, order_workflow_id
+from shared.contracts.orders.payloads import OrderRef
 from shared.contracts.orders.workflows import Order
 from shared.platform.converter import DATA_CONVERTER
 from temporalio.client import Client

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from api.http.door import MAX_DEPTH, MAX_DIGITS, MAX_ESCAPES, MAX_VALUES
+from api.http.admission import MAX_DEPTH, MAX_DIGITS, MAX_ESCAPES, MAX_VALUES
 from api.http.request_limits import MAX_BODY_BYTES, USUAL_BODY_BYTES
 
 from benchmarks.processes import loop_seconds, pids_of

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from api.http.admission import MAX_VALUES, check_structure
 from api.http.bodies import SPARE, most_values
-from api.http.door import MAX_VALUES, check_structure
 from api.http.paging import ListQuery
 from api.http.schemas import Request
 from pydantic import BaseModel, TypeAdapter

@@ -9,12 +9,12 @@ import pytest
 from api.orders.commands import Commands, NoAnswer
 from shared.contracts.base import LineQuantity
 from shared.contracts.errors import Refusal
-from shared.contracts.orders.models import OrderRef, Pack, Parcel
 from shared.contracts.orders.names import (
     ORDERS,
     order_workflow_id,
     shipment_workflow_id,
 )
+from shared.contracts.orders.payloads import OrderRef, Pack, Parcel
 from shared.contracts.orders.workflows import Order
 from shared.database.engine import Engine
 from shared.database.ids import new_id

@@ -1,4 +1,4 @@
-"""What is as large as it may be is taken, and one more is refused at the door."""
+"""What is as large as it may be is taken, and one more is refused on admission."""
 
 import json
 from typing import Any

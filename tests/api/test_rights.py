@@ -264,7 +264,7 @@ async def test_scopes_that_are_none_of_ours_open_nothing(
     assert wrong == []
 
 
-async def test_nobody_without_a_token_gets_any_further_than_the_door(
+async def test_nobody_without_a_token_is_admitted(
     make_settings: MakeSettings,
 ) -> None:
     settings = make_settings(
@@ -276,7 +276,7 @@ async def test_nobody_without_a_token_gets_any_further_than_the_door(
     assert refused == RIGHTS.keys()
 
 
-async def test_a_route_that_asks_for_nothing_is_behind_the_door_too(
+async def test_a_route_without_a_scope_still_needs_a_known_caller(
     make_settings: MakeSettings,
 ) -> None:
     """Somebody forgot who may use it: then everybody known, and not everybody."""

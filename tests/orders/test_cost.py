@@ -2,8 +2,8 @@
 by the statements of each step. docs/adr/0035."""
 
 from shared.contracts.base import LineQuantity
-from shared.contracts.orders.models import OrderRef, Pack, Parcel, Ship, ShipmentRef
 from shared.contracts.orders.names import order_workflow_id
+from shared.contracts.orders.payloads import OrderRef, Pack, Parcel, Ship, ShipmentRef
 from shared.database.metrics import DURATION
 from temporalio.client import Client
 from temporalio.testing import ActivityEnvironment

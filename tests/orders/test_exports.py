@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 from shared.contracts.orders.exports import ExportFormat
-from shared.contracts.orders.models import ExportRef
+from shared.contracts.orders.payloads import ExportRef
 from temporalio.client import Client
 from temporalio.testing import ActivityEnvironment
 from worker.orders.export.activities import ExportActivities

@@ -8,7 +8,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from shared.contracts.orders.models import ExportRef
+from shared.contracts.orders.payloads import ExportRef
 from temporalio.client import Client
 from temporalio.testing import ActivityEnvironment
 from worker.orders.export.activities import ExportActivities

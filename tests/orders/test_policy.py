@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from shared.contracts.money import parse_limit
-from shared.contracts.orders.models import (
+from shared.contracts.orders.payloads import (
     OpenHold,
     OrderState,
     ParcelState,

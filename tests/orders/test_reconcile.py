@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from shared.contracts.orders.models import Reconciled, Window
+from shared.contracts.orders.payloads import Reconciled, Window
 from shared.contracts.orders.states import HoldReason, MoneyStatus, OrderStatus
 from shared.database.engine import Engine
 from shared.database.orders.audit import AT_MOST, audit

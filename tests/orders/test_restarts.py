@@ -5,8 +5,8 @@ import asyncio
 import itertools
 
 import pytest
-from shared.contracts.orders.models import OrderRef
 from shared.contracts.orders.names import ORDERS, order_workflow_id
+from shared.contracts.orders.payloads import OrderRef
 from shared.contracts.orders.states import HoldReason, OrderStatus, ShipmentStatus
 from shared.contracts.orders.workflows import Order, Sweep
 from shared.database.ids import new_id

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from shared.contracts.base import LineQuantity, Payload
-from shared.contracts.orders.models import (
+from shared.contracts.orders.names import ORDERS
+from shared.contracts.orders.payloads import (
     Cancel,
     CancelShipment,
     Deliver,
@@ -20,7 +21,6 @@ from shared.contracts.orders.models import (
     ReleaseHold,
     Ship,
 )
-from shared.contracts.orders.names import ORDERS
 from shared.contracts.orders.states import (
     Decision,
     Disposition,

@@ -5,7 +5,7 @@ A module of its own: the sandbox loads it anew for each workflow.
 
 from datetime import timedelta
 
-from shared.contracts.orders.models import OrderEnd, OrderRef
+from shared.contracts.orders.payloads import OrderEnd, OrderRef
 from temporalio import workflow
 from worker.orders.order.workflow import OrderWorkflow
 

@@ -3,8 +3,8 @@
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
-from shared.contracts.orders.models import Window
 from shared.contracts.orders.names import ORDERS
+from shared.contracts.orders.payloads import Window
 from shared.contracts.orders.workflows import Sweep
 from temporalio.service import RPCError
 from temporalio.testing import ActivityEnvironment

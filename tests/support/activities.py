@@ -17,7 +17,7 @@ from api.orders.order.schemas import NewOrder
 from api.orders.stock.changes import StockChange, change_stock
 from pydantic import SecretStr
 from shared.contracts.base import LineQuantity, Payload
-from shared.contracts.orders import models
+from shared.contracts.orders import payloads
 from shared.contracts.orders.states import Decision
 from shared.database.engine import Engine, create_engine
 from shared.database.ids import new_id
@@ -146,7 +146,7 @@ class Actors:
         return placed.body.id
 
     async def cancel(self, order_id: str, lines: dict[int, int]) -> None:
-        command = models.Cancel(
+        command = payloads.Cancel(
             order_id=order_id,
             key=new_id("cmd"),
             actor="somebody",
@@ -156,7 +156,7 @@ class Actors:
         await self.act("cancel", command)
 
     async def decide(self, hold: Hold, decision: Decision) -> None:
-        command = models.ReleaseHold(
+        command = payloads.ReleaseHold(
             order_id=hold.root,
             key=new_id("cmd"),
             actor="operator",
@@ -166,7 +166,7 @@ class Actors:
         await self.act("release_hold", command)
 
     async def expire(self, hold: Hold) -> None:
-        ref = models.HoldRef(order_id=hold.root, hold_id=hold.id)
+        ref = payloads.HoldRef(order_id=hold.root, hold_id=hold.id)
         await self.act("expire_hold", ref)
 
     # ── the warehouse and the carrier ───────────────────────────────────────────
@@ -175,18 +175,18 @@ class Actors:
         lines = {item.line: item.qty for item in parcel.lines if item.qty}
         first = min(lines)
         lines[first] = max(lines[first] - missing, 0)
-        command = models.Pack(
+        command = payloads.Pack(
             order_id=order_id,
             key=new_id("cmd"),
             actor="warehouse",
             shipment_id=parcel.id,
             lines=_quantities({line: n for line, n in lines.items() if n}),
-            parcel=models.Parcel(**PARCEL),
+            parcel=payloads.Parcel(**PARCEL),
         )
         await self.act("pick", command)
 
     async def ship(self, order_id: str, parcel: Shipment) -> None:
-        command = models.Ship(
+        command = payloads.Ship(
             order_id=order_id,
             key=new_id("cmd"),
             actor="warehouse",
@@ -195,7 +195,7 @@ class Actors:
         await self.act("ship", command)
 
     async def move(self, order_id: str, parcel: Shipment, to: str) -> None:
-        command = models.Move(
+        command = payloads.Move(
             order_id=order_id,
             key=new_id("cmd"),
             actor="warehouse",
@@ -205,7 +205,7 @@ class Actors:
         await self.act("move", command)
 
     async def take_apart(self, order_id: str, parcel: Shipment) -> None:
-        command = models.CancelShipment(
+        command = payloads.CancelShipment(
             order_id=order_id,
             key=new_id("cmd"),
             actor="warehouse",
@@ -225,8 +225,8 @@ class Actors:
 
     async def step(self, order_id: str) -> bool:
         """Take the order's next steps. False when it only waits, or has ended."""
-        ref = models.OrderRef(order_id=order_id)
-        state: models.OrderState = await self.act("look", ref)
+        ref = payloads.OrderRef(order_id=order_id)
+        state: payloads.OrderState = await self.act("look", ref)
         match next_step(state, (), {}, datetime.now(UTC)):
             case Wait() | End():
                 return False
@@ -238,16 +238,16 @@ class Actors:
         return True
 
     async def _in_database(self, order_id: str, step: LocalStep) -> None:
-        ref = models.OrderRef(order_id=order_id)
+        ref = payloads.OrderRef(order_id=order_id)
         match step:
             case TakeApart(shipment) | MissScan(shipment):
                 name = "take_apart" if isinstance(step, TakeApart) else "miss_scan"
                 await self.act(
-                    name, models.ShipmentRef(order_id=order_id, shipment_id=shipment)
+                    name, payloads.ShipmentRef(order_id=order_id, shipment_id=shipment)
                 )
             case Remind(hold) | ExpireHold(hold):
                 name = "remind" if isinstance(step, Remind) else "expire_hold"
-                await self.act(name, models.HoldRef(order_id=order_id, hold_id=hold))
+                await self.act(name, payloads.HoldRef(order_id=order_id, hold_id=hold))
             case Confirm():
                 await self.act("confirm", ref)
             case PlanShipments():
@@ -260,15 +260,15 @@ class Actors:
     async def _at_provider(self, order_id: str, step: ProviderStep) -> None:
         match step:
             case Authorize():
-                await self.act("authorize", models.OrderRef(order_id=order_id))
+                await self.act("authorize", payloads.OrderRef(order_id=order_id))
             case Release(payment):
-                ref = models.PaymentRef(order_id=order_id, payment_id=payment)
+                ref = payloads.PaymentRef(order_id=order_id, payment_id=payment)
                 await self.act("release", ref)
             case AskRefund(refund):
-                owed = models.RefundRef(order_id=order_id, refund_id=refund)
+                owed = payloads.RefundRef(order_id=order_id, refund_id=refund)
                 await self.act("refund", owed)
             case Capture(shipment) | BuyLabel(shipment) | VoidLabel(shipment):
-                parcel = models.ShipmentRef(order_id=order_id, shipment_id=shipment)
+                parcel = payloads.ShipmentRef(order_id=order_id, shipment_id=shipment)
                 await self.act(PARCEL_STEPS[type(step)], parcel)
 
     # ── looking ─────────────────────────────────────────────────────────────────

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 import httpx2
-from shared.contracts.orders import models
+from shared.contracts.orders import payloads
 from shared.contracts.orders.names import (
     order_workflow_id,
     refund_workflow_id,
@@ -183,9 +183,9 @@ class Shop:
 
     async def begin_cancelling(
         self, order_id: str
-    ) -> WorkflowUpdateHandle[models.Cancelled]:
+    ) -> WorkflowUpdateHandle[payloads.Cancelled]:
         """A cancellation that the order has heard of, and may not be done with."""
-        command = models.Cancel(
+        command = payloads.Cancel(
             order_id=order_id,
             key=str(uuid.uuid4()),
             actor="customer",

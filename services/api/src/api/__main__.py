@@ -68,7 +68,7 @@ async def run(
 
 
 def openapi_document() -> str:
-    """The description as it is committed; it depends on no setting."""
+    """The API's description as it is committed; it depends on no setting."""
     app = create_app(
         ApiSettings(
             database_url=SecretStr("postgresql://nowhere"),

@@ -1,4 +1,4 @@
-"""The application: what is built once, and in which order it is taken down."""
+"""Builds the application, and takes it down in order."""
 
 from collections.abc import AsyncIterator, Mapping, MutableMapping, Sequence
 from contextlib import asynccontextmanager
@@ -25,9 +25,9 @@ from temporalio.runtime import Runtime
 
 from api.http import docs_page
 from api.http.access_log import AccessLog
+from api.http.admission import Admission
 from api.http.auth import Authenticator
 from api.http.bodies import as_described, only_json
-from api.http.door import Door
 from api.http.head_requests import HeadRequests
 from api.http.links import IsGood, WithLinks
 from api.http.oidc import authenticator
@@ -85,12 +85,13 @@ def create_app(
         lifespan=lifespan,
         # FastAPI's own pages take their scripts from elsewhere: see `docs_page`.
         openapi_url=None,
-        # It would lead to wherever the Host header says.
+        # Redirects would lead to wherever the Host header says.
         redirect_slashes=False,
         generate_unique_id_function=_operation_id,
         telemetry={
             "meter_provider": meter_provider,
-            # A span for the request is enough; and logs would hold what was sent.
+            # One span for the request is enough; further ones, and logs, would hold
+            # what was sent.
             "operation_spans": False,
             "logs": False,
             "auto_configure": False,
@@ -107,8 +108,8 @@ def create_app(
 
 @cache
 def _routes(processes: Sequence[Process]) -> APIRouter:
-    """All of them. What FastAPI makes of their signatures belongs to a router that is
-    included: a second of computing that further applications of a process share."""
+    """All routes, built once. Reading their signatures takes FastAPI a second; further
+    applications in a process share the result."""
     router = APIRouter(
         redirect_slashes=False, generate_unique_id_function=_operation_id
     )
@@ -134,7 +135,7 @@ def _add_layers(
 ) -> None:
     """From the innermost to the outermost."""
     app.add_middleware(HeadRequests)
-    app.add_middleware(Door)
+    app.add_middleware(Admission)
     app.add_middleware(
         RequestLimits,
         client_timeout=settings.api_client_timeout.total_seconds(),
@@ -230,12 +231,12 @@ def _is_probe(scope: MutableMapping[str, Any]) -> bool:
 def _describe(
     app: FastAPI, settings: ApiSettings, processes: Sequence[Process]
 ) -> None:
-    """Put the problem document where the routes' `$ref` looks for it, and say where
-    tokens come from."""
+    """Add the problem document that the routes' `$ref` points to, and say where tokens
+    come from."""
     generate = app.openapi
 
-    # Once: FastAPI gives out the same document each time, and what is added to it twice
-    # is wrong.
+    # Only once: FastAPI returns the same document each time, and repeated additions
+    # would corrupt it.
     @cache
     def openapi() -> dict[str, Any]:
         document = generate()

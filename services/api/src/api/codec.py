@@ -1,9 +1,9 @@
 """The codec server: shows people in Temporal's UI and command line what payloads hold.
 
-A process of its own, and not a part of the API: it has keys and no database, is asked
-by browsers from the UI's origin, and is only there where payloads are encrypted. It
-lives beside the API because it asks for the same tokens. Nothing is encoded here:
-whoever could get payloads encrypted could decide what workflows believe.
+A process of its own, and not a part of the API: it has keys and no database, serves
+browsers from the UI's origin, and runs only where payloads are encrypted. It lives
+beside the API because it accepts the same tokens. Nothing is encoded here: whoever
+could get payloads encrypted could decide what workflows believe.
 """
 
 import asyncio
@@ -22,8 +22,8 @@ from temporalio.api.common.v1 import Payload, Payloads
 from temporalio.converter import PayloadCodec
 
 from api.http.access_log import AccessLog
+from api.http.admission import check_structure
 from api.http.auth import Authenticator
-from api.http.door import check_structure
 from api.http.oidc import authenticator
 from api.http.problems import Problem, install_error_handlers
 from api.http.request_limits import RequestLimits
@@ -31,7 +31,7 @@ from api.processes import PROCESSES, included_scopes
 from api.settings import CodecSettings
 
 SCOPES = tuple(process.operators for process in PROCESSES)
-"""Of those who may see a process by the API as well."""
+"""The scopes that also show an order's process in the API."""
 
 LARGEST_BODY = 8 * 1024 * 1024
 """Bytes. A page of a history is at most 4 MiB, and base64 makes it a third larger."""
@@ -107,7 +107,8 @@ def _payloads(body: bytes) -> Payloads:
 
 
 async def _shown(codec: PayloadCodec, payload: Payload) -> Payload:
-    """One that no key here opens stays as it is, and the rest of the page is shown."""
+    """A payload that no key here opens stays as it is; the rest of the page is
+    shown."""
     try:
         (decoded,) = await codec.decode([payload])
     except Unreadable:

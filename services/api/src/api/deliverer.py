@@ -25,7 +25,7 @@ PROBE_SECONDS = 2.0
 
 
 async def deliver(settings: DelivererSettings, stop: asyncio.Event) -> bool:
-    """Until it is told to stop. False where it broke off before."""
+    """Deliver until asked to stop. Returns `False` if it broke off before."""
     prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
     engine = create_engine(settings, application="deliverer")
     listener = Listener(connector(settings, application="deliverer"), CHANNEL)

@@ -1,4 +1,4 @@
-"""All metrics of this process, on a port that no Ingress reaches."""
+"""Serves all metrics of this process, on a port that no Ingress reaches."""
 
 import threading
 from collections.abc import Callable, Iterable
@@ -58,4 +58,4 @@ class _Server(ThreadingMixIn, WSGIServer):
 
 class _Quiet(WSGIRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
-        """A line for each scrape would tell nothing."""
+        """No log line for each scrape."""

@@ -29,12 +29,12 @@ def included_scopes(processes: Sequence[Process]) -> Mapping[str, Sequence[str]]
 
 
 def hrefs(processes: Sequence[Process]) -> Mapping[str, str]:
-    """Where subjects are found, by the prefix of their ids."""
+    """The paths of subjects, by the prefix of their ids."""
     declared = {k: v for process in processes for k, v in process.hrefs.items()}
     return declared | {"whe": "/v1/webhook-endpoints/{}"}
 
 
 def event_types(processes: Sequence[Process]) -> Mapping[str, str]:
-    """All types of events, with what has happened then."""
+    """All types of events, with a sentence of what happened."""
     declared = {k: v for process in processes for k, v in process.events.items()}
     return {**declared, **KERNEL_EVENTS}

@@ -16,10 +16,10 @@ TIMEOUT_SECONDS = 40.0
 """Above the longest wait that the API offers (`Prefer: wait=30`)."""
 PAUSE_SECONDS = 1.0
 NOTHING_MORE = 204
-"""The answer to who follows an order that has been over for a while."""
+"""The API's answer to a client that follows an order which ended a while ago."""
 
 Waiting = Callable[[str, float], None]
-"""Is told what the command waits for, and how much of the patience is used up (0 to
+"""Called with what the command waits for, and how much of the patience is used up (0 to
 1)."""
 
 
@@ -75,14 +75,14 @@ class Api:
             return answer.num_bytes_downloaded
 
     def post(self, path: str, body: Json) -> Json:
-        """What changes nothing, and needs no key."""
+        """Send a request that changes nothing, so that it needs no key."""
         return self._answer("POST", path, json=body)
 
     def put(self, path: str, body: Json) -> Json:
         return self._answer("PUT", path, json=body)
 
     def patch(self, path: str, body: Json, version: str | None = None) -> Json:
-        """Raises `ApiProblem` where it is no longer this version."""
+        """Change a resource. Raises `ApiProblem` if it has another version by now."""
         headers = {} if version is None else {"If-Match": version}
         return self._answer("PATCH", path, json=body, headers=headers)
 
@@ -107,8 +107,8 @@ class Api:
     def command(
         self, path: str, body: Json | None, key: str | None, **headers: str
     ) -> Json:
-        """Do it once. While the API is not available the same is sent again; what is
-        not answered by then raises `MayHaveHappened`."""
+        """Do a command once. While the API is unavailable the request is repeated;
+        without an answer in time, raises `MayHaveHappened`."""
         key = key or str(uuid.uuid4())
         headers = {"Idempotency-Key": key, **headers}
         why: CliError
@@ -139,7 +139,7 @@ class Api:
         return used < self._patience
 
     def until(self, path: str, done: Callable[[Json], bool], what: str) -> Json:
-        """Ask again until `done`, or as long as patience lasts."""
+        """Poll until `done`, or until patience ends."""
         began = time.monotonic()
         while not done(found := self.get(path)):
             used = time.monotonic() - began

@@ -31,7 +31,7 @@ Column = tuple[str, Callable[[Json], object]]
 
 
 class Moment(str):
-    """A time of the API (UTC), which people see as the clock on the wall shows it."""
+    """A time from the API (UTC), shown in local time."""
 
 
 def show_list(
@@ -102,7 +102,7 @@ def field(name: str) -> Callable[[Json], object]:
 
 
 def brief(data: Json) -> str:
-    """Quantities and reasons; ids are many and long."""
+    """Quantities and reasons; ids would be too long."""
     kept = {k: v for k, v in data.items() if isinstance(v, str | int | bool)}
     return " ".join(f"{name}={value}" for name, value in kept.items())
 
@@ -142,8 +142,8 @@ def _print_csv(rows: Iterable[Json], columns: Sequence[Column]) -> None:
 
 
 def _csv_cell(value: object) -> str:
-    """What a spreadsheet would take for a formula begins with an apostrophe, as OWASP
-    has it; numbers below zero stay numbers."""
+    """A cell. Text that a spreadsheet would run as a formula gets an apostrophe, as
+    OWASP recommends; negative numbers stay numbers."""
     if value is None:
         return ""
     if isinstance(value, int):
@@ -160,7 +160,7 @@ def _print_json(answer: Any) -> None:
 
 
 def done(answer: Json, output: Output, sentence: str) -> None:
-    """What a command has done: a sentence, or the API's answer."""
+    """Print the result of a command: a sentence, or the API's answer."""
     if output is Output.json:
         _print_json(answer)
     else:

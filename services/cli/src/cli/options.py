@@ -73,7 +73,7 @@ FileOption = Annotated[
 _NONE = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
 _THREE = "BHD IQD JOD KWD LYD OMR TND"
 _DIGITS = dict.fromkeys(_NONE.split(), 0) | dict.fromkeys(_THREE.split(), 3)
-"""Digits after the point where they are not two (ISO 4217)."""
+"""Decimal places of currencies that do not have two (ISO 4217)."""
 
 
 def lines(given: list[str] | None) -> list[Json]:

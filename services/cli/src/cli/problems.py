@@ -1,4 +1,4 @@
-"""What went wrong, in words that say what to do next."""
+"""Errors in words that say what to do next."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -11,8 +11,8 @@ _BLANKS = dict.fromkeys(map(ord, "\n\t\u00a0\u202f\u3000"), " ")
 
 
 def harmless(text: str) -> str:
-    """What the API or somebody else wrote, for a terminal: it obeys what begins with an
-    escape (ECMA-48), and turns a line round for others. These are shown instead."""
+    """Make foreign text safe for a terminal: escape sequences (ECMA-48) and characters
+    that reverse a line are shown instead of obeyed."""
     if text.translate(_BLANKS).isprintable():
         return text
     shown = (c if c.translate(_BLANKS).isprintable() else _escaped(c) for c in text)
@@ -42,7 +42,7 @@ class ApiProblem(CliError):
 
     @property
     def passes(self) -> bool:
-        """The same may be sent again, and then succeed."""
+        """Whether a repeat of the same request can succeed."""
         return self.status >= 500
 
     def _lines(self) -> Iterator[str]:

@@ -43,7 +43,7 @@ def begin() -> Session:
 
 
 def _stdout() -> Console:
-    # A file or a pipe has no width at which lines would have to be broken.
+    # A file or a pipe has no width, so lines are not broken.
     return Console(highlight=False, width=None if sys.stdout.isatty() else 400)
 
 

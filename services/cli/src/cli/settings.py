@@ -59,7 +59,7 @@ class CliSettings(BaseSettings):
     def _is_sendable(cls, text: str | None) -> str | None:
         if text is None:
             return None
-        text = text.strip()  # of a file, a last line's end comes along
+        text = text.strip()  # a file's last line may end in a newline
         if not text.isascii() or not text.isprintable():
             raise ValueError("must be ASCII characters in one line")
         return text

@@ -1,4 +1,4 @@
-"""Terminals that cannot write every character: they get the next best one."""
+"""Supports terminals that cannot write every character, by the closest one."""
 
 import codecs
 import sys
@@ -12,7 +12,7 @@ SPELLED = {
 
 
 def spell() -> None:
-    """Have what this terminal has no character for spelled out, instead of failing."""
+    """Spell out characters that this terminal lacks, instead of failing."""
     codecs.register_error("spelled", _spelled)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):

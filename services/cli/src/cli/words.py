@@ -1,4 +1,4 @@
-"""The closed lists of the API, which a terminal shows and checks before it asks."""
+"""The API's enumerations, which the terminal completes and checks before it calls."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -113,5 +113,5 @@ def since(text: str | None) -> str | None:
         raise typer.BadParameter(
             f"{text!r} is no time such as 2h, 3d or 2026-11-30"
         ) from None
-    # Without a zone it is what the clock on the wall shows.
+    # A time without a zone is local time.
     return (at if at.tzinfo else at.astimezone()).isoformat()

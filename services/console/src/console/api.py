@@ -1,4 +1,4 @@
-"""The HTTP API as the pages see it, for one person. They reach nothing else."""
+"""The HTTP API as the pages use it, for one person. Pages reach nothing else."""
 
 import uuid
 from collections.abc import AsyncIterator
@@ -145,7 +145,7 @@ def problem_of(answer: httpx2.Response) -> ApiProblem:
 
 
 def part(text: str) -> str:
-    """One part of a path, whatever somebody has typed."""
+    """One part of a path, with anything that somebody typed escaped."""
     return quote(text, safe="")
 
 

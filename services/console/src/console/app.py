@@ -1,4 +1,4 @@
-"""The application: what is built once, and in which order it is taken down."""
+"""Builds the application, and takes it down in order."""
 
 import asyncio
 from collections.abc import AsyncIterator, MutableMapping
@@ -13,8 +13,8 @@ from starlette.middleware.gzip import GZipMiddleware
 from console import live, sign_in
 from console.api import TIMEOUT_SECONDS
 from console.customer import pages as customer
-from console.door import Door
 from console.errors import install_error_pages
+from console.middleware import PageMiddleware
 from console.pages import PAGES
 from console.person import Known
 from console.session import Cookies
@@ -49,7 +49,7 @@ def create_app(
         title="Console",
         lifespan=lifespan,
         openapi_url=None,
-        # It would lead to wherever the Host header says.
+        # Redirects would lead to wherever the Host header says.
         redirect_slashes=False,
         telemetry={
             "meter_provider": meter_provider,
@@ -69,7 +69,9 @@ def create_app(
         lives=settings.console_session_lives,
     )
     app.add_middleware(GZipMiddleware, minimum_size=600)
-    app.add_middleware(Door, origin=settings.origin, issuer=settings.oidc_issuer)
+    app.add_middleware(
+        PageMiddleware, origin=settings.origin, issuer=settings.oidc_issuer
+    )
     install_error_pages(app)
     for router in (probes, sign_in.router, live.router, *PAGES, customer.router):
         app.include_router(router)
@@ -80,7 +82,8 @@ def create_app(
 @probes.get("/health")
 @probes.get("/ready")
 async def health() -> Response:
-    """It keeps nothing, and shows a page of its own while the API is down."""
+    """Always healthy: it keeps no state, and while the API is down it shows a page that
+    says so."""
     return Response('{"status":"ok"}', media_type="application/json")
 
 

@@ -1,4 +1,4 @@
-"""How amounts, times and people are written."""
+"""Formats amounts, times and people."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -21,7 +21,7 @@ def money(amount: dict[str, Any] | None) -> str:
 
 @lru_cache(maxsize=5000)
 def sum_of(minor: int, currency: str) -> str:
-    """Minor units, as people write them."""
+    """Minor units as a decimal amount."""
     digits = decimals(currency)
     value = Decimal(minor).scaleb(-digits)
     form = f"¤#,##0.{'0' * digits}".rstrip(".")
@@ -32,7 +32,7 @@ def sum_of(minor: int, currency: str) -> str:
 
 
 def minor_units(text: str, currency: str) -> int:
-    """What somebody typed, `12.90` or `12,90`. Raises `ValueError`."""
+    """Parse `12.90` or `12,90`. Raises `ValueError`."""
     plain = text.strip().replace(",", ".")
     try:
         value = Decimal(plain).scaleb(decimals(currency))
@@ -52,7 +52,7 @@ def now() -> datetime:
 
 
 def about(seconds: float) -> str:
-    """`3 h`: one number, as one says it."""
+    """A rough duration in one number: `3 h`."""
     seconds = abs(seconds)
     unit = next((unit for limit, unit in _STEPS if seconds < limit), "d")
     return f"{int(seconds // _LENGTHS[unit])} {unit}"

@@ -1,4 +1,4 @@
-"""What a person sees when something cannot be done."""
+"""Error pages."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -40,8 +40,7 @@ def install_error_pages(app: FastAPI) -> None:
 
 
 def _unless_customers(staffs: Handler) -> Handler:
-    """Customers are shown nothing that is meant for staff, such as the way to sign
-    in."""
+    """Customers see nothing meant for staff, such as the way to sign in."""
 
     async def handle(request: Request, error: Exception) -> Response:
         if is_customers(request):
@@ -52,8 +51,8 @@ def _unless_customers(staffs: Handler) -> Handler:
 
 
 async def _sign_in(request: Request, _: Exception) -> Response:
-    """A page leads to the issuer and back. A script is told so, and asks: what somebody
-    has typed is not thrown away."""
+    """Send a page to the issuer and back. A script gets an answer instead and asks, so
+    that nothing typed is lost."""
     if (
         "hx-request" in request.headers
         or request.headers.get("sec-fetch-dest") == "empty"
@@ -119,7 +118,7 @@ async def _http(request: Request, error: Exception) -> Response:
 
 
 async def _unexpected(request: Request, _: Exception) -> Response:
-    """Who runs this finds the traceback in the log."""
+    """The traceback is in the log."""
     return _shown(request, 500, "This page failed", "It is our fault, and logged.")
 
 

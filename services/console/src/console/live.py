@@ -1,9 +1,9 @@
-"""What happens, as it happens: the API's events, for the page somebody looks at.
+"""Passes the API's events on to open pages.
 
-A page hears only *that* something has changed, and asks for its part again: what it
-shows is rendered in one place, and nobody is sent what they may not see. An order asks
-once its changes have come to rest (`delay`): asking at the first one (`throttle`) would
-miss those right after it, which the queue makes up for by asking now and then.
+A page hears only *that* something has changed, and reloads its part: rendering happens
+in one place, and nobody receives what they may not see. An order's page reloads once
+changes have settled (`delay`): reloading at the first one (`throttle`) would miss those
+right after it. The queue may, because it also reloads now and then.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ QUEUE = ("hold.*", "order.placed", "shipment.*", "refund.*", "return.*")
 
 @router.get("/queue")
 async def follow_queue(request: Request, person: SignedIn) -> Response:
-    """Whatever changes what waits for somebody, at the bench or the desk, too."""
+    """Events that change the queue, the bench or the desk."""
     if not person.may("events:read"):
         # A browser that gets no stream comes again for ever; after 204 it does not.
         return Response(status_code=204)
@@ -56,7 +56,7 @@ def _streamed(frames: AsyncIterator[bytes]) -> Response:
 async def _events(
     request: Request, person: SignedIn, path: str, after: str, **params: Any
 ) -> AsyncIterator[bytes]:
-    """Ends with the API's stream, and with this process: the browser comes again."""
+    """Ends with the API's stream and with this process; the browser reconnects."""
     yield format_sse_event(retry=RETRY_MS)
     ending = asyncio.create_task(request.app.state.draining.wait())
     try:
@@ -76,8 +76,8 @@ async def _events(
 
 
 def _is_final(status: int) -> bool:
-    """Nothing will follow, or not for this person. After 429 and 5xx the browser comes
-    again."""
+    """Whether nothing will follow for this person. After 429 and 5xx the browser
+    reconnects."""
     retried = status == httpx2.codes.TOO_MANY_REQUESTS
     return status < httpx2.codes.INTERNAL_SERVER_ERROR and not retried
 
@@ -91,7 +91,7 @@ async def _frames(
         try:
             await asyncio.wait({reading, ending}, return_when="FIRST_COMPLETED")
         finally:
-            # Whoever looked at the page is gone, or this process ends.
+            # The page was closed, or this process ends.
             if not reading.done():
                 reading.cancel()
         [line] = await asyncio.gather(reading, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""The person behind a request: what they may do, and the API as they see it."""
+"""Knows the person behind a request: their scopes, and the API in their name."""
 
 import time
 from collections import OrderedDict
@@ -11,13 +11,13 @@ from console.api import Api
 from console.session import Session
 
 KNOWN_SECONDS = 60.0
-"""How long what the API says about somebody is believed; the API itself checks every
-request."""
+"""How long the API's answer about a person is cached. It only decides what pages offer:
+the API checks every request."""
 _REMEMBERED = 2000
 
 
 class SignInNeeded(Exception):
-    """Nobody is signed in, or not any more."""
+    """Nobody is signed in, or the session has ended."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,12 @@ class Person:
     api: Api
 
     def may(self, *scopes: str) -> bool:
-        """Only for what a page offers: the API decides."""
+        """Decides only what a page offers: the API has the rules."""
         return "admin" in self.scopes or not self.scopes.isdisjoint(scopes)
 
 
 class Known:
-    """What the API has said about people, for a while."""
+    """Caches what the API says about people."""
 
     def __init__(self) -> None:
         self._told: OrderedDict[str, tuple[float, str, frozenset[str]]] = OrderedDict()
@@ -62,7 +62,7 @@ async def _person(request: Request) -> Person:
         session = await state.issuer.renew(session)
         if session is None:
             raise SignInNeeded
-        # The door puts it into the answer, whatever that is.
+        # `PageMiddleware` puts it into the answer, whatever that is.
         request.state.renewed = session
     api = Api(state.http, session.headers)
     name, scopes = await state.known.about(session, api)

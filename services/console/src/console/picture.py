@@ -1,4 +1,4 @@
-"""An order as one picture: its stations, and its money over time."""
+"""Draws an order: its stations, and its money over time."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -99,7 +99,7 @@ class Chart:
 
 
 def money_chart(order: Json, events: list[Json]) -> Chart | None:
-    """Nothing where no money has moved."""
+    """`None` if no money has moved."""
     sums: dict[str, int] = {}
     steps: dict[str, list[tuple[float, int]]] = {}
     for event in events:
@@ -137,7 +137,7 @@ def _points(
 
 
 def movements_chart(movements: list[Json], location: str | None = None) -> Any:
-    """What was on hand over time, oldest first: points of a polyline."""
+    """The units on hand over time, oldest first: points of a polyline."""
     rows = [m for m in reversed(movements) if location in (None, m["location"])]
     if len(rows) < 2:
         return None

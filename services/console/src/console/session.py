@@ -1,7 +1,7 @@
-"""Who is signed in: a sealed cookie, so that no process keeps anything about anybody.
+"""Keeps sessions in a sealed cookie, so that no process stores anything about anybody.
 
-The browser holds the tokens and cannot read them; each request opens them again. That
-needs no table, no sticky connections, and nothing to clean up
+The browser holds the tokens and cannot read them; each request decrypts them again.
+That needs no table, no sticky connections and no cleaning up
 (docs/adr/0070-the-console-is-a-client.md).
 """
 
@@ -35,7 +35,7 @@ class Session:
 
     @property
     def headers(self) -> dict[str, str]:
-        """How the API knows the person."""
+        """The headers that name the person to the API."""
         if self.access:
             return {"Authorization": f"Bearer {self.access}"}
         return {"X-Dev-User": self.user, "X-Dev-Scopes": self.scopes}
@@ -53,7 +53,7 @@ class TooLarge(Exception):
 
 
 class Cookies:
-    """Seals what browsers keep for us, and opens what they send."""
+    """Encrypts cookies, and decrypts what browsers send."""
 
     def __init__(self, keys: list[Fernet], *, secure: bool, lives: timedelta) -> None:
         self._seal = MultiFernet(keys)
@@ -64,7 +64,7 @@ class Cookies:
         self._prefix = "__Host-" if secure else ""
 
     def session(self, request: HTTPConnection) -> Session | None:
-        """Nothing for somebody who is not signed in, or was for too long."""
+        """The session; `None` if nobody is signed in, or it has ended."""
         known = self.read(request, "console", self._lives)
         if known is None:
             return None
@@ -86,7 +86,7 @@ class Cookies:
         except InvalidToken:
             return None
         known: dict[str, Any] = json.loads(opened)
-        # A cookie of one kind is not taken for another.
+        # Seals name the kind of cookie, so that none is taken for another.
         return known["is"] if known["name"] == name else None
 
     def write(self, response: Response, name: str, value: dict[str, Any]) -> None:

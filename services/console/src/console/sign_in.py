@@ -1,7 +1,7 @@
-"""Signing in at the issuer: OAuth code flow with PKCE, tokens on the server only.
+"""Signs people in at the issuer: OAuth code flow with PKCE, tokens on the server only.
 
-Who somebody is, and what they may do, the API says of the access token; nothing is read
-out of tokens here, and no ID token is needed.
+The API says whose an access token is, and with which scopes; nothing is read out of
+tokens here, and no ID token is needed.
 """
 
 import asyncio
@@ -66,7 +66,7 @@ class Issuer:
         return self._described
 
     async def begin(self, next_page: str) -> tuple[str, dict[str, Any]]:
-        """Where to send somebody, and what to remember of it."""
+        """The issuer's address to redirect to, and what to remember meanwhile."""
         known = await self.describe()
         verifier = generate_token(64)
         async with self._client() as client:
@@ -117,7 +117,7 @@ class Issuer:
         return _session(token, session)
 
     async def way_out(self) -> str:
-        """Where the issuer forgets somebody, too; empty where it has no such page."""
+        """The issuer's page to sign out at; empty if it has none."""
         try:
             known = await self.describe()
         except SignInFailed:
@@ -167,7 +167,7 @@ def _session(token: dict[str, Any], before: Session) -> Session:
 
 
 def own_page(path: str) -> str:
-    """`path` if it is one of ours: nobody is sent elsewhere after signing in."""
+    """`path` if it is a page of ours, so that signing in leads nowhere else."""
     inside = path.startswith("/") and not path.startswith(("//", "/\\"))
     return path if inside and path.isprintable() else "/"
 
@@ -213,8 +213,8 @@ async def say_who(
 
 @router.get("/session")
 async def session(person: SignedIn) -> Response:
-    """Whether what a page is about to send would be taken: it asks before it sends a
-    form, so that what somebody has typed is not lost with an ended session."""
+    """Whether the session is still valid. Pages ask before they send a form, so that
+    nothing typed is lost."""
     return Response(status_code=204)
 
 
@@ -234,5 +234,5 @@ async def signed_out(request: Request) -> Response:
 
 @router.get("/signed-in-again")
 async def signed_in_again(request: Request) -> Response:
-    """In the tab that a page opened whose session had ended."""
+    """The page of the tab in which somebody has signed in again."""
     return page(request, "signed_out.html", again=True)

@@ -1,4 +1,4 @@
-"""Pages from templates: everything is escaped, nothing is inline."""
+"""Renders pages from templates: everything is escaped, nothing is inline."""
 
 import hashlib
 import uuid
@@ -22,7 +22,7 @@ _A_MINUTE = timedelta(minutes=1)
 
 
 class _Lasting(StaticFiles):
-    """Their addresses carry their hash: what is at one of them never changes."""
+    """Static files, cached for ever: their addresses contain their hash."""
 
     async def get_response(self, path: str, scope: Any) -> Response:
         answer = await super().get_response(path, scope)
@@ -99,7 +99,7 @@ def page(
     person = getattr(request.state, "person", None)
     told = None
     if "hx-request" not in request.headers:
-        # A part that renews itself must not take what is for the page that comes.
+        # A part that reloads itself must not consume the next page's message.
         told = request.app.state.cookies.read(request, FLASH, _A_MINUTE)
     context = {
         "path": request.url.path,
@@ -122,7 +122,7 @@ def page(
 
 
 def tell(request: Request, answer: Response, text: str, tone: str = "good") -> Response:
-    """Have the next page say `text`."""
+    """Show `text` on the next page."""
     cookies = request.app.state.cookies
     cookies.write(answer, FLASH, {"text": text[:300], "tone": tone})
     return answer

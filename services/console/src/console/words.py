@@ -1,6 +1,6 @@
-"""What things are called on the pages, and what a decision leads to.
+"""The pages' names for things, and the consequences of decisions.
 
-Consequences are what the rules of docs/domain.md say; the API carries them out.
+Consequences are those of docs/domain.md; the API carries them out.
 """
 
 from typing import NamedTuple
@@ -229,7 +229,7 @@ TONES = {
     },
     "bad": {"lost", "failed", "rejected", "expired"},
 }
-"""Colours of statuses; they only repeat what the words say."""
+"""Colours of statuses; they only repeat the words."""
 
 EVENTS = {
     "order.placed": "Order placed",
@@ -287,7 +287,7 @@ NEXT_STEPS = {
 
 
 def next_step_of(code: str) -> str:
-    """What to do about a problem of the API; nothing where it says so itself."""
+    """What to do about a problem of the API; nothing if the problem says it itself."""
     return NEXT_STEPS.get(code, "")
 
 
@@ -305,7 +305,7 @@ def cause_of(detail: dict[str, object]) -> str:
 
 
 def wrong_of(detail: dict[str, object]) -> str:
-    """Which fields of an address cannot be right, and nothing of what is in them."""
+    """The wrong fields of an address, without their content."""
     fields = detail.get("fields")
     if not isinstance(fields, list):
         return ""

@@ -27,7 +27,7 @@ _ID = re.compile(f"[a-z]{{3}}_{ID_BODY}")
 
 
 class AccessLog:
-    """Pure ASGI, and the outermost layer of ours: what it sees is what is sent."""
+    """Pure ASGI, and our outermost layer, so that it sees what is really sent."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -47,8 +47,9 @@ class AccessLog:
 
 
 def _one_line_each(lines: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """A list may come in several lines (RFC 9110, 5.3), of which readers see the first
-    alone. What is no list then makes no sense, instead of hiding the second."""
+    """Join repeated headers: a list may come in several lines (RFC 9110, 5.3), of which
+    FastAPI sees the first alone. A repeated header that is no list then makes no sense,
+    instead of hiding the second."""
     joined: dict[bytes, bytes] = {}
     for name, value in lines:
         joined[name] = joined[name] + b", " + value if name in joined else value
@@ -72,7 +73,7 @@ class _Exchange:
             # `/v1/orders/ord_…`: the name that the id has in the paths of its routes.
             self._made = {place.rpartition("/")[2].removesuffix("s") + "_id": made}
             self._add_headers(headers)
-            # By the end of the answer the span has ended too.
+            # Read at the start: by the end of the answer the span has ended.
             trace.get_current_span().set_attribute("url.path", self._path())
         await self._send(message)
 
@@ -85,7 +86,7 @@ class _Exchange:
             extra={
                 "method": self._scope["method"],
                 "route": self._route(),
-                # Without a status the caller left before there was one.
+                # No status: the caller left before the answer.
                 "status": self._status or 499,
                 "ms": round((time.perf_counter() - self._began) * 1000, 1),
                 **self._caller(),
@@ -94,13 +95,13 @@ class _Exchange:
         )
 
     def _caller(self) -> dict[str, str]:
-        """Who asked, by the subject of their token. Strangers have no name."""
+        """The subject of the caller's token; strangers have none."""
         caller = self._scope.get("state", {}).get("caller")
         return {"caller": caller.subject} if caller else {}
 
     def _subjects(self) -> dict[str, str]:
-        """The ids in the path, and that of what was just made. What only stands where
-        an id should be is anybody's text, and is left out."""
+        """Ids in the path, and the id of what was just created. Text that only stands
+        where an id should be is left out."""
         known: dict[str, str] = self._scope.get("path_params", {})
         return {
             name: value
@@ -113,7 +114,7 @@ class _Exchange:
         return path
 
     def _path(self) -> str:
-        """As much of the address as may be told."""
+        """The part of the address that may be logged."""
         path = self._route()
         for name, value in self._subjects().items():
             path = path.replace(f"{{{name}}}", value)

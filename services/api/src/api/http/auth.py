@@ -1,8 +1,7 @@
-"""Who calls, and what they may do.
+"""Knows who calls, and what they may do. Each process declares its scopes.
 
-Each process declares its scopes. A caller with nothing but a scope for customers sees
-what is theirs; everybody else is staff or a service, by the scopes of their token.
-`admin` may do everything.
+A caller whose only scopes are customers' sees their own orders; everybody else is staff
+or a service, by the scopes of their token. `admin` may do everything.
 """
 
 import math
@@ -21,7 +20,7 @@ from shared.platform.links import Link
 from api.http.problems import Problem
 
 LINK = "link:"
-"""How the rights of links in mails begin, and the names of who comes by one."""
+"""Prefix of the scopes of links in mails, and of the names of their callers."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class Principal:
     until: float = math.inf
     """The end of the token, in seconds since the epoch."""
     link: Link | None = None
-    """What they came by, if that was a link in a mail: one subject is theirs."""
+    """The link that they followed, if any: it allows one subject alone."""
 
     def may(self, *scopes: str) -> bool:
         """Holds one of `scopes`."""
@@ -58,8 +57,8 @@ class Principal:
     def require_sight(
         self, customer: str, subject: str, what: str, *scopes: str
     ) -> None:
-        """Raises `NotFound` for another customer's order `subject`, and for any but its
-        own of a link: it does not even exist."""
+        """Raises `NotFound` for an order `subject` of another customer, and for any but
+        the link's own: to this caller it does not exist."""
         if not self.may(*scopes) and not self._owns(customer, subject):
             raise NotFound(what)
 
@@ -88,7 +87,7 @@ class Authenticator(Protocol):
 
 
 class DeveloperHeaders:
-    """Callers say who they are. Only for a machine of one's own: see `ApiSettings`."""
+    """Callers name themselves. Only for a machine of one's own: see `ApiSettings`."""
 
     def __init__(
         self, included: Mapping[str, Sequence[str]] = MappingProxyType({})
@@ -104,11 +103,12 @@ class DeveloperHeaders:
 
 
 _OURS = re.compile(r"(worker|api|shop|system|temporal|era_.*|link:.*)", re.IGNORECASE)
-"""The actors of what happens by itself, who was forgotten, and who came by a link."""
+"""Names that only the system uses as actors: automatic steps, erased customers,
+links."""
 
 
 def is_subject(value: object) -> bool:
-    """A name that can be stored and shown: it becomes the actor of events."""
+    """Whether a name can be stored and shown: it becomes the actor of events."""
     return (
         isinstance(value, str)
         and 0 < len(value.strip()) <= len(value) <= 200
@@ -128,15 +128,13 @@ _bearer = HTTPBearer(
 async def _authorize(
     request: Request, wanted: SecurityScopes, _: Annotated[object, Depends(_bearer)]
 ) -> Principal:
-    caller: Principal = request.state.caller  # whom the door has let in
+    caller: Principal = request.state.caller  # set by `Admission`
     if wanted.scopes:
         caller.require(*wanted.scopes)
     return caller
 
 
 def allowed(*scopes: str) -> Any:
-    """The dependency that lets in whoever holds one of `scopes`; none: anybody known.
-
-    `caller: Annotated[Principal, allowed("fulfil", "orders:read")]`
-    """
+    """A dependency that lets in callers with one of `scopes`; without scopes, any known
+    caller. `caller: Annotated[Principal, allowed("fulfil", "orders:read")]`"""
     return Security(_authorize, scopes=list(scopes))

@@ -1,6 +1,9 @@
-"""What a body may hold: plain JSON, each member once, and no more values than the
-operation's description has room for. All of it is counted before anybody looks for
-mistakes, and none of it in a loop over what was sent."""
+"""Limits what a body may hold: plain JSON, each member once, and no more values than
+the operation's description allows.
+
+Everything is counted before the fields are validated, without a loop over what was
+sent.
+"""
 
 from collections.abc import Mapping
 from functools import cache
@@ -9,13 +12,14 @@ from typing import Annotated, Any
 from fastapi import Header, Request
 from pydantic import TypeAdapter
 
-from api.http.door import MAX_VALUES, Counted
+from api.http.admission import MAX_VALUES, Counted
 from api.http.problems import Problem
 
 MAX_MEMBERS = 64
-"""Of an object: none of ours has as many, and each that is unknown is a mistake."""
+"""Members of an object: none of ours has as many, and each unknown one would be an
+error to report."""
 SPARE = 64
-"""Values beyond what is described: who misspells a field is told which."""
+"""Values beyond the description, so that a misspelt field is still reported by name."""
 
 Schema = Mapping[str, Any]
 
@@ -31,9 +35,9 @@ async def only_json(
 
 
 async def as_described(request: Request) -> None:
-    """Raises `Problem` too-large for more than an operation can take, and malformed for
-    a member that is named twice: of two amounts, each reader on the way may take
-    another one (RFC 8259, 4)."""
+    """Raises `Problem` too-large for more values than the operation takes, and
+    malformed for a repeated member: of two amounts, two readers may take different ones
+    (RFC 8259, 4)."""
     described = request.scope["route"].body_field
     if described is None or not await request.body():
         return
@@ -44,7 +48,7 @@ async def as_described(request: Request) -> None:
             "too-large",
             f"This operation takes at most {most} values, brackets included.",
         )
-    # FastAPI has parsed it: this is what it found.
+    # FastAPI has parsed the body already.
     if _members(await request.json()) < counted.members:
         raise Problem("malformed", "A member is named twice.")
 
@@ -67,13 +71,14 @@ def _members(content: object) -> int:
 
 @cache
 def most_values(described: Any) -> int:
-    """How many values, as `Door` counts them, a body of this type can have at most."""
+    """The most values, as `Admission` counts them, that a body of this type can
+    have."""
     schema = TypeAdapter(described).json_schema()
     return min(MAX_VALUES, _most_values(schema, schema.get("$defs", {})) + SPARE)
 
 
 def _most_values(schema: Schema, named: Mapping[str, Schema]) -> int:
-    """Each value, and two brackets of what has some."""
+    """Counts each value, and two brackets for each container."""
     if "$ref" in schema:
         return _most_values(named[schema["$ref"].rpartition("/")[2]], named)
     if choices := schema.get("anyOf", schema.get("oneOf")):

@@ -1,7 +1,7 @@
-"""A connection that waits for no client for ever.
+"""A connection with time-outs for slow clients.
 
 Uvicorn alone lets a client take any time to send the head of a request, or to read an
-answer, and answers a head that is too large as any that is wrong.
+answer, and answers a too large head like any malformed one.
 """
 
 import asyncio
@@ -23,8 +23,8 @@ log = logging.getLogger(__name__)
 
 
 class Connection(H11Protocol):
-    """Closed when a head, or what follows an answer that was given, does not come in
-    time; cut when nobody reads what is sent."""
+    """Closes when a head, or the rest of an answered request, does not arrive in time;
+    aborts when the client does not read the answer."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -49,8 +49,8 @@ class Connection(H11Protocol):
             self._input_came()
 
     def _is_incomplete(self) -> bool:
-        """A head of which something is here, or the rest of a body that nobody needs:
-        the answer is given. `RequestLimits` waits for the body of a request at work."""
+        """Whether a partial head has arrived, or the rest of a body is due whose
+        request is answered. `RequestLimits` handles the bodies of running requests."""
         if self.conn.their_state is h11.IDLE:
             return bool(self.conn.trailing_data[0])
         answered = self.conn.our_state in (h11.DONE, h11.MUST_CLOSE)
@@ -77,7 +77,7 @@ class Connection(H11Protocol):
         self._close()
 
     def send_400_response(self, msg: str) -> None:
-        """Called where h11 has refused something, with its exception at hand."""
+        """Called when h11 has refused a request, while its exception is handled."""
         status = getattr(sys.exception(), "error_status_hint", 400)
         if status == 431:
             limit = f"The URL and headers may have at most {MAX_HEAD_BYTES} bytes."
@@ -108,10 +108,11 @@ class Connection(H11Protocol):
             self.transport.write(self.conn.send(event) or b"")
 
     def _close(self) -> None:
-        """After an answer: whoever still sends would lose it if we closed at once."""
+        """Close after an answer. Closing at once would lose the answer of a client that
+        still sends."""
         self._is_over = True
         if self.cycle is not None and not self.cycle.response_complete:
-            # Whoever works on the request learns that nobody is there any more.
+            # The handler of the request learns that the client is gone.
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         if self.transport.can_write_eof():

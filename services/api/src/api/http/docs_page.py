@@ -50,7 +50,7 @@ router = APIRouter(include_in_schema=False)
 async def openapi(request: Request) -> Response:
     app: FastAPI = request.app
     if not hasattr(app.state, "openapi"):
-        # A second of computing: others are served meanwhile.
+        # It takes a second, so other requests are served meanwhile.
         app.state.openapi = await asyncio.to_thread(_description, app)
     return Response(app.state.openapi, media_type="application/json")
 
@@ -98,6 +98,6 @@ def _strict(page: bytes, settings: ApiSettings) -> Response:
 
 
 def _origin(issuer: str | None) -> str:
-    """The page asks there for tokens."""
+    """The origin that the page gets tokens from."""
     scheme, host, *_ = urlsplit(issuer or "")
     return f"{scheme}://{host}" if host else ""

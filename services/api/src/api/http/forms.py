@@ -1,14 +1,14 @@
-"""The forms that texts have: a pattern for programs, and words for people."""
+"""The patterns of texts, with words for people."""
 
 from typing import Any
 
 from pydantic import StringConstraints
 
 FORMS: dict[str, str] = {}
-"""What a pattern means, in words: a caller who misses it should not have to read it."""
+"""Each pattern in words, so that callers need not read it."""
 
 
 def written_as(pattern: str, meaning: str, **more: Any) -> StringConstraints:
-    """A text of this form; `meaning` goes on after "must be"."""
+    """A text type of this pattern; `meaning` completes "must be"."""
     FORMS[pattern] = meaning
     return StringConstraints(pattern=pattern, **more)

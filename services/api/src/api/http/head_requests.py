@@ -29,7 +29,7 @@ def _without_content(send: Send) -> Send:
         if message["type"] == "http.response.start":
             await send(message)
         elif not ended:
-            # Also of a stream: it hears that nobody listens.
+            # Streams too: they learn that nobody listens.
             ended = True
             await send({"type": "http.response.body", "body": b""})
 

@@ -34,9 +34,9 @@ class KeyReused(Problem):
 
 @dataclass(frozen=True)
 class StoredResponse:
-    """What a caller is told, in a form that can be stored and told again. One that is
-    not `final` is not stored: the same may be sent again, and a part of it is tried
-    once more."""
+    """An answer in a form that can be stored and repeated. If it is not `final` it is
+    not stored: the same request may be sent again, and the rest of it is tried once
+    more."""
 
     status: int
     body: BaseModel
@@ -45,7 +45,7 @@ class StoredResponse:
 
     @cached_property
     def written(self) -> str:
-        """The body as it is stored and sent: of 500 lines it takes milliseconds."""
+        """The body as stored and sent; writing one of 500 lines takes milliseconds."""
         return self.body.model_dump_json()
 
     def response(self) -> Response:
@@ -91,11 +91,9 @@ class IdempotentRequest:
         *,
         memo: Mapping[str, str] | None = None,
     ) -> Response:
-        """Do work that repeats itself safely under `Command.key`, as workflows do.
-
-        The key is claimed first and the answer stored last, so that no connection is
-        held meanwhile; two requests at once both do the work, which is one effect.
-        """
+        """Do work that is safe to repeat under `Command.key`, as workflows are. The key
+        is claimed first and the answer stored last, so no connection is held meanwhile.
+        Two simultaneous requests both do the work, which has one effect."""
         keyed = self._for(caller, payload)
         async with self._engine.connect() as connection:
             claim = await keyed.claim(connection, memo or {})
@@ -116,10 +114,8 @@ class IdempotentRequest:
         payload: BaseModel | None,
         work: Callable[[Connection, "Command"], Awaitable[StoredResponse]],
     ) -> Response:
-        """Do work that is one transaction, together with its key.
-
-        Others with the same key wait until it has ended, and then get its answer.
-        """
+        """Do work in one transaction, together with its key. Others with the same key
+        wait for its end, and then get its answer."""
         keyed = self._for(caller, payload)
 
         async def once() -> Response:
@@ -142,10 +138,9 @@ class IdempotentRequest:
         payload: BaseModel | None,
         work: Callable[[Connection, "Answering"], Awaitable[StoredResponse | None]],
     ) -> Response:
-        """Do work that is one statement, which begins with `CLAIMED`, and takes what
-        `Answering` says for it. `work` returns nothing where it found the key taken:
-        then its statement must have changed nothing.
-        """
+        """Do work in one statement, which begins with `CLAIMED` and takes the
+        parameters of `Answering`. `work` returns nothing if the key was taken; its
+        statement must then have changed nothing."""
         keyed = self._for(caller, payload)
 
         async def once() -> Response:
@@ -173,7 +168,8 @@ CLAIMED = """
         cast(:body AS jsonb))
       ON CONFLICT DO NOTHING RETURNING key)
 """
-"""Part of a statement: the key with its answer, or no row where the key is taken."""
+"""SQL that claims the key and stores the answer; it returns no row if the key is
+taken."""
 
 
 @dataclass(frozen=True)
@@ -198,24 +194,26 @@ class _Keyed:
         self._who: dict[str, object] = {"principal": caller.subject, "key": key}
         place = f"{request.method} {request.url.path}"
         self._fingerprint = fingerprint(place, payload)
-        # With the place: a key that was forgotten may be used elsewhere.
+        # Includes the path, since an expired key may be used elsewhere.
         self.command_key = _digest(caller.subject, key, place).hex()[:40]
 
     async def claim(self, connection: Connection, memo: Mapping[str, str]) -> Claim:
-        """Open the key, or find who has. Raises `Problem` if for another request."""
+        """Claim the key, or find its row. Raises `Problem` if the key was used for
+        another request."""
         values = self._who | {
             "fingerprint": self._fingerprint,
             "body": json.dumps(dict(memo)),
         }
         row = None
         while row is None:
-            # Empty when another request committed the key while we waited for it:
-            # a new statement sees what this one could not.
+            # Empty if another request committed the key while we waited: only a new
+            # statement sees that.
             row = (await connection.execute(_CLAIM, values)).one_or_none()
         return self._checked(row)
 
     async def find(self, connection: Connection) -> Claim | None:
-        """Who has the key, if anybody. Raises `Problem` if for another request."""
+        """Find the row of the key, if any. Raises `Problem` if the key was used for
+        another request."""
         row = (await connection.execute(_FIND, self._who)).one_or_none()
         return None if row is None else self._checked(row)
 
@@ -288,8 +286,8 @@ _STORE = text(
 
 
 def fingerprint(place: str, payload: BaseModel | None) -> bytes:
-    """What tells requests apart: only what was sent, so that a request means the same
-    to a release that knows more fields, with defaults, than the one before."""
+    """A hash of the request, of only what was sent: a release that knows more fields
+    with defaults computes the same."""
     body = payload.model_dump_json(exclude_unset=True) if payload else ""
     return _digest(place, body)
 

@@ -1,6 +1,6 @@
-"""Links in mails: who comes by one, and how often.
+"""Lets callers in by links in mails, and limits how often.
 
-A link is no identity. It lets its holder do what it names with one subject, so its
+A link is no identity. It allows its holder some actions on one subject, so its
 principal has scopes that no access token can have, and owns that subject alone.
 """
 
@@ -12,11 +12,11 @@ from api.http.auth import LINK, Authenticator, Principal
 from api.http.problems import Problem
 
 IsGood = Callable[[Link], Awaitable[bool]]
-"""Whether a process still stands by a link that it has signed."""
+"""Whether a process still accepts a link that it has signed."""
 
 
 class WithLinks:
-    """Knows who comes by a link, and leaves all others to `others`."""
+    """Authenticates links, and passes all other requests to `others`."""
 
     def __init__(
         self, keys: LinkKeys, is_good: Mapping[str, IsGood], others: Authenticator

@@ -1,4 +1,4 @@
-"""Access tokens of an OpenID provider, checked against the keys it publishes."""
+"""Checks access tokens of an OpenID provider against the keys it publishes."""
 
 import asyncio
 import logging
@@ -27,25 +27,25 @@ log = logging.getLogger(__name__)
 ALGORITHMS = {"RSA": "RS256", "EC": "ES256"}
 KEYS_LIFESPAN_SECONDS = 300.0
 COOL_DOWN_SECONDS = 30.0
-"""Between two questions to the issuer, however many unknown key ids are sent."""
+"""Between two requests to the issuer, however many unknown key ids arrive."""
 LEEWAY_SECONDS = 30
 FETCH_TIMEOUT_SECONDS = 5.0
 LAST_MOMENT = 253402300799
-"""The end of the year 9999. A later one is no time that could be told."""
+"""The end of the year 9999. Later times cannot be represented."""
 _ACCESS_TOKENS = ("jwt", "at+jwt", "application/at+jwt")
 """The `typ` of an access token: RFC 9068, and issuers that are older than it."""
 _ONLY_ELSEWHERE = frozenset({"nonce", "at_hash", "c_hash", "s_hash", "events", "cnf"})
-"""Claims of ID and logout tokens, and of tokens that are worth nothing without a proof
-that we do not ask for (RFC 7800)."""
+"""Claims of ID and logout tokens, and of tokens that need a proof which we do not check
+(RFC 7800)."""
 _UNREADABLE = (ValueError, TypeError, OverflowError, RecursionError)
-"""What claims of another form lead to, such as an `exp` of 400 digits."""
+"""Errors raised by malformed claims, such as an `exp` of 400 digits."""
 _NO_KEYS = (TypeError, AttributeError)
-"""What a document of another form leads to."""
+"""Errors raised by a malformed document."""
 
 
 class IssuerKeys:
-    """The issuer's keys by id: refreshed when old or when an unknown one is asked for,
-    and kept as they are while the issuer does not answer."""
+    """The issuer's keys by id. They are refreshed when old or when an unknown one is
+    needed, and kept while the issuer does not answer."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class IssuerKeys:
         if key_id not in self._keys and self._may_ask():
             await self._refresh()
         elif self._is_old() and self._may_ask():
-            # Nobody has to wait for it: the keys at hand are good.
+            # In the background: the keys at hand are good.
             self._refresh()
         if self._fetched_at is None:
             raise Unavailable("The issuer of access tokens does not answer.")
@@ -87,7 +87,7 @@ class IssuerKeys:
         if self._fetching is None:
             self._asked_at = self._clock()
             self._fetching = asyncio.create_task(self._fetch())
-        # Shielded: the first caller may leave, the others still wait for it.
+        # Shielded: if the first caller leaves, the others still wait for it.
         return asyncio.shield(self._fetching)
 
     async def _fetch(self) -> None:
@@ -115,7 +115,7 @@ class IssuerKeys:
 
 
 def discovery_url(issuer: str) -> str:
-    """Where an OpenID provider describes itself."""
+    """The address of a provider's description."""
     return issuer.rstrip("/") + "/.well-known/openid-configuration"
 
 
@@ -147,7 +147,8 @@ class OidcTokens:
         clients: Collection[str | None],
         included: Mapping[str, Sequence[str]] = MappingProxyType({}),
     ) -> None:
-        """`clients` are those whose tokens are taken; `None` is one without a name."""
+        """Accepts tokens of these `clients`; `None` stands for a token without a
+        client."""
         self._clients = frozenset(clients)
         self._keys = keys
         self._issuer = issuer
@@ -210,7 +211,7 @@ def authenticator(
     http: httpx2.AsyncClient,
     included: Mapping[str, Sequence[str]],
 ) -> Authenticator:
-    """How callers are known, by the settings; `included` as in `principal`."""
+    """The authenticator that the settings ask for; `included` as in `principal`."""
     if settings.oidc_issuer is None or settings.api_auth != "oidc":
         return DeveloperHeaders(included)
     keys = IssuerKeys(http, settings.oidc_issuer, settings.oidc_jwks_url)

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says about problems."""
+"""Describes problems in the OpenAPI document."""
 
 from collections import defaultdict
 from typing import Any
@@ -92,7 +92,7 @@ def complete(document: dict[str, Any]) -> None:
 
 
 def _refer_to_problems(operation: dict[str, Any]) -> dict[str, Any]:
-    """Put references in the place of an operation's problems; returns those by name."""
+    """Replace an operation's problems by references; returns them by name."""
     found = {
         ".".join(answer["content"][_PROBLEM]["examples"]): (status, answer)
         for status, answer in operation["responses"].items()

@@ -29,7 +29,7 @@ R = TypeVar("R")
 
 
 def _storable(moment: datetime) -> datetime:
-    # The ends of the calendar overflow when they are turned into UTC.
+    # Times near the ends of the calendar overflow when converted to UTC.
     if not 1970 <= moment.year <= 2999:
         raise ValueError("must lie between 1970 and 2999")
     return moment.astimezone(UTC)
@@ -41,7 +41,7 @@ _RFC_3339 = re.compile(
 
 
 def _written(value: object) -> object:
-    # Otherwise a number is taken for seconds, or for milliseconds if it is large.
+    # Otherwise a number would be read as seconds, or as milliseconds if it is large.
     if not isinstance(value, str) or not _RFC_3339.fullmatch(value):
         raise ValueError("must be a time as RFC 3339 has it: 2026-01-31T12:00:00Z")
     return value
@@ -54,7 +54,7 @@ _Opaque = Annotated[
 
 
 def end_after(end: datetime | None, others: ValidationInfo) -> datetime | None:
-    """Of a field `…_to`: that it lies after `…_from`, which stands before it."""
+    """Check a field `…_to`: it must lie after `…_from`, which is declared before it."""
     begins = f"{(others.field_name or '').removesuffix('_to')}_from"
     begin = others.data.get(begins)
     if begin is not None and end is not None and end <= begin:
@@ -84,7 +84,7 @@ class ListQuery(BaseModel):
         *kinds: Callable[[Any], object],
         at: str = "query:cursor",
     ) -> list[Any] | None:
-        """The row that the page begins after, as values of these kinds."""
+        """The cursor's row, as values of these kinds; the page begins after it."""
         if self.cursor is None:
             return None
         try:
@@ -98,8 +98,8 @@ class ListQuery(BaseModel):
 
 
 def _list(request: Request) -> int:
-    """Which list a cursor is from, and how it is sorted: two of the same kinds would
-    take each other's."""
+    """Identifies the list of a cursor and its order, so that no other list accepts the
+    cursor."""
     sort = request.query_params.get("sort", "")
     return crc32(f"{request.scope['path']} {sort}".rstrip().encode())
 
@@ -110,7 +110,7 @@ def moment(value: object) -> datetime:
 
 
 def text(value: object) -> str:
-    """A text in a cursor, such as can be asked of PostgreSQL."""
+    """A text in a cursor that PostgreSQL can take."""
     if not isinstance(value, str) or "\0" in value:
         raise ValueError("not a text")
     value.encode()  # refuses half of a surrogate pair
@@ -133,7 +133,8 @@ def page_response(
     show: Callable[[R], View | str],
     position: Callable[[R], tuple[object, ...]],
 ) -> Response:
-    """A page of `limit` rows; one more among `rows` tells that another follows."""
+    """A page of `limit` rows; an extra row among `rows` shows that another page
+    follows."""
     shown = [show(row) for row in rows[:limit]]
     following = None
     if len(rows) > limit:
@@ -144,12 +145,13 @@ def page_response(
 def page_of(
     request: Request, shown: Sequence[View | str], following: str | None
 ) -> Response:
-    """What is shown of a list, as views or written, with the way to what follows."""
+    """The answer for a list: its views, or their JSON, and the cursor of the next
+    page."""
     headers = {}
     if following is not None and request.method == "GET":
         url = request.url.include_query_params(cursor=following)
         headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
-    # One by one: nothing else of the process runs while one of them is written.
+    # One by one, because writing one blocks the process.
     data = ",".join(
         view if isinstance(view, str) else view.model_dump_json() for view in shown
     )

@@ -1,8 +1,8 @@
-"""Tells a slow peer apart from a silent one.
+"""Tells a slow peer from a silent one.
 
-A peer that is stopped refuses connections, and whoever asks knows at once. One whose
-machine is gone accepts them and says nothing: waiting for each time-out on the way
-would take longer than any caller stays.
+A peer that is stopped refuses connections, so callers know at once. One whose machine
+is gone accepts them and stays silent: waiting for each time-out on the way would take
+longer than any caller stays.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from datetime import timedelta
 
 
 class PeerProbe:
-    """Asks whether a peer is there; once for all who wait for it at that time."""
+    """Probes a peer, once for all who wait for it at that time."""
 
     def __init__(
         self, ask: Callable[[], Awaitable[object]], fail_fast_after: timedelta
@@ -21,8 +21,7 @@ class PeerProbe:
         self._asking: asyncio.Task[bool] | None = None
 
     async def is_silent(self) -> bool:
-        """Whether the peer answers nothing within `fail_fast_after`. A refusal is an
-        answer."""
+        """Whether the peer is silent for `fail_fast_after`. A refusal is an answer."""
         if self._asking is None or self._asking.done():
             self._asking = asyncio.create_task(self._says_nothing())
         return await asyncio.shield(self._asking)
@@ -31,7 +30,7 @@ class PeerProbe:
         answer = asyncio.ensure_future(self._ask())
         await asyncio.wait({answer}, timeout=self.fail_fast_seconds)
         if answer.done():
-            answer.exception()  # whoever waits hears of it from the peer itself
+            answer.exception()  # the caller gets this error from the peer itself
             return False
         answer.cancel()
         return True

@@ -65,7 +65,7 @@ decide on it."""
 
 
 def declare_problems(problems: Mapping[str, tuple[int, str]]) -> None:
-    """Add a process's codes. Raises `ValueError` for one that is taken."""
+    """Add a process's codes. Raises `ValueError` for a code that exists."""
     if taken := PROBLEMS.keys() & problems.keys():
         raise ValueError(f"declared twice: {', '.join(sorted(taken))}")
     PROBLEMS.update(problems)
@@ -106,7 +106,7 @@ class Problem(HTTPException):
 
 
 class Unavailable(Problem):
-    """Nothing is wrong with the request; the same may be sent again."""
+    """The request is fine and may be sent again later."""
 
     def __init__(self, detail: str) -> None:
         headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
@@ -177,7 +177,7 @@ def problem_document(base: str, problem: Problem, *, instance: str) -> bytes:
 def install_error_handlers(
     app: FastAPI, unavailable: Iterable[type[Exception]]
 ) -> None:
-    """`unavailable` are answered 503, unless PostgreSQL says no to a statement."""
+    """Errors in `unavailable` become 503, unless PostgreSQL has refused a statement."""
     app.add_exception_handler(HTTPException, _http_exception)
     app.add_exception_handler(Refusal, _refusal)
     app.add_exception_handler(RequestValidationError, _validation)
@@ -198,7 +198,7 @@ async def _http_exception(request: Request, error: Exception) -> Response:
 
 
 def _allowed(request: Request) -> str:
-    """Every method of the address: Starlette names those of the first route alone."""
+    """All methods of the address: Starlette names only those of the first route."""
     found = [
         method
         for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -231,7 +231,7 @@ async def _validation(request: Request, error: Exception) -> Response:
 
 
 def _field_error(mistake: Mapping[str, Any]) -> FieldError:
-    # Neither "input" nor "ctx": they hold what the caller sent, maybe personal data.
+    # Without "input" and "ctx", which hold what the caller sent, maybe personal data.
     return FieldError(
         pointer=_pointer(mistake["loc"]), code=mistake["type"], detail=_said(mistake)
     )
@@ -265,8 +265,8 @@ async def _database(request: Request, error: Exception) -> Response:
     return problem_response(request, Unavailable("Please try again shortly."))
 
 
-# Connection failures, too many of them, a shutdown, a statement that took too long; and
-# what is no request's fault either: we are not let in, or the database is not there.
+# Connection failures, too many connections, a shutdown, a statement that took too long;
+# and wrong credentials or a missing database, which are no request's fault either.
 _OUTAGE_STATES = ("08", "53", "57P", "57014", "40001", "40P01", "28", "3D000")
 
 

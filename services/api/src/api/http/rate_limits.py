@@ -1,7 +1,7 @@
-"""How many requests one subject, or one address without a good token, may make
+"""Limits the requests of one subject, or of one address without a good token
 (draft-ietf-httpapi-ratelimit-headers).
 
-Counted in the memory of each process, so that a request waits for no other system: the
+Each process counts in its own memory, so that a request waits for no other system: the
 limit is one of fairness, and the gateway in front has a limit for all.
 """
 
@@ -17,18 +17,19 @@ from api.http.problems import Problem
 
 
 class RateLimiter:
-    """Of subjects or of addresses, as `name` says. Without a limit nothing is counted
-    and nothing is told."""
+    """A limit for subjects or addresses, as `name` says. Without a limit nothing is
+    counted, and no header is sent."""
 
     def __init__(self, limit: RateLimitItem | None, name: str = "subject") -> None:
         self._name = name
         self._limit = limit
-        # It forgets a subject when its window is over: the size is that of one window.
+        # Entries expire with their window, so the size is bounded by one window.
         self.counts = MemoryStorage()
         self._windows = FixedWindowRateLimiter(self.counts)
 
     async def count(self, request: Request, subject: str) -> None:
-        """Say in the answer how many are left. Raises `Problem` too-many-requests."""
+        """Count a request, and put the rest into the answer's headers. Raises `Problem`
+        too-many-requests."""
         if self._limit is None:
             return
         allowed = await self._windows.hit(self._limit, subject)
@@ -48,6 +49,6 @@ class RateLimiter:
 
 
 def address_of(request: Request) -> str:
-    """Of IPv6 the network: whoever has one address of it has all of them."""
+    """For IPv6 the network, since the owner of one address owns all of them."""
     host = request.client.host if request.client else ""
     return ":".join(host.split(":")[:4]) if ":" in host else host

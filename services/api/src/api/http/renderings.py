@@ -1,9 +1,9 @@
-"""What was shown, remembered until it changes.
+"""Caches what was shown of subjects until they change.
 
-Whatever changes a subject raises its `version`, which is its ETag: what is shown of one
-version stays as it is. So of a page only that is written anew which has changed since
-somebody has seen it last. The moment of the change stands beside it: after a restore,
-the same number may be another change.
+Every change of a subject raises its `version`, which is its ETag, so what is shown of
+one version stays valid. A page writes anew only what has changed since it was last
+shown. The key includes the time of the change: after a restore, the same number may be
+another change.
 """
 
 from datetime import datetime
@@ -14,12 +14,12 @@ MOST_BYTES = 8 * 1024 * 1024
 
 
 class Renderings:
-    """The newest version of each subject that was shown lately, as JSON."""
+    """The newest version of each recently shown subject, as JSON."""
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         self._most_bytes = most_bytes
         self._bytes = 0
-        # In the order in which they were seen.
+        # Least recently shown first.
         self._known: dict[str, tuple[Version, str]] = {}
 
     def find(self, subject: str, version: Version) -> str | None:

@@ -1,4 +1,4 @@
-"""How large and how slow a request may be; and no failure leaves without a problem."""
+"""Limits the size and the duration of requests; no failure leaves without a problem."""
 
 import asyncio
 import logging
@@ -13,19 +13,17 @@ from api.http.problems import Problem, Unavailable, problem_response
 from api.http.services import Services
 
 MAX_HEAD_BYTES = 16 * 1024
-"""Of the request line and all headers; a token of some kilobytes fits."""
+"""The request line and all headers; a token of some kilobytes fits."""
 MAX_BODY_BYTES = 256 * 1024
-"""Of an order, with up to 500 lines and 25,000 characters of metadata; what providers
-send about one has a tenth of it."""
+"""The largest body: an order with 500 lines and 25,000 characters of metadata. Webhooks
+about one have a tenth of it."""
 USUAL_BODY_BYTES = 64 * 1024
-"""Of all else: 500 lines of a parcel, indented, have 50 KB."""
+"""All other bodies: 500 lines of a parcel, indented, have 50 KB."""
 
 
 class RequestLimits:
-    """How large and how slow a request may be; and whatever fails is a problem.
-
-    Inside of CORS, so that a browser's script may read these problems as well.
-    """
+    """Limits size and duration, and turns every failure into a problem. Inside of CORS,
+    so that a browser's script may read these problems as well."""
 
     def __init__(
         self,
@@ -70,7 +68,7 @@ class _Served:
         except Problem as problem:
             await self._answer(problem)
         except ClientDisconnect:
-            # Nobody is there to be answered.
+            # The client is gone.
             return
         except Exception:
             logging.getLogger(__name__).exception("a request failed")
@@ -79,8 +77,8 @@ class _Served:
             await self._answer(Problem("internal", "Something went wrong here."))
 
     async def _wait_or_give_up(self, answer: Any) -> None:
-        """Raises `Unavailable` when the database has fallen silent: who still waits
-        for it then is left to the time-outs on the way, and answers nobody."""
+        """Raises `Unavailable` if the database falls silent: later the caller's own
+        time-outs would end the request without an answer."""
         serving: asyncio.Task[None] = asyncio.create_task(answer)
         try:
             while await self._takes_long(serving):
@@ -142,9 +140,10 @@ class _Incoming:
             )
 
     async def receive(self) -> Message:
-        """Of a caller who is known: `Door` reads nothing of others."""
+        """Of a caller who is known: `Admission` lets nobody else in."""
         if self._complete:
-            # Only the end of the connection is awaited, however long that takes.
+            # From here only the end of the connection is awaited, however long that
+            # takes.
             return await self._receive()
         if self._declared_length() > self._largest:
             raise self._too_large()
@@ -165,7 +164,7 @@ class _Incoming:
         return message
 
     def _has_two_ends(self) -> bool:
-        """A proxy may believe the other one, and take for another request what we take
+        """A proxy may go by the other length, and take for another request what we take
         for the body (RFC 9112, 6.3)."""
         names = {name for name, _ in self._headers}
         return {b"content-length", b"transfer-encoding"} <= names

@@ -1,7 +1,7 @@
-"""What requests and answers are made of.
+"""The types of requests and answers.
 
-Not the payloads of workflows: HTTP is versioned by its address and refuses fields that
-it does not know, while payloads lie in histories and ignore them.
+They are not the payloads of workflows: HTTP is versioned by its address and refuses
+unknown fields, while payloads lie in histories and ignore them.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 # PostgreSQL stores no NUL, and no name or reference needs a control character.
 _ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
-# What would need quotes in an address hides an address in another one.
+# Characters that need quotes in an address could hide another address.
 _IN_EMAIL = r"[^@\s\x00-\x1f\x7f-\x9f\"(),:;<>\[\]\\]"
 _LINES = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]*$"
 _BLANKS = dict.fromkeys(map(ord, "\n\t\u00a0\u202f\u3000"), " ")
@@ -40,15 +40,16 @@ def _text(longest: int, pattern: str = _ONE_LINE) -> StringConstraints:
 
 
 def readable(value: str) -> str:
-    """Raises `ValueError` for what is there and not seen: it turns a line of text
-    round, or makes one name look like another (Unicode TR 36)."""
+    """Raises `ValueError` for invisible characters, which reverse a line of text or
+    make one name look like another (Unicode TR 36)."""
     if not value.translate(_BLANKS).isprintable():
         raise ValueError("must consist of characters that can be seen")
     return value
 
 
 def _plain(value: str) -> str:
-    """RFC 2047: in a header it would be read as what it encodes, line breaks too."""
+    """Refuses encoded words (RFC 2047), which a mail's header would decode, line breaks
+    too."""
     if "=?" in value:
         raise ValueError("must be plain text, without encoded words")
     return readable(value)
@@ -67,7 +68,8 @@ Category = Annotated[
         "a word of up to 64 letters, digits, dots, dashes and underscores",
     ),
 ]
-"""A word of the caller's own that ends up in payloads and events: no free text."""
+"""The caller's own category. It ends up in payloads and events, so it is one word and
+no free text."""
 _IN_SKU = r"[^\x00-\x1f\x7f-\xa0\u2028\u2029]"
 SKU_PATTERN = rf"^[^\W_]({_IN_SKU}{{0,62}}[^\s\x00-\x1f\x7f-\xa0])?$"
 Sku = Annotated[
@@ -78,7 +80,7 @@ Sku = Annotated[
     ),
     AfterValidator(lambda sku: readable(normalize("NFC", sku))),
 ]
-"""However a shop writes it: `TEA/ASSAM 250`, `Tüte-1`."""
+"""As the shop writes it: `TEA/ASSAM 250`, `Tüte-1`."""
 Currency = Annotated[
     str, written_as("^[A-Z]{3}$", "the three capitals of ISO 4217, such as EUR")
 ]
@@ -95,7 +97,7 @@ def _can_be_written_to(address: str) -> str:
             address, check_deliverability=False, allow_smtputf8=False
         )
     except EmailNotValidError:
-        # What it says may quote the address.
+        # Its message may quote the address.
         raise ValueError(
             "must be a mail address that the world's mail servers can reach"
         ) from None
@@ -132,7 +134,7 @@ Locale = Annotated[
 
 
 class Request(BaseModel):
-    """What a caller sends: exact types, and no field that is not known."""
+    """The base of requests: exact types, and no unknown fields."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
@@ -142,7 +144,7 @@ class Nothing(Request):
 
 
 class View(BaseModel):
-    """What a caller is shown."""
+    """The base of answers."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -188,8 +190,8 @@ def _each_once(lines: Sequence[L]) -> Sequence[L]:
 
 
 Many = Annotated[list[T], Field(min_length=1, max_length=500, fail_fast=True)]
-"""The mistakes of the first item that has any are shown: finding those of five hundred
-would take the event loop longer than a request may."""
+"""A list that reports the mistakes of its first wrong item only: finding those of five
+hundred would hold up the event loop for too long."""
 Lines = Annotated[Many[L], AfterValidator(_each_once)]
 """Some of an order's lines, and each of them once: two might mean their sum, or that
 the second corrects the first."""

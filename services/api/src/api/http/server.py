@@ -24,7 +24,7 @@ async def serve(app: FastAPI, settings: AccessSettings) -> bool:
 
 
 def drain(app: FastAPI) -> None:
-    """Not ready any more; streams end. The codec server has neither."""
+    """Become unready, and end all streams. The codec server has neither."""
     services: Services | None = getattr(app.state, "services", None)
     if services is not None:
         services.drain()

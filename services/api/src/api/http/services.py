@@ -1,4 +1,4 @@
-"""What the routes work with; built once, by the application's lifespan."""
+"""The resources that routes use; the application's lifespan builds them once."""
 
 import asyncio
 from collections import Counter
@@ -21,9 +21,10 @@ from api.settings import ApiSettings
 G = TypeVar("G")
 
 MOST_IN_BACKGROUND = 64
-"""Beyond this many, callers wait again: whoever is slow behind the API slows them."""
+"""With this many tasks in the background, callers wait themselves, so that a slow
+system behind the API slows them down."""
 LAST_WORDS_SECONDS = 2.0
-"""What is done in the background may end; what takes longer is found by the sweep."""
+"""How long background tasks may take to end; the sweep finds what is left undone."""
 
 
 @dataclass
@@ -37,23 +38,23 @@ class Services:
     authenticate: Authenticator
     rate_limiter: RateLimiter
     stranger_limiter: RateLimiter
-    """Of callers without a token that is good, by address."""
+    """For callers without a valid token, by address."""
     link_limiter: RateLimiter
-    """Of who comes by a link in a mail."""
+    """For callers with a link from a mail."""
     draining: bool = False
-    """Asked to stop: streams end, and readiness says no."""
+    """The process is stopping: streams end, and readiness says no."""
     looking: asyncio.Task[tuple[str, str]] | None = None
-    """What finds out at the moment whether this process is ready."""
+    """The readiness check that runs at the moment."""
     gateways: list[object] = field(default_factory=list)
-    """What each process commands its workflows with."""
+    """Each process's way to command its workflows."""
     hrefs: Mapping[str, str] = field(default_factory=dict)
-    """Where a subject is found, by the prefix of its id."""
+    """The path of a subject, by the prefix of its id."""
     event_types: Mapping[str, str] = field(default_factory=dict)
-    """Every type of event, with what has happened then."""
+    """Every type of event, with a sentence of what happened."""
     renderings: Renderings = field(default_factory=Renderings)
-    """What callers were shown lately."""
+    """What was shown lately."""
     streams: Counter[str] = field(default_factory=Counter)
-    """Those that are open, by the customer who listens."""
+    """Open streams, by customer."""
     _background: set[asyncio.Task[Any]] = field(default_factory=set)
 
     def gateway(self, kind: type[G]) -> G:
@@ -68,20 +69,20 @@ class Services:
         self.listener.wake_all()
 
     def in_background(self, work: Coroutine[Any, Any, Any]) -> None:
-        """Do something that nobody has to wait for, and that may be lost."""
+        """Run a task that nobody waits for and that may be lost."""
         task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
     async def unless_busy_in_background(self, work: Coroutine[Any, Any, Any]) -> None:
-        """The same while little is under way; else it is waited for."""
+        """Run a task in the background while few are; otherwise wait for it."""
         if len(self._background) < MOST_IN_BACKGROUND:
             self.in_background(work)
         else:
             await work
 
     def abandon(self, task: asyncio.Task[Any]) -> None:
-        """Have it end without anybody waiting; nobody hears how."""
+        """Cancel it and ignore the result."""
         task.cancel()
         self._background.add(task)
         task.add_done_callback(self._background.discard)
@@ -99,7 +100,7 @@ class Services:
         await self.engine.dispose()
 
 
-# A dependency that is no coroutine would be sent to a thread with every request.
+# FastAPI would run a dependency that is no coroutine in a thread, for every request.
 async def _services(request: Request) -> Services:
     services: Services = request.app.state.services
     return services

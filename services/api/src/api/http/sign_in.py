@@ -1,4 +1,4 @@
-"""How the page of documentation lets people sign in, where there is an issuer."""
+"""Lets people sign in on the documentation page, if there is an issuer."""
 
 from typing import Any
 
@@ -10,8 +10,8 @@ BY_ISSUER = "OpenIdConnect"
 
 
 def page_options(settings: ApiSettings) -> dict[str, Any] | None:
-    """What Swagger UI is given to begin with. A public client has no secret: PKCE
-    proves that whoever takes the token is whoever asked for it."""
+    """The options of Swagger UI. A public client has no secret: PKCE proves that the
+    token goes to whoever asked for it."""
     if settings.oidc_docs_client_id is None:
         return None
     return {
@@ -22,8 +22,8 @@ def page_options(settings: ApiSettings) -> dict[str, Any] | None:
 
 
 def describe_issuer(document: dict[str, Any], settings: ApiSettings) -> None:
-    """Offer the issuer wherever a token is asked for. The committed document knows
-    none and stays as it is."""
+    """Add the issuer wherever a token is required. The committed document names none
+    and stays as it is."""
     if settings.api_auth != "oidc" or settings.oidc_issuer is None:
         return
     document["components"]["securitySchemes"][BY_ISSUER] = {

@@ -1,4 +1,4 @@
-"""The id by which a caller, a log line and a trace speak of the same request."""
+"""The id that a caller, a log line and a trace share for one request."""
 
 import secrets
 from contextvars import ContextVar

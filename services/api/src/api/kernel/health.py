@@ -16,15 +16,16 @@ CHECK_SECONDS = 2.0
 
 @router.get("/health")
 async def health() -> dict[str, str]:
-    """Anybody may ask, so it does not say of which version, and with which faults."""
+    """Anybody may ask, so it names neither version nor faults."""
     return {"status": "ok"}
 
 
 @router.get("/ready")
 async def ready(services: ApiServices, response: Response) -> dict[str, str]:
-    """Temporal's state is only for information: orders are accepted without it."""
+    """Temporal's state is for information only: orders are accepted without it."""
     if services.looking is None or services.looking.done():
-        # One look for all who ask meanwhile: anybody may ask, as often as they like.
+        # One check for all simultaneous callers, since anybody may ask as often as they
+        # like.
         services.looking = asyncio.create_task(_look(services))
     database, temporal = await asyncio.shield(services.looking)
     able = database == "ready" and not services.draining

@@ -1,4 +1,4 @@
-"""Who of the staff has read what of a person: a line of the log for each."""
+"""Logs which of the staff has read whose personal data."""
 
 import logging
 
@@ -8,7 +8,7 @@ log = logging.getLogger(__name__)
 
 
 def log_read(caller: Principal, what: str, *order_ids: str) -> None:
-    """For a caller who reads what is not their own."""
+    """Log a read by somebody other than the customer."""
     log.info(
         "personal data was read",
         extra={"actor": caller.subject, "what": what, "order_ids": list(order_ids)},

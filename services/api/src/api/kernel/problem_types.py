@@ -1,4 +1,4 @@
-"""`/problems`: what each code means, for people who follow a problem's `type`."""
+"""`/problems`: explains each code, for people who follow a problem's `type`."""
 
 from fastapi import APIRouter
 from shared.contracts.errors import NotFound

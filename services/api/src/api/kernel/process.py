@@ -1,4 +1,4 @@
-"""How a business process tells the API what it brings."""
+"""What a business process declares to the API."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -35,12 +35,12 @@ Release = Callable[[Services, Hold, Decided], Awaitable[None]]
 
 
 LinkIsGood = Callable[[Engine, Link], Awaitable[bool]]
-"""Whether a link in a mail, signed and in time, is still stood by."""
+"""Whether a validly signed link that has not expired still counts."""
 
 
 @dataclass(frozen=True, eq=False)
 class Process:
-    """A business process: everything that the API has to know about it."""
+    """A business process as the API sees it."""
 
     name: str
     subjects: type[Base]

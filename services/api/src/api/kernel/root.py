@@ -1,4 +1,4 @@
-"""`/`: where everything else is, for whoever comes without a path."""
+"""`/`: links to everything else."""
 
 from fastapi import APIRouter, Request
 

@@ -9,7 +9,7 @@ PREFIX = "whsec_"
 SHORTEST_KEY, LONGEST_KEY = 24, 64
 """Bytes, as the specification has them."""
 TEST = "webhook_endpoint.test"
-"""The type of what is sent to try an endpoint."""
+"""The type of the event that tests an endpoint."""
 
 
 def new_secret() -> str:
@@ -17,12 +17,12 @@ def new_secret() -> str:
 
 
 def key_of(secret: str) -> bytes:
-    """Raises `ValueError` for what is no base64."""
+    """The bytes of a secret. Raises `ValueError` if it is not base64."""
     return base64.b64decode(secret.removeprefix(PREFIX), validate=True)
 
 
 def signature(secret: str, message_id: str, timestamp: str, body: bytes) -> str:
-    """Of the id, the time and the body, with dots between them: `v1,…`."""
+    """The signature `v1,…` of id, time and body, joined by dots."""
     signed = f"{message_id}.{timestamp}.".encode() + body
     digest = hmac.new(key_of(secret), signed, hashlib.sha256).digest()
     return f"v1,{base64.b64encode(digest).decode()}"

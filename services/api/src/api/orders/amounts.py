@@ -1,4 +1,4 @@
-"""Amounts that the payment provider takes, checked where they come in."""
+"""Checks early that the payment provider takes an amount."""
 
 from shared.contracts.orders.charging import chargeable, charging, fits
 
@@ -12,13 +12,14 @@ def check_currency(pointer: str, currency: str) -> None:
 
 
 def check_part(pointer: str, currency: str, amount: int) -> None:
-    """A price, or any other part of a charge. Raises `Problem` invalid."""
+    """Check a price, or any other part of a charge. Raises `Problem` invalid."""
     if not fits(currency, amount):
         raise _step(pointer, currency)
 
 
 def check_charge(pointer: str, currency: str, amount: int) -> None:
-    """What is charged at once; nothing is charged for 0. Raises `Problem` invalid."""
+    """Check an amount that is charged at once; for 0 nothing is charged. Raises
+    `Problem` invalid."""
     rule = charging(currency)
     if amount == 0 or rule is None or chargeable(currency, amount):
         return

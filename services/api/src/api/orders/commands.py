@@ -1,7 +1,7 @@
-"""Commands on live orders: the only place that speaks to Temporal.
+"""Sends commands to live orders: the only module that speaks to Temporal.
 
 A command is an Update. Its id is the command's key, so a repeat gets the first answer,
-also from a workflow that has ended since.
+even from a workflow that has ended since.
 """
 
 import asyncio
@@ -13,13 +13,6 @@ from typing import Any, TypeVar
 
 from shared.contracts.base import Payload
 from shared.contracts.errors import Refusal
-from shared.contracts.orders.models import (
-    Command,
-    OrderRef,
-    RefundRef,
-    ReturnRef,
-    StockRef,
-)
 from shared.contracts.orders.names import (
     ORDERS,
     allocation_workflow_id,
@@ -27,6 +20,13 @@ from shared.contracts.orders.names import (
     refund_workflow_id,
     return_workflow_id,
     shipment_workflow_id,
+)
+from shared.contracts.orders.payloads import (
+    Command,
+    OrderRef,
+    RefundRef,
+    ReturnRef,
+    StockRef,
 )
 from shared.contracts.orders.workflows import AllocateStock, Order, Refund, Return
 from shared.contracts.search_attributes import ORDER_ID
@@ -61,18 +61,19 @@ T = TypeVar("T")
 C = TypeVar("C", bound=Command)
 Update = Callable[[Any, C], Awaitable[T]]
 Ended = Callable[[OrderSnapshot], Refusal]
-"""What a caller hears who commands an order that is over."""
+"""The refusal of a command to an order that is over."""
 
 NUDGE_SECONDS = 2.0
 IN_FLIGHT_SECONDS = 0.2
-"""From one try of a command that another one is in the way of to the next."""
+"""The pause before a command is tried again that another one blocks."""
 UNKNOWN_UPDATE = "expected but not found"
 """How the SDK refuses an Update that the workflow does not have."""
 PARCELS_OWN = {"pack": "pack", "ship": "ship", "cancel_shipment": "cancel"}
-"""The commands of an order on its parcels, as a parcel's own workflow called them."""
+"""An order's commands on its parcels, by the names that a parcel's own workflow
+used."""
 ENDED_UNDER_IT = "AcceptedUpdateCompletedWorkflow"
-"""How the server has an Update fail whose workflow was terminated, or began a new run,
-after it had accepted it."""
+"""How the server fails an accepted Update when its workflow is terminated or begins a
+new run."""
 
 
 _DONE = text("SELECT EXISTS (SELECT FROM applied WHERE key = :key)")
@@ -86,7 +87,7 @@ class NoAnswer(Unavailable):
 
 
 class _NoWorkflow(Exception):
-    """There is none, or it ended before it had carried the command out."""
+    """There is no workflow, or it ended before it had carried the command out."""
 
 
 class _UnknownUpdate(Exception):
@@ -159,10 +160,9 @@ class Commands:
     async def parcel(
         self, shipment_id: str, update: Update[C, T], command: C, ended: Ended
     ) -> None:
-        """Command a parcel: its order carries it out. Raises as `order` does.
-
-        An order that the build before this one began has a workflow for each parcel,
-        and knows no command of theirs."""
+        """Command a parcel, through its order's workflow. Raises as `order` does.
+        Orders of the build before this one have a workflow for each parcel, and their
+        own has no such commands."""
         try:
             await self.order(update, command, ended)
         except _UnknownUpdate:
@@ -175,7 +175,7 @@ class Commands:
         try:
             await self._update(shipment_workflow_id(shipment_id), update, command)
         except _NoWorkflow:
-            # Its order starts it again, unless the parcel is over.
+            # Its order starts it again unless the parcel is over.
             await self.nudge(command.order_id)
             raise NoAnswer() from None
 
@@ -211,13 +211,13 @@ class Commands:
             )
 
     async def nudge(self, *order_ids: str) -> None:
-        """Tell orders to look again. May be lost: they look by themselves later."""
+        """Nudge orders. May be lost: they look by themselves later."""
         for order_id in order_ids:
             await self.signal(order_workflow_id(order_id), Order.nudge)
 
     async def allocate(self, *skus: str) -> None:
-        """Have free stock given to the orders that wait for it. May be lost: the sweep
-        looks for it as well."""
+        """Start the allocation of free stock to waiting orders. May be lost: the sweep
+        starts it as well."""
         for sku in skus:
             with suppress(RPCError, RuntimeError, TimeoutError):
                 async with asyncio.timeout(NUDGE_SECONDS):
@@ -231,7 +231,8 @@ class Commands:
                     )
 
     async def describe(self, workflow_id: str) -> WorkflowExecutionDescription | None:
-        """A workflow as Temporal has it, or nothing. Raises `Unavailable`."""
+        """Describe a workflow, or return nothing if there is none. Raises
+        `Unavailable`."""
         try:
             async with self._answered():
                 return await self._handle(workflow_id).describe(
@@ -254,7 +255,7 @@ class Commands:
             return await read_order(connection, order_id)
 
     async def _done(self, command: Command) -> bool:
-        """Whether a worker has carried it out before."""
+        """Whether a worker has already carried the command out."""
         async with self._reads.connect() as connection:
             done = await connection.scalar(
                 _DONE, {"key": f"{command.order_id}:{command.key}"}
@@ -308,7 +309,7 @@ class Commands:
             async with self._answered():
                 return await _asked_again(ask, command.key)
         except _NoWorkflow as ended:
-            # At once after its start: whoever repeats it will be told why.
+            # It ended right after its start: a repeat of the command learns why.
             raise NoAnswer() from ended
 
     @asynccontextmanager
@@ -344,11 +345,13 @@ def _of_order(order_id: str | None) -> TypedSearchAttributes:
 
 
 async def _asked_again(ask: Callable[[str], Awaitable[T]], key: str) -> T:
-    """Ask again, until the time is over, where another command is in the way for a
-    moment: under an id of its own, since Temporal keeps the answer to each. And once
-    where the server has dropped the Update together with a workflow task, as it does
-    when a signal comes in while the workflow is about to end: nothing of it is in the
-    history then, and the next task will have both."""
+    """Try again, until the time is up, while another command is in the way: under a new
+    id, since Temporal keeps the answer to each.
+
+    And once if the server has dropped the Update together with a workflow task, as it
+    does when a signal arrives while the workflow is about to end: the history has
+    nothing of it then, and the next task will have both.
+    """
     update_id, dropped = key, False
     while True:
         try:
@@ -379,7 +382,7 @@ def _causes(failed: WorkflowUpdateFailedError) -> Iterator[ApplicationError]:
 def _failure(
     failed: WorkflowUpdateFailedError,
 ) -> ApplicationError | Unavailable | _NoWorkflow | _UnknownUpdate:
-    """The rule that said no, from the bottom of the chain of causes."""
+    """The business refusal, from the bottom of the chain of causes."""
     for cause in _causes(failed):
         if cause.type in {*PROBLEMS, "PayloadValidationError"}:
             return cause

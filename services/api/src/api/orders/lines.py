@@ -15,7 +15,7 @@ class Units(Protocol):
 
 
 def of_command(lines: Iterable[Units] | None) -> tuple[base.LineQuantity, ...]:
-    """As workflows are told: nothing of a line is no line."""
+    """The units by line for a command; lines with zero units are left out."""
     return tuple(
         base.LineQuantity(line=item.line, quantity=item.quantity)
         for item in lines or ()

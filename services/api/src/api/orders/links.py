@@ -7,8 +7,8 @@ from sqlalchemy import text
 
 
 async def link_is_good(engine: Engine, link: Link) -> bool:
-    """Not of an order whose customer was erased, nor from a mail to an address that was
-    corrected since: it may have been a stranger's."""
+    """Whether a link still counts: not once the customer was erased, nor if it was
+    mailed to an address that was corrected since, which may be a stranger's."""
     async with engine.connect() as connection:
         revision = await connection.scalar(_REVISION, {"id": link.subject})
     return bool(revision == link.revision)

@@ -1,9 +1,9 @@
-"""What people write about a command: kept here, so that it never reaches Temporal."""
+"""Stores notes that come with commands, so that they never reach Temporal."""
 
 from shared.database.engine import Engine
 from sqlalchemy import text
 
-# A person who was erased is erased once: what came later would be kept for ever.
+# A customer is erased once: later notes would be kept for ever.
 _KEEP = text(
     """
     INSERT INTO notes (key, subject, text, actor, about)

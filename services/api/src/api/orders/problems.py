@@ -1,4 +1,4 @@
-"""The codes that only orders may answer with: status and title."""
+"""The problem codes of orders: status and title."""
 
 from api.http.problems import declare_problems
 

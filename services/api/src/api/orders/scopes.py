@@ -20,7 +20,7 @@ SCOPES = {
 INCLUDED = {
     "orders:operate": ("orders:read", "contacts:read"),
     "stock:write": ("stock:read",),
-    # Nobody decides on what they cannot see.
+    # Deciding includes seeing.
     "refunds:any": ("orders:read",),
     "approvals": ("orders:read", "contacts:read"),
 }

@@ -1,4 +1,4 @@
-"""Whom an order is for, what they were told, and what people wrote about it."""
+"""Contacts, mails and notes of an order."""
 
 from typing import Annotated
 
@@ -138,7 +138,7 @@ def resend_message(
     key: KeyOption = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """Send a mail once more, to the address of now."""
+    """Send a mail again, to the current address."""
     path = f"/v1/orders/{order_id(order)}/messages/{seq}/resend"
     answer = session().api.command(path, None, key)
     done(answer, output, f"{answer['type']} is sent once more.")

@@ -61,7 +61,7 @@ def book_discrepancy(
     key: KeyOption = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """Take over the provider's sums of a payment; its order goes on."""
+    """Take over the provider's amounts of a payment. Its order continues."""
     path = f"/v1/discrepancies/{discrepancy}/book"
     answer = session().api.command(path, {"note": note}, key)
     done(answer, output, f"{discrepancy} is booked.")

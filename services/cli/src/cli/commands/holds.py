@@ -67,7 +67,7 @@ class State(StrEnum):
 
 
 def hold_id(text: str) -> str:
-    """People know the order's number. Raises `CliError`."""
+    """The hold's id, also by its order's number. Raises `CliError`."""
     if text.startswith("hld_"):
         return text
     found = session().api.get("/v1/holds", subject=order_id(text))["data"]

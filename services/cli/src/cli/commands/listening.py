@@ -21,7 +21,7 @@ from cli.session import session
 app = typer.Typer()
 
 ANSWER_SECONDS = 15.0
-"""As long as the deliverer waits."""
+"""As long as the deliverer waits for an answer."""
 
 
 @app.command("listen")
@@ -63,7 +63,7 @@ def listen(
 
 
 def _forward(http: httpx2.Client, url: str, event: Json, key: bytes) -> str:
-    """What became of it, in words."""
+    """Forward one event; returns the outcome in words."""
     body = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
     began = time.monotonic()
     try:
@@ -113,6 +113,6 @@ def trigger(
     ],
     output: OutputOption = Output.table,
 ) -> None:
-    """Make an event up, on a development stack: nothing has happened for it."""
+    """Make up an event, on a development stack. Nothing has really happened."""
     made = session().api.command("/v1/events", {"type": type}, None)
     done(made, output, f"{made['type']} of {made['subject']}, which is made up.")

@@ -89,7 +89,7 @@ def put_location(
     ] = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """Create a location, or change it: what is not said stays as it is."""
+    """Create a location, or change it. Options that are left out stay as they are."""
     given: Json = {
         "name": name,
         "active": active,

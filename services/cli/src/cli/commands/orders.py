@@ -138,7 +138,7 @@ def _discount(discount: Json) -> str:
 
 
 def order_id(order: str) -> str:
-    """People use order numbers; the API wants ids. Raises `CliError`."""
+    """The order's id, also by its number. Raises `CliError`."""
     if order.startswith("ord_"):
         return order
     found = session().api.get("/v1/orders", q=order, limit=2)["data"]
@@ -154,7 +154,7 @@ def order_id(order: str) -> str:
 
 
 def only(ids: list[str], what: str) -> str:
-    """The one that a number can mean. Raises `CliError`."""
+    """The one id. Raises `CliError` if there is none, or several."""
     match ids:
         case [one]:
             return one
@@ -247,7 +247,7 @@ def search_orders(
     limit: Annotated[int, typer.Option("--limit", min=1, max=200)] = 50,
     output: OutputOption = Output.table,
 ) -> None:
-    """Find orders, also by whom they are for; it is logged who has looked."""
+    """Find orders, also by customer. The search is logged with your name."""
     asked = {"q": text, "limit": limit}
     show_list(lambda: session().api.post("/v1/orders/search", asked), LIST, output)
 

@@ -67,8 +67,8 @@ ReturnArgument = Annotated[
 
 
 def return_id(text: str, *statuses: str) -> str:
-    """People know the order's number; only its returns in one of `statuses` are meant.
-    Raises `CliError`."""
+    """The return's id, also by its order's number: then only returns in one of
+    `statuses` count. Raises `CliError`."""
     if text.startswith("ret_"):
         return text
     found = session().api.get("/v1/returns", order=text, status=list(statuses) or None)
@@ -160,9 +160,8 @@ def receive_return(
     key: KeyOption = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """Record returned goods: what is accepted, and where it goes.
-
-    What is accepted is paid back."""
+    """Record returned goods: what is accepted, and where it goes. Accepted units are
+    refunded."""
     body: Json = {"lines": [_received(text) for text in line]}
     if at is not None:
         body["location"] = at

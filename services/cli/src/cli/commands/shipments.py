@@ -61,8 +61,8 @@ ShipmentsArgument = Annotated[
 
 
 def shipment_id(text: str, *statuses: str) -> str:
-    """People know the order's number; only its parcels in one of `statuses` are meant.
-    Raises `CliError`."""
+    """The parcel's id, also by its order's number: then only parcels in one of
+    `statuses` count. Raises `CliError`."""
     if text.startswith("shp_"):
         return text
     found = session().api.get("/v1/shipments", order=text)["data"]
@@ -177,7 +177,7 @@ def _left_for_later(
 
 
 def _labelled(answer: Json, output: Output) -> None:
-    """What became of a parcel, once it is paid for and has its labels."""
+    """The parcel's outcome, once it is paid for and labelled."""
     answer = _settled(answer)
     done(answer, output, _sentence(answer) + _held(answer))
 
@@ -185,7 +185,7 @@ def _labelled(answer: Json, output: Output) -> None:
 def _settled(answer: Json) -> Json:
     if answer["status"] != "ready" or answer["on_hold"]:
         return answer
-    # The bank or the carrier takes its time, or somebody has to decide now.
+    # The bank or the carrier takes its time, or a person has to decide.
     return session().api.until(
         f"/v1/shipments/{answer['id']}",
         lambda now: now["status"] != "ready" or bool(now["on_hold"]),
@@ -389,5 +389,5 @@ def _labelled_id(text: str) -> str:
 
 
 def _boxes(parcel: Json) -> list[int]:
-    """Of one that has none the API says why."""
+    """The package numbers. For a parcel without labels the API explains why."""
     return [box["number"] for box in parcel["packages"]] or [1]

@@ -72,7 +72,7 @@ def list_endpoints(
 def show_endpoint(
     endpoint: EndpointArgument, output: OutputOption = Output.table
 ) -> None:
-    """Show how far an endpoint has been told, and since when it fails."""
+    """Show an endpoint's position in the feed, and since when it has been failing."""
     show_one(session().api.get(f"{PATH}/{endpoint}"), FACTS, output)
 
 
@@ -90,7 +90,7 @@ def create_endpoint(
     key: KeyOption = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """Have events sent to an address."""
+    """Register a URL that receives events."""
     given = {"description": description, "secret": secret, "after": after}
     body: Json = {"url": url, "owner_email": owner, "types": types or ["*"]}
     body |= {name: value for name, value in given.items() if value is not None}
@@ -114,7 +114,7 @@ def change_endpoint(
     description: Annotated[str | None, typer.Option()] = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """Change what is given. It is told on from where it was."""
+    """Change the given options. Deliveries continue from the same position."""
     given = {
         "url": url,
         "owner_email": owner,
@@ -134,7 +134,7 @@ def enable_endpoint(
     key: KeyOption = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """Go on where it was left, and try at once what has failed."""
+    """Resume deliveries where they stopped, and retry failed ones at once."""
     answer = session().api.command(f"{PATH}/{endpoint}/enable", {}, key)
     done(answer, output, f"Endpoint {endpoint} is told on from {answer['position']}.")
 
@@ -145,14 +145,15 @@ def disable_endpoint(
     key: KeyOption = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """Send nothing until it is enabled; then it hears of all that it has missed."""
+    """Pause deliveries. Once enabled again, the endpoint receives everything it has
+    missed."""
     answer = session().api.command(f"{PATH}/{endpoint}/disable", {}, key)
     done(answer, output, f"Nothing is sent to endpoint {endpoint}.")
 
 
 @app.command("delete")
 def delete_endpoint(endpoint: EndpointArgument) -> None:
-    """Forget an endpoint and its deliveries."""
+    """Delete an endpoint and its deliveries."""
     session().api.delete(f"{PATH}/{endpoint}")
     session().out.print(f"Endpoint {endpoint} is deleted.", markup=False)
 
@@ -161,7 +162,7 @@ def delete_endpoint(endpoint: EndpointArgument) -> None:
 def show_secret(
     endpoint: EndpointArgument, output: OutputOption = Output.table
 ) -> None:
-    """Show what deliveries are signed with. That you have seen it is logged."""
+    """Show the signing secrets. Each read is logged."""
     found = session().api.get(f"{PATH}/{endpoint}/secret")
     done(found, output, found["secret"])
 
@@ -176,7 +177,8 @@ def rotate_secret(
     key: KeyOption = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """Sign with another secret, and with the present one beside it for a while."""
+    """Replace the signing secret. The old one also signs for a while, so that the
+    receiver can switch."""
     body: Json = {"overlap_hours": overlap}
     if secret is not None:
         body["secret"] = secret
@@ -195,7 +197,7 @@ def try_endpoint(
     key: KeyOption = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """Send webhook_endpoint.test, and show what was answered."""
+    """Send webhook_endpoint.test, and show the endpoint's answer."""
     api = session().api
     sent = api.command(f"{PATH}/{endpoint}/test", {}, key)
     answered = api.until(
@@ -248,8 +250,8 @@ def redeliver(
     key: KeyOption = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """Send one event once more, or all since a time. Receivers know repeats by their
-    webhook-id."""
+    """Send one event again, or all events since a time. Receivers recognise repeats by
+    their webhook-id."""
     if (delivery is None) == (from_time is None):
         raise typer.BadParameter("Give a delivery, or --since")
     path = f"{PATH}/{endpoint}"

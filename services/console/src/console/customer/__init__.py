@@ -1,4 +1,4 @@
-"""What customers see who follow the link in a mail. They have no account here.
+"""The pages of customers who follow the link in a mail. They have no account here.
 
 Nothing of staff's sign-in leads in, and nothing leads out to it.
 """

@@ -1,4 +1,4 @@
-"""What a customer sees when something cannot be done, and what to do next."""
+"""Error pages for customers, with what to do next."""
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -26,7 +26,7 @@ def error_page(request: Request, error: Exception) -> Response:
 
 
 def _kind(error: Exception) -> tuple[str, int]:
-    """Which words, and the status."""
+    """The texts to use, and the status."""
     if isinstance(error, NoLink):
         return "no-link", UNAUTHENTICATED
     if isinstance(error, ApiProblem):

@@ -24,7 +24,7 @@ TEMPLATES = _HERE / "templates"
 _TOLD = "told"
 _A_MINUTE = timedelta(minutes=1)
 _NO_COUNTRIES = {"EU", "EZ", "QO", "UN", "XA", "XB", "ZZ"}
-"""Two capitals as well, and nowhere a parcel goes."""
+"""Region codes in the data that are no countries for parcels."""
 
 
 @cache
@@ -79,7 +79,7 @@ def page(
 
 
 def tell(request: Request, answer: Response, code: str) -> Response:
-    """Have the next page say, in its language, what `code` stands for."""
+    """Show a message on the next page, in its language."""
     request.app.state.cookies.write(answer, _TOLD, {"code": code})
     return answer
 

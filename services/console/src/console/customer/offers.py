@@ -1,5 +1,5 @@
-"""Where an order is, and what its page offers. What is offered may be refused: the API
-has the rules."""
+"""Decides what an order's page shows and offers. The API may still refuse: it has the
+rules."""
 
 from collections import Counter
 from typing import Any
@@ -55,7 +55,7 @@ def returnable(order: Json) -> dict[int, int]:
 
 
 def offers(visitor: Visitor, order: Json) -> dict[str, Any]:
-    """What the page of an order has buttons for."""
+    """The actions that the page offers."""
     is_open = order["status"] not in _OVER
     unpacked = all(s["status"] in ("ready", "cancelled") for s in order["shipments"])
     return {

@@ -1,4 +1,4 @@
-"""The page of an order, and what its customer may do there: each is a plain form."""
+"""A customer's page of an order. Each action is a plain form."""
 
 import asyncio
 from typing import Annotated
@@ -29,7 +29,7 @@ _STALE = ("version-mismatch", "precondition-required")
 
 @router.get("/o/{token}")
 async def open_link(request: Request, token: str, label: str = "") -> Response:
-    """From the mail: the token leaves the address before anything is shown."""
+    """Entry from the mail: the token leaves the address before anything is shown."""
     visitor = await follow(request, token)
     to = f"/yours/{visitor.order_id}"
     answer = RedirectResponse(f"{to}/returns/{part(label)}/label" if label else to, 303)
@@ -42,7 +42,7 @@ async def open_link(request: Request, token: str, label: str = "") -> Response:
 async def show(
     request: Request, visitor: Visiting, redirect_status: str = ""
 ) -> Response:
-    """`redirect_status` is how a bank sends somebody back."""
+    """Show the order. A bank sends somebody back with `redirect_status`."""
     order, contact = await asyncio.gather(_order(visitor), _contact(visitor))
     ids = [back["id"] for back in order["returns"]][-10:]
     returns = await asyncio.gather(
@@ -72,7 +72,8 @@ async def address(request: Request, visitor: Visiting) -> Response:
 
 @router.post("/yours/{order_id}/address")
 async def correct(request: Request, visitor: Visiting) -> Response:
-    """Refused, or still wrong, it is shown again with what was typed."""
+    """Correct the address. If it is refused or still wrong, the form comes back with
+    what was typed."""
     form = await request.form()
     given = {n: str(form.get(n, "")).strip() for n in (*FIELDS, "country")}
     body = {"ship_to": {name: value or None for name, value in given.items()}}
@@ -124,7 +125,8 @@ async def payment(
     visitor: Visiting,
     payment_method: Annotated[str, Query(max_length=200)] = "",
 ) -> Response:
-    """`payment_method` is what the shop's card page sends somebody back with."""
+    """Take a payment method, which the shop's card page sends back as
+    `payment_method`."""
     return await _payment(request, visitor, method=payment_method)
 
 
@@ -288,7 +290,7 @@ async def _order(visitor: Visitor) -> Json:
 
 
 async def _contact(visitor: Visitor) -> Json | None:
-    """Where it goes; nothing where the link is not good for that."""
+    """The address; nothing if the link does not allow that."""
     if not visitor.may("address"):
         return None
     return await visitor.api.get(f"{_path(visitor)}/contact")

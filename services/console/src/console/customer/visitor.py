@@ -1,7 +1,7 @@
-"""The customer behind a request, by the link that they followed.
+"""Knows the customer behind a request by the link that they followed.
 
-The link is the API's to judge: it is kept as it came, in a sealed cookie, and sent with
-each call. Nothing here could make one, or act for anybody without one.
+The API judges links: here they are kept as they came, in a sealed cookie, and sent with
+each call. The console cannot make one, or act for anybody without one.
 """
 
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from console.api import Api
 KEPT = timedelta(hours=12)
 """How long a browser shows an order after its link was followed."""
 MOST_ORDERS = 5
-"""Whose links one browser keeps: all of them have to fit into one cookie."""
+"""Orders whose links a browser keeps: all of them have to fit into one cookie."""
 _COOKIE = "links"
 
 
 class NoLink(Exception):
-    """Nobody has followed a link to this order in this browser, or not for long."""
+    """Nobody has followed a link to this order in this browser, or too long ago."""
 
 
 @dataclass(frozen=True)

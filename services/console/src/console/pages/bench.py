@@ -55,7 +55,7 @@ async def find(
     code: Annotated[str, Form()],
     location: Annotated[str, Form()] = "",
 ) -> Response:
-    """Whatever was scanned: a parcel, or an order with one parcel to pack."""
+    """Find what was scanned: a parcel, or an order with one parcel to pack."""
     code = code.strip().removeprefix("#")
     if code.startswith("shp_"):
         return RedirectResponse(f"/bench/{code}", 303)
@@ -99,7 +99,7 @@ async def parcel(request: Request, shipment_id: str, person: SignedIn) -> Respon
 
 
 async def _following(person: Person, parcel: Json) -> Json | None:
-    """The next one to pack at the same place, the oldest first."""
+    """The next parcel to pack at the same location, oldest first."""
     rows = await person.api.rows(
         "/v1/shipments", status=["ready"], location=parcel["location"], limit=WAITING
     )
@@ -108,8 +108,8 @@ async def _following(person: Person, parcel: Json) -> Json | None:
 
 
 class Packed(BaseModel):
-    """What the bench has scanned. Sent again under the same key after a connection was
-    lost, it packs once."""
+    """Pack what was scanned. Sent again under the same key after a lost connection, it
+    packs once."""
 
     model_config = ConfigDict(extra="forbid")
     key: Annotated[str, Field(min_length=1, max_length=100)]
@@ -125,7 +125,7 @@ async def pack(shipment_id: str, person: SignedIn, packed: Packed) -> Response:
             f"/v1/shipments/{shipment_id}/pack", body, packed.key
         )
     except ApiProblem as problem:
-        # What passes is sent again by the page; anything else is told.
+        # The page repeats requests after temporary errors; other errors are shown.
         told = "; ".join(problem.errors.values()) or problem.detail
         step = NEXT_STEPS.get(problem.code, "")
         said = f"{problem.title}. {told} {step}".strip()
@@ -160,7 +160,7 @@ async def ship(
 async def label(
     request: Request, shipment_id: str, person: SignedIn, package: int = 1
 ) -> Response:
-    """From our own origin, so that the page's policy lets it be printed."""
+    """Served from our own origin, so that the page's policy allows printing it."""
     content, kind = await person.api.download(
         f"/v1/shipments/{shipment_id}/label", package=package
     )

@@ -1,4 +1,5 @@
-"""Many parcels at once: packed with one answer for each, and printed as one paper."""
+"""Packs many parcels at once, with an answer for each, and prints their documents
+together."""
 
 from typing import Annotated, Literal
 
@@ -13,13 +14,13 @@ from console.templating import page
 router = APIRouter(prefix="/bench/many")
 
 MOST = 50
-"""What the API takes at once."""
+"""The most that the API takes at once."""
 EDGES = ("length_mm", "width_mm", "height_mm")
 
 
 @router.get("")
 async def choose(request: Request, person: SignedIn, location: str = "") -> Response:
-    """Parcels with the same goods beside each other: they go into the same boxes."""
+    """Group parcels with the same goods, which go into the same boxes."""
     rows = await person.api.rows(
         "/v1/shipments", status=["ready"], location=location, limit=200
     )
@@ -48,8 +49,8 @@ async def pack(
     shipment: Annotated[list[str] | None, Form()] = None,
     location: Annotated[str, Form()] = "",
 ) -> Response:
-    """Sent twice under its key, each is packed once: what had no answer yet is tried
-    again, and what is packed stays so."""
+    """Pack all. Sent again under the same key, each is packed once, and those without
+    an answer are tried again."""
     chosen = list(dict.fromkeys(shipment or []))[:MOST]
     edges = next((e for name, _, e in PRESETS if name == size), PRESETS[0][2])
     parcel = {"weight_g": weight, **dict(zip(EDGES, edges, strict=True))}

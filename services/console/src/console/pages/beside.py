@@ -1,4 +1,5 @@
-"""Beside the queue: what else may need somebody, each for who may see it."""
+"""The panels beside the queue: what else may need somebody, for those who may see
+it."""
 
 import asyncio
 import time
@@ -20,9 +21,9 @@ SHOWN = 100
 PACKED_WITHIN = timedelta(days=1)
 """A parcel that nothing stops leaves the warehouse a day after it was planned."""
 ARRIVES_WITHIN = timedelta(days=7)
-"""Where its carrier says no day."""
+"""Used if the carrier names no day."""
 AUDIT_SECONDS = 300.0
-"""The audit reads all books: one person's answer is another's for a while."""
+"""The audit reads all books, so its answer is shared for a while."""
 WAREHOUSE = ("fulfil", "orders:read")
 BOOKS = ("money:read",)
 WEBHOOKS = ("webhooks:read", "webhooks:write")
@@ -103,7 +104,7 @@ def _expected(parcel: Json) -> datetime:
 
 @router.get("/audit")
 async def audit(request: Request, person: SignedIn) -> Response:
-    """Whether money, stock and ledger balance; for who may ask, and not every time."""
+    """Whether money, stock and ledger balance. For those who may ask, and cached."""
     if not person.may(*BOOKS):
         return Response(status_code=204)
     found = await _unless_refused(_audited(request, person))

@@ -43,7 +43,7 @@ async def settle(
     key: Key,
     note: str = Form(""),
 ) -> Response:
-    """`book` takes the provider's sums over, `resolve` notes why they may differ."""
+    """`book` takes over the provider's amounts; `resolve` notes why they may differ."""
     answer = RedirectResponse("/books", 303)
     if what not in ("book", "resolve"):
         return answer

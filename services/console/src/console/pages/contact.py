@@ -58,8 +58,8 @@ async def correct(request: Request, order_id: str, person: SignedIn) -> Response
 async def _patch(
     person: Person, order_id: str, patch: Json, form: dict[str, str]
 ) -> None:
-    """Orders change while somebody types. That matters only where what is corrected has
-    changed as well. Raises `ApiProblem`."""
+    """Send the changed fields. Orders change while somebody types, which matters only
+    if a corrected field has changed as well. Raises `ApiProblem`."""
     path = f"/v1/orders/{order_id}"
     try:
         await person.api.patch(f"{path}/contact", patch, form.get("version", ""))
@@ -76,7 +76,7 @@ async def _patch(
 
 
 def _as_fields(contact: Json) -> dict[str, str]:
-    """What the form's `was-` fields would be now."""
+    """The current values of the form's `was-` fields."""
     person = {f"was-{name}": contact.get(name) for name in PERSON}
     address = contact.get("ship_to") or {}
     to = {f"was-ship_to.{name}": address.get(name) for name, _ in ADDRESS}
@@ -84,7 +84,7 @@ def _as_fields(contact: Json) -> dict[str, str]:
 
 
 def _changed(form: dict[str, str]) -> list[str]:
-    """Each field stands beside `was-` it."""
+    """Each field has its old value beside it, as `was-…`."""
     return [
         name
         for name, value in form.items()

@@ -26,7 +26,7 @@ async def show(request: Request, hold_id: str, person: SignedIn) -> Response:
 
 @router.get("/{hold_id}/state")
 async def state(request: Request, hold_id: str, person: SignedIn) -> Response:
-    """Whether a colleague has decided while somebody looks at it."""
+    """Shows when a colleague decides while somebody looks at the hold."""
     hold = await person.api.get(f"/v1/holds/{hold_id}")
     return page(request, "hold_state.html", hold=hold)
 
@@ -40,7 +40,7 @@ async def decide(
     note: Note,
     decision: str = Form(""),
 ) -> Response:
-    """Refused, it is shown again with what was typed."""
+    """Decide. If it is refused, the form comes back with what was typed."""
     typed = {"decision": decision, "note": note}
     if not decision or not note.strip():
         problem = refused("Choose what happens, and say why in a note.")
@@ -78,7 +78,7 @@ async def _page(
 
 
 async def _evidence(person: Person, hold: Json) -> dict[str, Any]:
-    """Everything that the decision is about, asked for at once."""
+    """Everything that the decision needs, fetched at once."""
     api, order_id = person.api, hold["order_id"]
     order_path = f"/v1/orders/{order_id}"
     asked: dict[str, Awaitable[Any]] = {
@@ -109,7 +109,7 @@ async def _evidence(person: Person, hold: Json) -> dict[str, Any]:
 
 
 async def _stock(person: Person, hold: Json, order: Json) -> dict[str, list[Json]]:
-    """Where there are units of what is missing."""
+    """Locations that have units of what is missing."""
     if hold["reason"] != "stock" or not person.may("stock:read", "fulfil"):
         return {}
     missing = [line["sku"] for line in order["lines"] if missing_of(line)]

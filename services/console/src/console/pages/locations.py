@@ -50,7 +50,7 @@ async def keep(request: Request, person: SignedIn) -> Response:
 
 
 def _body(form: FormData) -> Json:
-    """What is not typed is left out, as the API leaves it out."""
+    """Empty fields are left out, which the API reads as unset."""
     given: dict[str, Any] = {"active": "active" in form}
     address: dict[str, str] = {}
     for name, value in form.multi_items():

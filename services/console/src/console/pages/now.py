@@ -16,7 +16,7 @@ router = APIRouter()
 
 SHOWN = 200
 AT_FIRST = 40
-"""Rows of the queue: whoever has decided about these finds the next ones here."""
+"""Rows of the queue at first; after deciding these, people find the next ones here."""
 MINE, NOBODY = "me", "nobody"
 DECIDERS = ("orders:operate", "approvals", "refunds:any")
 
@@ -81,7 +81,7 @@ async def assign(
     assignee: str = Form(""),
     back: str = Form("/"),
 ) -> Response:
-    """To oneself, to somebody, or (empty) back to everybody."""
+    """Assign to oneself, to somebody else, or (empty) to nobody."""
     body = {"assignee": assignee.strip() or None}
     hold = await person.api.post(f"/v1/holds/{hold_id}/assign", body, key)
     if "hx-request" in request.headers:

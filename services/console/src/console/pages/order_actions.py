@@ -1,5 +1,4 @@
-"""What one can do with an order. Each answers by the order's page, which says what
-became of it."""
+"""Actions on an order. Each answers with the order's page and a message."""
 
 from collections.abc import Awaitable
 from typing import Any
@@ -32,7 +31,7 @@ async def _done(
 
 
 class _Told(dict[str, Any]):
-    """What a sentence quotes of an answer; nothing of what it does not have."""
+    """An answer for format strings: missing members are empty."""
 
     def __init__(self, result: Json) -> None:
         super().__init__(result)

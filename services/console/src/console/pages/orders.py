@@ -87,8 +87,8 @@ async def bulk(
     order: Annotated[list[str] | None, Form()] = None,
     note: Annotated[str, Form()] = "",
 ) -> Response:
-    """The same for each, and one answer for each. Sent twice it acts once: each order
-    has its own key of the form's."""
+    """Do one command for each order, with one answer for each. Sent twice it acts once:
+    each order has its own key, made from the form's."""
     chosen = list(dict.fromkeys(order or []))
     turns = asyncio.Semaphore(TOGETHER)
 
@@ -135,7 +135,7 @@ def _chosen(request: Request) -> dict[str, Any]:
 
 
 def _asked(chosen: dict[str, Any]) -> dict[str, Any]:
-    """Days, as one picks them, are moments for the API."""
+    """Turn picked days into moments for the API."""
     days = {
         name: f"{chosen[name]}T00:00:00Z"
         for name in ("created_from", "created_to")

@@ -39,7 +39,7 @@ async def list_returns(
 
 @router.post("/find")
 async def find(request: Request, person: SignedIn, code: str = Form("")) -> Response:
-    """Whatever is on the box: the return, or the order's number."""
+    """Find by what is on the box: the return's id, or the order's number."""
     code = code.strip().removeprefix("#")
     if code.startswith("ret_"):
         return RedirectResponse(f"/returns/{code}", 303)
@@ -60,7 +60,7 @@ async def show(request: Request, return_id: str, person: SignedIn) -> Response:
         order = await api.get(f"/v1/orders/{found['order_id']}")
     refund, due = None, None
     if found["status"] in TO_COME:
-        # Unless somebody says something else, all of it is accepted.
+        # By default everything is accepted.
         whole = {f"accepted-{x['line']}": str(x["quantity"]) for x in found["lines"]}
         due = await _preview(person, return_id, FormData(whole))
     elif found["refund_id"] and person.may("orders:read"):
@@ -87,7 +87,7 @@ def _names(found: Json) -> dict[int, str]:
 
 @router.post("/{return_id}/preview")
 async def preview(request: Request, return_id: str, person: SignedIn) -> Response:
-    """What would be paid back for what is chosen: the API says it, to the cent."""
+    """Preview the refund for the chosen units, to the cent, from the API."""
     found, due = await asyncio.gather(
         person.api.get(f"/v1/returns/{return_id}"),
         _preview(person, return_id, await request.form()),

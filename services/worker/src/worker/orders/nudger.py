@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from shared.contracts.base import Payload
-from shared.contracts.orders.models import ExportRef, OrderRef, RefundRef, ReturnRef
 from shared.contracts.orders.names import (
     ORDERS,
     export_workflow_id,
@@ -13,6 +12,7 @@ from shared.contracts.orders.names import (
     refund_workflow_id,
     return_workflow_id,
 )
+from shared.contracts.orders.payloads import ExportRef, OrderRef, RefundRef, ReturnRef
 from shared.contracts.orders.states import RefundReason
 from shared.contracts.orders.workflows import Export, Order, Refund, Return
 from shared.contracts.search_attributes import ORDER_ID

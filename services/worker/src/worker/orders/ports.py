@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Literal, Protocol
 
-from shared.contracts.orders.models import Parcel
+from shared.contracts.orders.payloads import Parcel
 from shared.contracts.orders.states import DisputeStatus
 from temporalio.exceptions import ApplicationError
 

@@ -6,8 +6,8 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 from shared.contracts.base import Payload
-from shared.contracts.orders.models import OrderState
 from shared.contracts.orders.names import WORKER
+from shared.contracts.orders.payloads import OrderState
 from shared.database.engine import Engine
 from shared.database.kernel.unit_of_work import UnitOfWork, change
 from shared.database.orders.snapshot import OF_SUBJECT, OrderSnapshot, read_order

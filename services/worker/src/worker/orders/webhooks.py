@@ -7,7 +7,7 @@ that repeated, late and reordered webhooks have one effect.
 from datetime import datetime
 from functools import partial
 
-from shared.contracts.orders.models import PaymentRef, RefundRef
+from shared.contracts.orders.payloads import PaymentRef, RefundRef
 from shared.contracts.orders.states import MoneyKind
 from shared.contracts.orders.webhooks import (
     CANCELED,

@@ -8,7 +8,7 @@ from abc import abstractmethod
 
 from temporalio import activity
 
-from shared.contracts.orders.models import (
+from shared.contracts.orders.payloads import (
     Cancel,
     CancelledOrder,
     CancelShipment,

@@ -13,7 +13,7 @@ from typing import Any
 
 from temporalio import workflow
 
-from shared.contracts.orders.models import (
+from shared.contracts.orders.payloads import (
     Cancel,
     Cancelled,
     CancelShipment,

@@ -1,4 +1,4 @@
-"""When an attempt is repeated, and when that ends."""
+"""The retry policy of deliveries."""
 
 import random
 from dataclasses import dataclass, replace
@@ -9,12 +9,12 @@ LONGEST_PAUSE = timedelta(hours=6)
 GIVEN_UP_AFTER = timedelta(days=3)
 """5 s, 15 s, 45 s, 2 min, 7 min, 20 min, 1 h, 3 h, then every 6 h: 19 attempts."""
 DOWN_AFTER = 5
-"""Failures in a row, of whatever events: then the endpoint itself is taken to be down,
-and one attempt at a time finds out when it is back."""
+"""After so many failures in a row, of any events, the endpoint counts as down: one
+attempt at a time finds out when it is back."""
 
 
 def pause(failures: int) -> timedelta:
-    """After so many failures; a tenth more or less, so that not all come at once."""
+    """The pause after so many failures, with 10 % jitter."""
     usual: timedelta = min(FIRST_PAUSE * 3 ** min(failures - 1, 12), LONGEST_PAUSE)
     return usual * random.uniform(0.9, 1.1)  # noqa: S311 - no secret
 

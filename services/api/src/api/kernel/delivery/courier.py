@@ -1,8 +1,8 @@
-"""Tells one endpoint of everything that it wants to hear, for as long as it is leased.
+"""Delivers to one endpoint while this process holds its lease.
 
-Where it is in the feed is a position; only what has failed, and what waits behind it,
-has a row. So an endpoint that is down costs an attempt now and then, however much it
-misses, and goes on where it was.
+The endpoint's progress is a position in the feed; only failed events, and those that
+wait behind them, have rows. So an endpoint that is down costs an attempt now and then,
+however much it misses, and continues where it was.
 """
 
 import asyncio
@@ -26,14 +26,14 @@ from api.kernel.feed.queries import Position
 log = logging.getLogger(__name__)
 
 BATCH = 100
-"""Messages of a round. So many may be repeated after a crash."""
+"""Messages of a round. After a crash as many may be sent again."""
 MOST_PENDING = 1_000
-"""Rows of an endpoint: with more of them the rest stays in the feed."""
+"""Most pending rows of an endpoint; the rest stays in the feed."""
 LOOK_EVERY_SECONDS = 10.0
-"""A lost notification is made up for."""
+"""Makes up for lost notifications."""
 TRY_AGAIN_SECONDS = 2.0
 NOTE_EVERY_SECONDS = 5.0
-"""How often it is written down that there was nothing to tell."""
+"""How often progress is stored while no event is for this endpoint."""
 
 
 class Courier:
@@ -61,7 +61,7 @@ class Courier:
         self._wake.call()
 
     async def run(self) -> None:
-        """Until the lease is lost, or it is told to stop."""
+        """Deliver until the lease is lost, or it is asked to stop."""
         try:
             with (
                 self._listener.subscribe(CHANNEL, self._endpoint) as self._wake,
@@ -75,19 +75,19 @@ class Courier:
             await self._sender.close()
 
     async def _work(self) -> float:
-        """One round. Returns how many seconds there is nothing to do."""
+        """Do one round. Returns how many seconds there is nothing to do."""
         try:
             look = await self._store.look(self._endpoint, BATCH)
             return await self._round(look)
         except DATABASE_FAILURES as error:
-            # What was sent and not written down is sent once more.
+            # Messages whose outcome was not stored are sent again.
             kind = type(error).__name__
             log.warning("an endpoint cannot be served right now: %s", kind)
             return TRY_AGAIN_SECONDS
 
     async def _round(self, look: Look) -> float:
         if look.position != self._known:
-            # At the start; or somebody has taken it back.
+            # At the start, or after somebody has moved the endpoint back.
             self._known = self._reached = look.position
         due, news, end = await self._next(look)
         if not due and not news:
@@ -97,7 +97,7 @@ class Courier:
         try:
             await round.deliver(due, news)
         finally:
-            # Also of what is cut off: it was begun, and has to have a row.
+            # Cancelled attempts, too: they were begun, and need a row.
             await asyncio.shield(self._settle(round, end))
         await self._end(round)
         return 0.0
@@ -105,7 +105,7 @@ class Courier:
     async def _next(
         self, look: Look
     ) -> tuple[Sequence[Pending], Sequence[Message], Position]:
-        """What is due, what is new, and how far that is in the feed."""
+        """What is due, what is new, and the new position in the feed."""
         tests = [p for p in look.due if p.message is not None and p.message.is_test]
         if look.health.rests(datetime.now(UTC)):
             return tests, (), self._reached
@@ -127,8 +127,8 @@ class Courier:
         self._note_reached(end)
 
     async def _note_progress(self, look: Look, end: Position) -> None:
-        """Of events that the endpoint does not want: now and then, since another one
-        who looked at them again would do no harm."""
+        """Store the position after events that the endpoint does not want. Rarely:
+        another deliverer may look at them again without harm."""
         self._reached = end
         is_time = time.monotonic() - self._noted_at > NOTE_EVERY_SECONDS
         if end != self._known and is_time:
@@ -156,7 +156,7 @@ class Courier:
 
 
 def _seconds_until(look: Look) -> float:
-    """The next thing that is due, if that is soon."""
+    """Seconds until the next row is due, if that is soon."""
     moments = [look.next_due]
     if look.health.rests(datetime.now(UTC)):
         moments = [look.health.rests_until]

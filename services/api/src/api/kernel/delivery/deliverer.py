@@ -26,9 +26,9 @@ log = logging.getLogger(__name__)
 LOOK_EVERY_SECONDS = 1.0
 FORGET_EVERY_SECONDS = 3600.0
 KEPT = {"succeeded": timedelta(days=7), "failed": timedelta(days=30)}
-"""After the last attempt."""
+"""How long rows are kept after the last attempt."""
 FINISH_SECONDS = 10.0
-"""What is under way may end; what takes longer is sent again by another deliverer."""
+"""How long running attempts may take to end; another deliverer repeats the others."""
 
 
 class Deliverer:
@@ -40,8 +40,8 @@ class Deliverer:
         allowed: Sequence[Network],
         trusted: ssl.SSLContext,
     ) -> None:
-        """`allowed` networks are called beside public addresses; `trusted` says whose
-        certificates are believed."""
+        """`allowed` networks may be called beside public addresses; `trusted` says
+        whose certificates are accepted."""
         self._store = Store(engine, f"{socket.gethostname()}-{uuid.uuid4()}", hrefs)
         self._listener = listener
         self._tail = Tail(engine, listener, hrefs)
@@ -50,8 +50,9 @@ class Deliverer:
         self._couriers: dict[str, tuple[Courier, asyncio.Task[None]]] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Until it is told to stop; then what is under way is finished."""
-        # The name of a dead server is looked up for long; the others must not queue.
+        """Deliver until asked to stop, then finish running attempts."""
+        # Looking up the name of a dead server takes long, and the others must not queue
+        # behind it.
         names = ThreadPoolExecutor(MOST_ENDPOINTS_LEASED, "names")
         asyncio.get_running_loop().set_default_executor(names)
         tasks = [
@@ -74,7 +75,8 @@ class Deliverer:
         try:
             ours = await self._store.lease()
         except DATABASE_FAILURES as error:
-            # Whoever cannot renew a lease loses it, and finds that out when it writes.
+            # A deliverer that cannot renew a lease loses it, and learns that when it
+            # writes.
             log.warning("no lease can be renewed: %s", type(error).__name__)
             return
         for endpoint in self._couriers.keys() - ours:
@@ -120,8 +122,7 @@ class Deliverer:
             await asyncio.sleep(FORGET_EVERY_SECONDS)
 
     async def forget(self) -> int:
-        """Deliveries that are old, and those of endpoints that are deleted. Returns how
-        many there were."""
+        """Delete old deliveries, and those of deleted endpoints. Returns how many."""
         forgotten = 0
         for endpoint in await self._store.with_deliveries():
             while gone := await self._store.forget(endpoint, KEPT):

@@ -1,5 +1,7 @@
-"""What ends for good: a delivery after three days, or an endpoint. Its owner is told by
-mail, since each is an event that becomes a message."""
+"""Ends deliveries after three days, and endpoints.
+
+Each is an event that becomes a mail to the endpoint's owner.
+"""
 
 from collections.abc import Awaitable, Callable
 
@@ -18,7 +20,7 @@ class _Ended(BaseModel):
 
 
 async def stop_endpoint(engine: Engine, endpoint: str, event: str) -> None:
-    """Nothing is sent any more. What waits keeps its place, and goes on from there once
+    """Stop sending to an endpoint. Pending events keep their place, and go out once
     somebody enables the endpoint. Safe to repeat."""
 
     async def apply(work: UnitOfWork) -> _Ended:
@@ -33,7 +35,7 @@ async def stop_endpoint(engine: Engine, endpoint: str, event: str) -> None:
 async def give_up(
     engine: Engine, endpoint: str, position: Position, type: str, subject: str
 ) -> None:
-    """One delivery. Others of its subject follow: their `seq` shows the gap."""
+    """Give up one delivery. Others of its subject follow; their `seq` shows the gap."""
 
     async def apply(work: UnitOfWork) -> _Ended:
         place = {

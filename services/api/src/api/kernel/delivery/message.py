@@ -1,4 +1,4 @@
-"""What is sent to an endpoint."""
+"""The content of webhooks."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +13,7 @@ from api.kernel.standard_webhooks import TEST, signature
 
 @dataclass(frozen=True)
 class Message:
-    """An event as all endpoints get it. `id` is the same in every attempt."""
+    """An event as all endpoints receive it. `id` is the same in every attempt."""
 
     position: Position
     type: str
@@ -31,14 +31,15 @@ class Message:
 
 
 def message_of(event: Mapping[str, Any], hrefs: Mapping[str, str]) -> Message:
-    """Of a row of the feed."""
+    """The message for a row of the feed."""
     shown = show_event(event, hrefs)
     body = shown.model_dump_json().encode()
     return Message(Position.of(event), shown.type, shown.subject, shown.at, body)
 
 
 def headers(message: Message, secrets: Sequence[str]) -> Iterator[tuple[bytes, bytes]]:
-    """Signed by each secret: of two, the receiver may know only one yet."""
+    """The headers, signed with each secret: while there are two, the receiver may know
+    only one."""
     timestamp = str(int(time.time()))
     signed = [signature(one, message.id, timestamp, message.body) for one in secrets]
     yield b"content-type", b"application/json"
@@ -49,7 +50,7 @@ def headers(message: Message, secrets: Sequence[str]) -> Iterator[tuple[bytes, b
 
 
 def test_event(endpoint: str, position: Position, at: datetime) -> Mapping[str, Any]:
-    """As if it were of the feed."""
+    """A test event, in the form of the feed."""
     return {
         "transaction_id": position.transaction_id,
         "id": position.id,

@@ -1,5 +1,5 @@
-"""What the deliverer counts. Endpoints are few (`MOST_ENDPOINTS`), so that each may be
-a series; one that is let go takes its series along."""
+"""Metrics of the deliverer. Endpoints are few (`MOST_ENDPOINTS`), so each may have its
+own series, which ends with the lease."""
 
 from prometheus_client import Counter, Histogram
 
@@ -20,7 +20,7 @@ OUTCOMES = ("succeeded", "failed")
 
 
 def begin(endpoint: str) -> None:
-    """Both from 0, so that the first failure is a rise."""
+    """Start both outcomes at 0, so that the first failure is a rise."""
     for outcome in OUTCOMES:
         DELIVERIES.labels(endpoint, outcome)
 

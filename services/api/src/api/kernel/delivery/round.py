@@ -14,7 +14,7 @@ from api.kernel.delivery.store import Look, Outcome, Pending
 
 @dataclass(frozen=True)
 class Item:
-    """A message to send, and what became of it before."""
+    """A message to send, and its earlier attempts."""
 
     message: Message
     is_new: bool
@@ -36,8 +36,8 @@ class Item:
 
 @dataclass
 class Round:
-    """Takes what has a row and is due, and news of the feed. `stopping` is asked before
-    each attempt: what is not attempted waits, and has a row then."""
+    """Sends due rows and new events. `stopping` is checked before each attempt:
+    messages that were not attempted get a row and wait."""
 
     endpoint: str
     look: Look
@@ -45,7 +45,7 @@ class Round:
     stopping: asyncio.Event
     health: Health = field(init=False)
     recovered: bool = False
-    """It answers again, and what has failed meanwhile should not wait any longer."""
+    """It answers again, so failed messages need not wait."""
     is_gone: bool = False
     exhausted: list[Item] = field(default_factory=list)
     """After three days without success."""
@@ -55,8 +55,8 @@ class Round:
         self.health = self.look.health
 
     async def deliver(self, due: Sequence[Pending], news: Sequence[Message]) -> None:
-        """Returns when each was attempted, or must wait. Cancelled, it says of what was
-        under way that it waits."""
+        """Deliver; returns when each message was attempted or must wait. When
+        cancelled, it stores running attempts as waiting."""
         items = [Item.of(p, p.message) for p in due if p.message is not None]
         items += [Item(message, is_new=True) for message in news]
         for item in items:
@@ -79,7 +79,7 @@ class Round:
         found: dict[str, list[Item]] = {}
         for item in items:
             subject = item.message.subject
-            # What has a row goes first, and perhaps more of it than is due here.
+            # Rows go first, and there may be more of them than are due here.
             if not item.is_new or subject not in self.look.blocked:
                 found.setdefault(subject, []).append(item)
         return found
@@ -96,7 +96,7 @@ class Round:
                 return
 
     def _must_wait(self, item: Item) -> bool:
-        """An endpoint that went down just now is left alone; one that was down before
+        """An endpoint that has just gone down is left alone; one that was down before
         is tried once."""
         went_down = self.health.is_down and not self.look.health.is_down
         return (
@@ -104,7 +104,7 @@ class Round:
         ) and not item.message.is_test
 
     def _note(self, item: Item, answer: Answer) -> bool:
-        """Whether the next of the subject may follow."""
+        """Note an attempt. Returns whether the subject's next message may follow."""
         outcome = "succeeded" if answer.succeeded else "failed"
         metrics.DELIVERIES.labels(self.endpoint, outcome).inc()
         metrics.LATENCY.observe(answer.latency_ms / 1000)
@@ -124,7 +124,7 @@ class Round:
 
     def _note_failure(self, item: Item, answer: Answer) -> None:
         if item.message.is_test:
-            # Whoever tries an endpoint looks at what became of it, and tries again.
+            # People watch a test's outcome themselves, so it is not retried.
             self._record(item.message, "failed", answer)
             return
         now = datetime.now(UTC)
@@ -163,8 +163,8 @@ class Round:
         return (item for item in self.exhausted if not self._is_endpoints_fault(item))
 
     def is_dead(self) -> bool:
-        """The endpoint has answered nothing since the first attempt of a delivery that
-        is three days ago."""
+        """Whether the endpoint has answered nothing since a first attempt three days
+        ago."""
         return any(map(self._is_endpoints_fault, self.exhausted))
 
     def _is_endpoints_fault(self, item: Item) -> bool:

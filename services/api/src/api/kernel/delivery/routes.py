@@ -1,4 +1,4 @@
-"""What became of each event at an endpoint, and once more."""
+"""Deliveries to an endpoint, and sending one again."""
 
 from typing import Annotated
 

@@ -1,10 +1,10 @@
-"""One attempt to tell an endpoint, at an address that was looked up for it alone.
+"""Makes one attempt at an endpoint, at a freshly resolved address.
 
-Whoever names an endpoint could have us call ourselves, or a neighbour. So its name is
+The owner of an endpoint could have us call ourselves, or a neighbour. So its name is
 resolved once for each connection, every address of the answer is checked, and the
-connection goes to one of them; TLS is still checked against the name. Nothing else of
-the request is believed: no redirect is followed, no proxy of the environment asked, and
-of the answer a little is read.
+connection goes to one of them; TLS is still checked against the name. Nothing else is
+trusted: redirects are not followed, proxies of the environment are ignored, and only
+the beginning of the answer is read.
 """
 
 import asyncio
@@ -20,14 +20,14 @@ from shared.platform.addresses import Network, PrivateAddress, is_within, resolv
 from api.kernel.delivery.message import Message, headers
 
 ANSWER_SECONDS = 15.0
-"""For all of an attempt. The specification proposes 15 to 30."""
+"""For a whole attempt. The specification proposes 15 to 30."""
 AT_ONCE = 8
-"""Attempts at one endpoint, each about another subject."""
+"""Simultaneous attempts at one endpoint, each for another subject."""
 IDLE_SECONDS = 30.0
 MOST_READ = 16 * 1024
-"""Bytes of an answer; what is longer ends the connection."""
+"""Bytes of an answer; a longer one ends the connection."""
 HEAD = 500
-"""Characters of it that are kept."""
+"""Characters of it that are stored."""
 LONGEST_WAIT = 6 * 3600
 GONE = 410
 
@@ -49,7 +49,7 @@ class Answer:
 
 
 class Sender:
-    """Attempts at one endpoint, over connections that no other endpoint shares."""
+    """Sends to one endpoint, over connections that no other endpoint shares."""
 
     def __init__(self, allowed: Sequence[Network], trusted: ssl.SSLContext) -> None:
         self._allowed = allowed
@@ -64,7 +64,7 @@ class Sender:
         await self._pool.aclose()
 
     async def send(self, url: str, message: Message, secrets: Sequence[str]) -> Answer:
-        """Never raises for what the endpoint does."""
+        """Send a message. Never raises for anything that the endpoint does."""
         began = time.monotonic()
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
@@ -115,8 +115,7 @@ class Sender:
 
 
 class _Pinned(httpcore2.AnyIOBackend):
-    """Connects to an address that was checked, and to none that a later answer of the
-    name servers could bring in its place."""
+    """Connects to the checked address, whatever the name resolves to later."""
 
     def __init__(self, allowed: Sequence[Network]) -> None:
         self._allowed = allowed
@@ -157,7 +156,8 @@ def _retry_after(found: Iterable[tuple[bytes, bytes]]) -> float | None:
 
 
 def _readable(text: str, longest: int) -> str:
-    """PostgreSQL stores no NUL, and terminals obey other control characters."""
+    """Without control characters: PostgreSQL cannot store NUL, and terminals obey
+    others."""
     return "".join(c if c.isprintable() else " " for c in text[:longest]).strip()
 
 

@@ -1,4 +1,4 @@
-"""What a deliverer reads and writes. Whatever it writes needs the lease."""
+"""The deliverer's reads and writes. Every write needs the lease."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from api.kernel.feed.queries import Position
 
 LEASE = timedelta(seconds=30)
 MOST_ENDPOINTS_LEASED = 100
-"""By one deliverer; what is more waits for another one."""
+"""Endpoints that one deliverer leases; others are left to another one."""
 
 
 class LeaseLost(Exception):
@@ -28,14 +28,14 @@ class Pending:
     """A delivery that has a row: it failed, waits behind one, or was asked for."""
 
     message: Message | None
-    """Nothing where the event is not there any more."""
+    """`None` if the event was deleted."""
     position: Position
     type: str
     subject: str
     first_attempt_at: datetime | None
     attempts: int
     is_first: bool
-    """It was never received before: how long it took is of interest."""
+    """Whether it was never delivered before, so that its lag counts."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,10 @@ class Look:
     position: Position
     health: Health
     pending: int
-    """Rows that wait."""
+    """How many rows wait."""
     due: Sequence[Pending]
     blocked: frozenset[str]
-    """Subjects with a row that waits: what follows of them waits, too."""
+    """Subjects with a waiting row, which delays their later events."""
     next_due: datetime | None
 
 
@@ -78,8 +78,8 @@ class Store:
         self._hrefs = hrefs
 
     async def lease(self) -> frozenset[str]:
-        """The endpoints to deliver to for the next half minute: those that one had, and
-        those that nobody has."""
+        """Lease endpoints for half a minute: those that this deliverer had, and
+        unleased ones."""
         values = {"me": self._me, "lease": LEASE, "most": MOST_ENDPOINTS_LEASED}
         async with self.engine.connect() as connection:
             await connection.execute(_RENEW, values)
@@ -87,7 +87,7 @@ class Store:
             return frozenset(await connection.scalars(_MINE, values))
 
     async def release(self) -> None:
-        """Another deliverer need not wait for the leases to end."""
+        """End the leases, so that another deliverer need not wait."""
         async with self.engine.connect() as connection:
             await connection.execute(_RELEASE, {"me": self._me})
 
@@ -135,8 +135,9 @@ class Store:
         *,
         recovered: bool,
     ) -> None:
-        """Write down a round, and how far in the feed it has come, unless somebody has
-        taken the endpoint back meanwhile. Raises `LeaseLost`: nothing was written."""
+        """Store the outcome of a round, and the new position in the feed, unless
+        somebody has moved the endpoint back meanwhile. Raises `LeaseLost` and stores
+        nothing."""
         begin, end = moved
         values = {
             "id": endpoint,
@@ -158,14 +159,14 @@ class Store:
                 await connection.execute(_ALL_DUE, {"id": endpoint})
 
     async def forget(self, endpoint: Row, ages: Mapping[str, timedelta]) -> int:
-        """Delete what is old, a little at a time. Returns how much it was."""
+        """Delete old rows, a batch at a time. Returns how many."""
         statement = _FORGET_OLD if endpoint.exists else _FORGET_ALL
         values = {"endpoint": endpoint.endpoint, **(ages if endpoint.exists else {})}
         async with self.engine.connect() as connection:
             return await connection.count(statement, values)
 
     async def with_deliveries(self) -> Sequence[Row]:
-        """Endpoints that deliveries are kept of, also those that are deleted."""
+        """Endpoints that have deliveries, also deleted ones."""
         async with self.engine.connect() as connection:
             return await connection.execute(_WITH_DELIVERIES)
 

@@ -1,7 +1,7 @@
-"""The newest events, read once for all endpoints that keep up.
+"""Keeps the newest events in memory, read once for all endpoints that keep up.
 
-Each endpoint reads the feed from where it is. Those that keep up would all ask the same
-of the database with every event; they find it here, and the others ask for themselves.
+Each endpoint has its own position in the feed. Those that keep up would all run the
+same query for every event; they read from here, and the others query for themselves.
 """
 
 import asyncio
@@ -25,14 +25,14 @@ KEPT = 2_000
 BATCH = 500
 LOOK_EVERY_SECONDS = 5.0
 GATHER_SECONDS = 0.02
-"""What is committed together is read together."""
+"""Events that are committed together are read together."""
 SETTLE_SECONDS = 0.05
 """How soon to look again while events wait for an older transaction."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the feed: what is wanted of it, and how far it goes."""
+    """A part of the feed: the wanted events, and where it ends."""
 
     messages: Sequence[Message]
     end: Position
@@ -47,7 +47,7 @@ class Tail:
         self._listener = listener
         self._hrefs = hrefs
         self._kept: deque[Message] = deque()
-        # What is kept is all that the feed has between these two.
+        # The kept events are all that the feed has between these two.
         self._start: Position | None = None
         self._end = Position()
         self._wakes: set[Wake] = set()
@@ -66,7 +66,7 @@ class Tail:
                 self._followed.clear()
 
     async def after(self, position: Position, types: Sequence[str], limit: int) -> Part:
-        """What is wanted after a position, from the tail or else from the feed."""
+        """The wanted events after a position, from memory or else from the database."""
         if self._start is None or position < self._start:
             wanted = () if "*" in types else types
             page = await read_page(self._engine, position, wanted, limit)
@@ -104,11 +104,11 @@ class Tail:
                     await asyncio.sleep(GATHER_SECONDS)
 
     async def _read(self) -> bool:
-        """Whether events wait for an older transaction."""
+        """Read on. Returns whether events wait for an older transaction."""
         if self._start is None:
             newest = (await read_page(self._engine, Position(), (), 1)).newest
             self._start = self._end = newest
-            # What came before it and after their own look is not kept here.
+            # Events between this start and the caller's own query are missing here.
             self._wake_all()
         more = True
         while more:

@@ -7,7 +7,7 @@ from api.kernel.feed.queries import Position
 from api.kernel.feed.schemas import FeedEvent
 
 OF_STAFF = frozenset({"assignee"})
-"""What an event tells its order's timeline, and nobody else: a name of somebody."""
+"""Data of events for the order's timeline alone: names of staff."""
 
 
 def show_event(event: Mapping[str, Any], hrefs: Mapping[str, str]) -> FeedEvent:

@@ -16,8 +16,8 @@ from shared.database.engine import Engine
 from sqlalchemy import text
 
 MOST_SCANNED = 1_000
-"""Events that one page looks through for its types: bounds the cost of a rare type. A
-page may then be short or empty and still have a `next_cursor`."""
+"""Events that one page scans for its types: bounds the cost of a rare type. A page may
+then be short or empty and still have a `next_cursor`."""
 _WRITTEN = re.compile(r"(\d{1,19})-(\d{1,19})", re.ASCII)
 _LARGEST = 2**63 - 1
 
@@ -51,11 +51,11 @@ class FeedPage:
     events: Sequence[dict[str, Any]]
     """Each with its `transaction_id` and `id`."""
     end: Position
-    """Everything up to here has been looked through."""
+    """Everything up to here was scanned."""
     more: bool
     """Another page can be read at once."""
     newest: Position
-    """The end of the feed: positions above it were never handed out."""
+    """The end of the feed: no position above it was ever handed out."""
     unsettled: bool
     """Events are committed beyond `newest`, behind a transaction still running."""
 
@@ -92,13 +92,13 @@ async def read_page(
 
 
 def like(type: str) -> str:
-    """What LIKE takes for `order.placed`, `order.*` or `*`."""
+    """The LIKE pattern for `order.placed`, `order.*` or `*`."""
     escaped = type.replace("\\", r"\\").replace("_", r"\_").replace("%", r"\%")
     return escaped.removesuffix("*") + "%" if escaped.endswith("*") else escaped
 
 
 def fits(type: str, wanted: Sequence[str]) -> bool:
-    """Whether an event of this type is one of those; the same without a database."""
+    """Whether a type fits one of these; the same rule without the database."""
     return any(
         type.startswith(one[:-1]) if one.endswith("*") else type == one
         for one in wanted

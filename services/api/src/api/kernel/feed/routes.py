@@ -66,20 +66,21 @@ async def list_events(
 
 
 class Feed:
-    """The feed for one caller, who wants some types of events."""
+    """The feed for one caller and some types of events."""
 
     def __init__(self, services: Services, types: Sequence[str]) -> None:
         self._services = services
         self._types = () if "*" in types else tuple(types)
 
     async def position(self, after: str, pointer: str) -> Position:
-        """Of `latest`, or as it is written. Raises a `Problem` that points there."""
+        """The position that is meant, also by `latest`. Raises a `Problem` that points
+        there."""
         return (await self.page(after, 1, pointer)).after
 
     async def page(
         self, after: str, limit: int, pointer: str = "query:after"
     ) -> FeedPage:
-        """Raises a `Problem` for what is no position, or one that is yet to come."""
+        """A page. Raises a `Problem` for a malformed position, or one in the future."""
         if after == LATEST:
             after = str((await self._read(Position(), 1)).newest)
         try:

@@ -1,5 +1,7 @@
-"""An event that nothing has happened for, to try a receiver with. On a machine of one's
-own only: a feed that others trust has none of these."""
+"""Makes up an event, to try a receiver with.
+
+Only on a machine of one's own: other systems trust a real feed.
+"""
 
 from typing import Annotated
 

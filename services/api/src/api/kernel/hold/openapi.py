@@ -1,4 +1,4 @@
-"""The reasons and decisions of all processes, where the document speaks of holds."""
+"""Lists the reasons and decisions of all processes in the OpenAPI document."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""From a hold as it is stored to a hold as it is shown."""
+"""Turns a stored hold into what callers see."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Reads of holds, whatever their process."""
+"""Reads holds of all processes."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ from sqlalchemy import text
 from api.http.services import Services
 
 LAST = datetime(2999, 12, 31, tzinfo=UTC)
-"""Where holds without a deadline stand in the queue."""
+"""Sorts holds without a deadline last."""
 
 
 class Hold(BaseModel):

@@ -1,4 +1,4 @@
-"""What waits for a person, and what the person decides; for all processes at once."""
+"""Holds of all processes: the work queue, and decisions."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -27,7 +27,7 @@ from api.kernel.process import Decided, Process
 
 
 def hold_routes(processes: Sequence[Process]) -> APIRouter:
-    """The routes, with the scopes of all processes that are there."""
+    """The routes, with the scopes of all registered processes."""
     router = APIRouter(prefix="/v1", tags=["holds"])
     queue = HoldQueue(processes)
     operators = [process.operators for process in processes]
@@ -95,7 +95,7 @@ def hold_routes(processes: Sequence[Process]) -> APIRouter:
         response_model=shown.Hold,
         responses=keyed(
             *("not-found", "already-released", "decision-not-allowed", "four-eyes"),
-            # What the decision leads to may be refused as well.
+            # The decision's effect may be refused as well.
             *("already-shipped", "exceeds-refundable", "wrong-state"),
         ),
     )
@@ -122,7 +122,7 @@ def hold_routes(processes: Sequence[Process]) -> APIRouter:
 
 
 class HoldQueue:
-    """The open holds of these processes, each under its own process's rule."""
+    """The holds of these processes, each under its own process's rules."""
 
     def __init__(self, processes: Sequence[Process]) -> None:
         self._processes = {process.name: process for process in processes}
@@ -141,7 +141,7 @@ class HoldQueue:
         return show_hold_to_decide(hold, self.rule(hold), owner.silence, barred)
 
     def readers(self, hold: Hold) -> tuple[str, str]:
-        """The scopes that see a hold."""
+        """The scopes that may read a hold."""
         return self._owner(hold).operators, self.rule(hold).decider
 
     def require_right(self, hold: Hold, decision: str, caller: Principal) -> None:
@@ -163,7 +163,7 @@ class HoldQueue:
         caller: Principal,
         query: shown.HoldQuery,
     ) -> list[Hold]:
-        """One more than the page holds; only those that the caller works on."""
+        """A page and one row more, of the holds that the caller may work on."""
         known = {r for process in self._processes.values() for r in process.holds}
         if query.reason is not None and query.reason not in known:
             raise invalid("query:reason", "enum", "No hold has this reason")
@@ -242,7 +242,7 @@ def _check_decision(
 
 
 class _Assigned(BaseModel):
-    """The answer is the hold itself, as it is by then."""
+    """The answer is the hold itself, as it is then."""
 
 
 async def _assign(work: UnitOfWork, hold_id: str, assignee: str | None) -> _Assigned:

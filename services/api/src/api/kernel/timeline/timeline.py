@@ -1,4 +1,4 @@
-"""What happened to a subject: as a list, or as it happens (server-sent events)."""
+"""A subject's events: as a list, or live (server-sent events)."""
 
 import json
 from collections.abc import AsyncIterator, Iterator
@@ -22,11 +22,12 @@ from api.kernel.timeline.schemas import Event
 
 POLL_SECONDS = 5.0
 OPEN_AFTER_END = timedelta(seconds=60)
-"""Events still come after the end of a subject: refunds and deliveries."""
+"""How long to wait for events after a subject's end: refunds and deliveries follow
+it."""
 RECONNECT_MS = 2000
 MOST_STREAMS = 20
-"""Of one customer in one process: each asks the database now and then. Who serves many
-customers, a shop's own server, may hold any number."""
+"""Streams of one customer in one process, as each queries the database now and then. A
+shop's own server, which serves many customers, may hold any number."""
 _BATCH = 200
 Seq = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
@@ -50,12 +51,12 @@ WhileAnswering = Annotated[ExitStack, Depends(_while_answering)]
 
 @dataclass(frozen=True)
 class Readers:
-    """Who reads a process's timelines, and how its subjects end."""
+    """Who may read a process's timelines, and when its subjects have ended."""
 
     staff: str
     """The scope that sees every detail, and may follow any number of streams."""
     ended: str
-    """SQL: the moment when subject `:id` ended; nothing while it lives."""
+    """SQL: the moment when subject `:id` ended, or NULL."""
 
 
 async def answer_timeline(
@@ -71,10 +72,10 @@ async def answer_timeline(
         if last_event_id is not None:
             after = last_event_id
             if await timeline.is_over(after):
-                # A browser that gets no stream comes again for ever.
+                # With a 204, a browser does not reconnect for ever.
                 return Response(status_code=204)
         while_answering.enter_context(timeline.counted())
-        # No proxy may keep what should be seen at once.
+        # Proxies must not buffer a live stream.
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return EventSourceResponse(timeline.stream(after), headers=headers)
     events, _ = await timeline.after(after, query.limit + 1)
@@ -109,8 +110,8 @@ class Timeline:
 
     @contextmanager
     def counted(self) -> Iterator[None]:
-        """One more stream. Raises `Problem` for a customer who listens to so many
-        already: counted at once, so that no burst of them gets by."""
+        """Count a stream. Raises `Problem` for a customer who has too many: counted at
+        once, so that bursts cannot exceed the limit."""
         streams, subject = self._services.streams, self._caller.subject
         if streams[subject] >= MOST_STREAMS and not self._caller.may(self._staff):
             raise Problem(
@@ -127,13 +128,13 @@ class Timeline:
                 del streams[subject]
 
     async def is_over(self, seq: int) -> bool:
-        """Whether nothing came after `seq`, nor is going to."""
+        """Whether nothing came after `seq`, and nothing will."""
         events, ended = await self.after(seq, 1)
         return not events and _is_long_ago(ended)
 
     async def stream(self, seq: int) -> AsyncIterator[bytes]:
-        """Each event as soon as it is true, until a minute after the end, or until the
-        caller needs another token."""
+        """Each event once it is committed, until a minute after the end, or until the
+        caller's token expires."""
         yield format_sse_event(retry=RECONNECT_MS)
         with self._services.listener.subscribe(CHANNEL, self._subject) as wake:
             while self._caller.seconds_left and not self._services.draining:
@@ -151,7 +152,7 @@ class Timeline:
     def _show(self, event: Event) -> Event:
         if self._caller.may(self._staff):
             return event
-        # A customer learns neither who works on it nor why it waits.
+        # Customers see neither names of staff nor reasons of holds.
         mine = event.actor == self._caller.subject
         data = event.data
         if event.type.startswith("hold."):
@@ -183,5 +184,5 @@ def _events(ended: str) -> TextClause:
 
 
 def _line(event: Event) -> bytes:
-    # Without a name, so that a browser's `onmessage` hears every type.
+    # Unnamed, so that a browser's `onmessage` receives every type.
     return format_sse_event(data_str=event.model_dump_json(), id=str(event.seq))

@@ -18,10 +18,10 @@ from api.kernel.standard_webhooks import TEST, new_secret
 from api.kernel.webhook_endpoint import schemas as wanted
 
 MOST_ENDPOINTS = 100
-"""Each is a series of several metrics, and a task of the deliverer."""
+"""Each endpoint is a series of several metrics, and a task of the deliverer."""
 A_MOMENT = timedelta(minutes=1)
-"""A transaction that began before another may write after it: what is sent again
-begins a little earlier."""
+"""A transaction may commit after a younger one, so redelivery begins a little
+earlier."""
 
 
 class _Done(BaseModel):
@@ -85,7 +85,8 @@ async def disable_endpoint(
 async def enable_endpoint(
     engine: Engine, endpoint_id: str, key: str, actor: str
 ) -> None:
-    """It is told everything from where it was left, and has its three days again."""
+    """Enable it: deliveries continue where they stopped, and retries run for another
+    three days."""
 
     async def apply(work: UnitOfWork) -> _Done:
         await work.update(
@@ -151,8 +152,8 @@ async def _apply(
 
 
 async def send_test(connection: Connection, endpoint_id: str) -> str:
-    """Put a test before whatever else the endpoint waits for. Returns the delivery's
-    id. Raises `Refusal`: wrong-state."""
+    """Queue a test before all pending deliveries. Returns the delivery's id. Raises
+    `Refusal` wrong-state."""
     row = (
         await connection.execute(_TEST, {"id": endpoint_id, "type": TEST})
     ).one_or_none()
@@ -165,8 +166,7 @@ async def send_test(connection: Connection, endpoint_id: str) -> str:
 async def redeliver_since(
     connection: Connection, endpoint_id: str, since: datetime
 ) -> None:
-    """Take the endpoint back to where the feed was then. Raises `Refusal`:
-    wrong-state."""
+    """Move the endpoint back to that time in the feed. Raises `Refusal` wrong-state."""
     values = {"id": endpoint_id, "since": since - A_MOMENT}
     if not await connection.count(_REWIND, values):
         raise not_enabled()
@@ -178,7 +178,7 @@ def not_enabled() -> Refusal:
 
 
 async def wake(connection: Connection, endpoint_id: str) -> None:
-    """Have the deliverer look, once this is committed."""
+    """Wake the deliverer after the commit."""
     await connection.execute(_WAKE, {"channel": CHANNEL, "id": endpoint_id})
 
 

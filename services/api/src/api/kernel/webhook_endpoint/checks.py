@@ -1,4 +1,4 @@
-"""What an endpoint must be like. Each mistake has a code of its own."""
+"""Checks new endpoints. Each mistake has a code of its own."""
 
 import asyncio
 from collections.abc import Collection, Sequence
@@ -11,12 +11,12 @@ from api.kernel.standard_webhooks import LONGEST_KEY, SHORTEST_KEY, key_of
 
 RESOLVE_SECONDS = 2.0
 PORT = 443
-"""The one that the deliverer's network policy lets out."""
+"""The only port that the deliverer's network policy lets out."""
 
 
 async def check_url(url: str, allowed: Sequence[Network]) -> None:
-    """Raises a `Problem`. A host that nobody knows yet may become known: whoever
-    delivers asks again for each connection, and decides by the answer."""
+    """Raises a `Problem`. An unknown host is accepted, as it may become known: the
+    deliverer resolves it again for each connection, and decides by the answer."""
     try:
         parsed = httpx2.URL(url)
         host, port = parsed.raw_host.decode(), parsed.port or PORT
@@ -45,7 +45,7 @@ async def check_url(url: str, allowed: Sequence[Network]) -> None:
 
 
 def check_types(types: Sequence[str], known: Collection[str]) -> None:
-    """Raises a `Problem` for a type, or a pattern, that fits no event there is."""
+    """Raises a `Problem` for a type, or a pattern, that no event has."""
     for wanted in types:
         prefix = wanted.removesuffix("*")
         fits = wanted in known if prefix == wanted else _any_begins(known, prefix)

@@ -1,4 +1,4 @@
-"""The section `webhooks` of the document: what is sent, for each type of event."""
+"""Writes the document's section `webhooks`: what is sent for each type of event."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Where other systems hear of events, and the secret by which they know us."""
+"""Webhook endpoints of other systems, and their signing secrets."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated

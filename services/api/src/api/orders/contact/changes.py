@@ -1,4 +1,4 @@
-"""Correcting whom an order is for and where it goes, until a parcel is packed."""
+"""Corrects an order's contact and address, until a parcel is packed."""
 
 import json
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ ADDRESSES = ("ship_to", "bill_to")
 
 
 class Corrected(BaseModel):
-    """The answer is the order itself, as it is by then."""
+    """The answer is the order itself, as it is then."""
 
 
 async def correct(
@@ -37,9 +37,9 @@ async def correct(
     *,
     same_price: bool,
 ) -> Corrected:
-    """Does nothing where it is so already, as after a first try (RFC 9110, 13.1.1).
-    What was decided by the old contact is looked at again. With `same_price`, shipping
-    must cost the same there."""
+    """Correct the contact. Does nothing if it is as wanted already, as in a repeat (RFC
+    9110, 13.1.1). Whatever was decided by the old contact is checked again. With
+    `same_price`, shipping must cost the same to the new address."""
     before = await _read(work)
     after = _merged(before, wanted)
     if after == before:
@@ -53,11 +53,11 @@ async def correct(
         )
     await work.connection.execute(_CORRECT, _columns(order.id, after))
     await work.update(tables.Order, order.id, unscreened=True)
-    # Who decides at this moment has seen the old contact: they are asked anew.
+    # Whoever is deciding has seen the old contact, so the question is asked anew.
     await release_holds(
         work, Decision.SETTLED, reason=HoldReason.APPROVAL, subject=order.id
     )
-    # The fields' names alone: what is in them is personal.
+    # Only names of fields: their content is personal.
     work.event("contact.changed", fields=sorted(wanted.model_fields_set))
     if after["ship_to"] != before["ship_to"]:
         await _judge_anew(work, after["ship_to"])
@@ -77,7 +77,7 @@ def _merged(before: Stored, wanted: ContactPatch) -> dict[str, Any]:
     }
     after = {**before, **named, **addresses}
     if "bill_to" not in addresses and _moves(before["ship_to"], after["ship_to"]):
-        # The bill stays where it was: goods that go abroad are looked at again.
+        # The billing address stays, so goods that go abroad are screened again.
         after["bill_to"] = before["bill_to"] or before["ship_to"]
     return after
 
@@ -115,7 +115,7 @@ def _names(if_match: str, current: str) -> bool:
 
 def _is_packed(order: OrderSnapshot, parcel: Shipment) -> bool:
     if parcel.status is ShipmentStatus.READY:
-        # Its label may be bought at this moment, unless the address was refused.
+        # Its label may be being bought, unless the address was refused.
         refused = any(hold.reason is HoldReason.ADDRESS for hold in order.holds)
         return parcel.parcel is not None and not refused
     return parcel.status is not ShipmentStatus.CANCELLED
@@ -142,7 +142,7 @@ async def _send_there(
     same_price: bool,
 ) -> None:
     """Another country may have another carrier. A customer who moves an order abroad
-    does not take the price from here along. Raises `Refusal`."""
+    does not keep the domestic price. Raises `Refusal`."""
     method, goods = order.shipping_method, order.total - order.shipping
     rates = await read_rates(work.connection, tariffs, method)
     rate = rate_for(rates, method, country, order.currency)
@@ -162,7 +162,8 @@ _NO_ADDRESS = {"name": "nobody", "street": "nowhere", "country": "XX"}
 
 
 async def _judge_anew(work: UnitOfWork, ship_to: Stored) -> None:
-    """A right address is no question any more; a wrong one waits for the next try."""
+    """Check the new address. A right one closes the hold; a wrong one stays until the
+    next correction."""
     if not check_address(ship_to).wrong:
         await release_holds(work, Decision.CORRECT, reason=HoldReason.ADDRESS)
 

@@ -8,7 +8,7 @@ from api.orders.contact.schemas import Contact
 
 
 async def read_contact(services: Services, order_id: str) -> Contact:
-    """Of an order that is there."""
+    """Read the contact of an order that exists."""
     async with services.engine.connect() as connection:
         row = await connection.scalar(_CONTACT, {"id": order_id})
     contact = Contact.model_validate_json(row)

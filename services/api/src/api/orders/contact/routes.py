@@ -1,4 +1,4 @@
-"""What may still change about an order: how it is paid, where it goes, its end."""
+"""Changes of an order: its payment, its contact, its cancellation."""
 
 from typing import Annotated
 
@@ -6,7 +6,7 @@ from fastapi import APIRouter, Header, Response
 from pydantic import BaseModel
 from shared.contracts.base import LineQuantity
 from shared.contracts.errors import Refusal, nothing_to_cancel, too_many_attempts
-from shared.contracts.orders import models, workflows
+from shared.contracts.orders import payloads, workflows
 from shared.contracts.orders.states import HoldReason, OrderStatus
 from shared.database.ids import new_id
 from shared.database.kernel.unit_of_work import UnitOfWork, change
@@ -75,7 +75,7 @@ async def pay_order(
             services.engine,
             tables.Order,
             order_id,
-            # A repeat finds the payment.
+            # A repeat finds this payment.
             key=None,
             actor=caller.subject,
             apply=lambda work: _offer(work, payment_id, wanted),
@@ -83,7 +83,7 @@ async def pay_order(
         )
         await commands(services).order(
             workflows.Order.pay,
-            models.Pay(
+            payloads.Pay(
                 order_id=order_id,
                 key=command.key,
                 actor=caller.subject,
@@ -109,7 +109,7 @@ def _check_payable(order: OrderSnapshot, payment_id: str) -> None:
     if order.payment_stopped and not known:
         raise too_many_attempts()
     held = sum(payment.held for payment in order.payments)
-    # Money that is held may still be refused: then the hold asks for another method.
+    # Held money may still fail the checks: then the hold asks for another method.
     asked = order.hold(HoldReason.PAYMENT) is not None
     covered = order.to_capture <= held and not asked
     if not known and (order.status.final or covered):
@@ -125,7 +125,7 @@ class _Offered(BaseModel):
 
 
 async def _offer(work: UnitOfWork, payment_id: str, wanted: NewPayment) -> _Offered:
-    """Keep the method where the worker finds it: it is no business of Temporal's."""
+    """Store the payment method for the worker, outside of Temporal."""
     offered = await work.connection.scalar(
         _OFFER,
         {
@@ -184,7 +184,7 @@ async def cancel_order(
         before = await queries.order(services, order_id)
         done = await commands(services).order(
             workflows.Order.cancel,
-            models.Cancel(
+            payloads.Cancel(
                 order_id=order_id,
                 key=command.key,
                 actor=caller.subject,
@@ -206,11 +206,11 @@ async def cancel_order(
     return await idempotent.run(caller, wanted, work)
 
 
-def _since(before: OrderSnapshot, order: OrderSnapshot) -> models.Cancelled:
-    """What was cancelled in between, and what is paid back for it."""
+def _since(before: OrderSnapshot, order: OrderSnapshot) -> payloads.Cancelled:
+    """What was cancelled meanwhile, and what is refunded for it."""
     units = {line.line: line.cancelled for line in order.lines}
     known = {refund.id for refund in before.refunds}
-    return models.Cancelled(
+    return payloads.Cancelled(
         cancelled=tuple(
             LineQuantity(line=line.line, quantity=units[line.line] - line.cancelled)
             for line in before.lines
@@ -224,7 +224,7 @@ def _nothing_to_cancel(order: OrderSnapshot) -> Refusal:
     return nothing_to_cancel(cancelled=order.status is OrderStatus.CANCELLED)
 
 
-def _cancelled(done: models.Cancelled, order: OrderSnapshot) -> Cancelled:
+def _cancelled(done: payloads.Cancelled, order: OrderSnapshot) -> Cancelled:
     return Cancelled(
         cancelled=[
             LineUnits(line=line.line, quantity=line.quantity) for line in done.cancelled
@@ -247,7 +247,7 @@ async def get_contact(
     await queries.require_sight(services, caller, order_id, "contacts:read")
     contact = await read_contact(services, order_id)
     if caller.link is not None:
-        # A mail may have been forwarded.
+        # A mail may have been forwarded, so less is shown.
         contact = contact.model_copy(update=dict.fromkeys(_NOT_BY_LINK))
     if caller.link is not None or caller.may("contacts:read"):
         log_read(caller, "contact", order_id)
@@ -284,7 +284,7 @@ async def change_contact(
     `ship_to` alone."""
     await queries.require_sight(services, caller, order_id, "orders:operate")
     if caller.link is not None and wanted.model_fields_set != {"ship_to"}:
-        # With another mail address, the next link would be somebody else's.
+        # With another mail address, the next link would go to somebody else.
         raise Problem("insufficient-scope", "A link corrects `ship_to` alone.")
     if if_match is None:
         raise Problem("precondition-required", "Send If-Match with the order's ETag.")
@@ -292,7 +292,8 @@ async def change_contact(
         services.engine,
         tables.Order,
         order_id,
-        # A key would have to be made of what is personal, and outlive it.
+        # No idempotency key: its fingerprint would be made of personal data, and
+        # outlive it.
         key=None,
         actor=caller.subject,
         apply=lambda work: correct(

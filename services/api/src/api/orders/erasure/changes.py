@@ -35,7 +35,7 @@ class Done(BaseModel):
 
 
 def begin_erasure() -> Mapping[str, str]:
-    """What every repeat goes on with."""
+    """The alias that every repeat continues with."""
     return {"alias": new_id("era")}
 
 
@@ -49,7 +49,7 @@ async def erase(services: Services, customer: str, alias: str, actor: str) -> Er
         )
 
     async def apply(work: UnitOfWork) -> Done:
-        # What came in between the look and the lock.
+        # Orders that were placed between the look and the lock.
         await require_no_work_left(work)
         await erase_person(work)
         await rename_customer(work, customer, alias)

@@ -1,4 +1,4 @@
-"""Exports as PostgreSQL has them."""
+"""Reads exports, and adds them."""
 
 import asyncio
 import zlib
@@ -16,7 +16,7 @@ from api.http.services import Services
 from api.orders.export.schemas import Export, NewExport
 
 RUNNING_AT_ONCE = 3
-"""Of one caller."""
+"""Running exports of one caller."""
 
 
 async def add_export(
@@ -69,8 +69,8 @@ async def page_of_exports(
 
 
 async def file_of(services: Services, export_id: str) -> AsyncIterator[bytes]:
-    """Part by part: no file is ever in memory. It is cut short where it is deleted
-    meanwhile, which its length tells."""
+    """Stream the file part by part, as no file fits in memory. It is cut short if it is
+    deleted meanwhile, which its length shows."""
     number = 1
     while True:
         values = {"id": export_id, "number": number}
@@ -111,7 +111,7 @@ _ADD = text(
     RETURNING *
     """
 )
-# What is over is told as such, whenever its file is deleted.
+# An ended export counts as such, whenever its file is deleted.
 _SEEN = """
 SELECT id, kind, format, begins_at, ends_at, requested_by, rows_expected, rows_written,
   bytes, created_at, finished_at, expires_at,

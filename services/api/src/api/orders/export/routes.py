@@ -7,8 +7,8 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from shared.contracts.errors import Refusal
 from shared.contracts.orders.exports import ExportFormat, ExportKind, ExportStatus
-from shared.contracts.orders.models import ExportRef
 from shared.contracts.orders.names import export_workflow_id
+from shared.contracts.orders.payloads import ExportRef
 from shared.contracts.orders.workflows import Export as ExportWorkflow
 from shared.database.engine import Connection
 from shared.database.ids import new_id
@@ -31,7 +31,7 @@ router = APIRouter(prefix="/v1/exports", tags=["exports"])
 _SCOPES = dict.fromkeys(ExportKind, "orders:read") | {
     ExportKind.MOVEMENTS: "stock:read"
 }
-"""Who may read the rows may have them in a file."""
+"""The scopes that may read the rows may also export them."""
 Exporter = Annotated[Principal, allowed("orders:read", "stock:read")]
 _MEDIA = {
     ExportFormat.CSV: "text/csv; charset=utf-8",
@@ -73,7 +73,7 @@ async def create_export(
 
 
 async def _begin(services: Services, export_id: str) -> None:
-    """What Temporal does not hear of now, the sweep starts."""
+    """Start the workflow; if Temporal is down, the sweep starts it."""
     with suppress(Unavailable):
         await commands(services).begin(
             ExportWorkflow.run,

@@ -1,6 +1,6 @@
-"""A person's decision on its way to the workflow that holds the subject up."""
+"""Sends a person's decision to the workflow of the hold's subject."""
 
-from shared.contracts.orders import models, workflows
+from shared.contracts.orders import payloads, workflows
 from shared.contracts.orders.names import SubjectKind, kind_of
 from shared.contracts.orders.states import Decision
 from shared.database.orders.four_eyes import barred_from
@@ -20,13 +20,14 @@ async def barred(services: Services, hold: Hold) -> set[str]:
 
 
 async def release(services: Services, hold: Hold, decided: Decided) -> None:
-    """Raises what the workflow refuses, or `Unavailable`. Safe to repeat."""
+    """Release a hold. Raises the workflow's `Refusal`, or `Unavailable`. Safe to
+    repeat."""
     await keep_note(
         *(services.engine, decided.key, hold.root, decided.note),
         actor=decided.actor,
         about=hold.id,
     )
-    command = models.ReleaseHold(
+    command = payloads.ReleaseHold(
         order_id=hold.root,
         key=decided.key,
         actor=decided.actor,
@@ -48,7 +49,7 @@ async def release(services: Services, hold: Hold, decided: Decided) -> None:
 
 
 async def _release_refund(
-    services: Services, hold: Hold, command: models.ReleaseHold
+    services: Services, hold: Hold, command: payloads.ReleaseHold
 ) -> None:
     order = await queries.order(services, hold.root)
     sender = commands(services)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Response
 from shared.contracts.errors import Refusal
-from shared.contracts.orders import models, workflows
+from shared.contracts.orders import payloads, workflows
 from shared.contracts.orders.holds import HOLDS
 from shared.contracts.orders.states import HoldReason
 from shared.database.ids import new_id
@@ -54,7 +54,7 @@ async def place_hold(
         )
         await commands(services).order(
             workflows.Order.place_hold,
-            models.PlaceHold(
+            payloads.PlaceHold(
                 order_id=order_id,
                 key=command.key,
                 actor=caller.subject,
@@ -66,7 +66,7 @@ async def place_hold(
         hold = await read_hold(services, hold_id)
         return StoredResponse(201, show_hold(hold, HOLDS[HoldReason.MANUAL]))
 
-    # When it was asked first: what was in time stays so in a repeat.
+    # Compared with the time of the first request, so that a repeat has the same answer.
     memo = {"hold_id": new_id("hld"), "asked_at": datetime.now(UTC).isoformat()}
     return await idempotent.run(caller, wanted, work, memo=memo)
 

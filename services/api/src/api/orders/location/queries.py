@@ -9,7 +9,7 @@ from api.orders.location.schemas import Location, LocationQuery
 
 
 async def read_location(connection: Connection, code: str) -> Location:
-    """Raises `Refusal` not-found; it names those that there are."""
+    """Raises `Refusal` not-found, which lists the locations that exist."""
     row = (await connection.execute(_ONE, {"code": code})).one_or_none()
     if row is None:
         known = await usable_locations(connection, code)
@@ -30,7 +30,7 @@ async def page_of_locations(
 
 
 async def skus_waited_for(connection: Connection, code: str) -> list[str]:
-    """What lies there, and live orders lack units of."""
+    """SKUs at a location that live orders lack units of."""
     return list(await connection.scalars(_WAITED_FOR, {"code": code}))
 
 

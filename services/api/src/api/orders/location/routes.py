@@ -1,4 +1,4 @@
-"""Where goods lie, and what is sent from where."""
+"""Locations: the places that goods lie at and are sent from."""
 
 from typing import Annotated
 
@@ -81,7 +81,7 @@ async def put_location(
 
 
 async def _check_new(connection: Connection, code: str) -> None:
-    """Raises `Problem` for a code that people would take for another one."""
+    """Raises `Problem` for a code that people would confuse with another one."""
     other = await connection.scalar(_ALIKE, {"code": code})
     if other is not None:
         raise Problem(
@@ -102,9 +102,9 @@ def _answer(location: shown.Location) -> Response:
     return Response(location.model_dump_json(), media_type="application/json")
 
 
-# One at a time, so that two of the same name but for its capitals see each other.
+# One at a time, so that two that differ by capitals alone see each other.
 _LOCK = text("LOCK TABLE locations IN SHARE ROW EXCLUSIVE MODE")
-# What migrations found may differ by capitals alone, and can be changed like any other.
+# Locations from before may differ by capitals alone, and can be changed like any other.
 _ALIKE = text(
     """
     SELECT code FROM locations

@@ -1,4 +1,4 @@
-"""The mails about an order: whether they left, and sending one once more."""
+"""The mails about an order: their state, and sending one again."""
 
 from typing import Annotated
 
@@ -72,7 +72,7 @@ async def resend_order_message(
             apply=lambda work: _resend(work, seq),
             result=_Resent,
         )
-        # No event of a new message tells the workers of it.
+        # The workers get no event for this message.
         async with services.engine.connect() as connection:
             wake = {"channel": MESSAGES, "subject": order_id}
             await connection.execute(_WAKE, wake)

@@ -1,4 +1,4 @@
-"""What people write about an order, for one another."""
+"""Notes about an order, from staff to staff."""
 
 from typing import Annotated
 
@@ -86,7 +86,7 @@ async def add_note(
 
 
 class _Told(BaseModel):
-    """The text is in the table of notes alone."""
+    """The answer without the text, which only the table of notes stores."""
 
 
 async def _tell(work: UnitOfWork) -> _Told:

@@ -1,4 +1,4 @@
-"""What is accepted of a request that fits its schema, by who sends it."""
+"""Checks by the caller what a valid request may say."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from api.orders.order.schemas import NewOrder, NewPayment
 
 
 def check_customers_order(caller: Principal, wanted: NewOrder) -> None:
-    """A customer does not speak for the shop; a service does. Raises `Problem`."""
+    """Customers may not use what only services may. Raises `Problem`."""
     if caller.may("orders:write"):
         return
     if wanted.external_ref is not None or wanted.metadata:
@@ -20,7 +20,7 @@ def check_customers_order(caller: Principal, wanted: NewOrder) -> None:
 def check_return_url(
     payment: NewPayment | None, origins: Sequence[str], pointer: str
 ) -> None:
-    """The buyer's browser is sent there by the provider, in the shop's name: only to
+    """The provider sends the buyer's browser there, in the shop's name, so it must be
     the shop itself. `pointer` leads to the field. Raises `Problem`."""
     url = None if payment is None else payment.return_url
     if url is None or any(_is_of(url, origin) for origin in origins):
@@ -29,14 +29,14 @@ def check_return_url(
 
 
 def _is_of(url: str, origin: str) -> bool:
-    """Compared as text, so that no two readers of an address can disagree."""
+    """Compared as text, so that no two URL parsers can disagree."""
     return url.startswith(origin) and url[len(origin) :][:1] in ("", "/", "?", "#")
 
 
 def check_provider_customer(
     caller: Principal, payment: NewPayment | None, pointer: str
 ) -> None:
-    """With somebody else's customer go somebody else's saved cards. Raises `Problem`
+    """Another customer's id would give access to their saved cards. Raises `Problem`
     insufficient-scope."""
     customer = None if payment is None else payment.customer
     if customer is not None and not caller.may("orders:write"):

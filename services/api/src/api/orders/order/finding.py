@@ -1,5 +1,5 @@
-"""By what orders are found: each filter's condition, which an index serves
-(tests/orders/test_finding.py), and the orders that lists have."""
+"""Finds orders: the condition for each filter, which an index serves
+(tests/orders/test_finding.py), and the SELECT of each list."""
 
 import re
 import unicodedata
@@ -21,13 +21,14 @@ WITH_TRACKING = """
   UNION ALL
   SELECT order_id FROM returns WHERE tracking = ANY(:tracking)
 """
-# Each by itself: of one condition with OR, one column without an index reads them all.
+# A UNION of single conditions: with OR, one column without an index would force a full
+# scan.
 WITH_NAME = """
   SELECT id FROM orders WHERE id = :q
   UNION ALL SELECT id FROM orders WHERE external_ref = :q
   UNION ALL SELECT id FROM orders WHERE number = cast(:number AS bigint)
 """
-"""What people call an order."""
+"""SQL: ids of orders with this number, reference or id."""
 
 _WHERE = {
     "own": "o.customer = :own",
@@ -53,8 +54,8 @@ _BY_AGE = {
     "sku": "order_lines WHERE sku",
     "location": "shipments WHERE status <> 'cancelled' AND location",
 }
-"""Rows that know when their order was placed, and have an index by that for each value:
-where nothing else is asked for, a page is a short piece of it."""
+"""Tables that store when their order was placed, with an index by that for each value:
+if nothing else is filtered, a page is a short piece of it."""
 
 _COLUMNS: dict[str, tuple[str, Callable[[object], object]]] = {
     "created_at": ("o.created_at", moment),
@@ -74,8 +75,8 @@ class Found:
 
 
 def find(request: Request, query: OrderQuery, customer: str | None) -> Found:
-    """What a list shows; only a `customer`'s if given. Raises a `Problem` for a cursor
-    that is not from this list."""
+    """The orders of a list; only a `customer`'s if given. Raises a `Problem` for a
+    cursor that is not from this list."""
     given = query.model_dump(exclude={"limit", "cursor", "sort"}, exclude_none=True)
     if customer is not None:
         given["own"] = customer
@@ -92,7 +93,7 @@ def find(request: Request, query: OrderQuery, customer: str | None) -> Found:
         parameters |= {"at": position[0], "after": position[1]}
     order = f"{column} DESC, o.id DESC" if down else f"{column}, o.id"
     sources = _by_age(alone, len(given[alone])) if alone else ["orders"]
-    # Of several values each by itself: its piece of the index is in order.
+    # Each value by itself: its piece of the index is sorted.
     pages = " UNION ".join(
         f"(SELECT {'DISTINCT ' if alone else ''}o.id, {column} FROM {source} o"  # noqa: S608
         f" WHERE {' AND '.join(conditions)} ORDER BY {order} LIMIT :rows)"
@@ -103,13 +104,13 @@ def find(request: Request, query: OrderQuery, customer: str | None) -> Found:
 
 
 def _only_filter(given: Mapping[str, object]) -> str | None:
-    """Of those whose rows know how old their orders are."""
+    """The only filter, if it is one of `_BY_AGE`."""
     names = given.keys() - {"created_from", "created_to"}
     return names.pop() if len(names) == 1 and names <= _BY_AGE.keys() else None
 
 
 def _by_age(name: str, values: int) -> list[str]:
-    """Where the orders with each of the values are."""
+    """One source for each value: its piece of the index."""
     return [
         "(SELECT ordered_at AS created_at, order_id AS id"  # noqa: S608 - our words
         f" FROM {_BY_AGE[name]} = (cast(:{name} AS text[]))[{n}])"
@@ -140,7 +141,7 @@ def search(request: Request, wanted: OrderSearch) -> Found:
         after = "AND (o.created_at, o.id) < (:at, :after)"
         parameters |= {"at": position[0], "after": position[1]}
     order = "o.created_at DESC, o.id DESC"
-    # An array: as a rule they are few, and how few no statistics of names can tell.
+    # As an array: usually they are few, which statistics of names cannot tell.
     ids = (
         f"SELECT o.id FROM orders o WHERE o.id = ANY(ARRAY({_SEARCHED})) {after}"  # noqa: S608
         f" ORDER BY {order} LIMIT :rows"

@@ -1,8 +1,8 @@
-"""Placing an order: one statement that reads and one that writes, in PostgreSQL alone.
+"""Places an order: one statement reads and one writes, in PostgreSQL alone.
 
-What is read may have changed when it is written. Prices are frozen as they were read;
-stock that is gone by then is refused by the table's own check, and a reference or a key
-that somebody else took by its unique index.
+What was read may have changed when the order is written. Prices are frozen as they were
+read. If the stock is gone, the table's own CHECK refuses it; if the reference or the
+key is taken, a unique index does.
 """
 
 import asyncio
@@ -42,13 +42,13 @@ from api.orders.order.quantities import UNPAID, UNPAID_LIVES
 from api.orders.order.schemas import NewOrder, NewPayment
 from api.orders.shipping_method.rates import Tariffs, rates
 
-# The one provider there is; its reference follows with the authorisation.
+# The only provider; its reference follows with the authorisation.
 PROVIDER = "stripe"
 
 
 @dataclass(frozen=True)
 class Known:
-    """What PostgreSQL knew a moment before an order is placed."""
+    """What was read just before an order is placed."""
 
     number: int
     now: datetime
@@ -61,7 +61,7 @@ class Known:
     claimed: dict[str, int]
     unpaid: int
     tried: bool
-    """A card of this customer's was tried within the hour, without success so far."""
+    """A card of this customer was tried within the hour, without success so far."""
     customer_ref: str | None
     """The provider's name for this customer."""
 
@@ -78,7 +78,7 @@ async def read_known(
         "actor": actor,
         "customer": customer,
         "lives": UNPAID_LIVES,
-        # Of the orders that wait for stock, this one is the youngest.
+        # This order is the youngest of those that wait for stock.
         "placed_at": datetime.max.replace(tzinfo=UTC),
         "order_id": "",
         "covered": False,
@@ -113,7 +113,7 @@ async def place(
     Returns nothing where the key is taken. Raises `Refusal` duplicate-reference."""
     reserved = _reserved(order, known)
     while True:
-        # Of 500 lines each part takes milliseconds: others are served in between.
+        # With 500 lines each part takes milliseconds, so other requests run in between.
         await asyncio.sleep(0)
         response = answer(reserved or order)
         await asyncio.sleep(0)
@@ -124,7 +124,7 @@ async def place(
             # The only unique thing in it that a caller chooses.
             raise _duplicate() from error
         except CheckViolationError:
-            # Somebody was faster, and not all of it is there any more.
+            # Another order was faster, so stock is missing.
             if reserved is None:
                 raise
             reserved = None
@@ -140,7 +140,8 @@ def new_order(
     sets_prices: bool = False,
     tariffs: Tariffs = MappingProxyType({}),
 ) -> OrderSnapshot:
-    """The order with its frozen prices. Raises `Problem` for what is not sold so."""
+    """The order with its frozen prices. Raises `Problem` for anything that is not sold
+    like that."""
     check_currency("#/currency", wanted.currency)
     if known.taken_by is not None:
         raise _duplicate(order_id=known.taken_by)
@@ -190,8 +191,9 @@ def new_order(
 
 
 def _reserved(order: OrderSnapshot, known: Known) -> OrderSnapshot | None:
-    """The order with its stock and the authorisation to ask for; nothing where stock is
-    missing. A customer whose cards were tried before is looked at first."""
+    """The order with its stock and the authorisation to request; nothing if stock is
+    missing. If cards of this customer were tried before, the workflow looks at that
+    first."""
     taken = allocate(order.lines, known.supply, known.claimed)
     units = Counter[int]()
     for line, _, n in taken:

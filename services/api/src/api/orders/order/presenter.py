@@ -1,4 +1,4 @@
-"""From an order as it is stored to an order as it is shown."""
+"""Turns a stored order into what callers see."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -12,7 +12,8 @@ from api.orders.order.tax_table import of_line, of_shipping, tax_table
 
 
 def show_order(order: stored.OrderSnapshot) -> shown.Order:
-    """No provider's reference and no hold's detail: customers read this too."""
+    """Without references of the provider and details of holds, because customers read
+    this too."""
     return shown.Order(
         id=order.id,
         number=order.number,
@@ -69,7 +70,7 @@ def show_attempt(payment: stored.Payment) -> shown.PaymentAttempt:
 
 @lru_cache(1024)
 def _money(amount: int, currency: str) -> Money:
-    """The same few amounts are in all parts of an order; frozen, so they are shared."""
+    """Cached, because the same few amounts appear in all parts of an order."""
     return Money(amount=amount, currency=currency)
 
 

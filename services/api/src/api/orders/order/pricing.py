@@ -1,7 +1,7 @@
-"""What an order costs when it is placed, and from whom prices are taken. Pure.
+"""Works out what an order costs when it is placed, and whose prices count. Pure.
 
-Whoever has the scope `orders:price` says what they are. For everybody else they are
-those of `products` and `shipping_methods`.
+Callers with the scope `orders:price` set prices. For everybody else those of `products`
+and `shipping_methods` count.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Product:
-    """What is sold, at today's price in the order's currency."""
+    """A product at its current price in the order's currency."""
 
     sku: str
     name: str
@@ -45,7 +45,7 @@ class PricedShipping:
 
 @dataclass(frozen=True)
 class PricedOrder:
-    """What is frozen of an order. Minor units."""
+    """The frozen prices of an order. Minor units."""
 
     lines: Sequence[Line]
     shipping: PricedShipping
@@ -82,7 +82,8 @@ def priced(
 
 
 def _check_amounts(wanted: NewOrder) -> None:
-    """All are in the order's currency, and such as can be charged."""
+    """All amounts must be in the order's currency, and the provider must be able to
+    charge them."""
     for pointer, money in _amounts(wanted):
         if money.currency != wanted.currency:
             raise invalid(
@@ -179,8 +180,8 @@ def _own_total(pointer: str, line: NewLine, price: int) -> int:
 def _shares(
     discounts: Sequence[NewDiscount], totals: Sequence[int], step: int
 ) -> list[list[Discount]]:
-    """What each line has of the discounts of the whole order: one after the other is
-    spread over what the lines still cost."""
+    """Each line's share of the discounts of the whole order, which are spread one after
+    the other over what the lines still cost."""
     left = list(totals)
     shares: list[list[Discount]] = [[] for _ in totals]
     for index, discount in enumerate(discounts):
@@ -303,7 +304,7 @@ def _shipping(
 def _rated(
     wanted: NewOrder, rates: Sequence[Rate], rate: Rate | None, goods: int
 ) -> int:
-    """What it costs by the shop's own rates. Raises `Problem`."""
+    """The price by the shop's own rates. Raises `Problem`."""
     currency, asked = wanted.currency, wanted.shipping.amount
     if rate is None:
         elsewhere = any(other.currency != currency for other in rates)

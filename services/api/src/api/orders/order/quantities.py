@@ -1,4 +1,4 @@
-"""How much one may order: what is not paid takes stock from others."""
+"""Limits quantities, because unpaid orders take stock from others."""
 
 from datetime import timedelta
 
@@ -7,11 +7,11 @@ from api.orders.order.schemas import NewOrder
 from api.settings import ApiSettings
 
 UNPAID_LIVES = timedelta(days=7)
-"""An order that is not paid is cancelled by then: docs/domain.md, Holds."""
+"""By then an unpaid order is cancelled: docs/domain.md, Holds."""
 
 
 def check_quantities(settings: ApiSettings, wanted: NewOrder, unpaid: int) -> None:
-    """`unpaid` units of this customer's wait for their money. Raises `Problem`
+    """`unpaid` units of this customer are still to be paid. Raises `Problem`
     quantity-limit."""
     most = settings.order_line_units
     if large := [line.sku for line in wanted.lines if line.quantity > most]:

@@ -22,7 +22,7 @@ from api.orders.order.presenter import show_order
 from api.orders.paths import number_in
 
 POLL_SECONDS = 1.0
-"""Behind LISTEN, for a wake-up that got lost."""
+"""In addition to LISTEN, for lost wake-ups."""
 
 
 async def order(services: Services, order_id: str) -> OrderSnapshot:
@@ -35,8 +35,7 @@ async def order(services: Services, order_id: str) -> OrderSnapshot:
 
 
 _NO_ORDER = "such order"
-"""Whether there is none, or none that the caller may see: numbers can be guessed, and
-the answer tells no id."""
+"""One answer for unknown orders and for those of others: numbers can be guessed."""
 
 
 async def visible_order(

@@ -41,7 +41,8 @@ from api.orders.paths import OrderPath
 router = APIRouter(prefix="/v1", tags=["orders"])
 
 LONGEST_WAIT_SECONDS = 30
-# The answer depends on who asks. It says what somebody bought: no cache keeps it.
+# The answer depends on the caller, and says what somebody bought, so no cache may keep
+# it.
 _CACHE = {"Cache-Control": "no-store", "Vary": "Authorization"}
 
 
@@ -100,8 +101,8 @@ async def place_order(
     order_id = location.rpartition("/")[2]
     if "idempotency-replayed" not in placed.headers:
         PLACED.inc()
-    # A repeat comes when the first request broke off, maybe before this. Nobody waits
-    # for it: the order is stored, and a start that is lost is made up for in seconds.
+    # In the background: the order is stored, and a lost start is made up for within
+    # seconds. A repeat may come after the first request broke off before this.
     starting = commands(services).start(order_id)
     await services.unless_busy_in_background(starting)
     if not seconds:

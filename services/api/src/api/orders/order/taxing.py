@@ -1,4 +1,4 @@
-"""What of a price is tax. Pure."""
+"""Works out how much of a price is tax. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from api.orders.order.schemas import NewTax, TaxTreatment
 
 @dataclass(frozen=True)
 class Taxed:
-    """What is charged, and the tax in it: at a rate, or as it was given."""
+    """The charged amount and its tax: at a rate, or as given."""
 
     total: int
     tax: int = 0
@@ -23,7 +23,7 @@ class Taxed:
 
 @dataclass(frozen=True)
 class TaxRules:
-    """How the taxes of an order are meant."""
+    """The rules for the taxes of an order."""
 
     treatment: TaxTreatment
     currency: str

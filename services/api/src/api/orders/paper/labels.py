@@ -12,10 +12,10 @@ from api.orders.shipment.labels import Labelled, fetch_label
 from api.orders.shipment.queries import read_shipments
 
 MOST_LABELS = 200
-"""Boxes of all parcels."""
+"""Packages of all parcels together."""
 MOST_BYTES = 25 * 1024 * 1024
 MOST_PAGES = 10
-"""Of one label."""
+"""Pages of one label."""
 LONGEST_SECONDS = 30.0
 _AT_ONCE = 6
 

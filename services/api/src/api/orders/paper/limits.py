@@ -1,4 +1,4 @@
-"""Where a document ends."""
+"""Limits the size of documents."""
 
 from shared.contracts.errors import Refusal
 

@@ -1,5 +1,5 @@
-"""Packing slips: what is in a parcel, for whoever opens it. No prices, and nothing that
-was noted for colleagues."""
+"""Packing slips: the content of a parcel, for its recipient. Without prices and staff's
+notes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Slip:
     shipment: Shipment
     sender: dict[str, Any] | None
     recipient: dict[str, Any] | None
-    """Nothing is left of it once the customer was erased."""
+    """`None` once the customer was erased."""
 
 
 async def read_slips(services: Services, ids: Sequence[str]) -> list[Slip]:

@@ -1,4 +1,4 @@
-"""What is to be fetched at a location, and for which parcels."""
+"""Pick lists: what to fetch at a location, and for which parcels."""
 
 from collections import Counter
 

@@ -1,4 +1,4 @@
-"""The warehouse's paper: what to fetch, what is in a parcel, where it goes."""
+"""Documents for the warehouse: pick lists, packing slips, labels."""
 
 import asyncio
 from collections.abc import Callable
@@ -22,7 +22,7 @@ router = APIRouter(prefix="/v1", tags=["shipments"])
 
 _PDF = "application/pdf"
 _AT_ONCE = asyncio.Semaphore(2)
-"""Documents that are made in this process: each takes memory, and its turn with the
+"""Documents that this process makes at a time: each needs memory, and the
 interpreter."""
 
 
@@ -107,7 +107,7 @@ async def get_labels(
 
 
 async def _document(draw: Callable[[], bytes], name: str) -> Response:
-    """In a thread: nothing else waits for it."""
+    """In a thread, so that other requests are served meanwhile."""
     async with _AT_ONCE:
         content = await asyncio.to_thread(draw)
     headers = {"Content-Disposition": f'inline; filename="{name}.pdf"'}

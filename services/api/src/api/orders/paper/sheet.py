@@ -37,7 +37,7 @@ class Sheet(FPDF):
         self._known = font.cmap if isinstance(font, TTFFont) else {}
 
     def begin(self, about: str) -> None:
-        """A part; `about` stands in the footer of its pages."""
+        """Begin a part; `about` appears in the footer of its pages."""
         self.add_page()  # with it the page before gets its footer
         self._about, self._begins = about, self.page_no()
 
@@ -50,15 +50,15 @@ class Sheet(FPDF):
         self.cell(half, 5, f"Page {page}", align=Align.R)
 
     def readable(self, text: str) -> str:
-        """A script that the font lacks is shown as `?`: fpdf2 would log it, and it may
-        be somebody's name."""
+        """Replaces characters that the font lacks by `?`: fpdf2 would log them, and
+        they may be a name."""
         return "".join(c if ord(c) in self._known else "?" for c in text)
 
     def plain(self, points: float) -> None:
         self.set_font("open", size=points)
 
     def bold(self, points: float) -> None:
-        """For words of ours and numbers: one of the fonts that every reader has."""
+        """Bold, in a font that every PDF reader has: for our own words and numbers."""
         self.set_font("Helvetica", style="B", size=points)
 
     def write_line(self, text: str, points: float = 10, width: float = 0) -> None:
@@ -73,7 +73,7 @@ class Sheet(FPDF):
         self.cell(0, 10, text, new_x="LMARGIN", new_y="NEXT")
 
     def keep_together(self, height: float) -> None:
-        """On the next page, where there is less room left than that."""
+        """Begin a new page if less room than that is left."""
         if self.will_page_break(height):
             self.add_page()
 

@@ -1,4 +1,4 @@
-"""Reads of what the payment provider says about our payments."""
+"""Reads discrepancies and disputes of payments."""
 
 import json
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from api.http.services import Services
 
 @dataclass(frozen=True)
 class Difference:
-    """A finding that the provider has other sums of a payment than we."""
+    """A discrepancy between the provider's amounts of a payment and ours."""
 
     id: str
     order_id: str
@@ -26,7 +26,7 @@ class Difference:
 
 
 async def read_difference(services: Services, discrepancy_id: str) -> Difference:
-    """Raises `NotFound`, and `Refusal` for a finding of another kind."""
+    """Raises `NotFound`, and `Refusal` for another kind of discrepancy."""
     async with services.engine.connect() as connection:
         rows = await connection.execute(_DIFFERENCE, {"id": discrepancy_id})
     row = rows.one_or_none()

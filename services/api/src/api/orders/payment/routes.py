@@ -1,4 +1,4 @@
-"""What the payment provider says about our payments: disputes, and other sums."""
+"""Disputes of payments, and amounts that differ from the provider's."""
 
 from typing import Annotated, Any
 
@@ -36,7 +36,7 @@ from api.orders.payment.queries import (
 router = APIRouter(prefix="/v1", tags=["operators"])
 
 AUDITOR = "worker"
-"""Whoever found the difference: it is nobody's own, so that anybody may book it."""
+"""The actor that found the difference. It is no person, so anybody may book it."""
 
 
 @router.get("/disputes", response_model=Page[shown.Dispute], responses=problems())
@@ -114,8 +114,8 @@ class _Stopped(BaseModel):
 async def _stop(
     services: Services, found: Difference, hold_id: str, key: str, note: str
 ) -> str:
-    """The order's hold `difference`: a finding may have outlived its own. Safe to
-    repeat."""
+    """Open the order's hold `difference` if it is closed: a discrepancy may outlive its
+    hold. Safe to repeat."""
 
     async def place(work: UnitOfWork) -> _Stopped:
         if found.resolved_by is not None:

@@ -1,4 +1,4 @@
-"""What is sold, and for how much."""
+"""Products and their prices."""
 
 import hashlib
 import json
@@ -154,7 +154,7 @@ async def _check_unchanged(connection: Connection, sku: str, if_match: str) -> N
 
 
 def _etag(product: Product) -> str:
-    """By what a product says: whoever sets it back to that has changed nothing."""
+    """The ETag of a product's content: setting it back to that content is no change."""
     digest = hashlib.sha256(product.model_dump_json().encode()).hexdigest()
     return f'"{digest[:32]}"'
 

@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field
 from api.http.forms import written_as
 from api.http.schemas import Country, Line, Money, Request, View
 
-# So that the price of a line of a million units still fits its column.
+# So that the price of a line of a million units fits its column.
 HIGHEST_PRICE = 10**10
 
 

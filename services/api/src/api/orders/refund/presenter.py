@@ -1,4 +1,4 @@
-"""From a refund as it is stored to a refund as it is shown."""
+"""Turns a stored refund into what callers see."""
 
 from shared.contracts.orders.states import HoldReason
 from shared.database.orders.snapshot import Hold, OrderSnapshot, Refund

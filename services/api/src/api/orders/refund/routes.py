@@ -1,9 +1,9 @@
-"""Money that people give back."""
+"""Refunds that people request."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Response
-from shared.contracts.orders import models, workflows
+from shared.contracts.orders import payloads, workflows
 from shared.contracts.orders.states import RefundReason
 from shared.database.ids import new_id
 from shared.database.orders.snapshot import OrderSnapshot
@@ -62,7 +62,7 @@ async def refund_order(
         requested = await commands(services).refund(
             refund_id,
             workflows.Refund.request,
-            models.RequestRefund(
+            payloads.RequestRefund(
                 order_id=order_id,
                 key=command.key,
                 actor=caller.subject,

@@ -1,4 +1,4 @@
-"""From a return as it is stored to a return as it is shown."""
+"""Turns a stored return into what callers see."""
 
 from api.orders.return_ import schemas as shown
 from api.orders.return_.queries import Return

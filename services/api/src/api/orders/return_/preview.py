@@ -1,4 +1,4 @@
-"""What goods that come back are worth, before they are taken in."""
+"""Previews the refund for goods before they are received."""
 
 from collections.abc import Mapping
 
@@ -17,7 +17,7 @@ _TO_COME = (ReturnStatus.REQUESTED, ReturnStatus.APPROVED, ReturnStatus.EXPIRED)
 def preview(
     order: OrderSnapshot, return_: Return, receipt: shown.ReturnReceipt
 ) -> shown.RefundPreview:
-    """By the rule that receiving it books by. Raises `Refusal` wrong-state,
+    """Apply the rule that receiving books by. Raises `Refusal` wrong-state,
     quantity-exceeded."""
     if return_.status not in _TO_COME:
         raise Refusal("wrong-state", f"The return is {return_.status}.")

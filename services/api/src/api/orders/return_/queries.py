@@ -15,7 +15,7 @@ from api.orders.order.schemas import OrderHold
 from api.orders.return_ import schemas as shown
 
 READERS = ("orders:read", "fulfil")
-"""Who sees everybody's: the warehouse has to know what comes."""
+"""Scopes that see all returns; the warehouse has to know what comes."""
 
 
 class Return(BaseModel):

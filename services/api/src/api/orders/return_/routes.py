@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from shared.contracts.orders import models, workflows
+from shared.contracts.orders import payloads, workflows
 from shared.contracts.orders.states import Disposition
 from shared.database.ids import new_id
 
@@ -64,13 +64,13 @@ async def return_order(
         await commands(services).return_(
             return_id,
             workflows.Return.request,
-            models.RequestReturn(
+            payloads.RequestReturn(
                 order_id=order_id,
                 key=command.key,
                 actor=caller.subject,
                 return_id=return_id,
                 lines=tuple(
-                    models.ReturnedLine(**item.model_dump()) for item in wanted.lines
+                    payloads.ReturnedLine(**item.model_dump()) for item in wanted.lines
                 ),
             ),
         )
@@ -185,7 +185,7 @@ async def _decide(
         await commands(services).return_(
             return_id,
             workflows.Return.decide,
-            models.DecideReturn(
+            payloads.DecideReturn(
                 order_id=asked.order_id,
                 key=command.key,
                 actor=caller.subject,
@@ -220,14 +220,14 @@ async def receive_return(
         await commands(services).return_(
             return_id,
             workflows.Return.receive,
-            models.ReceiveReturn(
+            payloads.ReceiveReturn(
                 order_id=expected.order_id,
                 key=command.key,
                 actor=caller.subject,
                 return_id=return_id,
                 location=wanted.location,
                 lines=tuple(
-                    models.ReceivedLine(**item.model_dump()) for item in wanted.lines
+                    payloads.ReceivedLine(**item.model_dump()) for item in wanted.lines
                 ),
             ),
         )
@@ -257,7 +257,7 @@ async def preview_return_refund(
 
 
 def _restocked(expected: Return, receipt: shown.ReturnReceipt) -> list[str]:
-    """What orders may be waiting for."""
+    """SKUs that came back as stock, for which orders may wait."""
     lines = {
         item.line
         for item in receipt.lines

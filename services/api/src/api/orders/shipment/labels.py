@@ -1,4 +1,4 @@
-"""Labels, fetched from where the carrier keeps them and from nowhere else."""
+"""Fetches labels from the carrier's own address and from nowhere else."""
 
 import asyncio
 from typing import Protocol
@@ -15,7 +15,7 @@ MAX_BYTES = 5 * 1024 * 1024
 
 
 class Labelled(Protocol):
-    """A parcel, or a return, that a label may have been bought for."""
+    """A parcel or a return that may have a label."""
 
     label_ref: str | None
     label_url: str | None
@@ -70,7 +70,7 @@ def _elsewhere() -> Unavailable:
     return Unavailable("The label is not where the carrier keeps labels.")
 
 
-# A few bytes may be packed that make a gigabyte before anybody counts them.
+# Compressed answers could expand to gigabytes before anybody counts them.
 _AS_IT_IS = {"Accept-Encoding": "identity"}
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Response
 from shared.contracts.base import LineQuantity
 from shared.contracts.errors import Refusal
-from shared.contracts.orders import models, workflows
+from shared.contracts.orders import payloads, workflows
 from temporalio.exceptions import ApplicationError
 
 from api.http.auth import Principal, allowed
@@ -28,7 +28,7 @@ from api.orders.shipment.queries import Shipment, read_shipment
 router = APIRouter(prefix="/v1/shipments", tags=["shipments"])
 
 _AT_ONCE = 8
-"""Commands of one request that are under way: others have theirs."""
+"""Simultaneous commands of one request, which leaves room for others."""
 
 
 @router.post(
@@ -87,7 +87,7 @@ async def pack_shipments(
 
     async def work(command: Command) -> StoredResponse:
         async def one(
-            item: shown.PackOne, boxes: Sequence[models.Parcel]
+            item: shown.PackOne, boxes: Sequence[payloads.Parcel]
         ) -> shown.PackedShipment:
             place = f"/v1/shipments/{item.shipment_id}/pack"
             try:
@@ -120,10 +120,11 @@ async def pack_shipments(
 async def _pack(
     services: Services,
     shipment: Shipment,
-    command: models.Pack,
+    command: payloads.Pack,
     turn: AbstractAsyncContextManager[object],
 ) -> StoredResponse:
-    """What became of it; its payment and its label are not waited for in `turn`."""
+    """Pack one parcel. Its turn in the queue ends before payment and label are
+    awaited."""
     try:
         async with turn:
             await commands(services).parcel(
@@ -142,9 +143,9 @@ def _command(
     caller: Principal,
     key: str,
     lines: Sequence[shown.PickedLine],
-    boxes: Sequence[models.Parcel],
-) -> models.Pack:
-    return models.Pack(
+    boxes: Sequence[payloads.Parcel],
+) -> payloads.Pack:
+    return payloads.Pack(
         order_id=shipment.order_id,
         key=key,
         actor=caller.subject,
@@ -161,7 +162,7 @@ def _command(
 
 
 def _as_planned(shipment: Shipment) -> list[shown.PickedLine]:
-    """Raises `Refusal`: nothing is in it."""
+    """The planned units. Raises `Refusal` for an empty parcel."""
     if not shipment.lines:
         raise Refusal("wrong-state", f"The shipment is {shipment.status}.")
     return [
@@ -169,8 +170,8 @@ def _as_planned(shipment: Shipment) -> list[shown.PickedLine]:
     ]
 
 
-def _boxes(at: str, wanted: shown.Pack | shown.PackOne) -> tuple[models.Parcel, ...]:
-    """Raises a `Problem` where it is said twice, or not at all."""
+def _boxes(at: str, wanted: shown.Pack | shown.PackOne) -> tuple[payloads.Parcel, ...]:
+    """The packages. Raises a `Problem` if they are given twice, or not at all."""
     if (wanted.parcel is None) is (wanted.parcels is None):
         raise invalid(f"{at}/parcel", "one-of", "Give either parcel or parcels.")
     return measures(wanted.parcels or [wanted.parcel])

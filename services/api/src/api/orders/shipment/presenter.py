@@ -1,4 +1,4 @@
-"""From a shipment as it is stored to a shipment as it is shown."""
+"""Turns a stored shipment into what callers see."""
 
 from api.orders.shipment import schemas as shown
 from api.orders.shipment.queries import Package, Shipment

@@ -1,9 +1,9 @@
-"""What became of a parcel that somebody commands: what all its commands answer."""
+"""Waits for the outcome of a command on a parcel; all its commands answer with this."""
 
 from collections.abc import Iterable
 
 from shared.contracts.errors import Refusal
-from shared.contracts.orders import models
+from shared.contracts.orders import payloads
 from shared.contracts.orders.states import HoldReason, ShipmentStatus
 from shared.database.orders.snapshot import OrderSnapshot
 from shared.database.orders.snapshot import Shipment as ShipmentRow
@@ -17,13 +17,13 @@ from api.orders.shipment.presenter import show_shipment
 from api.orders.shipment.queries import Shipment, read_shipment
 
 
-def measures(parcels: Iterable[shown.Parcel | None]) -> tuple[models.Parcel, ...]:
-    return tuple(models.Parcel(**p.model_dump()) for p in parcels if p is not None)
+def measures(parcels: Iterable[shown.Parcel | None]) -> tuple[payloads.Parcel, ...]:
+    return tuple(payloads.Parcel(**p.model_dump()) for p in parcels if p is not None)
 
 
 async def packed(services: Services, shipment: Shipment) -> StoredResponse:
-    """What became of a parcel that was picked, as soon as that is known. Raises
-    `Refusal` payment-failed."""
+    """The picked parcel, as soon as its outcome is known. Raises `Refusal`
+    payment-failed."""
     order = await queries.order_when(
         services,
         shipment.order_id,
@@ -34,7 +34,7 @@ async def packed(services: Services, shipment: Shipment) -> StoredResponse:
     ready = parcel.status is ShipmentStatus.READY
     if ready and HoldReason.PAYMENT in _holds(order, parcel):
         raise Refusal("payment-failed", "The payment for this parcel failed.")
-    # It is picked, whatever keeps it from being sent: that is no error.
+    # It is picked; a hold that stops it from being sent is no error.
     now = await answer(services, shipment.id)
     return StoredResponse(202, now.body) if ready else now
 
@@ -45,8 +45,8 @@ def _is_decided(order: OrderSnapshot, shipment_id: str) -> bool:
 
 
 def _holds(order: OrderSnapshot, shipment: ShipmentRow) -> list[HoldReason]:
-    """What keeps a parcel. Once it is paid for, a hold of its order for the money of
-    the rest does not."""
+    """Holds that stop a parcel. Once it is paid for, a hold of its order about the rest
+    of the money does not."""
     paid = shipment.captured_at is not None
     return [
         hold.reason

@@ -58,7 +58,7 @@ class Shipment(BaseModel):
 
     @property
     def packages(self) -> list[Package]:
-        """None before it is picked."""
+        """The packages; none before the parcel is picked."""
         if self.parcel is None:
             return []
         names = Package.model_fields.keys() - {"number"}
@@ -91,7 +91,7 @@ async def read_shipments(services: Services, ids: Sequence[str]) -> list[Shipmen
 
 
 async def read_recipient(services: Services, shipment: Shipment) -> shown.Recipient:
-    """Whoever packs it needs it; it is in no answer that is kept."""
+    """The recipient, whom packers need. No stored answer contains it."""
     async with services.engine.connect() as connection:
         row = await connection.scalar(_RECIPIENT, {"id": shipment.order_id})
     return shown.Recipient.model_validate_json(row)
@@ -141,7 +141,7 @@ async def page_of_shipments(
 async def shipments_to_pick(
     services: Services, location: str, rows: int
 ) -> list[Shipment]:
-    """Those that may be packed there now and are not picked yet, oldest first."""
+    """Parcels that may be packed at a location and are not picked yet, oldest first."""
     return await _read(services, _TO_PICK, {"location": location, "rows": rows})
 
 

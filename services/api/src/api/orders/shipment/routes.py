@@ -1,10 +1,10 @@
-"""Parcels: listed, moved, shipped, relabelled, cancelled."""
+"""Parcels: list, move, ship, relabel, cancel."""
 
 from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from shared.contracts.orders import models, workflows
+from shared.contracts.orders import payloads, workflows
 
 from api.http.auth import Principal, allowed
 from api.http.idempotency import Command, Idempotent, StoredResponse
@@ -99,7 +99,7 @@ async def move_shipment(
         await commands(services).parcel(
             shipment_id,
             workflows.Order.move,
-            models.Move(
+            payloads.Move(
                 order_id=shipment.order_id,
                 key=command.key,
                 actor=caller.subject,
@@ -132,7 +132,7 @@ async def ship_shipment(
         await commands(services).parcel(
             shipment_id,
             workflows.Order.ship,
-            models.Ship(
+            payloads.Ship(
                 order_id=shipment.order_id,
                 key=command.key,
                 actor=caller.subject,
@@ -173,7 +173,7 @@ async def relabel_shipment(
         await commands(services).parcel(
             shipment_id,
             workflows.Order.relabel,
-            models.Relabel(
+            payloads.Relabel(
                 order_id=shipment.order_id,
                 key=command.key,
                 actor=caller.subject,
@@ -211,7 +211,7 @@ async def deliver_shipment(
         await commands(services).parcel(
             shipment_id,
             workflows.Order.deliver,
-            models.Deliver(
+            payloads.Deliver(
                 order_id=shipment.order_id,
                 key=command.key,
                 actor=caller.subject,
@@ -251,7 +251,7 @@ async def cancel_shipment(
         await commands(services).parcel(
             shipment_id,
             workflows.Order.cancel_shipment,
-            models.CancelShipment(
+            payloads.CancelShipment(
                 order_id=shipment.order_id,
                 key=command.key,
                 actor=caller.subject,

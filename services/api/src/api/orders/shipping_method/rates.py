@@ -1,4 +1,4 @@
-"""What it costs to send an order. Pure."""
+"""Works out what it costs to send an order. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ def rates(rows: Iterable[Mapping[str, Any]], tariffs: Tariffs) -> list[Rate]:
 
 
 def offered(rates: Iterable[Rate], country: str) -> list[Rate]:
-    """Of each method and currency the one rate that counts there."""
+    """The one rate of each method and currency that applies there."""
     found: dict[tuple[str, str], Rate] = {}
     for rate in rates:
         named = country in rate.countries
@@ -61,7 +61,7 @@ def offered(rates: Iterable[Rate], country: str) -> list[Rate]:
 def rate_for(
     rates: Iterable[Rate], code: str, country: str, currency: str
 ) -> Rate | None:
-    """`None` where the method is not offered."""
+    """`None` if the method is not offered."""
     wanted = (code, currency)
     here = offered((r for r in rates if (r.code, r.currency) == wanted), country)
     return here[0] if here else None

@@ -1,4 +1,4 @@
-"""How orders are sent, and for how much."""
+"""Shipping methods and their prices."""
 
 import json
 from collections.abc import Sequence
@@ -127,7 +127,7 @@ def _show(rate: Rate, goods: int) -> shown.ShippingRate:
     )
 
 
-# One at a time, so that a method has the rates of one request.
+# One request at a time, so that all of a method's rates come from one request.
 _LOCK = text("LOCK TABLE shipping_methods IN SHARE ROW EXCLUSIVE MODE")
 _DELETE = text("DELETE FROM shipping_methods WHERE code = :code")
 _INSERT = text(

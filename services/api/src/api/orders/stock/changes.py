@@ -86,13 +86,14 @@ async def change_stock(connection: Connection, wanted: StockChange) -> list[Stoc
 
 
 async def transfer_stock(connection: Connection, wanted: Transfer) -> list[Stock]:
-    """Both places as they are then. Raises `Refusal`: unknown-location,
-    inactive-location, unknown-sku, would-go-negative, quantity-exceeded."""
+    """Move stock; returns both locations afterwards. Raises `Refusal`:
+    unknown-location, inactive-location, unknown-sku, would-go-negative,
+    quantity-exceeded."""
     places = (wanted.origin, wanted.destination)
     for place in places:
         await check_location(connection, place)
     await _check_known(connection, [*wanted.units])
-    # Both at once: reservations lock product by product, over all locations.
+    # Lock both at once, since reservations lock product by product over all locations.
     await _lock(connection, [*wanted.units], *places)
     changed = [await change_stock(connection, wanted.at(place)) for place in places]
     return [stock for each in changed for stock in each]
@@ -113,7 +114,8 @@ def _deltas(wanted: StockChange, rows: Iterable[Any]) -> Mapping[str, int]:
 
 
 async def _take_note(connection: Connection, wanted: StockChange) -> None:
-    """Raises `Problem`; it names what was booked before."""
+    """Note a delivery note as booked. Raises `Problem`, which names what was booked
+    before."""
     note = {"location": wanted.location, "ref": wanted.ref, "skus": [*wanted.deltas]}
     new = set(await connection.scalars(_NOTE, note))
     known = [sku for sku in wanted.deltas if sku not in new]
@@ -193,7 +195,7 @@ def _stock(row: Any) -> Stock:
 
 
 async def waited_for(connection: Connection, skus: Sequence[str]) -> list[str]:
-    """Those of these SKUs that live orders lack units of."""
+    """The SKUs among these that live orders lack units of."""
     return list(await connection.scalars(_WAITED_FOR, {"skus": list(skus)}))
 
 

@@ -1,4 +1,4 @@
-"""What lies where, and why."""
+"""Stock by location, and its movements."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -163,8 +163,8 @@ async def transfer_stock(
 
 
 def _counted(wanted: shown.Adjustment) -> Mapping[str, int]:
-    """Raises `Problem` for a line that says both or nothing, a SKU that is counted and
-    named again, and a write-off of what was counted."""
+    """The counted lines. Raises `Problem` for a line with both or neither, a counted
+    SKU that is named again, and a write-off of counted units."""
     counted: dict[str, int] = {}
     seen: set[str] = set()
     for index, line in enumerate(wanted.lines):

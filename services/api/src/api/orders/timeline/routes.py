@@ -1,4 +1,4 @@
-"""What happened to an order."""
+"""The events of an order."""
 
 from typing import Annotated
 

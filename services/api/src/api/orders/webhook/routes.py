@@ -1,4 +1,4 @@
-"""Webhooks: verified, stored, answered. The worker works them off."""
+"""Receives webhooks: verify, store, answer. The worker handles them later."""
 
 import json
 
@@ -67,8 +67,8 @@ async def _store(engine: Engine, source: str, received: Received) -> None:
     async with engine.connect() as connection:
         new = await connection.count(_STORE, parameters)
         if new:
-            # After the commit: one with a NOTIFY in it waits for all others of its
-            # kind.
+            # After the commit, because a commit with NOTIFY takes a lock that all such
+            # commits queue for.
             await connection.execute(_WAKE, {"channel": INBOX, "source": source})
 
 

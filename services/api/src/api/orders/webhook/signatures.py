@@ -1,7 +1,7 @@
-"""Webhooks: who really sent it, and the little of it that is kept.
+"""Verifies webhooks, and takes over the little of them that is needed.
 
-Only ids and states are taken over, so that no personal data lies in the inbox; the
-worker asks the provider for whatever else it needs.
+Only ids and states are kept, so the inbox holds no personal data; the worker asks the
+provider for anything else.
 """
 
 import hashlib
@@ -20,10 +20,10 @@ from api.http.problems import Problem
 from api.kernel.standard_webhooks import signature
 
 TOLERANCE_SECONDS = 300
-"""An older signature may be a recording that somebody plays again."""
+"""An older signature may be a replay."""
 OLDEST_EVENT = timedelta(days=30)
-"""EasyPost's signature has no time, but the event that it covers has. A younger one
-that is played again is known by its id: the inbox remembers those for longer."""
+"""EasyPost's signature has no time, but the signed event does. A younger event that is
+replayed is known by its id, which the inbox remembers for longer."""
 
 Headers = Mapping[str, str]
 
@@ -59,7 +59,7 @@ def stripe(secret: str, headers: Headers, body: bytes) -> Received | None:
         return None
     found = _member(event, "data", "object")
     if "id" not in found:
-        return None  # such as a balance: nothing that an order knows by its id
+        return None  # such as a balance, which no order has
     own_id = _text(found, "id")
     what = _optional(found, "object")
     is_intent = what == "payment_intent"
@@ -81,7 +81,7 @@ def carrier(secret: str, headers: Headers, body: bytes) -> Received | None:
     _check(expected, headers.get("webhook-signature", "").split(" "))
     event = _document(body)
     if not _is_word(event_id):
-        # All events without an id would be taken for one.
+        # All events without an id would look like one.
         raise _malformed()
     return Received(event_id, _text(event, "type"), _scan(_member(event, "data")))
 
@@ -112,7 +112,7 @@ def _scan(data: Mapping[str, Any]) -> Mapping[str, object]:
 
 
 def _moment(document: Mapping[str, Any], name: str) -> datetime:
-    """A time that means the same everywhere, and that PostgreSQL can store."""
+    """A time with a zone, within PostgreSQL's range."""
     try:
         moment = datetime.fromisoformat(_text(document, name))
     except ValueError:
@@ -135,7 +135,7 @@ def _check_age(timestamp: str) -> None:
 
 def _check(expected: str, offered: list[str]) -> None:
     wanted = expected.encode()
-    # All of them, and in constant time: a key that is being replaced signs twice.
+    # Compares all signatures, in constant time: while a key is replaced, there are two.
     fits = [hmac.compare_digest(wanted, one.encode()) for one in offered]
     if not any(fits):
         raise _invalid()
@@ -171,7 +171,7 @@ def _is_word(value: str) -> bool:
 
 
 def _optional(document: Mapping[str, Any], name: str) -> str | None:
-    """An id, and not the whole object that may stand in its place."""
+    """An id, not the object that may stand in its place."""
     return _text(document, name) if isinstance(document.get(name), str) else None
 
 

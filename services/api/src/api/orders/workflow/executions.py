@@ -1,4 +1,4 @@
-"""An order's processes as Temporal has them, and how they are started again."""
+"""Describes an order's workflows as Temporal has them, and restarts them."""
 
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from typing import Any
 from urllib.parse import quote
 
 from shared.contracts.base import Payload
-from shared.contracts.orders.models import RefundRef, ReturnRef
 from shared.contracts.orders.names import (
     order_workflow_id,
     refund_workflow_id,
     return_workflow_id,
 )
+from shared.contracts.orders.payloads import RefundRef, ReturnRef
 from shared.contracts.orders.states import MoneyKind, MoneyStatus
 from shared.contracts.orders.workflows import Refund, Return
 from shared.database.orders.snapshot import OrderSnapshot
@@ -27,7 +27,7 @@ from api.orders.workflow.waiting import waiting_for
 
 @dataclass(frozen=True)
 class Beside:
-    """A workflow of an order that outlives it: nobody's child."""
+    """A workflow of the order that may outlive it, and is no child."""
 
     run: Any
     ref: Payload
@@ -35,7 +35,7 @@ class Beside:
 
 
 def beside(order: OrderSnapshot) -> Iterator[Beside]:
-    """Open returns, and refunds that neither the order nor a return runs."""
+    """Open returns, and refunds with a workflow of their own."""
     open_returns = {r.id for r in order.returns if not r.status.final}
     for return_id in sorted(open_returns):
         yield Beside(
@@ -60,8 +60,8 @@ def beside(order: OrderSnapshot) -> Iterator[Beside]:
 
 
 async def resume(services: Services, order: OrderSnapshot) -> None:
-    """Start whatever of the order should run and does not, and have it look. Raises
-    `Unavailable`; safe to repeat."""
+    """Start every workflow of the order that should run and does not, and nudge it.
+    Raises `Unavailable`; safe to repeat."""
     if not await commands(services).start(order.id, again=True):
         raise Unavailable("Temporal does not answer; please repeat.")
     await commands(services).nudge(order.id)
@@ -94,8 +94,7 @@ async def _family(
     order: OrderSnapshot,
     found: WorkflowExecutionDescription | None,
 ) -> AsyncIterator[WorkflowExecutionDescription]:
-    """Whatever runs for the order: its workflow, those that it has started, and those
-    beside it."""
+    """All workflows of the order: its own, their children, and those beside it."""
     others = [missing.workflow_id for missing in beside(order)]
     if found is not None and _runs(found):
         yield found
@@ -122,8 +121,8 @@ def _attempts(description: WorkflowExecutionDescription) -> Iterator[PendingActi
             last_error=pending.last_failure.message if failed else None,
             next_at=_moment(pending, "scheduled_time"),
         )
-    # A step that lives within the workflow's own task is not listed; a task that
-    # fails again and again is a mistake in the code, and stands still until a fix.
+    # Local activities are not listed. A workflow task that fails again and again is a
+    # bug: the workflow stands still until a fix.
     task = raw.pending_workflow_task
     if task.attempt > 1:
         yield PendingActivity(

@@ -1,6 +1,6 @@
-"""What an order waits for, since when, and what happens if nobody acts.
+"""Works out what an order waits for, since when, and what happens if nobody acts.
 
-All of it is read from the facts, so a lost or stuck workflow hides nothing.
+Everything is read from the facts, so a lost or stuck workflow hides nothing.
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ from api.orders.workflow.schemas import WaitingFor
 
 
 def waiting_for(order: OrderSnapshot) -> list[WaitingFor]:
-    """The oldest first. Nothing: the workflow itself is at work, or all is done."""
+    """The oldest first. Empty: the workflow is at work, or nothing is left to do."""
     found = [
         *(_decision(hold) for hold in order.holds),
         *_stock(order),
@@ -78,7 +78,7 @@ def _provider(order: OrderSnapshot, payment: Payment) -> Iterator[WaitingFor]:
         if row.status is not MoneyStatus.PENDING:
             continue
         if row.kind is MoneyKind.AUTHORIZE and payment.next_action is not None:
-            continue  # its hold tells
+            continue  # the hold shows it
         if order.hold(HoldReason.REFUND, row.ref) is not None:
             continue
         yield WaitingFor(
@@ -133,7 +133,7 @@ def _parcel(order: OrderSnapshot, shipment: Shipment) -> Iterator[WaitingFor]:
 
 
 def _return(sent_back: Return) -> Iterator[WaitingFor]:
-    # One that waits for approval has a hold, which tells.
+    # A return that waits for approval has a hold, which shows it.
     if sent_back.status is ReturnStatus.APPROVED:
         yield WaitingFor(
             what="return",

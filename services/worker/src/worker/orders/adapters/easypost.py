@@ -23,7 +23,7 @@ from easypost.errors.api.invalid_request_error import InvalidRequestError
 from easypost.errors.api.not_found_error import NotFoundError
 from easypost.errors.general.filtering_error import FilteringError
 from shared.contracts.money import decimals
-from shared.contracts.orders.models import Parcel
+from shared.contracts.orders.payloads import Parcel
 
 from worker.orders.adapters.easypost_errors import ADDRESS, judge
 from worker.orders.adapters.verdicts import Verdict

@@ -10,7 +10,7 @@ from typing import Any
 
 from shared.contracts.orders.activities import ExportSteps
 from shared.contracts.orders.exports import ExportFormat, ExportKind
-from shared.contracts.orders.models import Exported, ExportRef, Swept
+from shared.contracts.orders.payloads import Exported, ExportRef, Swept
 from shared.database.engine import Connection, Engine
 from shared.database.orders.exports import names, reading
 from shared.database.rows import Row

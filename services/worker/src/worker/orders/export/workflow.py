@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from shared.contracts.orders.activities import ExportSteps
 from shared.contracts.orders.exports import EXPORT_LIVES
-from shared.contracts.orders.models import Exported, ExportRef
+from shared.contracts.orders.payloads import Exported, ExportRef
 from shared.contracts.orders.workflows import Export
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception

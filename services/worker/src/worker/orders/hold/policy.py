@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from shared.contracts.base import HoldId
 from shared.contracts.orders.holds import due_of
-from shared.contracts.orders.models import OpenHold
+from shared.contracts.orders.payloads import OpenHold
 from shared.contracts.orders.states import HoldReason
 
 from worker.runtime.level_triggered import Wait

@@ -1,6 +1,6 @@
 """Open holds as workflows are told of them."""
 
-from shared.contracts.orders.models import OpenHold
+from shared.contracts.orders.payloads import OpenHold
 from shared.database.orders.snapshot import Hold, OrderSnapshot
 
 

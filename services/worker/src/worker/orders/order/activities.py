@@ -4,7 +4,8 @@ from functools import partial
 
 from shared.contracts.money import AmountLimit
 from shared.contracts.orders.activities import OrderSteps
-from shared.contracts.orders.models import (
+from shared.contracts.orders.names import WORKER
+from shared.contracts.orders.payloads import (
     Cancel,
     Cancelled,
     CancelledOrder,
@@ -17,7 +18,6 @@ from shared.contracts.orders.models import (
     RefundRef,
     ReleaseHold,
 )
-from shared.contracts.orders.names import WORKER
 from shared.contracts.orders.states import Decision
 
 from worker.orders.hold import changes as holds

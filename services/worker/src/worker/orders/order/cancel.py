@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from shared.contracts.base import LineQuantity
 from shared.contracts.errors import Refusal, StepInFlight, nothing_to_cancel
-from shared.contracts.orders.models import Cancel, Cancelled
+from shared.contracts.orders.payloads import Cancel, Cancelled
 from shared.contracts.orders.states import (
     Decision,
     HoldReason,

@@ -8,7 +8,7 @@ answering a stored error under a key does the next attempt get a new one.
 from functools import partial
 
 from shared.contracts.orders.activities import PaymentSteps
-from shared.contracts.orders.models import (
+from shared.contracts.orders.payloads import (
     OrderRef,
     OrderState,
     PaymentRef,

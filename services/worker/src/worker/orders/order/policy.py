@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.contracts.base import PaymentId, RefundId, ShipmentId
-from shared.contracts.orders.models import OrderState
+from shared.contracts.orders.payloads import OrderState
 from shared.contracts.orders.states import HoldReason, OrderStatus
 
 from worker.orders.hold.policy import (

@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
-from shared.contracts.orders.models import OrderState
 from shared.contracts.orders.names import SubjectKind, kind_of
+from shared.contracts.orders.payloads import OrderState
 from shared.database.orders.snapshot import Hold, OrderSnapshot
 
 from worker.orders.hold.state import open_hold

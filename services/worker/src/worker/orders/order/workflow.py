@@ -17,7 +17,7 @@ from shared.contracts.orders.activities import (
     RefundPaymentSteps,
     ShipmentSteps,
 )
-from shared.contracts.orders.models import (
+from shared.contracts.orders.payloads import (
     Cancel,
     Cancelled,
     CancelledOrder,

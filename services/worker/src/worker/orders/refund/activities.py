@@ -5,7 +5,7 @@ from functools import partial
 from shared.contracts.errors import Refusal
 from shared.contracts.money import AmountLimit
 from shared.contracts.orders.activities import RefundSteps
-from shared.contracts.orders.models import RefundRef, RefundState, RequestRefund
+from shared.contracts.orders.payloads import RefundRef, RefundState, RequestRefund
 from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.refund_breakdown import wished
 from shared.database.orders.snapshot import OrderSnapshot

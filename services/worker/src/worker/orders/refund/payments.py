@@ -3,7 +3,7 @@
 from functools import partial
 
 from shared.contracts.orders.activities import RefundPaymentSteps
-from shared.contracts.orders.models import RefundRef, RefundState
+from shared.contracts.orders.payloads import RefundRef, RefundState
 
 from worker.orders.local_try import LocalTries
 from worker.orders.payment.requests import ProviderRequests

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.contracts.orders.models import RefundState
+from shared.contracts.orders.payloads import RefundState
 
 from worker.orders.hold.policy import ExpireHold, Remind, overdue_hold, wait_for_people
 from worker.runtime.level_triggered import End, Wait

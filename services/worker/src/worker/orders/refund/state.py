@@ -1,6 +1,6 @@
 """What a refund's workflow needs to know, drawn from its order's snapshot."""
 
-from shared.contracts.orders.models import RefundState
+from shared.contracts.orders.payloads import RefundState
 from shared.contracts.orders.states import HoldReason
 from shared.database.orders.snapshot import OrderSnapshot
 

@@ -6,7 +6,7 @@ from shared.contracts.orders.activities import (
     RefundPaymentSteps,
     RefundSteps,
 )
-from shared.contracts.orders.models import (
+from shared.contracts.orders.payloads import (
     HoldRef,
     RefundEnd,
     RefundRef,

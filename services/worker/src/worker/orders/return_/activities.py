@@ -3,7 +3,7 @@
 from functools import partial
 
 from shared.contracts.orders.activities import ReturnSteps
-from shared.contracts.orders.models import (
+from shared.contracts.orders.payloads import (
     Command,
     DecideReturn,
     ReceiveReturn,

@@ -10,7 +10,7 @@ from typing import Any, TypeGuard
 
 from shared.contracts.errors import Refusal
 from shared.contracts.orders.holds import due_of
-from shared.contracts.orders.models import RequestReturn
+from shared.contracts.orders.payloads import RequestReturn
 from shared.contracts.orders.states import (
     Decision,
     HoldReason,

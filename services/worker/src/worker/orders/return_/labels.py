@@ -3,7 +3,7 @@
 from functools import partial
 
 from shared.contracts.orders.activities import ReturnLabelSteps
-from shared.contracts.orders.models import Parcel, ReturnRef, ReturnState
+from shared.contracts.orders.payloads import Parcel, ReturnRef, ReturnState
 from shared.database.orders.snapshot import OrderSnapshot
 
 from worker.orders.payment.requests import PATIENCE, asked_at

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.contracts.base import RefundId
-from shared.contracts.orders.models import ReturnState
+from shared.contracts.orders.payloads import ReturnState
 from shared.contracts.orders.states import ReturnStatus
 
 from worker.orders.hold.policy import ExpireHold, Remind, overdue_hold, wait_for_people

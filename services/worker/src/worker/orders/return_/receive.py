@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from shared.contracts.errors import Refusal
-from shared.contracts.orders.models import ReceiveReturn
+from shared.contracts.orders.payloads import ReceiveReturn
 from shared.contracts.orders.states import (
     Disposition,
     RefundReason,

@@ -1,6 +1,6 @@
 """What a return's workflow needs to know, drawn from its order's snapshot."""
 
-from shared.contracts.orders.models import ReturnState
+from shared.contracts.orders.payloads import ReturnState
 from shared.database.orders.snapshot import OrderSnapshot
 
 from worker.orders.hold.state import holds_of

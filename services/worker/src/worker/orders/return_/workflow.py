@@ -6,7 +6,8 @@ from typing import Any, TypeVar
 
 from shared.contracts.base import RefundId
 from shared.contracts.orders.activities import OrderSteps, ReturnLabelSteps, ReturnSteps
-from shared.contracts.orders.models import (
+from shared.contracts.orders.names import refund_workflow_id
+from shared.contracts.orders.payloads import (
     DecideReturn,
     HoldRef,
     OrderState,
@@ -18,7 +19,6 @@ from shared.contracts.orders.models import (
     ReturnRef,
     ReturnState,
 )
-from shared.contracts.orders.names import refund_workflow_id
 from shared.contracts.orders.workflows import Refund, Return
 from shared.contracts.search_attributes import ORDER_ID
 from temporalio import workflow

@@ -3,7 +3,7 @@
 from functools import partial
 
 from shared.contracts.orders.activities import ShipmentSteps
-from shared.contracts.orders.models import (
+from shared.contracts.orders.payloads import (
     CancelShipment,
     Command,
     Deliver,

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from shared.contracts.errors import Refusal
-from shared.contracts.orders.models import Deliver
+from shared.contracts.orders.payloads import Deliver
 from shared.contracts.orders.states import Decision, HoldReason, ShipmentStatus
 from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import Hold, OrderSnapshot, Shipment

@@ -1,7 +1,7 @@
 """Describes a parcel to the carrier: where it goes, and what is in it."""
 
 from shared.contracts.money import share
-from shared.contracts.orders.models import Parcel
+from shared.contracts.orders.payloads import Parcel
 from shared.database.orders.snapshot import OrderSnapshot, Package, Shipment
 from sqlalchemy import text
 

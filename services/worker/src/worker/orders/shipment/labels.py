@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from functools import partial
 
 from shared.contracts.orders.activities import CarrierSteps
-from shared.contracts.orders.models import OrderState, ShipmentRef
+from shared.contracts.orders.payloads import OrderState, ShipmentRef
 from shared.contracts.orders.states import ShipmentStatus
 from shared.database.kernel.discrepancies import Finding, report
 from shared.database.kernel.unit_of_work import UnitOfWork

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from shared.contracts.errors import NotFound, Refusal
-from shared.contracts.orders.models import Parcel, Relabel
+from shared.contracts.orders.payloads import Parcel, Relabel
 from shared.contracts.orders.states import ShipmentStatus
 from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import (

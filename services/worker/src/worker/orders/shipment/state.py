@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from shared.contracts.orders.models import ParcelState
+from shared.contracts.orders.payloads import ParcelState
 from shared.contracts.orders.states import HoldReason, ShipmentStatus
 from shared.database.orders.snapshot import OrderSnapshot, Shipment
 

@@ -1,7 +1,7 @@
 """What happens to stock that has become free while orders wait for it."""
 
 from shared.contracts.orders.activities import StockSteps
-from shared.contracts.orders.models import StockRef
+from shared.contracts.orders.payloads import StockRef
 from shared.contracts.orders.workflows import AllocateStock
 from temporalio import workflow
 

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from shared.contracts.orders.activities import ErasureSteps
-from shared.contracts.orders.models import Swept
+from shared.contracts.orders.payloads import Swept
 from shared.database.engine import Engine
 from sqlalchemy import text
 from temporalio import activity

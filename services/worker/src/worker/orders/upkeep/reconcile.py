@@ -12,7 +12,7 @@ from typing import Literal, cast
 
 from shared.contracts.base import Payload
 from shared.contracts.orders.activities import ReconcileSteps
-from shared.contracts.orders.models import (
+from shared.contracts.orders.payloads import (
     PaymentRef,
     Reconciled,
     RefundRef,

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from shared.contracts.base import Payload
 from shared.contracts.orders.activities import RetentionSteps
-from shared.contracts.orders.models import Swept
+from shared.contracts.orders.payloads import Swept
 from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.erasure import WORK_LEFT, erase_person
 from shared.database.orders.snapshot import OrderSnapshot

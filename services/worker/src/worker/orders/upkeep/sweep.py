@@ -4,14 +4,14 @@ part is safe to repeat."""
 import logging
 
 from shared.contracts.orders.activities import SweepSteps
-from shared.contracts.orders.models import (
+from shared.contracts.orders.names import ORDERS, allocation_workflow_id
+from shared.contracts.orders.payloads import (
     ExportRef,
     RefundRef,
     ReturnRef,
     StockRef,
     Swept,
 )
-from shared.contracts.orders.names import ORDERS, allocation_workflow_id
 from shared.contracts.orders.workflows import AllocateStock
 from shared.database.kernel.discrepancies import report
 from shared.database.orders.audit import audit

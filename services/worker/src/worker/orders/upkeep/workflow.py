@@ -9,7 +9,7 @@ from shared.contracts.orders.activities import (
     RetentionSteps,
     SweepSteps,
 )
-from shared.contracts.orders.models import LookAgain, Reconciled, Window
+from shared.contracts.orders.payloads import LookAgain, Reconciled, Window
 from shared.contracts.orders.workflows import Reconcile, Retention, Sweep
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception

@@ -1,11 +1,17 @@
-"""The door: nothing that somebody sends takes the event loop long, whoever they are."""
+"""No request holds up the event loop for long, whoever sends it."""
 
 import json
 from collections.abc import AsyncIterator
 
 import pytest
 from api.app import create_app
-from api.http.door import MAX_DEPTH, MAX_DIGITS, MAX_ESCAPES, MAX_PARAMETERS, MAX_VALUES
+from api.http.admission import (
+    MAX_DEPTH,
+    MAX_DIGITS,
+    MAX_ESCAPES,
+    MAX_PARAMETERS,
+    MAX_VALUES,
+)
 from api.http.request_limits import MAX_BODY_BYTES, USUAL_BODY_BYTES
 
 from tests.api.conftest import MakeSettings, running

@@ -1,7 +1,8 @@
-"""The door: who calls, and how much of a request is let in, before any of it is parsed.
+"""Admits requests before any of their content is parsed: by caller, and by size.
 
-Pure ASGI and inside of `RequestLimits`, which answers what is refused here. Nobody
-gets past it but to the addresses in `OPEN`; what somebody may do is the routes' matter.
+Pure ASGI and inside of `RequestLimits`, which answers what is refused here. Without a
+known caller only the addresses in `OPEN` are reachable; routes check what a caller may
+do.
 """
 
 import re
@@ -21,18 +22,18 @@ from api.http.services import Services
 OPEN = re.compile(
     r"/(|health|ready|openapi\.json|docs(/.*)?|problems(/[^/]*)?|v1/webhooks/[^/]*)"
 )
-"""Webhooks know their senders by their signatures."""
+"""Addresses that need no token; webhooks check signatures instead."""
 
 MAX_PARAMETERS = 256
-"""In the address: two hundred ids, and every filter of a list beside them."""
+"""Parameters in the address: two hundred ids, and every filter of a list."""
 MAX_VALUES = 6000
-"""Of a body: an order of 500 lines that names every price has 4,600. Each costs the
-event loop about a microsecond, and ten for each mistake in it."""
+"""Values in a body: an order of 500 lines that names every price has 4,600. Each costs
+the event loop about a microsecond, and each mistake ten."""
 MAX_ESCAPES = 30_000
-"""Of quotes and backslashes: as many as metadata can hold, and 5,000 more."""
+"""Quotes and backslashes: as many as metadata can hold, and 5,000 more."""
 MAX_DEPTH = 16
 MAX_DIGITS = 64
-"""No number is longer, and reading one takes the square of its length."""
+"""The longest number: parsing takes the square of its length."""
 
 _DIGITS = bytes(ord("0" if chr(byte).isdigit() else " ") for byte in range(128)).ljust(
     256
@@ -41,7 +42,7 @@ _STEPS = {ord(bracket): 1 for bracket in "[{"} | {ord(bracket): -1 for bracket i
 _BUT_BRACKETS = bytes(set(range(256)) - set(_STEPS))
 
 
-class Door:
+class Admission:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
@@ -60,7 +61,7 @@ class Door:
 
 
 async def _admit(request: Request) -> Principal:
-    """Raises `Problem` for whoever is not known, or asks too often."""
+    """Find the caller. Raises `Problem` if unknown, or over the rate limit."""
     services: Services = request.app.state.services
     try:
         caller = await services.authenticate(request.headers)
@@ -74,8 +75,8 @@ async def _admit(request: Request) -> Principal:
 
 
 class _Checked:
-    """A body at once, when its structure has been looked at: `counted` says what of it
-    there is."""
+    """Passes on the whole body, once its structure is checked; `counted` says what it
+    holds."""
 
     def __init__(self, request: Request, receive: Receive) -> None:
         self._request = request
@@ -100,7 +101,7 @@ class _Checked:
 
 @dataclass(frozen=True)
 class Counted:
-    """Of a body: its `values`, with each bracket as one, and the members of all its
+    """A body's `values`, each bracket counted as one, and the members of all its
     objects."""
 
     values: int
@@ -108,10 +109,8 @@ class Counted:
 
 
 def check_structure(body: bytes, most: int = MAX_VALUES) -> Counted:
-    """Raises `Problem` for JSON that would take long to parse, or to find fault with.
-
-    Each step is one pass in C over the bytes: none of them is for a caller to multiply.
-    """
+    """Raises `Problem` for JSON that would take long to parse or to validate. Each
+    check is one pass in C over the bytes, whatever the caller sends."""
     if b"\0" in body:
         # UTF-16 and UTF-32, which JSON between systems is not (RFC 8259, 8.1).
         raise Problem("malformed", "Send UTF-8.")
@@ -129,7 +128,7 @@ def check_structure(body: bytes, most: int = MAX_VALUES) -> Counted:
 
 
 def _without_texts(body: bytes, most: int) -> bytes:
-    """Every second piece between quotes that are not escaped."""
+    """The body without its texts, which lie between unescaped quotes."""
     escaped = body.count(rb"\"")
     if escaped + body.count(rb"\\") > MAX_ESCAPES:
         raise _too_involved(most)

@@ -1,4 +1,4 @@
-"""What holds for every request and every answer, whatever the page."""
+"""Middleware for every request and every answer, whatever the page."""
 
 import logging
 import time
@@ -16,8 +16,9 @@ _STATIC = "/static/"
 
 
 def policy(issuer: str | None) -> str:
-    """Nothing from elsewhere, and nothing inline: what a customer has written can be
-    shown and never runs. A form may lead to the issuer, which ends its session."""
+    """The content security policy: nothing from elsewhere, and nothing inline, so that
+    text from customers can be shown and never runs. A form may lead to the issuer,
+    which ends its session."""
     parts = urlsplit(issuer or "")
     leads_to = f" {parts.scheme}://{parts.netloc}" if parts.netloc else ""
     return "; ".join(
@@ -36,9 +37,9 @@ def policy(issuer: str | None) -> str:
     )
 
 
-class Door:
-    """Refuses changes that another site asks a browser for; sends each answer with the
-    headers that keep it safe, and with a session that was renewed meanwhile."""
+class PageMiddleware:
+    """Refuses changes that another site has a browser send. Adds safe headers to each
+    answer, and the session if it was renewed meanwhile."""
 
     def __init__(self, app: ASGIApp, *, origin: str, issuer: str | None) -> None:
         self._app = app
