@@ -43,8 +43,8 @@ uv run dev --auth: with access tokens, as in production; it prints one per role.
 uv run dev --data other --ports auto: a second system beside the first.
 """
 
-# A second signal means "now", but one press can arrive twice: from the terminal, and
-# passed on by `uv run`.
+# A second signal stops everything at once, but one key press can arrive twice: from the
+# terminal, and passed on by `uv run`.
 _SAME_PRESS_SECONDS = 1.0
 
 app = typer.Typer(add_completion=False)
@@ -294,7 +294,7 @@ class Session:
                 story, self._stack.at, logs, self._display.say, self._auth_headers
             )
         except DemoFailed as problem:
-            # What went wrong is best looked at while everything still runs.
+            # Report it while everything still runs, which helps to look at it.
             self._display.say(str(problem))
             self._outcome = 1
         if "traces" in self._options.parts:
@@ -344,7 +344,7 @@ class Session:
             self._stack.kill_all()
 
     def _status_when_told_to_stop(self) -> int:
-        """Being told to is how a running system ends. Anything else was cut short."""
+        """A running system ends by being asked to; any other end is a failure."""
         if self._is_up and not self._exit_after:
             return self._outcome
         return 128 + (self._signalled or signal.SIGINT)

@@ -1,4 +1,4 @@
-"""What `dev` says of a system that is ready, and where its parts are."""
+"""The texts that `dev` prints once the system is ready."""
 
 from devstack.issuer.people import ROLES, tokens
 from devstack.issuer.signer import Signer
@@ -48,7 +48,7 @@ def overview(at: Addresses, options: Options) -> str:
 
 
 def access_tokens(signer: Signer) -> str:
-    """Each token on a line of its own, to be copied."""
+    """Access tokens, each on a line of its own, to be copied."""
     told = (
         f"\n{name}: {ROLES[name]}\n{token}" for name, token in tokens(signer).items()
     )

@@ -1,4 +1,4 @@
-"""How the stack's own people tell the API who they are."""
+"""Authenticates the stack's own people at the API."""
 
 from typing import Protocol
 
@@ -14,12 +14,12 @@ class AuthHeaders(Protocol):
 
 
 def by_header(user: str, *scopes: str) -> dict[str, str]:
-    """As the API believes it without an issuer."""
+    """Headers that the API accepts without an issuer."""
     return {"X-Dev-User": user, "X-Dev-Scopes": " ".join(scopes)}
 
 
 def by_token(signer: Signer) -> AuthHeaders:
-    """As the API wants it with `dev --auth`."""
+    """Headers that the API needs with `dev --auth`."""
 
     def auth_headers(user: str, *scopes: str) -> dict[str, str]:
         token = signer.token(user, AUDIENCE, scope=" ".join(scopes))

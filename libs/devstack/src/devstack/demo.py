@@ -25,7 +25,7 @@ from devstack.temporal import NAMESPACE
 Say = Callable[[str], None]
 Json = dict[str, Any]
 
-# Names that are nowhere else: whoever finds one has found a leak.
+# Names that occur nowhere else: to find one is to find a leak.
 CUSTOMER = {
     "name": "Wilhelmina Featherstonehaugh",
     "email": "wilhelmina.featherstonehaugh@example.com",
@@ -38,12 +38,12 @@ _END = ("order.completed", "order.cancelled")
 
 
 class DemoFailed(Exception):
-    """The order did not get where it should; the message says what to look at."""
+    """The order did not get where it should; the message says where to look."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """Where the demo plays, and what it tells."""
+    """Where the demo runs, and what it prints to."""
 
     at: Addresses
     http: httpx2.AsyncClient
@@ -112,7 +112,8 @@ async def _place(stage: Stage, quantities: dict[str, int]) -> Json:
         "country": "DE",
     }
     body = {
-        # Somebody else each time: many orders of one customer are held for approval.
+        # Another customer each time, because many orders of one customer need an
+        # approval.
         "customer_id": f"customer-{uuid.uuid4()}",
         "currency": CURRENCY,
         "lines": [{"sku": sku, "quantity": n} for sku, n in quantities.items()],
@@ -203,13 +204,13 @@ async def _ship(stage: Stage, shipment: Json) -> None:
 
 async def _command(stage: Stage, shipment: Json, verb: str, body: Json) -> None:
     url = f"/v1/shipments/{shipment['id']}/{verb}"
-    # The same key for each attempt: the event that woke us may come twice.
+    # The same key for each attempt, because the event that wakes us may come twice.
     headers = stage.warehouse | {"Idempotency-Key": f"demo-{shipment['id']}-{verb}"}
     _checked(await stage.http.post(url, json=body, headers=headers))
 
 
 _WORK = {"shipment.ready": ("ready", _pack), "shipment.packed": ("packed", _ship)}
-"""What the warehouse does on an event: to shipments of which status, and how."""
+"""The warehouse's reactions: for an event, which shipments it handles, and how."""
 
 
 async def _send_back(stage: Stage, order: str, seen: int) -> int:

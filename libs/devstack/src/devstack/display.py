@@ -1,4 +1,4 @@
-"""What a person sees: a live table in a terminal, plain lines anywhere else."""
+"""Shows progress: a live table in a terminal, plain lines anywhere else."""
 
 from collections.abc import Iterable, Mapping
 from types import TracebackType
@@ -62,7 +62,7 @@ class Display:
             self._live.stop()
 
     def changed(self, process: Process) -> None:
-        """A part is in another state. If it died, also say how its log ends."""
+        """Show a part's new state. If it died, also show the end of its log."""
         now = (process.state, process.pid)
         if self._shown.get(process.name) == now:
             return
@@ -76,12 +76,12 @@ class Display:
             self.say(f"{process.name}: {process.state}{pid}")
 
     def say(self, text: str) -> None:
-        """Print lines for good; a live table stays below them."""
-        # The end of a log may bring its own colours.
+        """Print permanent lines; a live table stays below them."""
+        # The end of a log may contain colours.
         self._console.print(Text.from_ansi(text), soft_wrap=True)
 
     def mute(self) -> None:
-        """Print nothing any more."""
+        """Stop printing."""
         self._console.quiet = True
 
     def _refresh(self) -> None:

@@ -12,7 +12,7 @@ class AlreadyRunning(Exception):
 
 
 class SomebodyElses(Exception):
-    """The data directory holds what no stack has put there."""
+    """The data directory holds files that no stack has written."""
 
 
 @contextmanager

@@ -86,11 +86,11 @@ class _Receiver:
         content = envelope.content
         if not isinstance(content, bytes):
             return "554 this sink reads bytes"
-        # In a thread: flushing to disk must not stop the other connections.
+        # In a thread, since flushing to disk would stop the other connections.
         try:
             await asyncio.to_thread(self._mailbox.add, envelope.rcpt_tos, content)
         except OSError as problem:
-            # A full disk is no reason for the sender to give up on the mail.
+            # A temporary error, so that the sender tries again once the disk has room.
             return f"452 not kept: {problem.strerror}"
         return "250 kept"
 
@@ -101,7 +101,7 @@ def create_app(mailbox: Mailbox, smtp_port: int) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         def smtp() -> SMTP:
-            # Named, or it asks the network for its name at each connection.
+            # Named, as it would resolve its own name for each connection.
             return SMTP(_Receiver(mailbox), enable_SMTPUTF8=True, hostname="localhost")
 
         loop = asyncio.get_running_loop()
@@ -117,7 +117,7 @@ def create_app(mailbox: Mailbox, smtp_port: int) -> FastAPI:
 
     @app.get("/health")
     async def health() -> str:
-        # Not by /messages: after a thousand orders that outlasts a probe.
+        # Not by /messages, which takes longer than a probe after a thousand orders.
         return "ok"
 
     @app.get("/messages")
@@ -161,7 +161,7 @@ def _text(mail: EmailMessage) -> str:
         return ""
     try:
         return str(body.get_content())
-    except LookupError:  # a charset that nobody knows
+    except LookupError:  # an unknown charset
         return str(body.get_payload())
 
 

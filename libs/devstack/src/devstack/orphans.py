@@ -1,8 +1,8 @@
-"""Nothing outlives the process that started it, even when that was killed.
+"""Makes sure that no process outlives its owner, even a killed one.
 
-The owner writes down every process it runs. Two readers act on the record: a guard,
-which is a child of the owner and notices its end, and the next start on the same data,
-in case the guard was killed as well.
+The owner records every process it runs. Two readers act on the record: a guard, which
+is a child of the owner and notices its end, and the next start on the same data, in
+case the guard was killed as well.
 """
 
 import json
@@ -90,14 +90,15 @@ class Guard:
             [sys.executable, "-P", "-m", "devstack.orphans", *arguments],
             # It reads until the end of a pipe that only this process holds open.
             stdin=subprocess.PIPE,
-            # Whoever reads our output must not have to wait for the guard's end.
+            # Not inherited, so that readers of our output need not wait for the guard's
+            # end.
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
 
     def dismiss(self) -> None:
-        """Let it do the rest, which is nothing if all was stopped, and wait for it."""
+        """Let it stop what is left, usually nothing, and wait for it."""
         self._process.communicate()
 
 

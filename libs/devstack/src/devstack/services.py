@@ -21,7 +21,7 @@ from devstack.products import STOREKEEPER, TOKEN_VARIABLE
 from devstack.subprocess import Command
 from devstack.temporal import NAMESPACE
 
-# Secrets in form only: everything listens on loopback and forgets no customer's money.
+# These secrets protect nothing: everything listens on loopback, with made-up customers.
 STRIPE_API_KEY = "sk_test_dev"
 STRIPE_WEBHOOK_SECRET = "whsec_dev"  # noqa: S105
 CONSOLE_SESSION_KEY = base64.urlsafe_b64encode(bytes(32)).decode()
@@ -30,7 +30,7 @@ ORDER_LINK_KEY = "dev:" + base64.b64encode(b"known to all, signs dev's links.").
 CARRIER_WEBHOOK_SECRET = "whsec_" + base64.b64encode(b"dev stack, on loopback").decode()
 
 SHOP_ORIGINS = "https://shop.example.com http://localhost:3000"
-"""Where a shop's pages may be that is developed against this stack."""
+"""Origins of a shop that is developed against this stack."""
 
 # Everything together has 15 s to stop, one stage after the other: 4 + 5 + 2.5 + 3.
 _DRAIN_SECONDS = 3
@@ -166,7 +166,8 @@ def console_settings(at: Addresses, *, known: bool) -> dict[str, str]:
 
 
 def tracing(at: Addresses) -> dict[str, str]:
-    """What lets the services send their traces to our receiver, and soon."""
+    """Settings that make the services send traces to our receiver, soon after each
+    span."""
     return {
         "OTEL_EXPORTER_OTLP_ENDPOINT": at.otlp,
         "OTEL_BSP_SCHEDULE_DELAY": "200",
@@ -174,7 +175,7 @@ def tracing(at: Addresses) -> dict[str, str]:
 
 
 def known_callers(at: Addresses) -> dict[str, str]:
-    """What makes the API ask for tokens of our issuer."""
+    """Settings that make the API require tokens of our issuer."""
     return {
         "API_AUTH": "oidc",
         "OIDC_ISSUER": at.issuer,
@@ -184,7 +185,7 @@ def known_callers(at: Addresses) -> dict[str, str]:
 
 
 def encryption() -> dict[str, str]:
-    """What has the services encrypt their payloads."""
+    """Settings that make the services encrypt their payloads."""
     return {
         "TEMPORAL_PAYLOAD_KEYS": PAYLOAD_KEY,
         "TEMPORAL_PAYLOAD_ACTIVE_KEY": PAYLOAD_KEY.partition(":")[0],
@@ -202,7 +203,7 @@ class Services:
         extra: Mapping[str, str],
         signer: Signer | None = None,
     ) -> None:
-        """With a `signer` the API asks for tokens, and our own people have some."""
+        """With a `signer` the API requires tokens, and our own people have some."""
         self._at = at
         self._data = data
         self._http = http
@@ -347,7 +348,7 @@ class Services:
         )
 
     def _token(self, acts: tuple[str, ...]) -> dict[str, str]:
-        """For one who calls the API: by what name, and with which scopes."""
+        """A token for a caller of the API, with this name and these scopes."""
         if self._signer is None or not acts:
             return {}
         user, *scopes = acts
@@ -357,7 +358,8 @@ class Services:
     def _environment(self, metrics_port: int | None) -> dict[str, str]:
         inherited = without_foreign_settings(os.environ)
         if inherited.pop("PYTHONDONTWRITEBYTECODE", None):
-            # It would compile all libraries at every start: 2.8 s of CPU and not 1.0 s.
+            # Otherwise each start compiles all libraries: 2.8 s of CPU instead of 1.0
+            # s.
             inherited["PYTHONPYCACHEPREFIX"] = str(self._data / "bytecode")
         defaults = {"LOG_FORMAT": "console", "PYTHONUNBUFFERED": "1"}
         ours = settings(self._at) | {"GRACEFUL_SHUTDOWN_SECONDS": str(_DRAIN_SECONDS)}

@@ -39,14 +39,13 @@ PARTS = (
     "deliverer",
     "console",
 )
-"""What runs until it is stopped."""
+"""Parts that run until they are stopped."""
 
 EXTRAS = ("traces", "prometheus", "issuer", "codec")
-"""What runs only when it is asked for: to see the rest, to know who calls, and to read
-payloads, which are encrypted then."""
+"""Optional parts: to observe the rest, to sign in, and to decode encrypted payloads."""
 
 _ERRANDS = {"migrations": "postgres", "products": "api"}
-"""What runs once and ends, and the part it prepares."""
+"""Commands that run once, each with the part that it prepares."""
 
 _AFTER = {
     "migrations": ("postgres",),
@@ -88,7 +87,7 @@ class Options:
     parts: tuple[str, ...] = (*PARTS, *_ERRANDS)
     # False: nothing is flushed to disk and Temporal lives in memory.
     durable: bool = True
-    # Forget what earlier runs kept in `data`.
+    # Delete what earlier runs kept in `data`.
     fresh: bool = False
     # Temporal namespaces beside `default`.
     namespaces: tuple[str, ...] = ()
@@ -164,7 +163,7 @@ class Stack:
         return {**seen, **known, **sealed, **self.options.environment}
 
     def kill_all(self) -> None:
-        """Do not wait for anything any more: kill what still runs (SIGKILL)."""
+        """Kill whatever still runs (SIGKILL), without waiting."""
         for process in self._processes.values():
             process.kill_now()
 
@@ -195,10 +194,10 @@ class Stack:
         """Own the data directory, and tidy up after an owner that was killed."""
         data = self.options.data
         resources.enter_context(only_one(data))
-        data.chmod(0o700)  # what is in it signs tokens, or is one
+        data.chmod(0o700)  # it holds signing keys and tokens
         (data / ".gitignore").write_text("*\n")
         await asyncio.to_thread(stop_orphans, self._record)
-        # Before anything goes: the logs of what ran last are kept for one start only.
+        # Before anything is deleted: the last run's logs are kept for one start only.
         check_free(self.options.ports, self.options.parts)
         if self.options.fresh:
             _forget(data)
@@ -250,7 +249,7 @@ class Stack:
                 for process in self._processes.values():
                     group.create_task(self._start_part(process, done))
         except ExceptionGroup as failures:
-            # The first failure cancelled the others and is the one to tell.
+            # The first failure cancelled the others, so it is the one to report.
             raise failures.exceptions[0] from None
 
     async def _start_part(
@@ -274,7 +273,7 @@ class Stack:
             await asyncio.gather(*stopping)
 
     def _note(self, process: Process) -> None:
-        # On a full disk it is more important that parts are started again, and stopped.
+        # On a full disk, starting and stopping parts is more important.
         with suppress(OSError):
             self._record.write(
                 (p.pid, p.command.stop_signal)
@@ -285,7 +284,7 @@ class Stack:
 
 
 def _client() -> httpx2.AsyncClient:
-    # A proxy of the environment has no business with loopback addresses.
+    # Loopback addresses must not go through the environment's proxy.
     return httpx2.AsyncClient(trust_env=False, timeout=2)
 
 

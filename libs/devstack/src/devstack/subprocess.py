@@ -18,7 +18,7 @@ _FIRST_BACK_OFF_SECONDS = 0.5
 _LONGEST_BACK_OFF_SECONDS = 30.0
 # A part that stayed up for this long is sound: its next death counts as the first.
 _SOUND_AFTER_SECONDS = 30.0
-# A part that dies this often before it was ever ready will not come up any more.
+# A part that dies this often before it was ever ready is given up.
 _ATTEMPTS_TO_START = 4
 
 
@@ -53,9 +53,9 @@ class Command:
     # The user it runs as, where that is not our own.
     user: str | None = None
     stop_signal: signal.Signals = signal.SIGTERM
-    # What it has to stop by itself before it is killed.
+    # How long it has to stop by itself before it is killed.
     stop_seconds: float = 3.0
-    # What it has from its start until it is ready, restarts included.
+    # How long it has from its start until it is ready, restarts included.
     start_seconds: float = 60.0
 
 
@@ -220,7 +220,7 @@ class Process:
             return await child.wait()
         finally:
             probe.cancel()
-            # Whatever it started itself goes with it, also when we are cancelled.
+            # Its own children end with it, also when we are cancelled.
             self._signal_family(signal.SIGKILL)
             await child.wait()
             self._child = None
@@ -242,7 +242,7 @@ class Process:
     async def _probe(self) -> None:
         if self.command.ready is None:
             return
-        # Another process has no event to wait for, it can only be asked.
+        # Polled, since another process has no event to wait for.
         while not await self.command.ready():  # noqa: ASYNC110
             await asyncio.sleep(_PROBE_SECONDS)
         self._was_ready = True

@@ -1,4 +1,4 @@
-"""What the API reads from the environment."""
+"""The API's settings."""
 
 import base64
 import re
@@ -33,7 +33,7 @@ from shared.platform.settings import (
 
 LOOPBACK = "127.0.0.1"
 LONGEST_WINDOW_SECONDS = 60
-"""All subjects of a window are kept in memory."""
+"""The memory for limits grows with the subjects of one window."""
 
 
 def _words(value: object) -> object:
@@ -62,7 +62,7 @@ def _http(url: str) -> str:
 
 
 class AccessSettings(Settings):
-    """Who may call, and where: for every process that serves HTTP to others."""
+    """Settings of every process that serves HTTP to others: who may call, and where."""
 
     api_host: str = "0.0.0.0"  # noqa: S104 - a pod's port; the dev stack narrows it
     """The address to listen on; always loopback without an issuer."""
@@ -107,7 +107,7 @@ class AccessSettings(Settings):
     def _callers_are_known(
         cls, audience: str | None, others: ValidationInfo
     ) -> str | None:
-        # An issuer that is not there was refused for another reason.
+        # A missing issuer is another setting's mistake.
         issuer = others.data.get("oidc_issuer", "refused")
         if others.data.get("api_auth") == "oidc" and not (issuer and audience):
             raise ValueError(
@@ -118,7 +118,7 @@ class AccessSettings(Settings):
 
     @property
     def own_clients(self) -> tuple[str, ...]:
-        """Those that are known without being listed."""
+        """The clients that are accepted without being listed."""
         return () if self.oidc_audience is None else (self.oidc_audience,)
 
     @property
@@ -156,12 +156,13 @@ class ApiSettings(
     """The scope that the page /docs asks for."""
 
     stripe_webhook_secret: SecretStr | None = None
-    """What the payment provider signs its webhooks with. Unset: they are refused."""
+    """The secret that the payment provider signs its webhooks with. Unset: they are
+    refused."""
     carrier_webhook_secret: SecretStr | None = None
-    """What the carrier simulator signs its webhooks with: `whsec_` and the key in
-    base64, as in Standard Webhooks. Unset: they are refused."""
+    """The key that the carrier simulator signs its webhooks with: `whsec_` and the key
+    in base64, as in Standard Webhooks. Unset: they are refused."""
     easypost_webhook_secret: SecretStr | None = None
-    """What EasyPost signs its webhooks with. Unset: they are refused."""
+    """The secret that EasyPost signs its webhooks with. Unset: they are refused."""
     carrier_api_base: str | None = None
     """Where the carrier simulator is, to fetch labels from."""
     label_base: str = "https://easypost-files.s3.us-west-2.amazonaws.com"
@@ -174,18 +175,18 @@ class ApiSettings(
     """The shop's own origins, separated by blanks: `payment.return_url` leads to one of
     them, or to `CONSOLE_URL`. With neither, no `return_url` is accepted."""
     console_url: str | None = None
-    """The console, whose pages for customers a bank leads back to as well."""
+    """The address of the console, which banks may also lead customers back to."""
     order_line_units: int = Field(1_000, ge=1)
     """How many units one line of an order may have."""
     customer_unpaid_units: int = Field(2_000, ge=1)
-    """How many units a customer's orders may have together before they are paid."""
+    """How many units a customer may have in unpaid orders."""
     shipping_tariffs: Annotated[
         dict[tuple[str, str, str], int], NoDecode, BeforeValidator(_tariffs)
     ] = Field(default_factory=dict)
-    """What shipping costs by methods and currencies that `PUT /v1/shipping-methods`
-    knows no rates of, in minor units: `standard/DE/EUR=490 standard/*/EUR=990`, by
-    method, country (`*`: any other) and currency. What is in neither is offered to
-    nobody who does not set prices (`orders:price`)."""
+    """Shipping prices for methods and currencies that `PUT /v1/shipping-methods` has no
+    rates for, in minor units: `standard/DE/EUR=490 standard/*/EUR=990`, by method,
+    country (`*`: any other) and currency. Methods in neither are offered only to
+    callers who set prices (`orders:price`)."""
     export_rows: int = Field(1_000_000, ge=1)
     """How many rows an export may have: about 150 MB as CSV, and a tenth of that in the
     database for a day."""
@@ -196,8 +197,8 @@ class ApiSettings(
     """How many requests without a good token, or webhooks without a good signature, one
     address may make to one process."""
     api_link_limit: str = "240/minute"
-    """How many requests may be made with the links of one order to one process. A page
-    of it makes about five."""
+    """How many requests the links of one order may make to one process. A page of an
+    order makes about five."""
     api_command_timeout: Duration = timedelta(seconds=5)
     """How long a caller waits for a worker; then the answer is 503, or 202 for a parcel
     whose packing has begun."""
@@ -254,7 +255,7 @@ class ApiSettings(
                 known = base64.b64decode(key, validate=True)
             except ValueError:
                 known = b""
-            # With a key of nothing everybody could sign.
+            # With an empty key everybody could sign.
             if not known:
                 raise ValueError("must be whsec_ and base64")
         return secret
@@ -266,7 +267,7 @@ class ApiSettings(
 
     @property
     def return_origins(self) -> tuple[str, ...]:
-        """Where a bank may lead a buyer back to."""
+        """The origins that a bank may lead a buyer back to."""
         return (*self.shop_origins, *([self.console_url] if self.console_url else []))
 
     @property

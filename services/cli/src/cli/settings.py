@@ -1,4 +1,4 @@
-"""What the command line reads from the environment."""
+"""The command line's settings."""
 
 from collections.abc import Mapping
 from typing import Any

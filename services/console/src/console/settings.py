@@ -1,4 +1,4 @@
-"""What the console reads from the environment."""
+"""The console's settings."""
 
 from datetime import timedelta
 from pathlib import Path

@@ -57,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=version())
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    commands.add_parser("run", help="work until told to stop; the default")
+    commands.add_parser("run", help="work until asked to stop; the default")
     replay_command.add_to(commands)
     release_command.add_to(commands)
     return parser

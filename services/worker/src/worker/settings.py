@@ -48,9 +48,9 @@ Limit = Annotated[AmountLimit, NoDecode, BeforeValidator(_limit)]
 
 
 def _with_keys(page: str, others: ValidationInfo) -> str:
-    """Raises `ValueError` for a page with a `{token}` that nobody could sign."""
+    """Raises `ValueError` for a page with a `{token}` that no key could sign."""
     keys = ("order_link_keys", "order_link_keys_file")
-    # One that was refused may have been there.
+    # A refused key may have been given.
     if "{token}" in page and all(others.data.get(k, "refused") is None for k in keys):
         raise ValueError("{token} needs ORDER_LINK_KEYS or ORDER_LINK_KEYS_FILE")
     return page
@@ -60,7 +60,8 @@ class VersioningSettings(Settings):
     temporal_deployment_name: str | None = None
     """Worker versioning: the deployment's name. Only together with the build id."""
     temporal_worker_build_id: str | None = None
-    """Worker versioning: the id of this build. Somebody has to make it current."""
+    """Worker versioning: the id of this build. It gets no work until somebody makes it
+    current."""
 
 
 class WorkerSettings(
@@ -75,8 +76,8 @@ class WorkerSettings(
     stripe_api_base: str | None = None
     """Unset: Stripe itself. The development stack points it at its simulator."""
     carrier: Literal["manual", "simulator", "easypost"] = "manual"
-    """Who carries parcels; with `manual`, people enter labels and numbers by hand, and
-    say what has arrived."""
+    """The carrier. With `manual`, people enter labels and numbers by hand, and report
+    what has arrived."""
     carrier_api_base: str | None = None
     """The address of the simulator, or of EasyPost (unset: EasyPost itself)."""
     easypost_api_key: SecretStr | None = None
@@ -87,9 +88,9 @@ class WorkerSettings(
     easypost_senders: Annotated[
         dict[str, str], NoDecode, BeforeValidator(_by_location)
     ] = Field(default_factory=dict)
-    """The same for locations that send from elsewhere: `rome=IT/adr_1 bern=adr_2`."""
+    """The same for locations with another address: `rome=IT/adr_1 bern=adr_2`."""
     customs_signer: str | None = None
-    """Who certifies customs declarations. Unset: they are not certified."""
+    """The name that certifies customs declarations. Unset: they are not certified."""
     smtp_host: str | None = None
     """The mail server. Unset: customers get no mails."""
     smtp_port: int = Field(587, ge=1, le=65535)
@@ -103,28 +104,29 @@ class WorkerSettings(
     mail_from: str | None = None
     """The sender of every mail."""
     staff_mail: str | None = None
-    """Whom of the shop to tell by mail when a payment is disputed. Unset: nobody."""
+    """The address of the staff who get a mail when a payment is disputed. Unset:
+    nobody."""
     mail_templates: DirectoryPath | None = None
-    """A directory with the shop's own templates and catalogues of its mails. Unset, and
-    for whatever is not in it: ours."""
+    """A directory with the shop's own templates and catalogues for mails. For whatever
+    is not in it, and if unset: ours."""
     shop_order_url: str | None = None
-    """The page for an order, the link in mails: the shop's own, such as
+    """The page of an order that mails link to: the shop's own, such as
     `https://shop.example.com/orders/{order_id}`, or the console's for customers, who
     need no account there: `https://console.example.com/o/{token}`. `SMTP_HOST` needs
     it, and `{token}` needs `ORDER_LINK_KEYS`."""
     shop_return_url: str | None = None
     """The page with the label of a return, such as
     `https://shop.example.com/returns/{return_id}`, or the console's:
-    `https://console.example.com/o/{token}?label={return_id}`. Unset: no mail leads to a
-    label by itself."""
+    `https://console.example.com/o/{token}?label={return_id}`. Unset: mails do not link
+    to labels."""
     order_link_lives: Duration = timedelta(days=60)
-    """How long a `{token}` is good: goods may come back for 30 days, and their label is
-    printed within three weeks more."""
+    """How long a `{token}` is valid: goods may come back for 30 days, and their label
+    is printed within three weeks more."""
     order_link_actions: Annotated[
         tuple[str, ...], NoDecode, BeforeValidator(_words)
     ] = tuple(LINK_ACTIONS)
-    """What a `{token}` is good for, separated by blanks: `read`, and any of `address
-    pay cancel return`."""
+    """What a `{token}` allows, separated by blanks: `read`, and any of `address pay
+    cancel return`."""
     approval_limit: Limit = AmountLimit(100_000)
     """Orders above this total, in minor units, wait for approval; by currency:
     `100000 HUF=40000000`. One that is not listed has the first number, in its own minor
@@ -139,16 +141,16 @@ class WorkerSettings(
     stock_held_minutes: float = Field(30, gt=0)
     """How long an order keeps its stock while no authorisation covers it."""
     payment_attempts_per_order: int = Field(10, ge=1)
-    """After as many attempts to pay an order without success, a person looks at it."""
+    """After this many failed attempts to pay an order, a person looks at it."""
     payment_attempts_per_customer: int = Field(20, ge=1)
     """The same within an hour, over all orders of a customer."""
     mails_per_hour: int = Field(20, ge=1)
     """How many mails one address gets within an hour; further ones are not sent."""
     refund_limit: Limit = AmountLimit(10_000)
-    """How much of an order one clerk may refund alone, in minor units; by currency
-    as in `APPROVAL_LIMIT`."""
+    """How much of an order one clerk may refund alone, in minor units; by currency as
+    in `APPROVAL_LIMIT`."""
     contacts_live_days: int = Field(730, ge=1)
-    """How long an order's contact is kept after its end; then it is erased."""
+    """How long an order's contact is kept after its end, before it is erased."""
     graceful_shutdown_seconds: float = Field(20, ge=0)
     """How long running steps may take to finish after SIGTERM. The pod's grace period
     must be longer."""
@@ -187,7 +189,7 @@ class WorkerSettings(
     def _is_versioned_or_not(
         cls, build: str | None, others: ValidationInfo
     ) -> str | None:
-        # With one of them alone the worker would be unversioned, and nobody told.
+        # With only one of them the worker would be unversioned, without a warning.
         if (build is None) != (others.data.get("temporal_deployment_name") is None):
             raise ValueError(
                 "TEMPORAL_DEPLOYMENT_NAME and TEMPORAL_WORKER_BUILD_ID need each other"

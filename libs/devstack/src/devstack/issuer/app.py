@@ -1,4 +1,4 @@
-"""An OpenID provider, as far as API, Temporal and the docs page need one.
+"""An OpenID provider with what the API, Temporal and the docs page need.
 
 Services have their tokens by client credentials. For the docs page it shows who there
 is, and whoever is clicked on is signed in (authorization code with PKCE).
@@ -29,17 +29,18 @@ Form = Mapping[str, str]
 
 @dataclass
 class Issuer:
-    """What it knows; `accounts` and `lives` may be changed while it runs."""
+    """The issuer's state; `accounts` and `lives` may be changed while it runs."""
 
     signer: Signer
     accounts: dict[str, Account]
     lives: timedelta
     codes: dict[str, tuple[str, Form]] = field(default_factory=dict)
     refreshing: dict[str, str] = field(default_factory=dict)
-    """Who holds a refresh token, by it."""
+    """Accounts by refresh token."""
 
     def grant(self, name: str, *, signed_in: bool = False) -> dict[str, Any]:
-        """Who has signed in gets a refresh token as well: good once, for the next."""
+        """Who has signed in also gets a refresh token, which is valid once and replaced
+        by the next."""
         account = self.accounts[name]
         again = {"refresh_token": secrets.token_urlsafe(32)} if signed_in else {}
         self.refreshing |= dict.fromkeys(again.values(), name)
@@ -100,7 +101,7 @@ def issuer_app(issuer: Issuer) -> FastAPI:
 
     @app.get("/sign-out")
     async def sign_out(post_logout_redirect_uri: str) -> Response:
-        """Nobody is signed in here for longer than a click."""
+        """Nothing to do: nobody stays signed in here."""
         _only_loopback(post_logout_redirect_uri)
         return RedirectResponse(post_logout_redirect_uri, 303)
 
@@ -108,7 +109,7 @@ def issuer_app(issuer: Issuer) -> FastAPI:
     async def refuse(_: Request, refused: Exception) -> Response:
         return JSONResponse({"error": str(refused)}, 400)
 
-    # The docs page asks from the API's origin.
+    # The docs page calls from the API's origin.
     app.add_middleware(
         CORSMiddleware,
         allow_origin_regex=_ON_LOOPBACK,
@@ -127,7 +128,7 @@ def _description(signer: Signer) -> dict[str, Any]:
         "authorization_endpoint": f"{base}/authorize",
         "end_session_endpoint": f"{base}/sign-out",
         "response_types_supported": ["code"],
-        # Unsaid, it is HTTP Basic. The docs page has no secret.
+        # The default is HTTP Basic. The docs page has no secret.
         "token_endpoint_auth_methods_supported": ["client_secret_post", "none"],
         "grant_types_supported": [
             "authorization_code",
@@ -164,7 +165,7 @@ def _client(accounts: Mapping[str, Account], form: Form) -> str:
 
 
 def _signed_in(issuer: Issuer, form: Form) -> str:
-    """A code is good once, and for whoever asked for it (RFC 7636)."""
+    """A code is valid once, for the client that asked for it (RFC 7636)."""
     name, asked = issuer.codes.pop(form.get("code", ""), ("", {}))
     digest = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
     challenge = urlsafe_b64encode(digest).rstrip(b"=").decode()
@@ -181,7 +182,7 @@ def _still_here(issuer: Issuer, form: Form) -> str:
 
 
 def _only_loopback(redirect_uri: str) -> None:
-    # Neither another scheme, which a browser may run, nor a user before the host.
+    # No other scheme, which a browser may run, and no user part before the host.
     if not re.fullmatch(rf"{_ON_LOOPBACK}(/[!-~]*)?", redirect_uri):
         raise _Refused("invalid_request")
 

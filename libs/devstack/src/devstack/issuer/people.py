@@ -1,4 +1,4 @@
-"""Who there is on a development stack, and what each may do."""
+"""The people of a development stack, and their scopes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ same (a test compares them)."""
 
 @dataclass(frozen=True)
 class Account:
-    """Who may have a token, by which secret, and what is in it."""
+    """An account: its secret, and the claims of its tokens."""
 
     secret: str = field(repr=False)
     audience: str
@@ -36,7 +36,8 @@ TEMPORAL = {"permissions": ["orders:write"]}
 
 
 def people() -> dict[str, Account]:
-    """By client id. The secrets are in form only, as is all on a development stack."""
+    """Accounts by client id. Like everything on a development stack, the secrets
+    protect nothing."""
     return {
         name: Account(f"{name}-dev", AUDIENCE, {"scope": scopes})
         for name, scopes in ROLES.items()
@@ -49,7 +50,7 @@ def services() -> dict[str, Account]:
 
 
 def tokens(signer: Signer) -> dict[str, str]:
-    """One for each, good for a day of work."""
+    """A token for each, valid for a working day."""
     return {
         name: signer.token(name, account.audience, **account.claims)
         for name, account in people().items()

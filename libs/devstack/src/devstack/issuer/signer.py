@@ -1,4 +1,4 @@
-"""What an issuer signs with, and what it publishes of it."""
+"""An issuer's signing key, and what it publishes of it."""
 
 import hashlib
 import math
@@ -28,7 +28,7 @@ A_DAY_OF_WORK = timedelta(hours=12)
 
 
 class Signer:
-    """Signs as `issuer`. Whoever holds its key, holds every role."""
+    """Signs as `issuer`. Its key gives every role."""
 
     def __init__(self, issuer: str, key: RSAPrivateKey | None = None) -> None:
         self.issuer = issuer
@@ -47,7 +47,7 @@ class Signer:
         return cls(issuer, key)
 
     def save(self, path: Path) -> None:
-        """For a process of ours; nobody else may read it."""
+        """Save the key for another process of ours; nobody else may read it."""
         pem = self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         path.unlink(missing_ok=True)
         with os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600), "wb") as file:

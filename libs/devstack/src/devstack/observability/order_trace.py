@@ -1,4 +1,4 @@
-"""Asks the receiver of traces for the one that people want to see."""
+"""Fetches the trace of the demo's order."""
 
 import httpx2
 

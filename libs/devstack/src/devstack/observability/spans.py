@@ -1,4 +1,4 @@
-"""Traces as they come in, span by span, and how one is told as a text."""
+"""Collects traces span by span, and writes one as text."""
 
 import asyncio
 from collections import OrderedDict
@@ -37,7 +37,7 @@ class Traces:
         self._changed = asyncio.Condition()
 
     async def add(self, spans: Iterable[Span]) -> None:
-        """Keep them; a span that is sent again is kept once."""
+        """Store spans; a repeated one is stored once."""
         async with self._changed:
             for span in spans:
                 self._traces.setdefault(span.trace_id, {})[span.id] = span
@@ -62,7 +62,7 @@ class Traces:
     async def until(
         self, find: Callable[[], list[Span]], name: str, seconds: float
     ) -> None:
-        """Wait until what is found has a span of that name, at most so long."""
+        """Wait until the trace has a span of that name, at most so long."""
 
         def there() -> bool:
             return any(span.name == name for span in find())
@@ -94,7 +94,7 @@ def _text(attributes: Iterable[KeyValue], key: str) -> str:
     return next((a.value.string_value for a in attributes if a.key == key), "")
 
 
-def tell(spans: Iterable[Span]) -> str:
+def as_tree(spans: Iterable[Span]) -> str:
     """One trace as a tree: name, service, when it began and how long it took.
 
     A span whose parent has not come (yet) stands at the top, after a `…`.

@@ -21,7 +21,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
-from devstack.observability.spans import Span, Traces, read_spans, tell
+from devstack.observability.spans import Span, Traces, as_tree, read_spans
 from devstack.ports import HOST
 
 SHOWN = 20
@@ -65,8 +65,8 @@ def create_app(traces: Traces, otlp_port: int) -> FastAPI:
 
     @app.get("/", response_class=PlainTextResponse)
     async def newest() -> str:
-        told = [tell(spans) for spans in traces.newest_first()[:SHOWN]]
-        return "\n".join(told) or "No traces yet.\n"
+        trees = [as_tree(spans) for spans in traces.newest_first()[:SHOWN]]
+        return "\n".join(trees) or "No traces yet.\n"
 
     @app.get("/latest", response_class=PlainTextResponse)
     async def latest(root: str, until: str | None = None) -> str:
@@ -79,7 +79,7 @@ def create_app(traces: Traces, otlp_port: int) -> FastAPI:
     async def one(find: Callable[[], list[Span]], until: str | None) -> str:
         if until is not None:
             await traces.until(find, until, PATIENCE_SECONDS)
-        return tell(find()) or "No such trace.\n"
+        return as_tree(find()) or "No such trace.\n"
 
     return app
 

@@ -1,5 +1,5 @@
-"""What becomes of the shop's orders: one of each state that an order can be in, and as
-many of each as a shop of that size would have."""
+"""The courses of the shop's orders: one for each state that an order can be in,
+weighted as in a shop of that size."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -16,7 +16,7 @@ _SHIPPING = {"standard": 490, "express": 990}
 
 @dataclass(frozen=True, kw_only=True)
 class Basket:
-    """What somebody orders, how it is paid and where it goes."""
+    """What an order contains, how it is paid and where it goes."""
 
     customer: Customer
     lines: list[tuple[Product, int]]
@@ -66,7 +66,7 @@ def sold_out(chance: Random) -> list[tuple[Product, int]]:
 
 
 def dear(chance: Random) -> list[tuple[Product, int]]:
-    """Above what anybody may order without an approval."""
+    """Above the limit that needs an approval."""
     home = chance.choice(LOCATIONS[:2])
     return [(chance.choice(in_stock(home, from_price=100_000, below=10**6)), 1)]
 
@@ -209,7 +209,7 @@ async def _apologise(order: Order, amount: int) -> None:
 
 
 async def is_missed(order: Order) -> None:
-    """Nobody was there when it came."""
+    """The recipient was not at home."""
     await is_seen("failure")(order)
     await order.held("delivery")
 

@@ -1,4 +1,4 @@
-"""The shop's customers: made up, each with an address that is right."""
+"""Made-up customers, each with a valid address."""
 
 from dataclasses import dataclass
 from random import Random
@@ -35,7 +35,7 @@ class Customer:
 
 
 def a_customer(number: int, chance: Random) -> Customer:
-    """One of about as many as there are orders; a few order more than once."""
+    """A customer; there are about as many as orders, so a few order more than once."""
     first, last = chance.choice(_FIRST_NAMES), chance.choice(_LAST_NAMES)
     city, postal_code, country = chance.choice(_PLACES)
     name = f"{first} {last}"

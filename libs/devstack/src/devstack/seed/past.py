@@ -1,5 +1,5 @@
-"""Dates back what is over, so that the shop has a past: the one thing of a seeded shop
-that did not happen as it says."""
+"""Dates finished orders back, so that the shop has a past: the only data of a seeded
+shop that did not happen as it says."""
 
 import asyncio
 from collections.abc import Sequence

@@ -103,7 +103,7 @@ async def _fill(shop: Shop, planned: Sequence[Planned], say: Say) -> None:
 async def _play(shop: Shop, ref: str, course: Course) -> None:
     number = int(ref.rpartition("-")[2])
     chance = Random(number)
-    # Every fifth order is one more of whoever ordered before.
+    # Every fifth order is by a customer who has ordered before.
     of = number - 1 if number % 5 == 0 else number
     customer = a_customer(of, Random(of))
     basket = Basket(
@@ -119,7 +119,7 @@ async def _play(shop: Shop, ref: str, course: Course) -> None:
 
 
 async def _each(items: Iterable[T], do: Callable[[T], Awaitable[object]]) -> None:
-    """All of them, some at a time, begun in their order."""
+    """Run all of them, a few at a time, in their order."""
     waiting = iter(items)
 
     async def work() -> None:

@@ -1,5 +1,5 @@
-"""What the shop's people do, over HTTP: each request under a key of its own, so that a
-seeding that was cut short goes on where it was."""
+"""The people of the shop, over HTTP: each request has a fixed key, so that an
+interrupted seeding continues where it was."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ from devstack.auth_headers import AuthHeaders
 Json = dict[str, Any]
 
 PATIENCE_SECONDS = 120.0
-"""A bound for what never comes, on a machine that is busy with all the other orders."""
+"""Time-out for events, on a machine that is busy with all the other orders."""
 _LOOK_AGAIN_SECONDS = 0.25
 _BUSY = (httpx2.codes.CONFLICT, httpx2.codes.SERVICE_UNAVAILABLE)
 _PARCEL = {"weight_g": 900, "length_mm": 300, "width_mm": 200, "height_mm": 150}
@@ -24,7 +24,7 @@ class SeedFailed(Exception):
 
 
 class Refused(SeedFailed):
-    """Somebody asked for what the system does not do."""
+    """The API refused a request."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Shop:
         await self._send(lambda: self.http.post(url, json={"status": status}))
 
     async def _send(self, request: Callable[[], Any]) -> Json:
-        """Again while the system is too busy, as `Retry-After` asks."""
+        """Send, and repeat while the system is too busy, as `Retry-After` asks."""
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 while (answer := await request()).status_code in _BUSY:
@@ -90,14 +90,14 @@ class Order:
     shop: Shop
     ref: str
     seen: Json = field(default_factory=dict, init=False)
-    """As it was last heard of."""
+    """The order as it was last read."""
 
     @property
     def id(self) -> str:
         return str(self.seen["id"])
 
     async def place(self, body: Json) -> None:
-        """Until it is confirmed or held, as a rule."""
+        """Place it, and usually wait until it is confirmed or held."""
         prefer = {"Prefer": "wait=10"}
         self.seen = await self.shop.post(WEB, "/v1/orders", body, self.ref, **prefer)
 

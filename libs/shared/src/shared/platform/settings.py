@@ -165,7 +165,7 @@ class PayloadSettings(Settings):
     temporal_payload_active_key: str | None = None
     """The id of the key to write with. Unset: the keys are only used for reading."""
     temporal_payload_strict: bool = False
-    """Believe no payload that is not encrypted. Not before the last workflow that began
+    """Refuse payloads that are not encrypted. Not before the last workflow that began
     without encryption has ended."""
 
     def read_payload_keys(self) -> dict[str, bytes]:
@@ -229,7 +229,7 @@ class TemporalSettings(PayloadSettings):
     temporal_namespace: str = "default"
     """The namespace that the order workflows live in."""
     temporal_ui_url: str | None = None
-    """Where people look at workflows; only used to make links."""
+    """The Temporal UI, only used to make links."""
     temporal_api_key: SecretStr | None = None
     """A token to send with every call; it is never renewed."""
     temporal_oidc_token_url: str | None = None
@@ -300,7 +300,7 @@ class TemporalSettings(PayloadSettings):
 
 class ObservabilitySettings(Settings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    """Less important lines are not written."""
+    """Lines below this level are not written."""
     log_format: Literal["auto", "json", "console"] = "auto"
     """`auto` is readable in a terminal and JSON everywhere else."""
     metrics_host: str = "0.0.0.0"  # noqa: S104 - a pod's port; the dev stack narrows it

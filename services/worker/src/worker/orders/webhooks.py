@@ -121,8 +121,8 @@ class OrderWebhooks:
             return await self._needs_no_tracking(number)
         order_id = known.order_id
         # This carrier cannot be queried: the webhook is all there is.
-        now = await self._carrier.track(number) or _told(event)
-        move = partial(_move, shipment_id=known.id, package=known.package, told=now)
+        now = await self._carrier.track(number) or _parse_tracking(event)
+        move = partial(_move, shipment_id=known.id, package=known.package, scan=now)
         moved = await self._store.change(order_id, move, Moved)
         if moved.asks:
             # It may have ended before its parcel was seen.
@@ -147,13 +147,13 @@ async def _move(
     *,
     shipment_id: str,
     package: int,
-    told: Tracking,
+    scan: Tracking,
 ) -> Moved:
     """Book a scan. An arrival may be the last thing that the order waited for."""
     moved = await tracking.move(
-        change, order, shipment_id=shipment_id, package=package, told=told
+        change, order, shipment_id=shipment_id, package=package, scan=scan
     )
-    if moved.wakes and told.status == DELIVERED:
+    if moved.wakes and scan.status == DELIVERED:
         arrived = tracking.arrived(order, shipment_id)
         after = arrived or await read_order(change.connection, order.id)
         await complete(change, after)
@@ -196,7 +196,7 @@ _RETURN_OR_SPOILT = text(
 )
 
 
-def _told(event: InboxEvent) -> Tracking:
+def _parse_tracking(event: InboxEvent) -> Tracking:
     return Tracking(
         tracking=str(event.payload["tracking"]),
         status=str(event.payload["status"]),

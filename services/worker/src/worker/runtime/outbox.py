@@ -75,7 +75,7 @@ class OutboxRunner(Backlog):
         return await super()._next(outcomes, most=most)
 
     async def work_off(self, row: Row) -> Outcome:
-        status, error = await self._tell(row)
+        status, error = await self._handle(row)
         return {
             "subject": row.subject,
             "seq": row.seq,
@@ -83,7 +83,7 @@ class OutboxRunner(Backlog):
             "error": error,
         }
 
-    async def _tell(self, row: Row) -> tuple[str, str | None]:
+    async def _handle(self, row: Row) -> tuple[str, str | None]:
         if row.event is None:
             return "failed", "no event"
         event = json.loads(row.event)

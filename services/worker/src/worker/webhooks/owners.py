@@ -45,9 +45,9 @@ class Owners:
         self._mailer = mailer
 
     def handlers(self) -> Mapping[str, MessageHandler]:
-        return dict.fromkeys(_SAID, self.tell)
+        return dict.fromkeys(_SAID, self.notify)
 
-    async def tell(self, message: Message) -> bool:
+    async def notify(self, message: Message) -> bool:
         """Send one mail. Returns `False` for an endpoint that was deleted. Safe to
         repeat: the Message-ID stays the same."""
         async with self._engine.connect() as connection:

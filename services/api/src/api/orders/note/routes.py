@@ -76,8 +76,8 @@ async def add_note(
             order_id,
             key=command.key,
             actor=caller.subject,
-            apply=_tell,
-            result=_Told,
+            apply=_announce,
+            result=_Stored,
         )
         kept = shown.Kept(order_id=order_id, actor=caller.subject)
         return StoredResponse(201, kept)
@@ -85,13 +85,13 @@ async def add_note(
     return await idempotent.run(caller, wanted, work)
 
 
-class _Told(BaseModel):
+class _Stored(BaseModel):
     """The answer without the text, which only the table of notes stores."""
 
 
-async def _tell(work: UnitOfWork) -> _Told:
+async def _announce(work: UnitOfWork) -> _Stored:
     work.event("note.added")
-    return _Told()
+    return _Stored()
 
 
 def _show(row: Row) -> shown.Note:

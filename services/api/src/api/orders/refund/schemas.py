@@ -9,7 +9,7 @@ from shared.contracts.orders.states import MoneyStatus, RefundReason
 from api.http.schemas import LineQuantity, Lines, Money, Note, Request, View
 from api.orders.order.schemas import LineUnits, OrderHold, TaxOfRate
 
-Asked = Literal["lost", "damaged", "goodwill", "price"]
+StaffReason = Literal["lost", "damaged", "goodwill", "price"]
 """Cancellations and returns are refunded automatically."""
 
 
@@ -17,7 +17,7 @@ class NewRefund(Request):
     """Refunds the price of `lines`, or an `amount`; `shipping` refunds the rest of the
     shipping price, alone or with either."""
 
-    reason: Asked
+    reason: StaffReason
     lines: Lines[LineQuantity] | None = None
     amount: Money | None = None
     shipping: bool = False

@@ -62,9 +62,9 @@ class Customers:
         self._minutes = math.ceil(stock_held.total_seconds() / 60)
 
     def handlers(self) -> Mapping[str, MessageHandler]:
-        return dict.fromkeys(NOTIFIED_EVENTS, self.tell)
+        return dict.fromkeys(NOTIFIED_EVENTS, self.notify)
 
-    async def tell(self, message: Message) -> bool:
+    async def notify(self, message: Message) -> bool:
         """Send one mail. Returns `False` if it is out of date, or has no addressee.
         Safe to repeat: the Message-ID stays the same."""
         known = await self._known(message.subject)

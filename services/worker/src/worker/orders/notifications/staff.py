@@ -23,9 +23,9 @@ class Staff:
         self._address = address
 
     def handlers(self) -> Mapping[str, MessageHandler]:
-        return dict.fromkeys(STAFF_EVENTS, self.tell)
+        return dict.fromkeys(STAFF_EVENTS, self.notify)
 
-    async def tell(self, message: Message) -> bool:
+    async def notify(self, message: Message) -> bool:
         """Send one mail. Returns `False` if there is no address. Safe to repeat: the
         Message-ID stays the same."""
         if self._address is None:

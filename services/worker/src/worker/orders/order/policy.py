@@ -26,7 +26,7 @@ from worker.runtime.level_triggered import End, Wait
 MONEY_HOLDS = frozenset({HoldReason.PAYMENT, HoldReason.DIFFERENCE, HoldReason.DISPUTE})
 """While one of these is open, no further money is requested."""
 
-Asked = Mapping[RefundId, datetime]
+LastAsked = Mapping[RefundId, datetime]
 """When this run last asked the provider how far each refund is."""
 
 
@@ -143,7 +143,7 @@ def subject_of(step: ProviderStep) -> str:
 
 
 def next_step(
-    state: OrderState, busy: Collection[str], asked: Asked, now: datetime
+    state: OrderState, busy: Collection[str], asked: LastAsked, now: datetime
 ) -> OrderStep | Wait | End:
     """What an order needs next. `busy` are the subjects whose step is at a provider."""
     local = _local_step(state, now)
@@ -215,7 +215,7 @@ def _held(state: OrderState) -> set[HoldReason]:
 
 
 def _at_providers(
-    state: OrderState, asked: Asked, now: datetime
+    state: OrderState, asked: LastAsked, now: datetime
 ) -> Iterator[ProviderStep]:
     money = _money_step(state)
     if money is not None:
@@ -270,7 +270,7 @@ def _is_over(state: OrderState) -> bool:
     )
 
 
-def _wait(state: OrderState, asked: Asked, now: datetime) -> Wait:
+def _wait(state: OrderState, asked: LastAsked, now: datetime) -> Wait:
     renewal = state.renew_at and state.renew_at + CLOCKS_APART
     ahead = renewal is not None and renewal > now
     refunds = {refund.refund_id for refund in state.refunds}

@@ -107,7 +107,7 @@ async def under_new_key(
     return Done()
 
 
-async def tell_of_silence(
+async def report_silence(
     change: UnitOfWork, order: OrderSnapshot, *, row_id: str, why: str
 ) -> Done:
     """Open a hold, so that a person finds out what is wrong. The step keeps trying."""
@@ -179,7 +179,7 @@ class ProviderRequests:
             if utc_now() - max(request.since, asked_at()) > PATIENCE:
                 await self._store.change(
                     order_id,
-                    partial(tell_of_silence, row_id=request.row_id, why=silence.why),
+                    partial(report_silence, row_id=request.row_id, why=silence.why),
                     Done,
                 )
             raise

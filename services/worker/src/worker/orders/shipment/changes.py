@@ -85,20 +85,20 @@ def _missing(
 ) -> dict[int, int]:
     """Units that were planned and not found, by line."""
     planned = {item.line: item.qty for item in shipment.lines if item.qty}
-    told = {
+    found = {
         line: picked.get(line, 0) + later.get(line, 0)
         for line in picked.keys() | later.keys()
     }
-    if any(units > planned.get(line, 0) for line, units in told.items()):
+    if any(units > planned.get(line, 0) for line, units in found.items()):
         raise Refusal(
             "quantity-exceeded",
             "More was picked than belongs in this parcel.",
             planned=[{"line": n, "quantity": units} for n, units in planned.items()],
         )
     return {
-        line: units - told.get(line, 0)
+        line: units - found.get(line, 0)
         for line, units in planned.items()
-        if units > told.get(line, 0)
+        if units > found.get(line, 0)
     }
 
 

@@ -72,11 +72,11 @@ class CarrierActivities(CarrierSteps):
         except AddressRefused as refused:
             return partial(_refuse, refused=refused)
         except Refused as no:
-            return partial(_tell, why=no.code)
+            return partial(_hold_for_carrier, why=no.code)
         except Unavailable as silence:
             if not silence.understood and tries() >= TRIES_OF_THE_UNKNOWN:
-                return partial(_tell, why=silence.why)
-            await self._tell_of_silence(ref, silence, "label")
+                return partial(_hold_for_carrier, why=silence.why)
+            await self._report_silence(ref, silence, "label")
             raise
         return partial(_pack, number=package.number, label=label)
 
@@ -100,23 +100,23 @@ class CarrierActivities(CarrierSteps):
         except Unavailable as silence:
             if not silence.understood and tries() >= TRIES_OF_THE_UNKNOWN:
                 return silence.why
-            await self._tell_of_silence(ref, silence, "void")
+            await self._report_silence(ref, silence, "void")
             raise
         return None
 
-    async def _tell_of_silence(
+    async def _report_silence(
         self, ref: ShipmentRef, silence: Unavailable, asked_for: str
     ) -> None:
         """Open a hold, so that a person finds out what is wrong. The step keeps
         trying."""
         if utc_now() - asked_at() > PATIENCE:
-            tell = partial(
-                _tell,
+            report = partial(
+                _hold_for_carrier,
                 shipment_id=ref.shipment_id,
                 why=silence.why,
                 asked_for=asked_for,
             )
-            await self._store.change(ref.order_id, tell, Done)
+            await self._store.change(ref.order_id, report, Done)
 
 
 async def _pack(
@@ -159,7 +159,7 @@ async def _refuse(
     return Done()
 
 
-async def _tell(
+async def _hold_for_carrier(
     change: UnitOfWork,
     order: OrderSnapshot,
     *,

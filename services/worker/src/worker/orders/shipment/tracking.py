@@ -45,16 +45,16 @@ async def move(
     *,
     shipment_id: str,
     package: int,
-    told: Tracking,
+    scan: Tracking,
 ) -> Moved:
     """Record where one of a parcel's packages is. Safe to repeat."""
     shipment = order.shipment(shipment_id)
     seen = package_of(shipment, package)
     # Times are the carrier's claim. One in the future would hide later scans, so it
     # counts as the present.
-    now = replace(told, at=min(told.at, utc_now()))
+    now = replace(scan, at=min(scan.at, utc_now()))
     again = now.status == seen.tracking_status and (
-        now.at == seen.tracking_at or told.at > now.at
+        now.at == seen.tracking_at or scan.at > now.at
     )
     if again or not is_news(
         *(now.status, now.at, seen.tracking_status, seen.tracking_at)
