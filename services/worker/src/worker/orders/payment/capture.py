@@ -6,7 +6,12 @@ from datetime import datetime
 from shared.contracts.base import Payload
 from shared.contracts.orders.states import MoneyKind, MoneyStatus
 from shared.database.kernel.unit_of_work import UnitOfWork
-from shared.database.orders.snapshot import OrderSnapshot, Payment, Shipment
+from shared.database.orders.snapshot import (
+    LedgerRow,
+    OrderSnapshot,
+    Payment,
+    Shipment,
+)
 from shared.database.orders.tables import Order
 from shared.database.orders.tables import Shipment as ShipmentTable
 
@@ -121,36 +126,18 @@ async def settle(
     if row.status is not MoneyStatus.PENDING:
         return Done()
     await settle_provider_hold(change, order)
-    shipment = order.shipment(row.ref)
     if answer.status not in ("captured", "authorized"):
-        await ledger.settle(
-            change, row.id, MoneyStatus.FAILED, failure=answer.failure or answer.status
-        )
-        await ledger.add(change, payment.id, capturing=-row.amount)
-        change.event(
-            "payment.capture_failed",
-            payment_id=payment.id,
-            shipment_id=shipment.id,
-            code=answer.failure or answer.status,
-        )
-        await ask_for_payment(change, "capture-failed", payment_id=payment.id)
+        await _fail(change, payment, row, answer)
         return Done()
     if not captured_as_asked(payment, row, order.currency, answer):
-        await ledger.settle(change, row.id, MoneyStatus.FAILED, failure=DIFFERS)
-        await ledger.add(change, payment.id, capturing=-row.amount)
+        await _close(change, payment, row, DIFFERS)
         found = differences(as_booked(payment), as_answered(answer))
         await stop_for_difference(change, order, payment.id, answer.ref, found)
         return Done()
     await ledger.settle(change, row.id, MoneyStatus.SUCCEEDED, provider_ref=answer.ref)
     await ledger.add(change, payment.id, capturing=-row.amount, captured=row.amount)
-    rest = payment.held - row.amount
-    if rest and not payment.multicapture:
-        # After a part capture the provider releases the rest by itself.
-        released = await ledger.begin(
-            change, payment.id, MoneyKind.RELEASE, rest, row.id
-        )
-        await ledger.settle(change, released, MoneyStatus.SUCCEEDED)
-        await ledger.add(change, payment.id, released=rest)
+    await _release_rest(change, payment, row)
+    shipment = order.shipment(row.ref)
     units = unpaid_units(order, shipment)
     await _mark_paid(change, order, shipment, units, row.id, row.amount)
     change.event(
@@ -160,6 +147,35 @@ async def settle(
         amount=row.amount,
     )
     return Done()
+
+
+async def _fail(
+    change: UnitOfWork, payment: Payment, row: LedgerRow, answer: ProviderPayment
+) -> None:
+    why = answer.failure or answer.status
+    await _close(change, payment, row, why)
+    change.event(
+        "payment.capture_failed", payment_id=payment.id, shipment_id=row.ref, code=why
+    )
+    await ask_for_payment(change, "capture-failed", payment_id=payment.id)
+
+
+async def _close(
+    change: UnitOfWork, payment: Payment, row: LedgerRow, failure: str
+) -> None:
+    await ledger.settle(change, row.id, MoneyStatus.FAILED, failure=failure)
+    await ledger.add(change, payment.id, capturing=-row.amount)
+
+
+async def _release_rest(change: UnitOfWork, payment: Payment, row: LedgerRow) -> None:
+    """After a part capture the provider releases the rest by itself."""
+    rest = payment.held - row.amount
+    if rest and not payment.multicapture:
+        released = await ledger.begin(
+            change, payment.id, MoneyKind.RELEASE, rest, row.id
+        )
+        await ledger.settle(change, released, MoneyStatus.SUCCEEDED)
+        await ledger.add(change, payment.id, released=rest)
 
 
 async def _mark_paid(

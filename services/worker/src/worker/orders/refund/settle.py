@@ -74,27 +74,7 @@ async def settle(
         case "pending":
             await change.update(LedgerTable, row_id, provider_ref=answer.ref)
         case "succeeded":
-            await ledger.settle(
-                change, row_id, MoneyStatus.SUCCEEDED, provider_ref=answer.ref
-            )
-            await ledger.add(
-                change, payment.id, refunding=-row.amount, refunded=row.amount
-            )
-            if len(open_parts(order, refund_id)) == 1:
-                await finish(change, order, refund_id, MoneyStatus.SUCCEEDED)
-                await release_holds(
-                    change,
-                    Decision.SETTLED,
-                    reason=HoldReason.REFUND,
-                    subject=refund_id,
-                )
-            else:
-                change.event(
-                    "refund.part_succeeded",
-                    refund_id=refund_id,
-                    payment_id=payment.id,
-                    amount=row.amount,
-                )
+            await _succeed(change, order, refund_id, payment, row, answer)
         case "failed":
             await _fail(change, order, refund_id, row_id, answer)
             found = differences(_paid_back(payment), Sums(refunded=refunded))
@@ -102,6 +82,30 @@ async def settle(
                 ref = payment.provider_ref or ""
                 await report_difference(change, order, payment.id, ref, found)
     return Done()
+
+
+async def _succeed(
+    change: UnitOfWork,
+    order: OrderSnapshot,
+    refund_id: str,
+    payment: Payment,
+    row: LedgerRow,
+    answer: ProviderRefund,
+) -> None:
+    await ledger.settle(change, row.id, MoneyStatus.SUCCEEDED, provider_ref=answer.ref)
+    await ledger.add(change, payment.id, refunding=-row.amount, refunded=row.amount)
+    if len(open_parts(order, refund_id)) > 1:
+        change.event(
+            "refund.part_succeeded",
+            refund_id=refund_id,
+            payment_id=payment.id,
+            amount=row.amount,
+        )
+        return
+    await finish(change, order, refund_id, MoneyStatus.SUCCEEDED)
+    await release_holds(
+        change, Decision.SETTLED, reason=HoldReason.REFUND, subject=refund_id
+    )
 
 
 def _paid_back(payment: Payment) -> Sums:
