@@ -236,15 +236,7 @@ async def _differs(
     await ledger.settle(
         change, row.id, MoneyStatus.FAILED, provider_ref=answer.ref, failure=DIFFERS
     )
-    await change.update(
-        PaymentTable,
-        payment.id,
-        capture_before=answer.capture_before,
-        multicapture=answer.multicapture,
-        next_action=None,
-        provider_ref=answer.ref,
-        customer_ref=customer_ref,
-    )
+    await _note_answer(change, payment, customer_ref, answer)
     found = differences(as_booked(payment), as_answered(answer))
     await stop_for_difference(change, order, payment.id, answer.ref, found)
 
@@ -258,19 +250,30 @@ async def _authorized(
     answer: ProviderPayment,
 ) -> None:
     await ledger.settle(change, row.id, MoneyStatus.SUCCEEDED, provider_ref=answer.ref)
+    await _note_answer(change, payment, customer_ref, answer, authorized=row.amount)
+    if order.hold(HoldReason.PAYMENT) is not None:
+        await release_holds(change, Decision.SETTLED, reason=HoldReason.PAYMENT)
+    change.event("payment.authorized", payment_id=payment.id, amount=row.amount)
+
+
+async def _note_answer(
+    change: UnitOfWork,
+    payment: Payment,
+    customer_ref: str | None,
+    answer: ProviderPayment,
+    *,
+    authorized: int = 0,
+) -> None:
     await change.update(
         PaymentTable,
         payment.id,
-        add={"authorized": row.amount},
+        add={"authorized": authorized},
         capture_before=answer.capture_before,
         multicapture=answer.multicapture,
         next_action=None,
         provider_ref=answer.ref,
         customer_ref=customer_ref,
     )
-    if order.hold(HoldReason.PAYMENT) is not None:
-        await release_holds(change, Decision.SETTLED, reason=HoldReason.PAYMENT)
-    change.event("payment.authorized", payment_id=payment.id, amount=row.amount)
 
 
 async def _action_required(
