@@ -91,7 +91,7 @@ class Options:
     fresh: bool = False
     # Temporal namespaces beside `default`.
     namespaces: tuple[str, ...] = ()
-    # What Temporal's server does otherwise than by default, as JSON by its names.
+    # Temporal's dynamic configuration: values as JSON, by name.
     dynamic_config: Mapping[str, str] = field(default_factory=dict)
     ui: bool = True
     # How long the carrier takes for each step from shipped to delivered.

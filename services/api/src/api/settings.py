@@ -139,7 +139,7 @@ class WebhookSettings(Settings):
 
 
 class DelivererSettings(DatabaseSettings, WebhookSettings, ObservabilitySettings):
-    """What the deliverer needs to know."""
+    """The deliverer's settings."""
 
 
 class ApiSettings(

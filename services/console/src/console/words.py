@@ -330,7 +330,7 @@ def tone_of(status: str) -> str:
 
 
 def then_of(waiting: dict[str, object]) -> str:
-    """What happens if nobody acts, of what the API says an order waits for."""
+    """The consequence if nobody acts, from the API's answer about the process."""
     said = str(waiting["then"])
     if not said.startswith("Decided as "):
         return said[:1].lower() + said[1:].rstrip(".")
@@ -348,7 +348,7 @@ def who_decides(scope: str) -> str:
 
 
 def by(actor: str | None) -> str:
-    """Who did something, as a timeline tells it."""
+    """An actor's name in a timeline."""
     if actor and actor.startswith("link:"):
         return "the customer, by the link in a mail"
     return actor or "somebody"

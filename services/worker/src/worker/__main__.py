@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def command(arguments: argparse.Namespace) -> Coroutine[Any, Any, int]:
-    """What was asked for; it returns the exit status."""
+    """The command to run; it returns the exit status."""
     match arguments.command:
         case "replay":
             workflows = [one for process in PROCESSES for one in process.workflows]

@@ -40,7 +40,7 @@ FROM unnest($1::text[]) WITH ORDINALITY AS n (ref, nr)
 JOIN orders o ON o.external_ref = n.ref
 WHERE o.created_at > now() - interval '1 day'
 """
-"""What took seconds took three days, up to two months ago."""
+"""Stretches each second to days, within the last two months."""
 
 
 _AT_WORK = """

@@ -1,4 +1,4 @@
-"""How amounts are divided, limited and counted. Minor units."""
+"""Divides, limits and counts amounts. Minor units."""
 
 import re
 from collections.abc import Mapping, Sequence

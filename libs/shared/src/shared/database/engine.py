@@ -65,7 +65,7 @@ def _options(settings: DatabaseSettings, application: str) -> dict[str, Any]:
 
 
 def connector(settings: DatabaseSettings, *, application: str) -> Connect:
-    """How to open one connection that belongs to no pool."""
+    """Opens single connections, outside of any pool."""
     options = _options(settings, application)
 
     async def connect() -> "asyncpg.Connection[Any]":

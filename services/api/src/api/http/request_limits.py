@@ -140,7 +140,7 @@ class _Incoming:
             )
 
     async def receive(self) -> Message:
-        """Of a caller who is known: `Admission` lets nobody else in."""
+        """Receives the body of a known caller: `Admission` lets nobody else in."""
         if self._complete:
             # From here only the end of the connection is awaited, however long that
             # takes.

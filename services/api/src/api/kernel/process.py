@@ -16,7 +16,7 @@ from api.kernel.hold.queries import Hold
 
 @dataclass(frozen=True)
 class Decided:
-    """What a person has decided about a hold, as its process carries it out."""
+    """A person's decision about a hold, for its process to carry out."""
 
     key: str
     actor: str
@@ -26,8 +26,8 @@ class Decided:
 
 
 Silence = Callable[[str, str], str | None]
-"""What a hold of this reason about this subject is decided as when nobody does in time;
-`None`: it is escalated and stays."""
+"""The default decision of a hold with this reason about this subject; `None`: it
+escalates and stays open."""
 Barred = Callable[[Services, Hold], Awaitable[set[str]]]
 """Who must not decide about a hold, because they caused it."""
 Release = Callable[[Services, Hold, Decided], Awaitable[None]]
@@ -67,7 +67,7 @@ class Process:
     large_bodies: Sequence[str] = ()
     """The paths that take more than a small body."""
     scopes: Mapping[str, str] = field(default_factory=dict)
-    """What its routes ask for, with what each lets its holder do."""
+    """The scopes that its routes require, each with what it allows."""
     included_scopes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """A scope, and those that it includes."""
     link_is_good: LinkIsGood | None = None

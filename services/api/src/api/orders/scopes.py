@@ -1,4 +1,4 @@
-"""What people and services may do with orders. `admin` may do everything."""
+"""The scopes of orders. `admin` may do everything."""
 
 SCOPES = {
     "orders:own": "A customer: place and see one's own orders",

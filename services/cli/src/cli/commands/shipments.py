@@ -163,7 +163,7 @@ def _units(item: Json) -> Json:
 def _left_for_later(
     picked: list[Json], later: list[Json], *, whole: bool
 ) -> list[Json]:
-    """What is left for later was not picked, unless --line tells what was."""
+    """Units that are left for later were not picked, unless --line says otherwise."""
     units = {item["line"]: item["quantity"] for item in picked}
     rest = {item["line"]: item["quantity"] for item in later}
     if whole:

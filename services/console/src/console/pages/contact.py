@@ -1,4 +1,4 @@
-"""Whom an order is for, and correcting it."""
+"""An order's contact, and its correction."""
 
 import asyncio
 from typing import Any

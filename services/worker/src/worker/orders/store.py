@@ -28,7 +28,7 @@ Show = Callable[[OrderSnapshot], OrderState]
 """Turns an order into what its workflow sees. Passed in, because it belongs to the
 layers above."""
 Apply = Callable[..., Awaitable[Done]]
-"""Of a `UnitOfWork` and the `OrderSnapshot` that it changes."""
+"""A change: takes a `UnitOfWork` and the `OrderSnapshot` that it changes."""
 
 
 class OrderStore:

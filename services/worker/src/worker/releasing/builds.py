@@ -45,7 +45,7 @@ class Build:
     state: str
     """current, ramping, inactive, draining or drained"""
     share: float
-    """Of new orders, in percent."""
+    """Its share of new orders, in percent."""
     last_current: datetime | None
     unpolled: tuple[str, ...]
     """Those of its task queues that none of its workers polls."""
@@ -221,7 +221,7 @@ def _moment(timestamp: Timestamp) -> datetime | None:
 
 @contextmanager
 def _refusals() -> Iterator[None]:
-    """What the server says when it refuses, as one sentence."""
+    """Turns the server's refusal into one sentence."""
     try:
         yield
     except RPCError as error:

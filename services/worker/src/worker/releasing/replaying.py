@@ -86,9 +86,9 @@ async def newest(
     only_open: bool = False,
     pinned: bool = False,
 ) -> AsyncIterator[WorkflowHistory]:
-    """Of each workflow type the `at_most` that began last, the open ones first; and
-    what is open of types that this code does not have. Without `pinned` those are left
-    out that stay on the build they began on: they never meet this code."""
+    """The `at_most` newest histories of each workflow type, open ones first, and open
+    ones of types that this code does not have. Without `pinned` those are left out that
+    stay on the build they began on: they never meet this code."""
     narrowed = [OPEN] * only_open + [NOT_PINNED] * (not pinned)
     for kind in _kinds(workflows):
         query = " AND ".join([kind, *narrowed])
@@ -120,8 +120,8 @@ async def _history(client: Client, id: str, run: str) -> WorkflowHistory | None:
 
 
 async def recorded(paths: Sequence[Path]) -> AsyncIterator[WorkflowHistory]:
-    """Of files, and of what is in directories. Raises `CannotTell` where there are
-    none, or one that is no history."""
+    """Histories in files and directories. Raises `CannotTell` if there are none, or a
+    file is no history."""
     files = [file for path in paths for file in _files(path)]
     if not files:
         raise CannotTell(f"No history (*.json) in {', '.join(map(str, paths))}.")

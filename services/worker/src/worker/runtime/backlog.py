@@ -42,7 +42,7 @@ class Backlog(ABC):
     settle: ClassVar[str]
     """The statement that writes down what is in `done`, of which `outcome` tells."""
     columns: ClassVar[str]
-    """What is needed of a row to work on it."""
+    """The columns that working on a row needs."""
     first_pause: ClassVar[timedelta]
     """How long a claim lasts, and doubles with each attempt. Longer than an attempt
     takes where two at once would do harm."""

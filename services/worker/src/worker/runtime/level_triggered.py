@@ -1,5 +1,5 @@
-"""What level-triggered workflows have in common: look at the facts, take the next
-step, wait until something may have changed (docs/adr/0002)."""
+"""The loop of level-triggered workflows: look at the facts, take the next step, wait
+until something may have changed (docs/adr/0002)."""
 
 import asyncio
 from abc import ABC, abstractmethod

@@ -94,12 +94,12 @@ BuildProcess = Callable[[WorkerSettings, Engine, CurrentClient], Process]
 
 @dataclass(frozen=True, eq=False)
 class Registration:
-    """What the worker needs of a process before it is built. `worker/__main__.py` lists
-    them, one line each."""
+    """A process before it is built. `worker/__main__.py` lists them, one line each."""
 
     build: BuildProcess
     workflows: Sequence[type]
     """For replaying histories."""
     search_attributes: Sequence[SearchAttributeKey[Any]] = ()
-    """What its workflows set; without them the worker is not ready."""
+    """The search attributes that its workflows set; without them the worker is not
+    ready."""
     gauges: Sequence[Gauge] = ()

@@ -101,7 +101,8 @@ def silence_of(reason: HoldReason, subject: str) -> Decision | None:
 
 
 def due_of(reason: HoldReason) -> timedelta:
-    """How long a person has. Raises `LookupError` where the operator says it."""
+    """How long a person has to decide. Raises `LookupError` for reasons whose deadline
+    the operator sets."""
     due = HOLDS[reason].due
     if due is None:
         raise LookupError(f"a hold for {reason} has no due time of its own")

@@ -1,4 +1,4 @@
-"""What crosses between API, workflows and activities: ids, quantities, amounts."""
+"""The payloads between API, workflows and activities: ids, quantities, amounts."""
 
 from datetime import datetime
 from typing import Annotated

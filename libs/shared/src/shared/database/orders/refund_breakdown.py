@@ -1,4 +1,4 @@
-"""What a refund takes back of an order, to the cent. Pure.
+"""Breaks refunds down into goods, shipping and goodwill, to the cent. Pure.
 
 M1 at every commit: what the providers hold is goods and shipping that are paid for and
 not credited, less `goodwill`. So whatever is given back beyond its price is added to
@@ -111,10 +111,11 @@ def shipping_owed(
     *,
     given_up: Shipment | None = None,
 ) -> int:
-    """What it cost to send goods is given back with the last of them: who keeps
-    anything had the use of the parcel (as with a withdrawal from a whole contract,
-    directive 2011/83/EU, article 13). `accepted` came back just now, and `given_up` is
-    not with the customer, whatever was said before."""
+    """The shipping that is refunded: only with the last of the goods, because a
+    customer who keeps any has used the parcel (as for a withdrawal from a whole
+    contract, directive 2011/83/EU, article 13). `accepted` units are coming back with
+    this receipt; `given_up` is a parcel that the customer does not have, whatever was
+    reported before."""
     kept = Counter[int]()
     for shipment in order.shipments:
         if _is_kept(order, shipment, given_up):
@@ -137,9 +138,9 @@ def _is_kept(
 
 
 def undone(order: OrderSnapshot, refund: Refund, given_up: int) -> RefundBreakdown:
-    """What taking a refund back returns to the order, of which `given_up` was not paid
-    out. Units are worth what they are worth now: with other credits in between, that
-    may differ by a cent, and the cent is goodwill too."""
+    """The breakdown that taking a refund back returns to the order; `given_up` of it
+    was not paid out. Units have their current price, which other credits in between may
+    have changed by a cent; that cent is goodwill, too."""
     lines = {item["line"]: item["quantity"] for item in refund.lines}
     goods = sum(
         line.price_after(line.credited - units, units)

@@ -29,8 +29,8 @@ class Row(BaseModel):
 
 
 class Discount(Row):
-    """What a line was reduced by; `whole` if it is a share of a discount of the whole
-    order. Minor units."""
+    """A discount on a line; `whole` if it is a share of a discount of the whole order.
+    Minor units."""
 
     code: str
     reason: str | None = None
@@ -403,12 +403,12 @@ class OrderSnapshot(Row):
 
     @property
     def tax(self) -> int:
-        """What is included in `total`."""
+        """The tax included in `total`."""
         return sum(line.tax for line in self.lines) + self.shipping_tax
 
     @property
     def discount(self) -> int:
-        """What was taken off the price of the goods."""
+        """The discounts on the goods."""
         return sum(line.discount for line in self.lines)
 
     @property
@@ -420,7 +420,7 @@ class OrderSnapshot(Row):
 
     @property
     def price_left(self) -> int:
-        """Of what is wanted and not paid for yet."""
+        """The price of what is wanted and not paid for yet."""
         if self.status is OrderStatus.CANCELLED:
             return 0
         goods = sum(line.price_to_capture(line.uncaptured) for line in self.lines)
@@ -534,7 +534,7 @@ _SHOWN = {
     "reservations": "cast('[]' AS json)",
     "ledger": "cast('[]' AS json)",
 }
-"""What steps decide on is left out where orders are only shown, many at a time."""
+"""For display, without whatever only the steps need."""
 _ONE = text(_SNAPSHOT.format(which="o.id = :order_id", **_WHOLE))
 _SOME = text(_SNAPSHOT.format(which="o.id = ANY(:ids)", **_SHOWN))
 OF_SUBJECT = _SNAPSHOT.format(which="o.id = :subject", **_WHOLE)

@@ -84,8 +84,8 @@ class Product(Base):
 
 
 class ProductPrice(Base):
-    """What a product costs in a currency other than that of its own price; without a
-    `tax_bp` the tax is the product's."""
+    """A product's price in a further currency; without a `tax_bp` the tax is the
+    product's."""
 
     __tablename__ = "product_prices"
     sku: Mapped[str] = mapped_column(ForeignKey("products.sku"), primary_key=True)
@@ -139,9 +139,9 @@ class StockMovement(Base):
 
 
 class ShippingMethod(Base):
-    """What it costs to send goods by a method to `countries` (none: any that no other
-    row of the method names), and nothing for goods of `free_from` or more. `price`
-    includes its tax; without a `tax_bp` it is taxed as most of the goods."""
+    """A rate of a shipping method for `countries` (none: all that no other row of the
+    method names); free for goods of `free_from` or more. `price` includes its tax;
+    without a `tax_bp` it is taxed as most of the goods."""
 
     __tablename__ = "shipping_methods"
     code: Mapped[str] = mapped_column(primary_key=True)

@@ -21,7 +21,7 @@ def pause(failures: int) -> timedelta:
 
 @dataclass(frozen=True)
 class Health:
-    """How an endpoint is doing."""
+    """The health of an endpoint."""
 
     failures: int = 0
     """In a row."""

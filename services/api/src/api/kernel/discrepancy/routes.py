@@ -1,4 +1,4 @@
-"""What the books disagree about, and the audit of the books themselves."""
+"""Discrepancies between the books, and the audit of our own."""
 
 from typing import Annotated
 

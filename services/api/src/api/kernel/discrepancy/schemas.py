@@ -1,4 +1,4 @@
-"""What the auditors found, over HTTP."""
+"""Discrepancies over HTTP."""
 
 from datetime import datetime
 from typing import Annotated, Any

@@ -46,7 +46,7 @@ class NewWebhookEndpoint(Request):
 
     url: Url
     owner_email: Email
-    """Who is told when deliveries fail for good."""
+    """Gets a mail when deliveries fail for good."""
     types: Types = Field(["*"])
     description: Line | None = None
     secret: Secret | None = None

@@ -83,7 +83,8 @@ def _merged(before: Stored, wanted: ContactPatch) -> dict[str, Any]:
 
 
 def _moves(before: Stored, after: Stored) -> bool:
-    """What cannot be right is corrected, also for the bill, and not left behind."""
+    """Whether the goods go to another place. Correcting a wrong address within its
+    country does not count, and corrects the billing address, too."""
     at_home = before["country"] == after["country"]
     corrects = at_home and bool(check_address(before).wrong)
     return before != after and not corrects

@@ -1,4 +1,4 @@
-"""Whom an order is for, and where it goes."""
+"""Contacts over HTTP."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What customers were told, and whether it reached them."""
+"""Mails to customers over HTTP."""
 
 from datetime import datetime
 from typing import Literal

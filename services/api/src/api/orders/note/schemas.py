@@ -1,4 +1,4 @@
-"""What people wrote about an order."""
+"""Notes over HTTP."""
 
 from datetime import datetime
 

@@ -56,7 +56,7 @@ class Known:
     """The live order of this `external_ref`."""
     products: dict[str, Product]
     rates: Sequence[Mapping[str, Any]]
-    """How it may be sent by the method that is wanted."""
+    """The rates of the wanted shipping method."""
     supply: list[Supply]
     claimed: dict[str, int]
     unpaid: int

@@ -54,7 +54,7 @@ def show_order(order: stored.OrderSnapshot) -> shown.Order:
 
 
 def show_attempt(payment: stored.Payment) -> shown.PaymentAttempt:
-    """How one try to pay went."""
+    """The outcome of one attempt to pay."""
     rows = payment.rows(MoneyKind.AUTHORIZE)
     latest = rows[-1].status if rows else MoneyStatus.PENDING
     if latest is MoneyStatus.SUCCEEDED:

@@ -24,7 +24,8 @@ class Taxable:
     taxes: Sequence[Tax]
 
     def named(self) -> Iterator[tuple[Named, int, int]]:
-        """Of a part of a line, each given tax has its share of the part's tax."""
+        """Taxes by name. For a part of a line each given tax has its share of the
+        part's tax."""
         if not self.taxes:
             yield (None, None, self.tax_bp), self.amount, self.tax
             return

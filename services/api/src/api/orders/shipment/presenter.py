@@ -7,7 +7,7 @@ _SAME = (Shipment.model_fields.keys() & shown.Shipment.model_fields) - {
     *("lines", "on_hold"),
 }
 _SAME_OF_PACKAGE = Package.model_fields.keys() & shown.Package.model_fields
-"""What is shown as it is stored."""
+"""Columns that are shown as stored."""
 
 
 def show_shipment(shipment: Shipment) -> shown.Shipment:

@@ -1,4 +1,4 @@
-"""What an order waits for and what its workflows do, over HTTP."""
+"""An order's process over HTTP: what it waits for, and its workflows."""
 
 from datetime import datetime
 from typing import Literal

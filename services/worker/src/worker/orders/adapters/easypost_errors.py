@@ -10,7 +10,7 @@ from easypost.errors.api.api_error import ApiError
 from worker.orders.adapters.verdicts import Verdict
 
 ADDRESS = "ADDRESS."
-"""How the codes begin that say that the address is wrong."""
+"""Prefixes of the codes for a wrong address."""
 
 CLASSES: dict[str, Verdict] = {
     "BadRequestError": Verdict.REFUSED,

@@ -80,8 +80,8 @@ _CODES = {
         three_d_secure_authentication_upstream_error token_already_used
         token_card_network_invalid token_in_use url_invalid
     """,
-    # Of invoices, bank accounts, terminals, payouts and the like: never asked for here,
-    # so that whatever they mean is a person's to find out.
+    # Codes of invoices, bank accounts, terminals, payouts and the like, which we never
+    # use: a person finds out what they mean.
     Verdict.UNKNOWN: """
         account_country_invalid_address
         account_error_country_change_requires_additional_steps

@@ -1,7 +1,7 @@
-"""What a decision changes beyond closing its hold.
+"""The effects of decisions beyond closing the hold.
 
-Holds know no subject: each registers its own effects, with `decides`, where they are
-defined. `registration` imports them all and calls `check_silences`.
+Holds know no subjects: each subject registers its own effects with `decides`, where
+they are defined. `registration` imports them all and calls `check_silences`.
 """
 
 from collections.abc import Awaitable, Callable, Mapping

@@ -1,4 +1,4 @@
-"""How long a person has to decide a hold, and what follows when nobody does."""
+"""The deadlines of holds, and the step that follows when nobody decides."""
 
 from collections.abc import Collection
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What decisions about an order's holds change."""
+"""The effects of decisions about an order's holds."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What an order's workflow needs to know, drawn from its snapshot."""
+"""Draws an order's state, which its workflow decides on, from the snapshot."""
 
 from datetime import datetime
 

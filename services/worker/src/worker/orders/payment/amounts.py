@@ -1,4 +1,4 @@
-"""What payments cover, hold and may still take of an order. Minor units."""
+"""Calculates what payments cover, hold and can still capture. Minor units."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime

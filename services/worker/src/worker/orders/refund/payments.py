@@ -77,7 +77,7 @@ class RefundPaymentActivities(RefundPaymentSteps):
         )
 
     async def _refunded(self, part: settle.Part) -> int | None:
-        """What was given back of the payment, by whomever."""
+        """The part of the payment that was refunded, by anybody."""
         try:
             booked = await self._provider.booked(part.payment_ref)
         except Refused:

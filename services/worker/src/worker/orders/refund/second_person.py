@@ -1,4 +1,4 @@
-"""How much one person may give back of an order alone, however they do it."""
+"""Limits how much of an order one person may refund alone, in whatever way."""
 
 from shared.contracts.money import AmountLimit
 from shared.contracts.orders.holds import due_of

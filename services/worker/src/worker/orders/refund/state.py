@@ -1,4 +1,4 @@
-"""What a refund's workflow needs to know, drawn from its order's snapshot."""
+"""Draws a refund's state, which its workflow decides on, from the order's snapshot."""
 
 from shared.contracts.orders.payloads import RefundState
 from shared.contracts.orders.states import HoldReason
@@ -14,7 +14,7 @@ def refund_state(order: OrderSnapshot, refund_id: str) -> RefundState:
         refund_id=refund_id,
         status=order.refund(refund_id).status,
         to_settle=bool(pending_refunds(order, refund_id)),
-        # Of a silent provider a person hears; the refund goes on asking.
+        # A silent provider has a hold of its own; the refund keeps asking.
         on_hold=any(hold.reason is not HoldReason.PROVIDER for hold in holds),
         holds=holds,
     )

@@ -1,5 +1,4 @@
-"""What happens to a refund that stands alone: asked of the provider until it is
-settled."""
+"""The workflow of a refund that stands alone: asks the provider until it is settled."""
 
 from shared.contracts.orders.activities import (
     OrderSteps,

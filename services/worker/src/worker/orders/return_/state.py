@@ -1,4 +1,4 @@
-"""What a return's workflow needs to know, drawn from its order's snapshot."""
+"""Draws a return's state, which its workflow decides on, from the order's snapshot."""
 
 from shared.contracts.orders.payloads import ReturnState
 from shared.database.orders.snapshot import OrderSnapshot

@@ -1,4 +1,4 @@
-"""What happens to goods that come back: approved, awaited, taken in, paid back."""
+"""The workflow of a return: approved, awaited, received, refunded."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""What a parcel's order needs to know of it, drawn from the order's snapshot."""
+"""Draws the state of an order's parcels from the snapshot."""
 
 from collections.abc import Iterator
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What happens to stock that has become free while orders wait for it."""
+"""The workflow that gives free stock to waiting orders."""
 
 from shared.contracts.orders.activities import StockSteps
 from shared.contracts.orders.payloads import StockRef
