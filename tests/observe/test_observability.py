@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx2
 import pytest
 from devstack.observability.prometheus import NoPrometheus, prometheus
-from devstack.observability.spans import Span, Traces, tell
+from devstack.observability.spans import Span, Traces, as_tree
 from devstack.observability.traces import create_app
 from devstack.ports import free_ports
 from devstack.stack import Options, Stack
@@ -38,7 +38,7 @@ def test_a_trace_is_told_as_a_tree_in_the_order_of_time() -> None:
         a_span("child", "first", service="worker", failed=True),
         a_span("first", "root", started_ns=2 * MILLISECOND, ended_ns=3 * MILLISECOND),
     ]
-    assert tell(spans).splitlines() == [
+    assert as_tree(spans).splitlines() == [
         "trace t1, 4 spans",
         "root  [api]  +0.0 ms  1.0 ms",
         "├─ first  [api]  +2.0 ms  1.0 ms",
@@ -48,7 +48,7 @@ def test_a_trace_is_told_as_a_tree_in_the_order_of_time() -> None:
 
 
 def test_a_span_whose_parent_is_still_open_stands_at_the_top() -> None:
-    assert "… step  [api]" in tell([a_span("step", "workflow")])
+    assert "… step  [api]" in as_tree([a_span("step", "workflow")])
 
 
 async def test_the_page_has_the_newest_trace_of_a_kind() -> None:

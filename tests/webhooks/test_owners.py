@@ -71,4 +71,4 @@ async def test_it_says_what_has_happened_and_what_to_do(
 
 
 async def test_of_one_that_was_deleted_nobody_is_told(engine: Engine) -> None:
-    assert not await Owners(engine, Kept()).tell(about("webhook_endpoint.failed"))
+    assert not await Owners(engine, Kept()).notify(about("webhook_endpoint.failed"))
