@@ -150,6 +150,8 @@ def _named_by(manifest: Manifest) -> Iterator[Named]:
             for tls in spec["tls"]:
                 yield "Secret", tls["secretName"], ["tls.crt", "tls.key"]
         case "Gateway":
+            if ref := spec.get("infrastructure", {}).get("parametersRef"):
+                yield ref["kind"], ref["name"], []
             for listener in spec["listeners"]:
                 for ref in listener.get("tls", {}).get("certificateRefs", []):
                     yield "Secret", ref["name"], ["tls.crt", "tls.key"]

@@ -15,6 +15,7 @@ KUBERNETES = "1.36"
 
 WITHOUT_SCHEMA = {
     ("barmancloud.cnpg.io/v1", "ObjectStore"): "the plugin's CRD is not collected",
+    ("gateway.nginx.org/v1alpha2", "NginxProxy"): "its gateway's are not collected",
     (
         "policies.kyverno.io/v1",
         "NamespacedImageValidatingPolicy",

@@ -193,6 +193,30 @@ def test_no_gateway_logs_a_customer_s_link(name: str) -> None:
     assert annotations["nginx.ingress.kubernetes.io/enable-access-log"] == "false"
 
 
+@pytest.mark.parametrize("name", ["staging"])
+def test_no_gateway_s_log_has_addresses(name: str) -> None:
+    """Of a Gateway all routes share one log."""
+    made = environment(name)
+    (gateway,) = (g for g in of_kind(made, "Gateway") if _serves_console(g))
+    ref = gateway["spec"]["infrastructure"]["parametersRef"]
+    (proxy,) = (p for p in of_kind(made, ref["kind"]) if _is_named(p, ref["name"]))
+    logging = proxy["spec"]["logging"]
+    variables = set(re.findall(r"\$\w+", logging["accessLog"]["format"]))
+    with_addresses = {"$request", "$request_uri", "$uri", "$args", "$http_referer"}
+    assert variables - with_addresses == variables != set()
+    # What it calls an error quotes the request.
+    assert logging["errorLevel"] in ("crit", "alert", "emerg")
+
+
+def _serves_console(gateway: Manifest) -> bool:
+    listeners = gateway["spec"]["listeners"]
+    return any(one.get("hostname", "").startswith("console.") for one in listeners)
+
+
+def _is_named(manifest: Manifest, name: str) -> bool:
+    return bool(manifest["metadata"]["name"] == name)
+
+
 def _paths(route: Manifest) -> list[str]:
     if route["kind"] == "Ingress":
         return [p["path"] for p in route["spec"]["rules"][0]["http"]["paths"]]
