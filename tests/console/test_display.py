@@ -2,6 +2,7 @@
 
 import pytest
 from console.display import minor_units, sum_of
+from console.pages.beside import COUNTED, counted
 from console.words import CHOICES, REASONS
 from shared.contracts.orders.holds import HOLDS
 
@@ -47,3 +48,21 @@ def test_every_reason_and_every_decision_has_its_words() -> None:
     }
     assert decisions - CHOICES.keys() == set()
     assert {str(reason) for reason in HOLDS} == REASONS.keys()
+
+
+def test_what_was_not_counted_to_its_end_says_so() -> None:
+    """Of a full page of parcels some are to be packed; nobody has seen the others."""
+    new = {"shipped_at": None, "created_at": "2999-01-01T00:00:00Z"}
+    old = new | {"created_at": "2026-01-01T00:00:00Z"}
+    ready, packed = old | {"status": "ready"}, new | {"status": "packed"}
+    house = [*[ready] * 3, *[packed] * (COUNTED - 3)]
+    assert counted({"house": house, "under_way": []}) == {
+        "pack": (3, True),
+        "late": (3, True),
+        "under_way": (0, False),
+    }
+    assert counted({"house": [ready, packed], "under_way": None}) == {
+        "pack": (1, False),
+        "late": (1, False),
+        "under_way": None,
+    }

@@ -1,7 +1,7 @@
 """The packing bench: scan, pack, label, next. A scanner is a keyboard."""
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
@@ -16,6 +16,7 @@ from console.words import NEXT_STEPS
 router = APIRouter(prefix="/bench")
 
 WAITING = 100
+NEAR = 10
 PRESETS = (
     ("S", 250, (200, 150, 100)),
     ("M", 900, (300, 200, 150)),
@@ -99,12 +100,15 @@ async def parcel(request: Request, shipment_id: str, person: SignedIn) -> Respon
 
 
 async def _following(person: Person, parcel: Json) -> Json | None:
-    """The next parcel to pack at the same location, oldest first."""
-    rows = await person.api.rows(
-        "/v1/shipments", status=["ready"], location=parcel["location"], limit=WAITING
-    )
-    waiting = [p for p in rows if not p["on_hold"] and p["id"] != parcel["id"]]
-    return min(waiting, key=lambda p: str(p["created_at"]), default=None)
+    """The next parcel to pack at the same location, oldest first, as the API lists
+    them. Holds seldom stop the first ten."""
+    here: dict[str, Any] = {"status": ["ready"], "location": parcel["location"]}
+    for most in (NEAR, WAITING):
+        rows = await person.api.rows("/v1/shipments", limit=most, **here)
+        waiting = [p for p in rows if not p["on_hold"] and p["id"] != parcel["id"]]
+        if waiting or len(rows) < most:
+            break
+    return waiting[0] if waiting else None
 
 
 class Packed(BaseModel):

@@ -3,9 +3,9 @@ it."""
 
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from fastapi import APIRouter, Request, Response
 
@@ -17,7 +17,10 @@ from console.templating import page
 router = APIRouter(prefix="/now")
 
 T = TypeVar("T")
+Rows = list[Json] | None
 SHOWN = 100
+COUNTED = 50
+"""Beside the queue are numbers alone. What is not counted is `50+`."""
 PACKED_WITHIN = timedelta(days=1)
 """A parcel that nothing stops leaves the warehouse a day after it was planned."""
 ARRIVES_WITHIN = timedelta(days=7)
@@ -42,10 +45,10 @@ async def beside(request: Request, person: SignedIn) -> Response:
     )
     seen = [one for one in asked if person.may(*one[1])]
     answers = await asyncio.gather(
-        *(_unless_refused(api.rows(path, limit=SHOWN, **q)) for _, _, path, q in seen)
+        *(_unless_refused(api.rows(path, limit=COUNTED, **q)) for _, _, path, q in seen)
     )
     rows = {name: answer for (name, *_), answer in zip(seen, answers, strict=True)}
-    return page(request, "beside.html", found=_counted(rows), most=SHOWN)
+    return page(request, "beside.html", found=counted(rows))
 
 
 async def _unless_refused(asked: Awaitable[T]) -> T | None:
@@ -56,17 +59,31 @@ async def _unless_refused(asked: Awaitable[T]) -> T | None:
         return None
 
 
-def _counted(rows: dict[str, list[Json] | None]) -> dict[str, int | None]:
-    found = {name: None if some is None else len(some) for name, some in rows.items()}
-    if "house" in found:
-        house, under_way = rows["house"], rows["under_way"]
-        del found["house"]
-        ready = [p for p in house or () if p["status"] == "ready"]
-        found["pack"] = None if house is None else len(ready)
-        found["late"] = len(_late([*(house or ()), *(under_way or ())]))
-    if rows.get("webhooks") is not None:
-        found["webhooks"] = sum(_is_dead(e) for e in rows["webhooks"] or ())
+class Count(NamedTuple):
+    """`3`, or `50+` where not all rows were looked at."""
+
+    n: int
+    is_more: bool
+
+
+def counted(rows: dict[str, Rows]) -> dict[str, Count | None]:
+    """By the tile that says it; `None` where the API does not say it now."""
+    found = {name: _count(some) for name, some in rows.items() if name != "house"}
+    if "house" in rows:
+        found["pack"] = _count(rows["house"], lambda one: one["status"] == "ready")
+        late = [_count(rows[name], _is_late) for name in ("house", "under_way")]
+        known = [count for count in late if count is not None]
+        n = sum(count.n for count in known)
+        found["late"] = Count(n, any(c.is_more for c in known)) if known else None
+    if "webhooks" in rows:
+        found["webhooks"] = _count(rows["webhooks"], _is_dead)
     return found
+
+
+def _count(rows: Rows, counts: Callable[[Json], bool] = bool) -> Count | None:
+    if rows is None:
+        return None
+    return Count(sum(map(counts, rows)), len(rows) == COUNTED)
 
 
 def _is_dead(endpoint: Json) -> bool:
@@ -82,11 +99,16 @@ async def late(request: Request, person: SignedIn) -> Response:
     rows = await person.api.rows(
         "/v1/shipments", status=["ready", "packed", "shipped"], limit=SHOWN
     )
-    return page(request, "late.html", rows=_late(rows), most=SHOWN)
+    return page(
+        request,
+        "late.html",
+        rows=list(filter(_is_late, rows)),
+        most=SHOWN if len(rows) == SHOWN else None,
+    )
 
 
-def _late(parcels: list[Json]) -> list[Json]:
-    return [parcel for parcel in parcels if now() > _expected(parcel)]
+def _is_late(parcel: Json) -> bool:
+    return now() > _expected(parcel)
 
 
 def _expected(parcel: Json) -> datetime:

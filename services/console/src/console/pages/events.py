@@ -1,5 +1,7 @@
 """Events: who hears of them by webhook, what was delivered, and sending it again."""
 
+import asyncio
+
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
@@ -31,13 +33,14 @@ async def deliveries(
 ) -> Response:
     path = f"/v1/webhook-endpoints/{endpoint_id}"
     chosen = status if status in STATUSES else ""
-    found = await person.api.get(
-        f"{path}/deliveries", status=chosen, limit=SHOWN, cursor=cursor
+    endpoint, found = await asyncio.gather(
+        person.api.get(path),
+        person.api.get(f"{path}/deliveries", status=chosen, limit=SHOWN, cursor=cursor),
     )
     return page(
         request,
         "endpoint.html",
-        it=await person.api.get(path),
+        it=endpoint,
         rows=found["data"],
         next_cursor=found["next_cursor"],
         statuses=STATUSES,

@@ -16,7 +16,8 @@ from console.words import choice_of
 
 router = APIRouter(prefix="/holds")
 
-HISTORY = 20
+HISTORY = 11
+"""The order itself and ten others; a link leads to the rest."""
 
 
 @router.get("/{hold_id}")
@@ -79,10 +80,9 @@ async def _page(
 
 async def _evidence(person: Person, hold: Json) -> dict[str, Any]:
     """Everything that the decision needs, fetched at once."""
-    api, order_id = person.api, hold["order_id"]
-    order_path = f"/v1/orders/{order_id}"
+    api, order_path = person.api, f"/v1/orders/{hold['order_id']}"
     asked: dict[str, Awaitable[Any]] = {
-        "order": api.get(order_path),
+        "of_order": _of_order(person, hold, order_path),
         "events": api.rows(f"{order_path}/events", limit=200),
     }
     if person.may("contacts:read", "orders:operate", "approvals"):
@@ -99,13 +99,25 @@ async def _evidence(person: Person, hold: Json) -> dict[str, Any]:
         ("contact", "shipment", "refund", "return_"), None
     ) | {"notes": []}
     found |= dict(zip(asked, await asyncio.gather(*asked.values()), strict=True))
-    customer = found["order"]["customer_id"]
-    found["history"], found["stock"] = await asyncio.gather(
-        api.rows("/v1/orders", customer=customer, limit=HISTORY),
-        _stock(person, hold, found["order"]),
-    )
+    found |= found.pop("of_order")
     found["wrong"] = wrong_fields(hold)
     return found
+
+
+async def _of_order(person: Person, hold: Json, order_path: str) -> dict[str, Any]:
+    """The order, and what can only be asked once it is known."""
+    order = await person.api.get(order_path)
+    customer = order["customer_id"]
+    history, stock = await asyncio.gather(
+        person.api.rows("/v1/orders", customer=customer, limit=HISTORY),
+        _stock(person, hold, order),
+    )
+    return {
+        "order": order,
+        "history": history,
+        "more_history": len(history) == HISTORY,
+        "stock": stock,
+    }
 
 
 async def _stock(person: Person, hold: Json, order: Json) -> dict[str, list[Json]]:
