@@ -176,7 +176,7 @@ async def test_the_warehouse_sees_what_a_return_is_for(
     )
     shown = await orders("returns", "show", asked.json["id"])
     line = next(line for line in shown.out.splitlines() if "TEA" in line)
-    assert line.split() == ["1", "TEA", "2", "too-hot", "–", "–"]
+    assert line.split() == ["1", "TEA", "2", "too-hot", "–", "–", "–"]
 
 
 async def test_a_number_is_enough_for_a_return(shop: Shop, orders: Orders) -> None:
@@ -191,9 +191,15 @@ async def test_a_number_is_enough_for_a_return(shop: Shop, orders: Orders) -> No
         *("returns", "list", number, "--status", "approved,received", "--since", "2h")
     )
     assert "ret_" in listed.out
-    for line, status in (("1=1:shelf", 2), ("1=1:restock", 0)):
-        said = await orders("returns", "receive", number, "--line", line)
-        assert said.status == status
+    for line, kept, status in (
+        ("1=1:shelf", "1=2,50", 2),
+        ("1=1:restock", "2=2,50", 2),
+        ("1=1:restock", "1=2,50", 0),
+    ):
+        command = ("returns", "receive", number, "--line", line, "--deduct", kept)
+        assert (await orders(*command)).status == status
+    (returned,) = (await shop.order(order_id)).returns
+    assert "2.50 EUR" in (await orders("returns", "show", returned.id)).out
 
 
 async def test_lists_take_the_same_words(shop: Shop, orders: Orders) -> None:

@@ -74,6 +74,10 @@ async def test_the_pictures_of_the_documentation(
         await scan(page, "TEA")
         await keep(page, f"bench{name}")
         await ada.go(f"/returns/{day.back}")
+        worn = page.get_by_label("Deducted from the price of Mug, blue")
+        await worn.fill("2.50")
+        await page.get_by_label("Paid back").get_by_text("Deducted").wait_for()
+        await worn.blur()
         await keep(page, f"return{name}")
 
 

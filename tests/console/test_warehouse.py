@@ -115,6 +115,32 @@ async def test_many_parcels_are_packed_with_an_answer_for_each(
         assert (await paper.body()).startswith(b"%PDF")
 
 
+async def test_late_parcels_stand_beside_the_queue(browse: Browse, shop: Shop) -> None:
+    """One should have left, one should be there; the third is in time."""
+    here, under_way, in_time = [await shop.confirmed(TEA=1) for _ in range(3)]
+    for order_id in (under_way, in_time):
+        await shop.shipped(order_id)
+    for order_id, change in (
+        (here, "created_at = created_at - interval '25 hours'"),
+        (under_way, "eta = current_date - 2"),
+        (in_time, "created_at = created_at - interval '25 hours'"),
+    ):
+        set_change = f"UPDATE shipments SET {change} WHERE order_id = :id"
+        await shop.fetch(set_change, id=order_id)
+    numbers = [(await shop.order(order_id)).number for order_id in (here, under_way)]
+    ada = await browse("ada")
+    page = await ada.go("/")
+    await page.get_by_role("link", name="2 parcels late").click()
+    await page.get_by_role("heading", name="Late parcels").wait_for()
+    await accessible(page)
+    rows = page.locator("[data-row]")
+    assert await rows.count() == 2
+    for number, text in zip(numbers, ("planned", "expected on"), strict=True):
+        await rows.filter(has_text=f"#{number}").get_by_text(text).wait_for()
+    await rows.filter(has_text=f"#{numbers[0]}").get_by_role("link").click()
+    await ada.reads("berlin packs it.")
+
+
 async def test_the_desk_shows_what_is_paid_back_to_the_last_digit(
     browse: Browse, shop: Shop
 ) -> None:
@@ -134,7 +160,19 @@ async def test_the_desk_shows_what_is_paid_back_to_the_last_digit(
     await page.get_by_label("Accepted units of Oud").select_option("1")
     await back.get_by_text("1 × Oud").wait_for()
     assert "0.330" in await back.inner_text()
+    worn = page.get_by_label("Deducted from the price of Oud")
+    for typed, told in (
+        ("much", "is no amount"),
+        ("0.34", "at most KWD"),
+        ("0.10", "Deducted, since it is worn"),
+    ):
+        await worn.fill(typed)
+        await back.get_by_text(told).wait_for()
+    await accessible(page)
+    assert "0.230" in await back.inner_text()
     await page.get_by_role("button", name="Receive").click()
     await ada.reads("Done.")
     order = await shop.until(order_id, lambda order: order.refunded)
-    assert order.refunded == 330
+    assert (order.refunded, order.deducted) == (230, 100)
+    await page.reload()
+    await page.get_by_role("cell").get_by_text("0.100").wait_for()

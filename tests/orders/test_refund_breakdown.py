@@ -53,6 +53,7 @@ def an_order(
         shipping_captured=shipping,
         shipping_credited=0,
         goodwill=goodwill,
+        deducted=0,
         lines=tuple(
             a_line(number, units, total)
             for number, (units, total) in enumerate(lines, 1)
@@ -90,6 +91,7 @@ def after(
             ),
             "shipping_credited": order.shipping_credited + sign * credit.shipping,
             "goodwill": order.goodwill + sign * credit.goodwill,
+            "deducted": order.deducted + sign * credit.deducted,
             "payments": (
                 payment.model_copy(
                     update={"refunding": payment.refunding + sign * credit.amount}
@@ -106,7 +108,7 @@ def assert_m1(order: OrderSnapshot) -> None:
         for line in order.lines
     )
     shipping = order.shipping_captured - order.shipping_credited
-    assert order.refundable == goods + shipping - order.goodwill
+    assert order.refundable == goods + shipping - order.goodwill + order.deducted
 
 
 def a_refund(credit: RefundBreakdown) -> Refund:
@@ -117,7 +119,11 @@ def a_refund(credit: RefundBreakdown) -> Refund:
         shipping=credit.shipping,
         goodwill=credit.goodwill,
         status=MoneyStatus.PENDING,
-        lines=tuple({"line": n, "quantity": u} for n, u in credit.lines.items()),
+        lines=tuple(
+            {"line": n, "quantity": u}
+            | ({"deduction": credit.deductions[n]} if n in credit.deductions else {})
+            for n, u in credit.lines.items()
+        ),
     )
 
 
@@ -189,6 +195,49 @@ def test_a_cent_left_over_by_a_rejection_goes_with_the_next_goods() -> None:
     assert refunds[0].amount + refunds[2].amount + rest.amount == 6
 
 
+def test_what_is_deducted_goes_back_with_no_other_goods() -> None:
+    order = an_order((1, 1000), (1, 1000), shipping=490)
+    worn = owed(order, {1: 1}, deductions={1: 200})
+    assert (worn.amount, worn.goods, worn.goodwill) == (800, 1000, 0)
+    rest = owed(after(order, worn), {2: 1}, shipping=490)
+    assert rest.amount == 1490
+
+
+def test_what_is_deducted_does_not_make_up_for_goodwill() -> None:
+    """Given back before, it is taken off with the last of the goods, as without."""
+    order = an_order((1, 1000), (1, 1000), goodwill=300, refunded=300)
+    worn = owed(order, {1: 1}, deductions={1: 200})
+    rest = owed(after(order, worn), {2: 1})
+    assert (worn.amount, rest.amount) == (800, 700)
+
+
+def test_a_refund_that_is_taken_back_deducts_nothing() -> None:
+    order = an_order((2, 1000))
+    worn = owed(order, {1: 1}, deductions={1: 200})
+    back = undone(after(order, worn), a_refund(worn), given_up=worn.amount)
+    assert after(after(order, worn), back, sign=-1) == order
+
+
+@pytest.mark.parametrize(
+    ("before", "deductions", "most"),
+    [
+        (0, {1: 501}, 500),
+        (0, {2: 1}, 0),
+        # Of what was paid back before nothing can be kept.
+        (1300, {1: 500, 2: 201}, 700),
+    ],
+)
+def test_more_than_is_paid_back_is_not_deducted(
+    before: int, deductions: dict[int, int], most: int
+) -> None:
+    order = an_order((2, 1000), (1, 1000), goodwill=before, refunded=before)
+    accepted = {1: 1} if not before else {1: 2, 2: 1}
+    with pytest.raises(Refusal) as refused:
+        owed(order, accepted, deductions=deductions)
+    assert refused.value.type == "deduction-exceeds-value"
+    assert refused.value.details[0]["most"] == most
+
+
 # ── by chance ───────────────────────────────────────────────────────────────────────
 
 LINES = st.lists(
@@ -220,9 +269,20 @@ class RefundsOfAnOrder(RuleBasedStateMachine):
         self.order = after(self.order, credit)
         return credit
 
-    @rule(target=refunds, line=st.integers(1, 3), units=st.integers(1, 7))
-    def take_in(self, line: int, units: int) -> object:
-        credit = owed(self.order, {line: units})
+    @rule(
+        target=refunds,
+        line=st.integers(1, 3),
+        units=st.integers(1, 7),
+        kept=st.sampled_from([0, 0, 1, 90, 500]),
+    )
+    def take_in(self, line: int, units: int, kept: int) -> object:
+        unworn = owed(self.order, {line: units})
+        try:
+            credit = owed(self.order, {line: units}, deductions={line: kept})
+        except Refusal:
+            assert kept > min(unworn.goods, unworn.amount)
+            return multiple()
+        assert credit.amount == unworn.amount - kept
         self.order = after(self.order, credit)
         return credit if credit.amount else multiple()
 
@@ -245,13 +305,17 @@ class RefundsOfAnOrder(RuleBasedStateMachine):
         assert all(0 <= line.credited <= line.captured for line in self.order.lines)
 
     def teardown(self) -> None:
-        """With the last of the goods all that was paid has come back, to the cent."""
+        """With the last of the goods all that was paid has come back, to the cent, but
+        for what was deducted; unless a person has given back that, too."""
         order = self.order
         if any(line.creditable for line in order.lines):
             everything = {line.line: line.qty for line in order.lines}
             shipping = order.shipping_creditable
             order = after(order, owed(order, everything, shipping=shipping))
-            assert (order.refundable, order.goodwill) == (0, 0)
+            assert order.refundable == max(0, order.deducted - order.goodwill)
+            assert order.goodwill in range(order.deducted + 1)
+            if not order.deducted:
+                assert (order.refundable, order.goodwill) == (0, 0)
 
 
 TestRefundsOfAnOrder = RefundsOfAnOrder.TestCase

@@ -7,6 +7,8 @@ from tests.support.returns import (
     arrived,
     eur,
     give_back,
+    paid_back,
+    receipt,
     receive,
     refunded,
     send_back,
@@ -23,18 +25,26 @@ from tests.support.shop import (
 )
 
 TEA = PRICES["TEA"]
+NOTHING_KEPT = {"deduction": eur(0)}
 
 
-async def preview(shop: Shop, return_id: str, accepted: dict[int, int]) -> Json:
-    lines = [
-        {"line": n, "accepted": units, "disposition": "restock"}
-        for n, units in accepted.items()
-    ]
-    return await shop.post(f"/v1/returns/{return_id}/refund-preview", {"lines": lines})
+async def preview(
+    shop: Shop,
+    return_id: str,
+    accepted: dict[int, int],
+    deducted: dict[int, Json] | None = None,
+) -> Json:
+    body = receipt(accepted, "restock", deducted)
+    return await shop.post(f"/v1/returns/{return_id}/refund-preview", body)
 
 
-async def booked(shop: Shop, return_id: str, accepted: dict[int, int]) -> Json:
-    received = await receive(shop, return_id, accepted)
+async def booked(
+    shop: Shop,
+    return_id: str,
+    accepted: dict[int, int],
+    deducted: dict[int, Json] | None = None,
+) -> Json:
+    received = await receive(shop, return_id, accepted, deducted=deducted)
     return await shop.get(f"/v1/refunds/{received['refund_id']}")
 
 
@@ -47,7 +57,8 @@ async def test_a_part_is_worth_its_goods_and_all_of_it_the_shipping_too(
     assert (part["amount"], part["shipping"]) == (eur(TEA), eur(0))
     whole = await preview(shop, asked["id"], {1: 2})
     assert whole["shipping"] == eur(SHIPPING)
-    assert whole["lines"] == [{"line": 1, "quantity": 2, "amount": eur(2 * TEA)}]
+    (line,) = whole["lines"]
+    assert line == {"line": 1, "quantity": 2, "amount": eur(2 * TEA)} | NOTHING_KEPT
     refund = await booked(shop, asked["id"], {1: 2})
     assert refund["amount"] == whole["amount"] == eur(2 * TEA + SHIPPING)
 
@@ -60,6 +71,66 @@ async def test_what_was_paid_back_before_is_taken_off(shop: Shop) -> None:
     said = await preview(shop, asked["id"], {1: 1})
     refund = await booked(shop, asked["id"], {1: 1})
     assert refund["amount"] == said["amount"] == eur(TEA + SHIPPING - 500)
+
+
+async def test_worn_goods_are_paid_back_less_what_is_deducted(shop: Shop) -> None:
+    """To the cent, with its tax; and what is kept goes back with no other goods."""
+    order_id = await arrived(shop, TEA=2, MUG=1)
+    asked = await send_back(shop, order_id, {1: 2, 2: 1})
+    kept = {1: eur(250)}
+    said = await preview(shop, asked["id"], {1: 1}, kept)
+    refund = await booked(shop, asked["id"], {1: 1}, kept)
+    assert refund["amount"] == said["amount"] == eur(TEA - 250)
+    (line,) = refund["lines"]
+    assert (line["amount"], line["deduction"]) == (eur(TEA - 250), eur(250))
+    assert refund["deduction"] == said["lines"][0]["deduction"] == eur(250)
+    assert refund["tax"] == line["tax"] == refund["taxes"][0]["tax"]
+    shown = await shop.get(f"/v1/returns/{asked['id']}")
+    assert [line["deduction"] for line in shown["lines"]] == [eur(250), eur(0)]
+    rest = await send_back(shop, order_id, {1: 1, 2: 1})
+    whole = await booked(shop, rest["id"], {1: 1, 2: 1})
+    assert whole["amount"] == eur(TEA + PRICES["MUG"] + SHIPPING)
+    await refunded(shop, order_id, whole["id"], MoneyStatus.SUCCEEDED)
+    assert await paid_back(shop) == 2 * TEA + PRICES["MUG"] + SHIPPING - 250
+
+
+async def test_all_of_the_price_may_be_deducted_and_nothing_is_asked_for(
+    shop: Shop,
+) -> None:
+    order_id = await arrived(shop, TEA=2)
+    asked = await send_back(shop, order_id, {1: 1})
+    received = await receive(shop, asked["id"], {1: 1}, deducted={1: eur(TEA)})
+    assert received["refund_id"] is None
+    order = await shop.order(order_id)
+    assert (order.deducted, order.goodwill, order.line(1).credited) == (TEA, 0, 1)
+    # A person may change their mind: that is a refund of its own.
+    again = await give_back(shop, order_id, amount=TEA)
+    await refunded(shop, order_id, again["id"], MoneyStatus.SUCCEEDED)
+    assert await paid_back(shop) == TEA
+
+
+@pytest.mark.parametrize(
+    ("accepted", "kept", "code"),
+    [
+        (1, eur(TEA + 1), "deduction-exceeds-value"),
+        (1, {"amount": 1, "currency": "CHF"}, "deduction-in-other-currency"),
+        (0, eur(1), "deduction-without-goods"),
+    ],
+)
+async def test_what_cannot_be_deducted_is_refused_and_changes_nothing(
+    shop: Shop, accepted: int, kept: Json, code: str
+) -> None:
+    order_id = await arrived(shop, TEA=1)
+    asked = await send_back(shop, order_id, {1: 1})
+    for doing in (
+        preview(shop, asked["id"], {1: accepted}, {1: kept}),
+        receive(shop, asked["id"], {1: accepted}, deducted={1: kept}),
+    ):
+        with pytest.raises(Refused) as refused:
+            await doing
+        assert refused.value.code == code
+    assert (await shop.get(f"/v1/returns/{asked['id']}"))["status"] == "approved"
+    assert (await shop.order(order_id)).refunds == ()
 
 
 async def test_of_three_decimals_networks_take_two(shop: Shop) -> None:

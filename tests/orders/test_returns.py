@@ -375,7 +375,7 @@ async def test_nobody_takes_in_what_they_send_back_themselves(shop: Shop) -> Non
     await shop.ended(order_id)
     asked = await send_back(shop, order_id, {1: 1})
     with pytest.raises(Refused) as refused:
-        await receive(shop, asked["id"], {1: 1}, **{"X-Dev-User": "walt"})
+        await receive(shop, asked["id"], {1: 1}, by="walt")
     assert refused.value.code == "four-eyes"
     await receive(shop, asked["id"], {1: 1})
 

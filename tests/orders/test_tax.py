@@ -38,6 +38,7 @@ def an_order(lines: list[tuple[int, int, int]], shipping: int) -> OrderSnapshot:
         shipping_captured=shipping,
         shipping_credited=0,
         goodwill=0,
+        deducted=0,
         lines=tuple(
             partly(
                 Line,
@@ -77,6 +78,23 @@ def test_the_tax_of_refunds_sums_to_that_of_the_order(
     give(owed(order, {}, shipping=shipping))
     assert order.refundable == 0
     assert taxes - of_goodwill(order.goodwill, 0, order.tax, order.total) == expected
+
+
+@given(lines=LINES, data=st.data())
+def test_a_deduction_keeps_its_share_of_the_tax(
+    lines: list[tuple[int, int, int]], data: st.DataObject
+) -> None:
+    order = an_order(lines, 0)
+    line = data.draw(st.sampled_from(order.lines))
+    units = {line.line: data.draw(st.integers(1, line.qty))}
+    whole = owed(order, units)
+    kept = data.draw(st.integers(0, whole.goods))
+    worn = owed(order, units, deductions={line.line: kept})
+    tax, left = tax_of(order, whole), tax_of(order, worn)
+    assert worn.amount == whole.amount - kept
+    assert 0 <= left <= tax
+    # Rounded half up: at most half a unit off.
+    assert abs(2 * ((tax - left) * whole.goods - kept * tax)) <= whole.goods
 
 
 @given(lines=LINES, shipping=AMOUNTS)
@@ -175,6 +193,7 @@ async def test_tax_is_told_by_line_rate_and_refund(shop: Shop) -> None:
     refund = await shop.get(f"/v1/refunds/{answer['refund_id']}")
     assert (refund["amount"], refund["tax"]) == (eur(990), eur(158))
     mug = {"line": 2, "quantity": 1, "amount": eur(990), "tax": eur(158)}
+    mug |= {"deduction": eur(0)}
     assert (refund["lines"], refund["shipping_tax"]) == ([mug], eur(0))
     assert refund["taxes"] == [of_rate(1900, 990, 158)]
     assert answer["order"]["refunds"][0]["tax"] == eur(158)

@@ -12,7 +12,7 @@ from console.customer import language as pages
 from jinja2 import UndefinedError
 from shared.contracts.orders.messages import NOTIFIED_EVENTS, STAFF_EVENTS
 from shared.contracts.orders.states import HoldReason
-from shared.database.orders.snapshot import OrderSnapshot
+from shared.database.orders.snapshot import OrderSnapshot, ReturnLine
 from worker.orders.notifications.customers import greeted_as
 from worker.orders.notifications.rendering import CATALOGUES, TEMPLATES, Renderer
 
@@ -209,6 +209,23 @@ def test_a_customer_reads_what_they_save_and_what_is_tax(
         rendered = render("order.placed", context, locale="en", currency="EUR")
         assert (said in rendered.text) is expected
         assert (said in rendered.html) is expected
+
+
+@pytest.mark.parametrize("name", ["refund.succeeded", "return.received"])
+def test_a_customer_reads_what_is_kept_of_worn_goods(name: str) -> None:
+    order = a_context()["order"]
+    line = {"line": 1, "quantity": 1, "amount": 800, "tax": 0, "deduction": 250}
+    came = {"line": 1, "qty": 1, "reason": "x", "accepted": 1, "disposition": "discard"}
+    lines = (ReturnLine(**came, deduction=250),)
+    worn = {
+        "refund": order.refunds[0].model_copy(update={"lines": (line,)}),
+        "return_": order.returns[0].model_copy(update={"lines": lines}),
+    }
+    for context, expected in ((a_context() | worn, True), (a_context(), False)):
+        rendered = render(name, context, locale="en", currency="EUR")
+        for text in (rendered.text, rendered.html):
+            assert ("We keep €2.50 of the price" in text) is expected
+            assert ("worn or damaged" in text) is expected
 
 
 def test_nobody_pays_for_what_costs_nothing() -> None:

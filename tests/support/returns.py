@@ -101,16 +101,26 @@ async def receive(
     accepted: dict[int, int],
     into: str = "restock",
     at: str | None = None,
-    **headers: str,
+    deducted: dict[int, Json] | None = None,
+    by: str = "warehouse",
 ) -> Json:
-    body = {
-        "location": at,
+    body = receipt(accepted, into, deducted) | {"location": at}
+    who = {"X-Dev-User": by}
+    return await shop.post(f"/v1/returns/{return_id}/receive", body, **who)
+
+
+def receipt(
+    accepted: dict[int, int], into: str, deducted: dict[int, Json] | None = None
+) -> Json:
+    """Units and what is kept of their price, by line."""
+    kept = deducted or {}
+    return {
         "lines": [
             {"line": n, "accepted": units, "disposition": into}
+            | ({"deduction": kept[n]} if n in kept else {})
             for n, units in accepted.items()
-        ],
+        ]
     }
-    return await shop.post(f"/v1/returns/{return_id}/receive", body, **headers)
 
 
 async def returned(

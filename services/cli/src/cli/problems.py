@@ -99,6 +99,7 @@ HINTS = {
     "already-shipped": "What has left can only come back: `orders return`.",
     "already-released": "See what was decided: `orders events ORDER`.",
     "decision-not-allowed": "`orders holds list` shows the decisions of each hold.",
+    "deduction-exceeds-value": "Keep at most `most`, or discard without accepting.",
     "exceeds-refundable": "Refund at most what is `refundable`.",
     "on-hold": "`orders process ORDER` says who has to decide what.",
     "payment-failed": "The customer needs another method: `orders pay ORDER METHOD`.",

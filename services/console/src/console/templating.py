@@ -88,6 +88,7 @@ def environment() -> jinja2.Environment:
         "new_key": new_key,
         "next_step_of": words.next_step_of,
         "SILENCE": words.SILENCE,
+        "DISPOSITIONS": words.DISPOSITIONS,
     }
     return found
 

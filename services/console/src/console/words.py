@@ -165,6 +165,12 @@ SILENCE = {
 }
 """What happens to the order at the due time; anything else escalates."""
 
+DISPOSITIONS = {
+    "restock": "Back to the stock",
+    "quarantine": "Aside, until it is checked",
+    "discard": "Away",
+}
+
 SCOPES = {
     "orders:operate": "support",
     "approvals": "approvers",
@@ -274,6 +280,7 @@ NEXT_STEPS = {
     "four-eyes": "Leave it to a colleague: assign it to somebody else.",
     "already-released": "A colleague was faster: see what they decided.",
     "already-shipped": "What has left can only come back: begin a return.",
+    "deduction-exceeds-value": "Deduct less, or do not accept it.",
     "exceeds-refundable": "Refund at most what is left to refund.",
     "on-hold": "Somebody has to decide about its hold first.",
     "version-mismatch": "The order has changed meanwhile. Look at it, then try again.",

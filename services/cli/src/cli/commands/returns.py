@@ -29,6 +29,8 @@ from cli.options import (
     OutputOption,
     SinceOption,
     WatchOption,
+    money,
+    shown,
 )
 from cli.problems import Json
 from cli.session import session
@@ -59,6 +61,7 @@ LINES: tuple[Column, ...] = (
     ("reason", field("reason")),
     ("accepted", field("accepted")),
     ("disposition", field("disposition")),
+    ("kept", lambda line: line["deduction"] and shown(line["deduction"])),
 )
 ReturnArgument = Annotated[
     str,
@@ -153,6 +156,14 @@ def receive_return(
             help="Such as 1=2:restock; quarantine and discard are the others.",
         ),
     ],
+    deduct: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--deduct",
+            metavar="LINE=AMOUNT",
+            help="Kept of a line's price, since it came back worn: 1=2,50.",
+        ),
+    ] = None,
     at: Annotated[
         str | None,
         typer.Option("--at", help="The location. Default: where they were sent from."),
@@ -161,14 +172,27 @@ def receive_return(
     output: OutputOption = Output.table,
 ) -> None:
     """Record returned goods: what is accepted, and where it goes. Accepted units are
-    refunded."""
+    refunded, less what is deducted."""
     body: Json = {"lines": [_received(text) for text in line]}
     if at is not None:
         body["location"] = at
     expected = return_id(returned, "approved", "expired")
+    if deduct:
+        _deduct(deduct, body["lines"], expected)
     answer = session().api.command(f"/v1/returns/{expected}/receive", body, key)
     refund = f", refund {answer['refund_id']}" if answer.get("refund_id") else ""
     done(answer, output, f"{expected} is {answer['status']}{refund}.")
+
+
+def _deduct(wanted: list[str], lines: list[Json], expected: str) -> None:
+    """Adds to each line what is kept of it. Raises `typer.BadParameter`."""
+    currency = session().api.get(f"/v1/returns/{expected}")["currency"]
+    for text in wanted:
+        number, _, amount = text.partition("=")
+        named = [line for line in lines if str(line["line"]) == number]
+        if not named:
+            raise typer.BadParameter(f"{text!r} is not like 1=2,50 beside --line 1=…")
+        named[0]["deduction"] = money(amount, currency)
 
 
 def _received(text: str) -> Json:

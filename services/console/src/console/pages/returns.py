@@ -1,12 +1,15 @@
 """Returns: what comes back, and what is paid for it."""
 
 import asyncio
+from collections.abc import Awaitable
+from typing import Any
 
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.datastructures import FormData
 
 from console.api import ApiProblem, Json
+from console.display import minor_units, sum_of
 from console.pages.forms import Key
 from console.person import Person, SignedIn
 from console.templating import page, tell
@@ -53,30 +56,25 @@ async def find(request: Request, person: SignedIn, code: str = Form("")) -> Resp
 
 @router.get("/{return_id}")
 async def show(request: Request, return_id: str, person: SignedIn) -> Response:
-    api = person.api
-    found = await api.get(f"/v1/returns/{return_id}")
-    order = None
+    found = await person.api.get(f"/v1/returns/{return_id}")
+    asked: dict[str, Awaitable[Json]] = {}
     if person.may("orders:read"):
-        order = await api.get(f"/v1/orders/{found['order_id']}")
-    refund, due = None, None
+        asked["order"] = person.api.get(f"/v1/orders/{found['order_id']}")
+        if found["refund_id"]:
+            asked["refund"] = person.api.get(f"/v1/refunds/{found['refund_id']}")
     if found["status"] in TO_COME:
         # By default everything is accepted.
         whole = {f"accepted-{x['line']}": str(x["quantity"]) for x in found["lines"]}
-        due = await _preview(person, return_id, FormData(whole))
-    elif found["refund_id"] and person.may("orders:read"):
-        refund = await api.get(f"/v1/refunds/{found['refund_id']}")
-    return page(
-        request,
-        "return.html",
-        it=found,
-        order=order,
-        preview=due,
-        names=_names(found),
-        refund=refund,
-    )
+        asked["preview"] = _preview(person, return_id, FormData(whole))
+    answers = await asyncio.gather(*asked.values())
+    known: dict[str, Any] = dict.fromkeys(("order", "refund", "preview"))
+    known |= dict(zip(asked, answers, strict=True))
+    names = _names(found)
+    return page(request, "return.html", it=found, names=names, problem="", **known)
 
 
 async def _preview(person: Person, return_id: str, form: FormData) -> Json:
+    """Raises `ApiProblem`, and `ValueError` for what is no amount."""
     path = f"/v1/returns/{return_id}/refund-preview"
     return await person.api.post(path, _receipt(form))
 
@@ -87,24 +85,47 @@ def _names(found: Json) -> dict[int, str]:
 
 @router.post("/{return_id}/preview")
 async def preview(request: Request, return_id: str, person: SignedIn) -> Response:
-    """Preview the refund for the chosen units, to the cent, from the API."""
-    found, due = await asyncio.gather(
-        person.api.get(f"/v1/returns/{return_id}"),
-        _preview(person, return_id, await request.form()),
+    """Preview the refund for the chosen units and deductions, to the cent, from the
+    API; or say why it refuses them."""
+    form = await request.form()
+    due, problem = None, ""
+    found = await person.api.get(f"/v1/returns/{return_id}")
+    try:
+        due = await _preview(person, return_id, form)
+    except (ApiProblem, ValueError) as error:
+        problem = _why(error, found["currency"])
+    return page(
+        request,
+        "return_preview.html",
+        preview=due,
+        names=_names(found),
+        problem=problem,
     )
-    return page(request, "return_preview.html", preview=due, names=_names(found))
+
+
+def _why(error: ApiProblem | ValueError, currency: str) -> str:
+    if isinstance(error, ValueError):
+        return f"{error}: write it as 12.90."
+    if "most" in error.document:
+        return f"{error.title}: at most {sum_of(error.document['most'], currency)}."
+    return "; ".join(error.errors.values()) or error.detail
 
 
 @router.post("/{return_id}/receive")
 async def receive(
     request: Request, return_id: str, person: SignedIn, key: Key
 ) -> Response:
-    body = _receipt(await request.form())
+    try:
+        body = _receipt(await request.form())
+    except ValueError as error:
+        answer = RedirectResponse(f"/returns/{return_id}", 303)
+        return tell(request, answer, f"{error}: write it as 12.90.", "bad")
     return await _act(request, return_id, person, "receive", body, key)
 
 
 def _receipt(form: FormData) -> Json:
-    """Accepted units and where they go, by line: fields such as `accepted-1`."""
+    """Accepted units, where they go and what is kept of their price, by line: fields
+    such as `accepted-1`. Raises `ValueError`."""
     lines = [
         _line(number, int(str(value) or 0), form)
         for name, value in form.multi_items()
@@ -116,7 +137,12 @@ def _receipt(form: FormData) -> Json:
 
 def _line(number: str, accepted: int, form: FormData) -> Json:
     where = str(form.get(f"disposition-{number}", "restock"))
-    return {"line": int(number), "accepted": accepted, "disposition": where}
+    line: Json = {"line": int(number), "accepted": accepted, "disposition": where}
+    if kept := str(form.get(f"deduction-{number}", "")).strip():
+        currency = str(form.get("currency", ""))
+        amount = minor_units(kept, currency)
+        line["deduction"] = {"amount": amount, "currency": currency}
+    return line
 
 
 @router.post("/{return_id}/{decision}")

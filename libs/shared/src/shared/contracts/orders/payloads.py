@@ -206,11 +206,13 @@ class DecideReturn(Command):
 
 
 class ReceivedLine(Payload):
-    """Units of a line that came back as they should, and what becomes of them."""
+    """Units of a line that came back as they should, and what becomes of them.
+    `deduction`, in minor units, is kept of their price, since they came back worn."""
 
     line: LineNumber
     accepted: Annotated[int, Field(ge=0)]
     disposition: Disposition
+    deduction: Annotated[int, Field(ge=0)] = 0
 
 
 class ReceiveReturn(Command):

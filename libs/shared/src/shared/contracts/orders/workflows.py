@@ -166,7 +166,8 @@ class Return(ABC):
     @abstractmethod
     async def receive(self: Any, command: ReceiveReturn) -> ReturnState:
         """Also for goods that come late: refused with `wrong-state` only if they are
-        not expected at all, or were received before."""
+        not expected at all, or were received before; with `deduction-exceeds-value`
+        where more would be kept than is paid back."""
 
     @workflow.update
     @abstractmethod

@@ -272,6 +272,12 @@ class Refund(Row):
     approved_by: str | None
     created_at: datetime
 
+    @property
+    def deductions(self) -> dict[int, int]:
+        """What was kept of the price of lines that came back worn."""
+        kept = {item["line"]: item.get("deduction", 0) for item in self.lines}
+        return {line: amount for line, amount in kept.items() if amount}
+
 
 class ReturnLine(Row):
     line: int
@@ -279,6 +285,8 @@ class ReturnLine(Row):
     reason: str
     accepted: int | None
     disposition: str | None
+    deduction: int = 0
+    """What is kept of the accepted units' price."""
 
 
 class Return(Row):
@@ -317,6 +325,9 @@ class OrderSnapshot(Row):
     shipping_captured: int
     shipping_credited: int
     goodwill: int
+    deducted: int = 0
+    """What is kept of the price of goods that came back worn; no goodwill: it pays for
+    nothing, and goes back with nothing."""
     total: int
     ship_partial: bool
     cancel_wanted: dict[str, Any] | None

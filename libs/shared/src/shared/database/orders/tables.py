@@ -198,6 +198,7 @@ class Order(Base):
     shipping_captured: Mapped[int] = _amount()
     shipping_credited: Mapped[int] = _amount()
     goodwill: Mapped[int] = _amount()
+    deducted: Mapped[int] = _amount()
     total: Mapped[int] = _amount(None)
     ship_partial: Mapped[bool] = mapped_column(server_default="false")
     unscreened: Mapped[bool] = mapped_column(server_default="false")
@@ -213,6 +214,7 @@ class Order(Base):
         _one_of("status", "placed confirmed completed cancelled", "status"),
         CheckConstraint("(status = 'cancelled') = (reason IS NOT NULL)", name="reason"),
         CheckConstraint("shipping >= 0 AND total >= 0", name="amounts"),
+        CheckConstraint("deducted >= 0", name="deducted"),
         _one_of("tax_treatment", "included added exempt", "tax_treatment"),
         CheckConstraint(
             "0 <= shipping_credited AND shipping_credited <= shipping_captured"
@@ -438,9 +440,10 @@ class Dispute(Base):
 
 
 class Refund(Base):
-    """`lines` is `[{"line", "quantity", "amount", "tax"}]`; `amount` is the sum of
-    their price, the `shipping` given back and the `goodwill`. Older ones have no `tax`,
-    and no amounts in their lines."""
+    """`lines` is `[{"line", "quantity", "amount", "tax"}]`, and `deduction` where some
+    of the price was kept, which is not in its amount; `amount` is the sum of theirs,
+    the `shipping` given back and the `goodwill`. Older ones have no `tax`, and no
+    amounts in their lines."""
 
     __tablename__ = "refunds"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -603,12 +606,17 @@ class ReturnLine(Base):
     reason: Mapped[str] = mapped_column(Text())
     accepted: Mapped[int | None]
     disposition: Mapped[str | None]
+    # What the shop keeps of the accepted units' price, since they came back worn.
+    deduction: Mapped[int] = _amount()
     __table_args__ = (
         ForeignKeyConstraint(
             ["order_id", "line"], ["order_lines.order_id", "order_lines.line"]
         ),
         CheckConstraint("qty > 0", name="qty"),
         CheckConstraint("accepted BETWEEN 0 AND qty", name="accepted"),
+        CheckConstraint(
+            "deduction = 0 OR (deduction > 0 AND accepted > 0)", name="deduction"
+        ),
         _one_of("disposition", "restock quarantine discard", "disposition"),
     )
 

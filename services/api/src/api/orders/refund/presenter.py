@@ -10,10 +10,11 @@ from api.orders.refund import schemas as shown
 
 
 def show_refund(order: OrderSnapshot, refund_id: str) -> shown.Refund:
-    def money(amount: int | None) -> Money | None:
-        if amount is None:
-            return None
+    def sum_of(amount: int) -> Money:
         return Money(amount=amount, currency=order.currency)
+
+    def money(amount: int | None) -> Money | None:
+        return None if amount is None else sum_of(amount)
 
     refund = order.refund(refund_id)
     return shown.Refund(
@@ -22,17 +23,19 @@ def show_refund(order: OrderSnapshot, refund_id: str) -> shown.Refund:
         return_id=refund.return_id,
         status=refund.status,
         reason=refund.reason,
-        amount=Money(amount=refund.amount, currency=order.currency),
-        shipping=Money(amount=refund.shipping, currency=order.currency),
+        amount=sum_of(refund.amount),
+        shipping=sum_of(refund.shipping),
         shipping_tax=money(refund.shipping_tax),
         tax=money(refund.tax),
         taxes=_taxes(order, refund),
+        deduction=sum_of(sum(refund.deductions.values())),
         lines=[
             shown.RefundLine(
                 line=item["line"],
                 quantity=item["quantity"],
                 amount=money(item.get("amount")),
                 tax=money(item.get("tax")),
+                deduction=sum_of(item.get("deduction", 0)),
             )
             for item in refund.lines
         ],

@@ -45,15 +45,19 @@ class NewRefund(Request):
 
 
 class RefundLine(LineUnits):
-    """`amount` and the `tax` in it are unknown for older refunds."""
+    """`amount` is the price of the units less the `deduction`, which was kept because
+    they came back worn or damaged. It and the `tax` in it are unknown for older
+    refunds."""
 
     amount: Money | None
     tax: Money | None
+    deduction: Money
 
 
 class Refund(View):
     """`amount` includes `shipping` and `tax` (unknown for older refunds); `taxes`
-    splits the tax of goods and shipping by rate. `hold`: a second person decides,
+    splits the tax of goods and shipping by rate. `deduction` was kept of the price of
+    the goods, and is in none of these. `hold`: a second person decides,
     because the refund is large or the provider refused it."""
 
     id: str
@@ -66,6 +70,7 @@ class Refund(View):
     shipping_tax: Money | None
     tax: Money | None
     taxes: list[TaxOfRate]
+    deduction: Money
     lines: list[RefundLine]
     hold: OrderHold | None
     created_at: datetime

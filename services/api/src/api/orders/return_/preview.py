@@ -4,11 +4,16 @@ from collections.abc import Mapping
 
 from shared.contracts.errors import Refusal
 from shared.contracts.orders.states import ReturnStatus
-from shared.database.orders.refund_breakdown import owed, shipping_owed
+from shared.database.orders.refund_breakdown import (
+    credited_line,
+    owed,
+    shipping_owed,
+)
 from shared.database.orders.snapshot import OrderSnapshot
 
 from api.http.schemas import Money
 from api.orders.return_ import schemas as shown
+from api.orders.return_.deductions import deductions
 from api.orders.return_.queries import Return
 
 _TO_COME = (ReturnStatus.REQUESTED, ReturnStatus.APPROVED, ReturnStatus.EXPIRED)
@@ -18,12 +23,17 @@ def preview(
     order: OrderSnapshot, return_: Return, receipt: shown.ReturnReceipt
 ) -> shown.RefundPreview:
     """Apply the rule that receiving books by. Raises `Refusal` wrong-state,
-    quantity-exceeded."""
+    quantity-exceeded, or about a deduction."""
     if return_.status not in _TO_COME:
         raise Refusal("wrong-state", f"The return is {return_.status}.")
     accepted = {item.line: item.accepted for item in receipt.lines if item.accepted}
     _check(return_, accepted)
-    due = owed(order, accepted, shipping=shipping_owed(order, accepted))
+    due = owed(
+        order,
+        accepted,
+        shipping=shipping_owed(order, accepted),
+        deductions=deductions(receipt, order.currency),
+    )
 
     def money(amount: int) -> Money:
         return Money(amount=amount, currency=order.currency)
@@ -33,7 +43,8 @@ def preview(
             shown.RefundedLine(
                 line=number,
                 quantity=units,
-                amount=money(order.line(number).price_to_credit(units)),
+                amount=money(credited_line(order, due, number)["amount"]),
+                deduction=money(due.deductions.get(number, 0)),
             )
             for number, units in due.lines.items()
         ],

@@ -24,6 +24,7 @@ class Return(BaseModel):
     id: str
     order_id: str
     customer: str
+    currency: str
     status: ReturnStatus
     lines: list[shown.ReturnLine]
     hold: OrderHold | None
@@ -84,10 +85,11 @@ async def _read(
 
 RETURNS = """
 SELECT row_to_json(whole)::text FROM (
-  SELECT t.*, o.customer,
+  SELECT t.*, o.customer, o.currency,
     (SELECT json_agg(i ORDER BY i.line) FROM (
        SELECT l.line, l.sku, l.name, i.qty AS quantity, i.reason, i.accepted,
-         i.disposition
+         i.disposition, CASE WHEN i.accepted IS NOT NULL THEN json_build_object(
+           'amount', i.deduction, 'currency', o.currency) END AS deduction
        FROM return_lines i JOIN order_lines l USING (order_id, line)
        WHERE i.return_id = t.id) i) AS lines,
     (SELECT to_json(h) FROM (

@@ -24,12 +24,19 @@ from api.orders.notes import keep_note
 from api.orders.order import queries
 from api.orders.paths import OrderPath, ReturnPath
 from api.orders.return_ import schemas as shown
+from api.orders.return_.deductions import deductions
 from api.orders.return_.presenter import show_return as show
 from api.orders.return_.preview import preview
 from api.orders.return_.queries import READERS, Return, page_of_returns, read_return
 from api.orders.shipment.labels import fetch_label
 
 router = APIRouter(prefix="/v1", tags=["returns"])
+
+DEDUCTION_PROBLEMS = (
+    "deduction-exceeds-value",
+    "deduction-in-other-currency",
+    "deduction-without-goods",
+)
 
 
 @router.post(
@@ -203,7 +210,7 @@ async def _decide(
     response_model=shown.Return,
     responses=keyed(
         *("not-found", "wrong-state", "quantity-exceeded"),
-        *("unknown-location", "inactive-location"),
+        *("unknown-location", "inactive-location", *DEDUCTION_PROBLEMS),
     ),
 )
 async def receive_return(
@@ -213,8 +220,10 @@ async def receive_return(
     idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
-    """Record goods that arrived, in time or late. Accepted units are refunded."""
+    """Record goods that arrived, in time or late. Accepted units are refunded, less
+    what is kept of them because they came back worn (`deduction`)."""
     expected = await read_return(services, caller, return_id)
+    kept = deductions(wanted, expected.currency)
 
     async def work(command: Command) -> StoredResponse:
         await commands(services).return_(
@@ -227,7 +236,13 @@ async def receive_return(
                 return_id=return_id,
                 location=wanted.location,
                 lines=tuple(
-                    payloads.ReceivedLine(**item.model_dump()) for item in wanted.lines
+                    payloads.ReceivedLine(
+                        line=item.line,
+                        accepted=item.accepted,
+                        disposition=item.disposition,
+                        deduction=kept.get(item.line, 0),
+                    )
+                    for item in wanted.lines
                 ),
             ),
         )
@@ -242,7 +257,9 @@ async def receive_return(
 @router.post(
     "/returns/{return_id}/refund-preview",
     response_model=shown.RefundPreview,
-    responses=problems_of_bodies("not-found", "wrong-state", "quantity-exceeded"),
+    responses=problems_of_bodies(
+        *("not-found", "wrong-state", "quantity-exceeded", *DEDUCTION_PROBLEMS)
+    ),
 )
 async def preview_return_refund(
     caller: Annotated[Principal, allowed(*READERS)],

@@ -48,11 +48,13 @@ class ReturnDecision(Request):
 
 class ReturnReceiptLine(Request):
     """`accepted` units are refunded. `restock` returns units to the stock, `quarantine`
-    sets them aside for a check, `discard` writes them off."""
+    sets them aside for a check, `discard` writes them off. `deduction` is kept of the
+    price of the accepted units, because they came back worn or damaged."""
 
     line: LineNumber
     accepted: Annotated[int, Field(ge=0, le=1_000_000)]
     disposition: Annotated[Disposition, Field(strict=False)]
+    deduction: Money | None = None
 
 
 class ReturnReceipt(Request):
@@ -80,7 +82,8 @@ class ReturnQuery(ListQuery):
 
 
 class ReturnLine(View):
-    """`accepted` and `disposition` are known once the goods have been received."""
+    """`accepted`, `disposition` and `deduction` are known once the goods have been
+    received. `deduction` was kept of the price of the accepted units."""
 
     line: int
     sku: str
@@ -89,6 +92,7 @@ class ReturnLine(View):
     reason: str
     accepted: int | None
     disposition: Disposition | None
+    deduction: Money | None
 
 
 class Return(View):
@@ -97,6 +101,7 @@ class Return(View):
 
     id: str
     order_id: str
+    currency: str
     status: ReturnStatus
     lines: list[ReturnLine]
     hold: OrderHold | None
@@ -108,11 +113,13 @@ class Return(View):
 
 
 class RefundedLine(View):
-    """`quantity` units of what was accepted are paid for and not paid back."""
+    """`quantity` units of what was accepted are paid for and not paid back; `amount` is
+    their price less the `deduction`."""
 
     line: int
     quantity: int
     amount: Money
+    deduction: Money
 
 
 class RefundPreview(View):

@@ -13,6 +13,7 @@ from shared.database.ids import new_id
 from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.refund_breakdown import (
     RefundBreakdown,
+    credited_line,
     shipping_tax_of,
     tax_of,
     undone,
@@ -20,7 +21,6 @@ from shared.database.orders.refund_breakdown import (
 from shared.database.orders.snapshot import (
     Hold,
     LedgerRow,
-    Line,
     OrderSnapshot,
     Payment,
 )
@@ -61,27 +61,20 @@ async def request(
             "tax": tax_of(order, due),
             "shipping_tax": shipping_tax_of(order, due),
             "status": MoneyStatus.PENDING,
-            "lines": [
-                _credited(order.line(number), units)
-                for number, units in due.lines.items()
-            ],
+            "lines": [credited_line(order, due, number) for number in due.lines],
             "requested_by": change.actor,
         },
     )
     await _set_aside(change, order, due.amount, refund_id)
+    kept = {"deducted": due.deducted} if due.deducted else {}
     change.event(
-        "refund.requested", refund_id=refund_id, amount=due.amount, reason=reason
+        "refund.requested",
+        refund_id=refund_id,
+        amount=due.amount,
+        reason=reason,
+        **kept,
     )
     return refund_id
-
-
-def _credited(line: Line, units: int) -> dict[str, int]:
-    return {
-        "line": line.line,
-        "quantity": units,
-        "amount": line.price_to_credit(units),
-        "tax": line.tax_to_credit(units),
-    }
 
 
 async def _set_aside(
@@ -155,5 +148,6 @@ async def _add(
         add={
             "shipping_credited": sign * due.shipping,
             "goodwill": sign * due.goodwill,
+            "deducted": sign * due.deducted,
         },
     )

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from shared.contracts.errors import Refusal
-from shared.contracts.orders.payloads import ReceiveReturn
+from shared.contracts.orders.payloads import ReceivedLine, ReceiveReturn
 from shared.contracts.orders.states import (
     Disposition,
     RefundReason,
@@ -28,7 +28,7 @@ async def receive(
 ) -> Done:
     """Take in goods, also those that come after the return expired, unless another
     return has counted them meanwhile. Raises `Refusal` wrong-state, quantity-exceeded,
-    unknown-location, inactive-location."""
+    unknown-location, inactive-location, deduction-exceeds-value."""
     if change.actor == order.customer:
         raise Refusal("four-eyes", "It is your own order: somebody else takes it in.")
     return_ = order.return_(command.return_id)
@@ -36,9 +36,15 @@ async def receive(
         raise returns.wrong_state(return_)
     accepted = {item.line: item.accepted for item in command.lines if item.accepted}
     _check_accepted(order, return_, accepted, {item.line for item in command.lines})
+    due = owed(
+        order,
+        accepted,
+        shipping=shipping_owed(order, accepted),
+        deductions={item.line: item.deduction for item in command.lines},
+    )
     for item in command.lines:
-        await _note_line(change, return_.id, item.line, item.accepted, item.disposition)
-    await _note_line(change, return_.id, None, 0, None)
+        await _note_line(change, return_.id, item)
+    await change.connection.execute(_NOTE_THE_REST, {"return_id": return_.id})
     for number, units in accepted.items():
         await add_to_line(change, order.id, number, returned=units)
     restocked = {
@@ -54,11 +60,7 @@ async def receive(
         lines=[item.model_dump(mode="json") for item in command.lines],
     )
     await refunds.request(
-        change,
-        order,
-        owed(order, accepted, shipping=shipping_owed(order, accepted)),
-        reason=RefundReason.RETURN,
-        return_id=return_.id,
+        change, order, due, reason=RefundReason.RETURN, return_id=return_.id
     )
     return Done()
 
@@ -82,32 +84,21 @@ def _check_accepted(
         )
 
 
-async def _note_line(
-    change: UnitOfWork,
-    return_id: str,
-    line: int | None,
-    accepted: int,
-    disposition: Disposition | None,
-) -> None:
-    """Without a `line`: all lines that the receipt does not name."""
+async def _note_line(change: UnitOfWork, return_id: str, item: ReceivedLine) -> None:
     await change.connection.execute(
-        _NOTE,
-        {
-            "return_id": return_id,
-            "line": line,
-            "accepted": accepted,
-            "disposition": disposition,
-        },
+        _NOTE, {"return_id": return_id, **item.model_dump()}
     )
 
 
 _NOTE = text(
-    """
-    UPDATE return_lines SET accepted = :accepted, disposition = :disposition
-    WHERE return_id = :return_id AND CASE
-      WHEN cast(:line AS int) IS NULL THEN accepted IS NULL ELSE line = :line END
-    """
+    "UPDATE return_lines SET accepted = :accepted, disposition = :disposition,"
+    " deduction = :deduction WHERE return_id = :return_id AND line = :line"
 )
+_NOTE_THE_REST = text(
+    "UPDATE return_lines SET accepted = 0"
+    " WHERE return_id = :return_id AND accepted IS NULL"
+)
+"""Nothing was said about it."""
 
 
 async def _restock(
