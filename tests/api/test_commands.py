@@ -24,6 +24,7 @@ from tests.api.shop import (
     SKU,
     Shop,
     an_order,
+    as_user,
     code,
     done,
     eur,
@@ -49,6 +50,17 @@ async def test_a_parcel_is_packed_shipped_and_paid(stocked: Shop) -> None:
     assert after["payment_status"] == "captured"
     assert after["fulfillment_status"] == "fulfilled"
     assert after["totals"]["captured"] == eur(2 * PRICE + SHIPPING)
+
+
+async def test_two_callers_may_use_one_key_for_a_command(stocked: Shop) -> None:
+    order = await stocked.confirmed_order(3)
+    path, same = f"/v1/orders/{order['id']}/cancellations", key()
+    one = CANCEL | {"lines": [{"line": 1, "quantity": 1}]}
+    for caller in ("grace", "omar"):
+        headers = same | as_user(caller, "orders:operate")
+        done(await stocked.client.post(path, json=one, headers=headers))
+    after = await stocked.get(f"/v1/orders/{order['id']}")
+    assert after["lines"][0]["cancelled"] == 2
 
 
 async def test_a_parcel_shows_what_is_left_to_pack(stocked: Shop) -> None:
