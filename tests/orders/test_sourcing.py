@@ -145,6 +145,14 @@ async def test_a_safety_stock_is_left_where_it_is(shop: Shop) -> None:
     assert await shop.stock_of("TEA") == (5, 3)
 
 
+async def test_no_single_order_takes_a_safety_stock(shop: Shop) -> None:
+    await shop.open_location("berlin", safety_stock=2)
+    await shop.stock(at="berlin", TEA=5)
+    waits = await shop.place(TEA=4)
+    await shop.held(waits, HoldReason.STOCK)
+    assert await shop.stock_of("TEA") == (5, 3)
+
+
 async def test_nothing_new_is_sent_from_where_nobody_works(shop: Shop) -> None:
     await shop.stock(at="berlin", TEA=5)
     there = await shop.place(TEA=1)
