@@ -56,7 +56,7 @@ class WithLinks:
 def _over(link: Link) -> Problem:
     return Problem(
         "link-expired",
-        "The link is over. A newer mail has another one.",
+        "The link has expired. A newer mail has another one.",
         headers=_CHALLENGE,
         language=link.language,
     )

@@ -32,7 +32,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "idempotency-key-missing": (400, "The Idempotency-Key header is missing"),
     "invalid-signature": (400, "The signature is not valid"),
     "unauthenticated": (401, "No valid access token"),
-    "link-expired": (401, "The link is over"),
+    "link-expired": (401, "The link has expired"),
     "insufficient-scope": (403, "The access token does not allow this"),
     "four-eyes": (403, "The person who caused this cannot decide it"),
     "not-found": (404, "Not found"),

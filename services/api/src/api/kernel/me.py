@@ -14,7 +14,7 @@ router = APIRouter(prefix="/v1/me", tags=["me"])
 
 
 class LinkView(View):
-    """The link in a mail that somebody came by: it is good for one `subject`, and
+    """The link in a mail that the caller followed: it is for one `subject`, and
     `language` is that of the mail."""
 
     subject: str
@@ -24,8 +24,8 @@ class LinkView(View):
 
 class Me(View):
     """`scopes` contains the implied ones, too. Clients that show only what their user
-    may do read it here instead of repeating the rules. `link`: who calls has no token
-    of their own, and came by a link in a mail."""
+    may do read it here instead of repeating the rules. `link`: the caller has no token,
+    and followed a link in a mail."""
 
     subject: str
     scopes: list[str]
@@ -34,7 +34,7 @@ class Me(View):
 
 @router.get("", responses=problems())
 async def get_me(caller: Annotated[Principal, allowed()]) -> Me:
-    """Show who calls, and with which scopes."""
+    """Show the caller and their scopes."""
     return Me(
         subject=caller.subject,
         scopes=sorted(caller.scopes),

@@ -35,10 +35,10 @@ class FeedQuery(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     after: Annotated[str, Field(max_length=50)] = "0-0"
-    """The `id` of the last event that was read, or `latest`: only what comes from now
+    """The `id` of the last event that was read, or `latest`: only events from here
     on."""
     cursor: Annotated[str, Field(max_length=50)] | None = None
     """The same as `after`, by the name that every list has for it."""
     types: Annotated[list[EventPattern], Field(max_length=50)] = []
-    """`order.placed`, `refund.*`; several by repeating it. Left out: all."""
+    """`order.placed`, `refund.*`; repeat it for several. Left out: all."""
     limit: Annotated[int, Field(ge=1, le=200)] = 50

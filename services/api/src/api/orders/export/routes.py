@@ -54,9 +54,8 @@ async def create_export(
     idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
-    """Have a file written, which may take minutes: look at it for its progress. Each
-    row is as it is when it is written; together they are all that there were when the
-    file was asked for."""
+    """Start an export, which may take minutes: read it for its progress. It has all
+    rows that existed when it was requested, each as it is when it is written."""
     caller.require(_SCOPES[wanted.kind])
 
     async def work(connection: Connection, _: Command) -> StoredResponse:
@@ -103,7 +102,7 @@ async def list_exports(
 async def get_export(
     caller: Exporter, export_id: ExportPath, services: ApiServices
 ) -> Response:
-    """Show how far an export is."""
+    """Show the progress of an export."""
     export = await _visible(services, caller, export_id)
     return StoredResponse(200, export).response()
 
@@ -119,7 +118,7 @@ async def get_export(
 async def get_export_file(
     caller: Exporter, export_id: ExportPath, services: ApiServices
 ) -> Response:
-    """The file, as long as it is there."""
+    """Download the file until the export expires."""
     export = await _visible(services, caller, export_id)
     if export.status is ExportStatus.RUNNING:
         raise Refusal(
@@ -143,7 +142,7 @@ async def get_export_file(
 async def delete_export(
     caller: Exporter, export_id: ExportPath, services: ApiServices
 ) -> Response:
-    """Stop writing it, and delete the file."""
+    """Stop an export and delete its file."""
     await _visible(services, caller, export_id)
     await queries.delete_file(services, export_id)
     await commands(services).signal(

@@ -11,10 +11,10 @@ from api.http.schemas import Request, View
 
 
 class NewExport(Request):
-    """The rows that were made from `created_from` on and before `created_to`, which is
-    now at the latest: orders and their lines by when the order was placed, refunds by
-    when they were asked for, stock movements by when they happened. Amounts are in
-    minor units."""
+    """Exports rows from `created_from` on and before `created_to`, which is the present
+    at the latest: orders and their lines by when the order was placed, refunds by when
+    they were requested, stock movements by when they happened. Amounts are in minor
+    units."""
 
     kind: Annotated[ExportKind, Field(strict=False)]
     format: Annotated[ExportFormat, Field(strict=False)] = ExportFormat.CSV
@@ -36,8 +36,8 @@ class NewExport(Request):
 
 
 class Export(View):
-    """`rows_written` of about `rows_expected`. Once it is `done`, its `file` is there
-    until it `expires_at`; one that was not finished by then has `failed`."""
+    """`rows_written` of about `rows_expected` are written. A `done` export has its
+    `file` until `expires_at`; one that was not finished by then has `failed`."""
 
     id: str
     kind: ExportKind

@@ -44,7 +44,7 @@ async def get_pick_list(
     services: ApiServices,
     accept: Annotated[str, Header(include_in_schema=False)] = "*/*",
 ) -> Response:
-    """What is to be fetched at a location for the parcels that wait longest there. The
+    """Show what to fetch at a location for the parcels that have waited longest. The
     printed list has bar codes of SKUs and parcels."""
     found = await read_pick_list(services, code, query.limit)
     if _PDF not in accept:
@@ -72,8 +72,8 @@ async def get_packing_slips(
     query: Annotated[shown.ParcelsQuery, Query()],
     services: ApiServices,
 ) -> Response:
-    """Print what is in parcels, for whoever opens them: no prices and no notes. That
-    their recipients were read is logged."""
+    """Print packing slips for the recipients of parcels: without prices and notes.
+    Reading the recipients is logged."""
     slips = await read_slips(services, query.ids)
     log_read(caller, "recipient", *(slip.shipment.order_id for slip in slips))
 
@@ -101,7 +101,7 @@ async def get_labels(
     query: Annotated[shown.ParcelsQuery, Query()],
     services: ApiServices,
 ) -> Response:
-    """Print the labels of parcels, of each of their boxes, in the order asked for."""
+    """Print the labels of parcels and all their packages, in the given order."""
     labels = await read_labels(services, query.ids)
     return await _document(lambda: merged(labels), "labels")
 

@@ -13,7 +13,7 @@ MOST_PARCELS = 50
 
 
 class ParcelsQuery(BaseModel):
-    """`shipment` is repeated; one that is named twice is meant once."""
+    """Repeat `shipment` for several parcels; a repeated id counts once."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -267,7 +267,7 @@ async def preview_return_refund(
     wanted: shown.ReturnReceipt,
     services: ApiServices,
 ) -> Response:
-    """Say what receiving goods would pay back, to the cent. Nothing is changed."""
+    """Preview the refund for received goods, to the cent. Nothing is changed."""
     expected = await read_return(services, caller, return_id)
     order = await queries.order(services, expected.order_id)
     return StoredResponse(200, preview(order, expected, wanted)).response()

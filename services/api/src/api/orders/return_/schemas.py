@@ -113,7 +113,7 @@ class Return(View):
 
 
 class RefundedLine(View):
-    """`quantity` units of what was accepted are paid for and not paid back; `amount` is
+    """`quantity` units of the accepted ones are paid for and not refunded yet; `amount` is
     their price less the `deduction`."""
 
     line: int
@@ -123,8 +123,8 @@ class RefundedLine(View):
 
 
 class RefundPreview(View):
-    """What receiving this would pay back as things are now. `amount` is that of the
-    `lines` and the `shipping`, less what was paid back before and more what was taken
+    """The refund that this receipt would lead to at present. `amount` is that of the
+    `lines` and the `shipping`, less what was refunded before, plus what was captured
     beyond a price."""
 
     lines: list[RefundedLine]

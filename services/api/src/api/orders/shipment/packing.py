@@ -73,9 +73,9 @@ async def pack_shipments(
     idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
-    """Pack many parcels, each by itself: `data` has what packing it alone would have
-    answered, in their order. Where one has `503`, send the same again under the same
-    key: what is packed stays so, and the others are tried again."""
+    """Pack many parcels, each by itself: `data` has an answer for each, in their order,
+    as packing it alone would give. If one has `503`, send the same request again under
+    the same key: packed parcels stay packed, and the others are tried again."""
     boxes = [
         _boxes(f"#/shipments/{index}", one)
         for index, one in enumerate(wanted.shipments)

@@ -62,7 +62,7 @@ async def list_stock_movements(
     query: Annotated[ListQuery, Query()],
     services: ApiServices,
 ) -> Response:
-    """List what changed the stock of a product, newest first."""
+    """List the stock movements of a product, newest first."""
     position = query.position(request, moment, text_of) or [None, None]
     parameters = {
         "sku": sku,
@@ -116,8 +116,8 @@ async def adjust_stock(
     idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
-    """Correct the stock, by a difference or by what was counted. Reserved units stay:
-    where fewer are left, move or pick short the parcels that they are for."""
+    """Correct the stock by a difference or to a count. Reserved units stay: to have
+    fewer, first move or pick short the parcels that they are for."""
     counted = _counted(wanted)
     deltas = summed(
         (line.sku, line.delta) for line in wanted.lines if line.delta is not None
@@ -140,8 +140,8 @@ async def transfer_stock(
     idempotent: Idempotent,
     services: ApiServices,
 ) -> Response:
-    """Take stock from one location to another, in one booking: units are at one of the
-    two at any moment. Reserved units stay: move the parcels that they are for."""
+    """Move stock to another location in one booking: at any moment units are at one of
+    the two. Reserved units stay: move the parcels that they are for."""
     units = summed((line.sku, line.quantity) for line in wanted.lines)
 
     async def work(connection: Connection, command: Command) -> StoredResponse:

@@ -15,8 +15,8 @@ class ReceivedLine(Request):
 
 
 class Receipt(Request):
-    """A delivery; `ref` is the number of its delivery note. The same goods on the same
-    note are booked once for a location, unless they came `again`."""
+    """A delivery; `ref` is the number of its delivery note. A location books the same
+    goods of one note once, unless they came `again`."""
 
     location: Word
     lines: Many[ReceivedLine]
@@ -38,8 +38,8 @@ class Receipt(Request):
 
 
 class AdjustedLine(Request):
-    """By `delta` units more, or fewer if negative; or as many as were `counted`, those
-    that are reserved among them."""
+    """`delta` units more, or fewer if negative; or the `counted` units, reserved ones
+    included."""
 
     sku: Sku
     delta: Annotated[int, Field(ge=-1_000_000, le=1_000_000)] | None = None
@@ -47,9 +47,9 @@ class AdjustedLine(Request):
 
 
 class Adjustment(Request):
-    """A correction after a count, or units that are no longer fit for sale; `ref` says
-    why: the count sheet, the report of a damage. What was counted is noted as a
-    `count`, also where nothing differs."""
+    """A correction after a count, or units that are not fit for sale. `ref` says why: a
+    count sheet, a damage report. Counted lines are recorded as a `count`, even without
+    a difference."""
 
     location: Word
     lines: Many[AdjustedLine]
@@ -76,8 +76,8 @@ class Adjustment(Request):
 
 
 class Transfer(Request):
-    """Units that leave `origin` and are at `destination` at once; `ref` says with what
-    they went: the van, the transport order."""
+    """Units that move from `origin` to `destination` in one booking; `ref` names the
+    transport: a van, a transport order."""
 
     origin: Word
     destination: Word
