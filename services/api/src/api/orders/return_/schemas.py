@@ -113,8 +113,8 @@ class Return(View):
 
 
 class RefundedLine(View):
-    """`quantity` units of the accepted ones are paid for and not refunded yet; `amount` is
-    their price less the `deduction`."""
+    """`quantity` units of the accepted ones are paid for and not refunded yet; `amount`
+    is their price less the `deduction`."""
 
     line: int
     quantity: int
