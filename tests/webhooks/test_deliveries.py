@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from api.kernel.delivery import attempts
-from api.kernel.feed.queries import FeedPage, read_page
+from api.kernel.delivery.store import LeaseLost, Store
+from api.kernel.feed.queries import FeedPage, Position, read_page
 from shared.database.engine import Engine
 from shared.database.kernel.unit_of_work import CHANNEL
 from sqlalchemy import text
@@ -170,6 +171,22 @@ async def test_a_deliverer_leaves_to_another_what_that_one_has(
         await happen("ord_a", count=50)
         await receiver.until_accepted(50)
     assert len(receiver.heard) == 50
+
+
+async def test_a_deliverer_without_its_lease_moves_no_endpoint(
+    shop: Shop, engine: Engine
+) -> None:
+    """It was silent for too long, and wakes up in the middle of a round."""
+    endpoint = (await endpoint_at(shop, "http://127.0.0.1:9/"))["id"]
+    late, successor = Store(engine, "late", {}), Store(engine, "successor", {})
+    assert endpoint in await late.lease()
+    at = (await late.look(endpoint, 1)).position
+    await late.release()
+    assert endpoint in await successor.lease()
+    moved = (at, Position(at.transaction_id + 1, 1))
+    with pytest.raises(LeaseLost):
+        await late.settle(endpoint, [], attempts.HEALTHY, moved, recovered=False)
+    assert (await successor.look(endpoint, 1)).position == at
 
 
 async def test_what_is_gone_is_left_alone_until_somebody_enables_it(

@@ -35,17 +35,17 @@ class Known:
     """Caches what the API says about people."""
 
     def __init__(self) -> None:
-        self._told: OrderedDict[str, tuple[float, str, frozenset[str]]] = OrderedDict()
+        self._known: OrderedDict[str, tuple[float, str, frozenset[str]]] = OrderedDict()
 
     async def about(self, session: Session, api: Api) -> tuple[str, frozenset[str]]:
         known_as = session.access or f"{session.user} {session.scopes}"
-        told = self._told.get(known_as)
+        told = self._known.get(known_as)
         if told is None or time.monotonic() - told[0] > KNOWN_SECONDS:
             me = await api.get("/v1/me")
             told = (time.monotonic(), me["subject"], frozenset(me["scopes"]))
-            self._told[known_as] = told
-            while len(self._told) > _REMEMBERED:
-                self._told.popitem(last=False)
+            self._known[known_as] = told
+            while len(self._known) > _REMEMBERED:
+                self._known.popitem(last=False)
         return told[1], told[2]
 
 

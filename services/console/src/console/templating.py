@@ -122,7 +122,9 @@ def page(
     return answer
 
 
-def tell(request: Request, answer: Response, text: str, tone: str = "good") -> Response:
+def flash(
+    request: Request, answer: Response, text: str, tone: str = "good"
+) -> Response:
     """Show `text` on the next page."""
     cookies = request.app.state.cookies
     cookies.write(answer, FLASH, {"text": text[:300], "tone": tone})

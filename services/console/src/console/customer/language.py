@@ -21,7 +21,7 @@ from console.templating import asset, icon_of, new_key
 _HERE = Path(str(files("console")))
 CATALOGUES = _HERE / "catalogues"
 TEMPLATES = _HERE / "templates"
-_TOLD = "told"
+_FLASH = "told"
 _A_MINUTE = timedelta(minutes=1)
 _NO_COUNTRIES = {"EU", "EZ", "QO", "UN", "XA", "XB", "ZZ"}
 """Region codes in the data that are no countries for parcels."""
@@ -58,7 +58,7 @@ def page(
     language = language_for(tag, environments)
     locale = locale_for(tag, language)
     cookies = request.app.state.cookies
-    told = cookies.read(request, _TOLD, _A_MINUTE)
+    told = cookies.read(request, _FLASH, _A_MINUTE)
     text = environments[language].get_template(f"customer/{template}")
     filled = text.render(
         {
@@ -74,13 +74,13 @@ def page(
     )
     answer = HTMLResponse(filled, status_code)
     if told is not None:
-        cookies.drop(answer, _TOLD)
+        cookies.drop(answer, _FLASH)
     return answer
 
 
-def tell(request: Request, answer: Response, code: str) -> Response:
+def flash(request: Request, answer: Response, code: str) -> Response:
     """Show a message on the next page, in its language."""
-    request.app.state.cookies.write(answer, _TOLD, {"code": code})
+    request.app.state.cookies.write(answer, _FLASH, {"code": code})
     return answer
 
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from console.api import ApiProblem, Json, part
-from console.customer.language import page, tell
+from console.customer.language import flash, page
 from console.customer.offers import (
     banks_page,
     offers,
@@ -85,7 +85,7 @@ async def correct(request: Request, visitor: Visiting) -> Response:
     contact = await _contact(visitor)
     if contact and contact["wrong"]:
         return await _address(request, visitor)
-    return tell(request, _back(visitor), "address-corrected")
+    return flash(request, _back(visitor), "address-corrected")
 
 
 async def _address(
@@ -143,9 +143,9 @@ async def pay(
         return await _payment(request, visitor, bank=banks_page(tried["next_action"]))
     if tried["status"] == "failed":
         answer = RedirectResponse(f"/yours/{visitor.order_id}/payment", 303)
-        return tell(request, answer, "payment-failed")
+        return flash(request, answer, "payment-failed")
     code = "paid" if tried["status"] == "succeeded" else "payment-pending"
-    return tell(request, _back(visitor), code)
+    return flash(request, _back(visitor), code)
 
 
 async def _payment(
@@ -190,7 +190,7 @@ async def cancel(request: Request, visitor: Visiting, key: Key) -> Response:
         await visitor.api.post(f"{_path(visitor)}/cancellations", body, key)
     except ApiProblem as problem:
         return await _cancel(request, visitor, problem)
-    return tell(request, _back(visitor), "cancelled")
+    return flash(request, _back(visitor), "cancelled")
 
 
 async def _cancel(
@@ -243,7 +243,7 @@ async def send_back(
         asked = await visitor.api.post(f"{_path(visitor)}/returns", body, key)
     except ApiProblem as problem:
         return await _return(request, visitor, problem.code, status_code=problem.status)
-    return tell(request, _back(visitor), f"return-{asked['status']}")
+    return flash(request, _back(visitor), f"return-{asked['status']}")
 
 
 async def _return(

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse
 
 from console.api import ApiProblem, Json, Unreachable, part
 from console.person import Person, SignedIn
-from console.templating import page, tell
+from console.templating import flash, page
 from console.words import NEXT_STEPS
 
 router = APIRouter(prefix="/bench")
@@ -68,7 +68,7 @@ async def find(
     answer = RedirectResponse(
         f"/bench?location={location}" if location else "/bench", 303
     )
-    return tell(request, answer, f"Nothing to pack is called {code}.", "bad")
+    return flash(request, answer, f"Nothing to pack is called {code}.", "bad")
 
 
 @router.get("/pick-list")
@@ -156,8 +156,10 @@ async def ship(
         await person.api.post(f"/v1/shipments/{shipment_id}/ship", body, key)
     except ApiProblem as problem:
         step = NEXT_STEPS.get(problem.code, "")
-        return tell(request, answer, f"{problem.title}. {problem.detail} {step}", "bad")
-    return tell(request, answer, "Handed over.")
+        return flash(
+            request, answer, f"{problem.title}. {problem.detail} {step}", "bad"
+        )
+    return flash(request, answer, "Handed over.")
 
 
 @router.get("/{shipment_id}/label")

@@ -9,7 +9,7 @@ from console.api import ApiProblem
 from console.pages.forms import Key
 from console.pages.now import orders_of
 from console.person import SignedIn
-from console.templating import page, tell
+from console.templating import flash, page
 
 router = APIRouter(prefix="/books")
 
@@ -52,5 +52,5 @@ async def settle(
         await person.api.post(path, {"note": note}, key)
     except ApiProblem as problem:
         told = "; ".join(problem.errors.values()) or problem.detail
-        return tell(request, answer, f"{problem.title}. {told}", "bad")
-    return tell(request, answer, "Booked." if what == "book" else "Noted.")
+        return flash(request, answer, f"{problem.title}. {told}", "bad")
+    return flash(request, answer, "Booked." if what == "book" else "Noted.")

@@ -8,7 +8,7 @@ from fastapi.responses import RedirectResponse
 
 from console.api import ApiProblem, Json
 from console.person import Person, SignedIn
-from console.templating import tell
+from console.templating import flash
 from console.words import next_step_of
 
 router = APIRouter()
@@ -44,15 +44,15 @@ async def correct(request: Request, order_id: str, person: SignedIn) -> Response
     to = back if back.startswith(("/holds/", "/orders/")) else f"/orders/{order_id}"
     answer = RedirectResponse(to, 303)
     if not patch:
-        return tell(request, answer, "Nothing was changed.", "quiet")
+        return flash(request, answer, "Nothing was changed.", "quiet")
     try:
         await _patch(person, order_id, patch, form)
     except ApiProblem as problem:
         said = "; ".join(f"{name}: {why}" for name, why in problem.errors.items())
         step = next_step_of(problem.code)
         told = said or f"{problem.title}. {problem.detail} {step}"
-        return tell(request, answer, told, "bad")
-    return tell(request, answer, "Corrected. It is checked once more right now.")
+        return flash(request, answer, told, "bad")
+    return flash(request, answer, "Corrected. It is checked once more right now.")
 
 
 async def _patch(

@@ -8,7 +8,7 @@ from fastapi.responses import RedirectResponse
 from console.api import ApiProblem
 from console.pages.forms import Key
 from console.person import SignedIn
-from console.templating import page, tell
+from console.templating import flash, page
 
 router = APIRouter(prefix="/events")
 
@@ -74,5 +74,5 @@ async def _act(
     try:
         await person.api.post(path, {}, key)
     except ApiProblem as problem:
-        return tell(request, answer, f"{problem.title}. {problem.detail}", "bad")
-    return tell(request, answer, told)
+        return flash(request, answer, f"{problem.title}. {problem.detail}", "bad")
+    return flash(request, answer, told)

@@ -9,7 +9,7 @@ from fastapi.responses import RedirectResponse, StreamingResponse
 from console.api import Api, ApiProblem, Json, problem_of
 from console.pages.forms import Key
 from console.person import SignedIn
-from console.templating import page, tell
+from console.templating import flash, page
 
 router = APIRouter(prefix="/exports")
 
@@ -42,8 +42,8 @@ async def begin(
         await person.api.post("/v1/exports", body, key)
     except ApiProblem as problem:
         told = "; ".join(problem.errors.values()) or problem.detail
-        return tell(request, answer, f"{problem.title}. {told}", "bad")
-    return tell(request, answer, "Begun. It goes on while you work.")
+        return flash(request, answer, f"{problem.title}. {told}", "bad")
+    return flash(request, answer, "Begun. It goes on while you work.")
 
 
 @router.get("/{export_id}/file")

@@ -11,7 +11,7 @@ from console.api import ApiProblem, Json, part
 from console.pages.contact import ADDRESS, wrong_fields
 from console.pages.forms import Key, Note, refused
 from console.person import Person, SignedIn
-from console.templating import page, tell
+from console.templating import flash, page
 from console.words import choice_of
 
 router = APIRouter(prefix="/holds")
@@ -52,7 +52,7 @@ async def decide(
     except ApiProblem as problem:
         return await _page(request, hold_id, person, problem, typed)
     answer = RedirectResponse(f"/holds/{hold_id}", 303)
-    return tell(request, answer, f"{choice_of(hold['reason'], decision).title}: done.")
+    return flash(request, answer, f"{choice_of(hold['reason'], decision).title}: done.")
 
 
 async def _page(

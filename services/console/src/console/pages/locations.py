@@ -9,7 +9,7 @@ from starlette.datastructures import FormData
 from console.api import ApiProblem, Json, part
 from console.pages.contact import ADDRESS
 from console.person import Person, SignedIn
-from console.templating import page, tell
+from console.templating import flash, page
 
 router = APIRouter(prefix="/locations")
 
@@ -46,7 +46,7 @@ async def keep(request: Request, person: SignedIn) -> Response:
         await person.api.put(f"/v1/locations/{part(code)}", body)
     except ApiProblem as problem:
         return _form(request, person, NEW | body | {"code": code}, problem)
-    return tell(request, RedirectResponse("/locations", 303), f"{code} is kept.")
+    return flash(request, RedirectResponse("/locations", 303), f"{code} is kept.")
 
 
 def _body(form: FormData) -> Json:

@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse
 from console.api import Json
 from console.pages.forms import Key
 from console.person import Person, SignedIn
-from console.templating import page, tell
+from console.templating import flash, page
 
 router = APIRouter()
 
@@ -88,4 +88,4 @@ async def assign(
         return page(request, "assignee.html", hold=hold, back=back)
     answer = RedirectResponse(back if back.startswith("/holds/") else "/", 303)
     whom = "you" if hold["assignee"] == person.name else hold["assignee"] or "nobody"
-    return tell(request, answer, f"Assigned to {whom}.")
+    return flash(request, answer, f"Assigned to {whom}.")

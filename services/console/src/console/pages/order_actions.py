@@ -10,7 +10,7 @@ from console.api import ApiProblem, Json
 from console.display import minor_units, money
 from console.pages.forms import Key, lines, units
 from console.person import SignedIn
-from console.templating import tell
+from console.templating import flash
 from console.words import NEXT_STEPS
 
 router = APIRouter(prefix="/orders/{order_id}")
@@ -26,11 +26,11 @@ async def _done(
         step = NEXT_STEPS.get(problem.code, "")
         said = "; ".join(f"{name}: {why}" for name, why in problem.errors.items())
         told = f"{problem.title}. {said or problem.detail} {step}".strip()
-        return tell(request, answer, told, "bad")
-    return tell(request, answer, text.format_map(_Told(result)))
+        return flash(request, answer, told, "bad")
+    return flash(request, answer, text.format_map(_Quoted(result)))
 
 
-class _Told(dict[str, Any]):
+class _Quoted(dict[str, Any]):
     """An answer for format strings: missing members are empty."""
 
     def __init__(self, result: Json) -> None:
@@ -99,7 +99,7 @@ async def refund(
             minor = minor_units(amount, order["currency"])
         except ValueError as error:
             answer = RedirectResponse(f"/orders/{order_id}", 303)
-            return tell(request, answer, f"{error}: write it as 12.90.", "bad")
+            return flash(request, answer, f"{error}: write it as 12.90.", "bad")
         body["amount"] = {"amount": minor, "currency": order["currency"]}
     work = person.api.post(f"/v1/orders/{order_id}/refunds", body, key)
     return await _done(request, order_id, work, "Refund of {amount}.{waits}")

@@ -12,7 +12,7 @@ from console.api import ApiProblem, Json
 from console.display import minor_units, sum_of
 from console.pages.forms import Key
 from console.person import Person, SignedIn
-from console.templating import page, tell
+from console.templating import flash, page
 from console.words import NEXT_STEPS
 
 router = APIRouter(prefix="/returns")
@@ -51,7 +51,7 @@ async def find(request: Request, person: SignedIn, code: str = Form("")) -> Resp
     if awaited:
         return RedirectResponse(f"/returns/{awaited[0]['id']}", 303)
     answer = RedirectResponse("/returns", 303)
-    return tell(request, answer, f"No return is called {code}.", "bad")
+    return flash(request, answer, f"No return is called {code}.", "bad")
 
 
 @router.get("/{return_id}")
@@ -119,7 +119,7 @@ async def receive(
         body = _receipt(await request.form())
     except ValueError as error:
         answer = RedirectResponse(f"/returns/{return_id}", 303)
-        return tell(request, answer, f"{error}: write it as 12.90.", "bad")
+        return flash(request, answer, f"{error}: write it as 12.90.", "bad")
     return await _act(request, return_id, person, "receive", body, key)
 
 
@@ -169,8 +169,8 @@ async def _act(
     except ApiProblem as problem:
         told = "; ".join(problem.errors.values()) or problem.detail
         step = NEXT_STEPS.get(problem.code, "")
-        return tell(request, answer, f"{problem.title}. {told} {step}", "bad")
-    return tell(request, answer, "Done.")
+        return flash(request, answer, f"{problem.title}. {told} {step}", "bad")
+    return flash(request, answer, "Done.")
 
 
 @router.get("/{return_id}/label")

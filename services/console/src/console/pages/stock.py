@@ -10,7 +10,7 @@ from console.api import ApiProblem, Json, part
 from console.pages.forms import Key
 from console.person import SignedIn
 from console.picture import movements_chart
-from console.templating import page, tell
+from console.templating import flash, page
 from console.words import NEXT_STEPS
 
 router = APIRouter(prefix="/stock")
@@ -147,9 +147,9 @@ async def _booked(
     except ApiProblem as problem:
         told = "; ".join(problem.errors.values()) or problem.detail
         step = NEXT_STEPS.get(problem.code, "")
-        return tell(request, answer, f"{problem.title}. {told} {step}", "bad")
+        return flash(request, answer, f"{problem.title}. {told} {step}", "bad")
     there = ", ".join(
         f"{row['available']} free of {row['on_hand']} at {row['location']}"
         for row in changed["data"]
     )
-    return tell(request, answer, f"Booked: {there}.")
+    return flash(request, answer, f"Booked: {there}.")
