@@ -5,6 +5,7 @@ from functools import partial
 from shared.contracts.orders.activities import ReturnLabelSteps
 from shared.contracts.orders.payloads import Parcel, ReturnRef, ReturnState
 from shared.database.orders.snapshot import OrderSnapshot
+from shared.database.rows import Row
 
 from worker.orders.payment.requests import PATIENCE, asked_at
 from worker.orders.ports import (
@@ -17,8 +18,8 @@ from worker.orders.ports import (
 )
 from worker.orders.return_ import changes
 from worker.orders.return_.state import return_state
-from worker.orders.shipment.address import ship_to
-from worker.orders.shipment.consignment import contents
+from worker.orders.shipment.address import address_of
+from worker.orders.shipment.consignment import contents, read_to_label
 from worker.orders.store import Done, OrderStore, utc_now
 
 
@@ -28,8 +29,8 @@ class ReturnLabelActivities(ReturnLabelSteps):
         self._carrier = carrier
 
     async def buy_return_label(self, ref: ReturnRef) -> ReturnState:
-        order = await self._store.read(ref.order_id)
-        label = await self._return_label(order, ref.return_id)
+        order, known = await read_to_label(self._store, ref.order_id)
+        label = await self._return_label(order, ref.return_id, known)
         await self._store.change(
             ref.order_id,
             partial(
@@ -41,7 +42,9 @@ class ReturnLabelActivities(ReturnLabelSteps):
         )
         return return_state(await self._store.read(ref.order_id), ref.return_id)
 
-    async def _return_label(self, order: OrderSnapshot, return_id: str) -> Label | None:
+    async def _return_label(
+        self, order: OrderSnapshot, return_id: str, known: Row
+    ) -> Label | None:
         """Buy a label for the largest parcel that the customer got, as the size of the
         one to come is unknown. Without an address, or a carrier that sells return
         labels, the customer chooses how to send it."""
@@ -56,10 +59,10 @@ class ReturnLabelActivities(ReturnLabelSteps):
         try:
             wanted = Consignment(
                 reference=return_id,
-                address=await ship_to(self._store, order.id),
+                address=address_of(known),
                 parcel=Parcel.model_validate(largest.parcel),
                 location=largest.location,
-                contents=await contents(self._store, order, units),
+                contents=contents(order, units, known),
             )
             return await self._carrier.buy_return_label(wanted)
         except (AddressRefused, Refused):

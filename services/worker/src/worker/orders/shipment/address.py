@@ -16,11 +16,11 @@ from shared.database.kernel.holds import place_hold
 from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import Hold, OrderSnapshot
 from shared.database.orders.tables import Contact
+from shared.database.rows import Row
 from sqlalchemy import text
 
 from worker.orders.hold.effects import decides
 from worker.orders.ports import Address, AddressRefused
-from worker.orders.store import OrderStore
 
 CORRECTED = text(
     """
@@ -66,11 +66,6 @@ async def accept(change: UnitOfWork, order: OrderSnapshot, hold: Hold) -> None:
 
 # ── where it goes ───────────────────────────────────────────────────────────────
 
-SHIP_TO = text(
-    "SELECT ship_to, ship_to_accepted, phone FROM contacts WHERE order_id = :id"
-)
-
-
 def read_address(ship_to: Mapping[str, str]) -> Address:
     """Read the address in the form of its country."""
     checked = check_address(ship_to)
@@ -86,14 +81,12 @@ def read_address(ship_to: Mapping[str, str]) -> Address:
     )
 
 
-async def ship_to(store: OrderStore, order_id: str) -> Address:
+def address_of(contact: Row) -> Address:
     """Read the address for the carrier; no payload carries it. Raises `AddressRefused`
     if it was erased, or became wrong, since the order was confirmed."""
-    async with store.reads.connect() as connection:
-        row = (await connection.execute(SHIP_TO, {"id": order_id})).one()
-    if row.ship_to is None:
+    if contact.ship_to is None:
         raise AddressRefused("erased")
-    wrong = () if row.ship_to_accepted else check_address(row.ship_to).wrong
+    wrong = () if contact.ship_to_accepted else check_address(contact.ship_to).wrong
     if wrong:
         raise AddressRefused("check-failed", wrong)
-    return replace(read_address(row.ship_to), phone=row.phone)
+    return replace(read_address(contact.ship_to), phone=contact.phone)

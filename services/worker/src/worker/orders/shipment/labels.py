@@ -1,6 +1,6 @@
 """Labels at the carrier."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 from shared.contracts.orders.activities import CarrierSteps
@@ -8,7 +8,7 @@ from shared.contracts.orders.payloads import OrderState, ShipmentRef
 from shared.contracts.orders.states import ShipmentStatus
 from shared.database.kernel.discrepancies import Finding, report
 from shared.database.kernel.unit_of_work import UnitOfWork
-from shared.database.orders.snapshot import OrderSnapshot, Package, Shipment
+from shared.database.orders.snapshot import OrderSnapshot, Shipment
 from shared.database.orders.tables import Shipment as ShipmentTable
 
 from worker.orders.hold.changes import ask_about_provider, settle_provider_hold
@@ -19,12 +19,16 @@ from worker.orders.payment.requests import (
     asked_at,
     tries,
 )
-from worker.orders.ports import AddressRefused, Carrier, Label, Refused, Unavailable
-from worker.orders.shipment.address import (
-    ask_for_address,
-    ship_to,
+from worker.orders.ports import (
+    AddressRefused,
+    Carrier,
+    Consignment,
+    Label,
+    Refused,
+    Unavailable,
 )
-from worker.orders.shipment.consignment import consign
+from worker.orders.shipment.address import ask_for_address
+from worker.orders.shipment.consignment import consign, read_to_label
 from worker.orders.shipment.packages import note, valid_labels
 from worker.orders.store import Apply, Done, OrderStore, Show, utc_now
 
@@ -42,29 +46,25 @@ class CarrierActivities(CarrierSteps):
         self._show = show
 
     async def buy_label(self, ref: ShipmentRef) -> OrderState:
-        order = await self._store.read(ref.order_id)
+        order, known = await read_to_label(self._store, ref.order_id)
         shipment = order.shipment(ref.shipment_id)
         wanted = shipment.status is ShipmentStatus.READY and shipment.parcel is not None
         if wanted and shipment.captured_at is not None:
             for package in shipment.packages:
                 if package.label_ref is None:
-                    bought = await self._buy(ref, order, shipment, package)
+                    box = partial(consign, order, shipment, package, known)
+                    bought = await self._buy(ref, package.number, box)
                     change = partial(bought, shipment_id=ref.shipment_id)
                     order = await self._store.change_and_read(ref.order_id, change)
         return self._show(order)
 
     async def _buy(
-        self,
-        ref: ShipmentRef,
-        order: OrderSnapshot,
-        shipment: Shipment,
-        package: Package,
+        self, ref: ShipmentRef, number: int, box: Callable[[], Consignment]
     ) -> Apply:
         """Ask the carrier for a package's label. Returns the change that its answer
         calls for. Raises `Unavailable`."""
         try:
-            to = await ship_to(self._store, ref.order_id)
-            wanted = await consign(self._store, order, shipment, package, to)
+            wanted = box()
             # Not with a carrier that could sell a second label to the step that
             # follows.
             async with self._tries.limit(allowed=self._carrier.repeatable):
@@ -78,7 +78,7 @@ class CarrierActivities(CarrierSteps):
                 return partial(_hold_for_carrier, why=silence.why)
             await self._report_silence(ref, silence, "label")
             raise
-        return partial(_pack, number=package.number, label=label)
+        return partial(_pack, number=number, label=label)
 
     async def void_label(self, ref: ShipmentRef) -> OrderState:
         order = await self._store.read(ref.order_id)
