@@ -2,7 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import TypeVar
 
 from shared.contracts.errors import NotFound
 from shared.database.kernel.unit_of_work import CHANNEL
@@ -20,6 +22,8 @@ from api.http.services import Services
 from api.orders.order.finding import WITH_NAME, Found
 from api.orders.order.presenter import show_order
 from api.orders.paths import number_in
+
+T = TypeVar("T")
 
 POLL_SECONDS = 1.0
 """In addition to LISTEN, for lost wake-ups."""
@@ -78,10 +82,22 @@ async def order_when(
     seconds: float,
 ) -> OrderSnapshot:
     """The order once `until` holds, or as it is after `seconds`."""
+    read = partial(order, services, order_id)
+    return await read_until(services, order_id, read, until, seconds)
+
+
+async def read_until(
+    services: Services,
+    order_id: str,
+    read: Callable[[], Awaitable[T]],
+    until: Callable[[T], bool],
+    seconds: float,
+) -> T:
+    """What `read` returns of an order once `until` holds of it, or after `seconds`."""
     deadline = time.monotonic() + seconds
     with services.listener.subscribe(CHANNEL, order_id) as wake:
         while True:
-            found = await order(services, order_id)
+            found = await read()
             left = deadline - time.monotonic()
             if until(found) or left <= 0 or services.draining:
                 return found

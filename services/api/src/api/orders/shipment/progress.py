@@ -6,15 +6,13 @@ from shared.contracts.errors import Refusal
 from shared.contracts.orders import payloads
 from shared.contracts.orders.states import HoldReason, ShipmentStatus
 from shared.database.orders.snapshot import OrderSnapshot
-from shared.database.orders.snapshot import Shipment as ShipmentRow
 
 from api.http.idempotency import StoredResponse
 from api.http.services import Services
 from api.orders.commands import Ended
-from api.orders.order import queries
 from api.orders.shipment import schemas as shown
 from api.orders.shipment.presenter import show_shipment
-from api.orders.shipment.queries import Shipment, read_shipment
+from api.orders.shipment.queries import Shipment, read_shipment, shipment_when
 
 
 def measures(parcels: Iterable[shown.Parcel | None]) -> tuple[payloads.Parcel, ...]:
@@ -24,35 +22,26 @@ def measures(parcels: Iterable[shown.Parcel | None]) -> tuple[payloads.Parcel, .
 async def packed(services: Services, shipment: Shipment) -> StoredResponse:
     """The picked parcel, as soon as its outcome is known. Raises `Refusal`
     payment-failed."""
-    order = await queries.order_when(
-        services,
-        shipment.order_id,
-        lambda order: _is_decided(order, shipment.id),
-        services.settings.api_command_timeout.total_seconds(),
-    )
-    parcel = order.shipment(shipment.id)
-    ready = parcel.status is ShipmentStatus.READY
-    if ready and HoldReason.PAYMENT in _holds(order, parcel):
+    now = await shipment_when(services, shipment, _is_decided)
+    ready = now.status is ShipmentStatus.READY
+    if ready and HoldReason.PAYMENT in _holds(now):
         raise Refusal("payment-failed", "The payment for this parcel failed.")
     # It is picked; a hold that stops it from being sent is no error.
-    now = await answer(services, shipment.id)
-    return StoredResponse(202, now.body) if ready else now
+    return StoredResponse(202 if ready else 200, show_shipment(now))
 
 
-def _is_decided(order: OrderSnapshot, shipment_id: str) -> bool:
-    now = order.shipment(shipment_id)
-    return now.status is not ShipmentStatus.READY or bool(_holds(order, now))
+def _is_decided(now: Shipment) -> bool:
+    return now.status is not ShipmentStatus.READY or bool(_holds(now))
 
 
-def _holds(order: OrderSnapshot, shipment: ShipmentRow) -> list[HoldReason]:
+def _holds(shipment: Shipment) -> list[str]:
     """Holds that stop a parcel. Once it is paid for, a hold of its order about the rest
     of the money does not."""
     paid = shipment.captured_at is not None
     return [
-        hold.reason
-        for hold in order.holds
-        if hold.subject in (order.id, shipment.id)
-        and not (paid and hold.reason is HoldReason.PAYMENT)
+        reason
+        for reason in shipment.on_hold or ()
+        if not (paid and reason == HoldReason.PAYMENT)
     ]
 
 

@@ -1,7 +1,8 @@
 """Reads of shipments."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
+from functools import partial
 
 from pydantic import BaseModel, ConfigDict
 from shared.contracts.errors import NotFound
@@ -9,7 +10,7 @@ from shared.contracts.orders.states import ShipmentStatus
 from sqlalchemy import text
 
 from api.http.services import Services
-from api.orders.order.queries import orders_named
+from api.orders.order.queries import orders_named, read_until
 from api.orders.shipment import schemas as shown
 
 
@@ -52,6 +53,8 @@ class Shipment(BaseModel):
     tracking_status: str | None
     eta: date | None
     created_at: datetime
+    captured_at: datetime | None
+    cancel_wanted: dict[str, str] | None
     shipped_at: datetime | None
     delivered_at: datetime | None
     further: list[Package] | None
@@ -79,6 +82,20 @@ async def read_shipment(services: Services, shipment_id: str) -> Shipment:
     if not found:
         raise NotFound(f"shipment {shipment_id}")
     return found[0]
+
+
+async def shipment_when(
+    services: Services, shipment: Shipment, until: Callable[[Shipment], bool]
+) -> Shipment:
+    """The shipment once `until` holds, or as it is when a command has taken too
+    long."""
+    return await read_until(
+        services,
+        shipment.order_id,
+        partial(read_shipment, services, shipment.id),
+        until,
+        services.settings.api_command_timeout.total_seconds(),
+    )
 
 
 async def read_shipments(services: Services, ids: Sequence[str]) -> list[Shipment]:

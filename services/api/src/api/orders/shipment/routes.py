@@ -17,7 +17,6 @@ from api.http.services import ApiServices
 from api.kernel.personal_data import log_read
 from api.orders.commands import commands
 from api.orders.notes import keep_note
-from api.orders.order import queries
 from api.orders.paths import ShipmentPath
 from api.orders.shipment import schemas as shown
 from api.orders.shipment.labels import fetch_label
@@ -27,6 +26,7 @@ from api.orders.shipment.queries import (
     page_of_shipments,
     read_recipient,
     read_shipment,
+    shipment_when,
 )
 
 router = APIRouter(prefix="/v1/shipments", tags=["shipments"])
@@ -259,15 +259,11 @@ async def cancel_shipment(
             ),
             refuse(shipment),
         )
-        order = await queries.order_when(
-            services,
-            shipment.order_id,
-            lambda order: order.shipment(shipment_id).cancel_wanted is None,
-            services.settings.api_command_timeout.total_seconds(),
+        now = await shipment_when(
+            services, shipment, lambda now: now.cancel_wanted is None
         )
-        waits = order.shipment(shipment_id).cancel_wanted is not None
-        now = await answer(services, shipment_id)
-        return StoredResponse(202, now.body) if waits else now
+        waits = now.cancel_wanted is not None
+        return StoredResponse(202 if waits else 200, show_shipment(now))
 
     return await idempotent.run(caller, None, work)
 
