@@ -82,9 +82,7 @@ class Store:
         unleased ones."""
         values = {"me": self._me, "lease": LEASE, "most": MOST_ENDPOINTS_LEASED}
         async with self.engine.connect() as connection:
-            await connection.execute(_RENEW, values)
-            await connection.execute(_CLAIM, values)
-            return frozenset(await connection.scalars(_MINE, values))
+            return frozenset(await connection.scalars(_LEASE, values))
 
     async def release(self) -> None:
         """End the leases, so that another deliverer need not wait."""
@@ -187,30 +185,28 @@ def _written(outcome: Outcome) -> Mapping[str, object]:
     }
 
 
-_RENEW = text(
+# What is renewed and what is claimed are never the same rows.
+_LEASE = text(
     """
-    UPDATE webhook_endpoints SET leased_until = now() + cast(:lease AS interval)
-    WHERE leased_by = :me AND status = 'enabled' AND leased_until > now()
-      AND leased_until < now() + cast(:lease AS interval) / 2
-    """
-)
-_CLAIM = text(
-    """
-    UPDATE webhook_endpoints
-    SET leased_by = :me, leased_until = now() + cast(:lease AS interval)
-    WHERE id IN (
-      SELECT id FROM webhook_endpoints
-      WHERE status = 'enabled' AND (leased_until IS NULL OR leased_until <= now())
-      ORDER BY id
-      LIMIT greatest(0, :most - (SELECT count(*) FROM webhook_endpoints
-        WHERE leased_by = :me AND leased_until > now()))
-      FOR UPDATE SKIP LOCKED)
-    """
-)
-_MINE = text(
-    """
+    WITH renewed AS (
+      UPDATE webhook_endpoints SET leased_until = now() + cast(:lease AS interval)
+      WHERE leased_by = :me AND status = 'enabled' AND leased_until > now()
+        AND leased_until < now() + cast(:lease AS interval) / 2
+    ), claimed AS (
+      UPDATE webhook_endpoints
+      SET leased_by = :me, leased_until = now() + cast(:lease AS interval)
+      WHERE id IN (
+        SELECT id FROM webhook_endpoints
+        WHERE status = 'enabled' AND (leased_until IS NULL OR leased_until <= now())
+        ORDER BY id
+        LIMIT greatest(0, :most - (SELECT count(*) FROM webhook_endpoints
+          WHERE leased_by = :me AND leased_until > now()))
+        FOR UPDATE SKIP LOCKED)
+      RETURNING id
+    )
     SELECT id FROM webhook_endpoints
     WHERE leased_by = :me AND leased_until > now() AND status = 'enabled'
+    UNION SELECT id FROM claimed
     """
 )
 _RELEASE = text(
