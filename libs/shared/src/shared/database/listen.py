@@ -29,13 +29,17 @@ class Wake:
     def call(self) -> None:
         self._event.set()
 
+    def forget(self) -> None:
+        """Whoever looks after this sees what they were called for until now."""
+        self._event.clear()
+
     async def wait(self, timeout: float) -> bool:
         """Wait for a call, at most `timeout` seconds; true if there was one."""
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 await self._event.wait()
         called = self._event.is_set()
-        self._event.clear()
+        self.forget()
         return called
 
 

@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import Any, ClassVar
 
 from shared.database.engine import Engine
-from shared.database.listen import Listener
+from shared.database.listen import Listener, Wake
 from shared.database.rows import Row, Rows
 from sqlalchemy import TextClause, text
 
@@ -60,14 +60,19 @@ class Backlog(ABC):
         with self._listener.subscribe(self.channel) as wake:
             while True:
                 try:
-                    rows = await self._next()
-                    # Their outcomes are stored with the next claim, since one row may
-                    # open the way for the next of its subject.
-                    while rows:
-                        rows = await self._next(await self._work(rows))
+                    await self._work_off_all(wake)
                 except Exception:
                     log.exception("%s cannot be worked off right now", self.table)
                 await wake.wait(LOOK_EVERY_SECONDS)
+
+    async def _work_off_all(self, wake: Wake) -> None:
+        """Outcomes are stored with the next claim, since one row may open the way for
+        the next of its subject."""
+        rows = await self._next()
+        while rows:
+            outcomes = await self._work(rows)
+            wake.forget()
+            rows = await self._next(outcomes)
 
     async def work_off_batch(self) -> int:
         """Returns how many rows were claimed."""
