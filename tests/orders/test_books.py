@@ -175,7 +175,7 @@ class Orders(RuleBasedStateMachine):
             self.run(self.actors.ship(self.order(n), parcel))
         if arrives:
             for parcel in self.parcels(n, ShipmentStatus.SHIPPED):
-                self.run(self.actors.deliver(parcel))
+                self.run(self.actors.deliver(self.order(n), parcel))
         self.work(n, then)
 
     @rule(n=which, to=st.sampled_from("xy"), then=lag)

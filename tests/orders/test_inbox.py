@@ -27,7 +27,10 @@ async def runner(
     process = orders_process(
         worker_settings(), closed_shop.engine, lambda: closed_shop.client
     )
-    yield InboxRunner(closed_shop.engine, closed_shop.listener, process.inbox)
+    yield InboxRunner(
+        *(closed_shop.engine, closed_shop.listener),
+        *(process.inbox, process.inbox_contexts),
+    )
     if process.close is not None:
         await process.close()
 

@@ -213,10 +213,12 @@ class Actors:
         )
         await self.act("cancel_shipment", command)
 
-    async def deliver(self, parcel: Shipment) -> None:
+    async def deliver(self, order_id: str, parcel: Shipment) -> None:
         await self.carrier.scan(parcel.tracking, "delivered")
         scan = InboxEvent(
-            "carrier", new_id("evt"), "tracker.updated", {"tracking": parcel.tracking}
+            *("carrier", new_id("evt"), "tracker.updated"),
+            payload={"tracking": parcel.tracking},
+            context={"order_id": order_id, "id": parcel.id, "package": 1},
         )
         with suppress(ApplicationError):
             await self.process.inbox["carrier"](scan)

@@ -10,7 +10,7 @@ from temporalio.client import Client
 from worker.orders.registration import orders_process
 from worker.runtime.inbox import InboxRunner
 from worker.runtime.outbox import OutboxRunner
-from worker.runtime.service import LAST_WORDS, build_worker, drain
+from worker.runtime.service import LAST_WORDS, backlogs, build_worker, drain
 from worker.settings import WorkerSettings
 
 
@@ -31,10 +31,7 @@ async def working(
         )
         listener.start()
         stack.push_async_callback(listener.stop)
-        for runner in (
-            InboxRunner(engine, listener, process.inbox),
-            OutboxRunner(engine, listener, {process.name: process.messages}),
-        ):
+        for runner in backlogs([process], engine, listener):
             stack.push_async_callback(_end, asyncio.create_task(runner.run()))
         workers = [build_worker(client, queue, settings) for queue in process.queues]
         running = [asyncio.create_task(worker.run()) for worker in workers]

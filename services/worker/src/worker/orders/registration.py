@@ -19,6 +19,7 @@ from worker.orders.export.workflow import ExportWorkflow
 from worker.orders.hold.effects import check_silences
 from worker.orders.hold.screening import Limits, ReturnLimits
 from worker.orders.local_try import LocalTries
+from worker.orders.notifications.addressee import ADDRESSEE
 from worker.orders.notifications.customers import Customers
 from worker.orders.notifications.links import Links, Signer
 from worker.orders.notifications.mail_limit import MailLimit
@@ -59,7 +60,7 @@ from worker.orders.upkeep.workflow import (
     RetentionWorkflow,
     SweepWorkflow,
 )
-from worker.orders.webhooks import OrderWebhooks
+from worker.orders.webhooks import CONTEXTS, OrderWebhooks
 from worker.runtime.registry import (
     MessageHandler,
     Process,
@@ -156,7 +157,9 @@ def orders_process(
             "carrier": webhooks.carrier,
             "easypost": webhooks.carrier,
         },
-        messages=_messages(settings, store, mailer),
+        inbox_contexts=CONTEXTS,
+        messages=_messages(settings, engine, mailer),
+        message_context=ADDRESSEE,
         runners=[
             UnpaidStock(store, settings.stock_held).run,
             LostStarts(engine, nudger).run,
@@ -202,20 +205,19 @@ def _signer(settings: WorkerSettings) -> Signer | None:
 
 
 def _messages(
-    settings: WorkerSettings, store: OrderStore, mailer: SmtpMailer | None
+    settings: WorkerSettings, engine: Engine, mailer: SmtpMailer | None
 ) -> Mapping[str, MessageHandler]:
     if mailer is None or settings.shop_order_url is None:
         return {}
     renderer = Renderer(settings.mail_templates)
     customers = Customers(
-        store,
         mailer,
         renderer,
         Links(settings.shop_order_url, settings.shop_return_url, _signer(settings)),
         settings.stock_held,
-        MailLimit(store.engine, settings.mails_per_hour),
+        MailLimit(engine, settings.mails_per_hour),
     )
-    staff = Staff(store, mailer, renderer, settings.staff_mail)
+    staff = Staff(mailer, renderer, settings.staff_mail)
     return {**customers.handlers(), **staff.handlers()}
 
 

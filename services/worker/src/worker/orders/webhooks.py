@@ -53,21 +53,19 @@ class OrderWebhooks:
 
     async def stripe(self, event: InboxEvent) -> bool:
         if event.type in PAYMENT_EVENTS:
-            return await self._payment_changed(
-                event.type, str(event.payload["object_id"])
-            )
+            return await self._payment_changed(event)
         if event.type in REFUND_EVENTS:
             return await self._refund_changed(str(event.payload["object_id"]))
         if event.type in DISPUTE_EVENTS:
             return await self._disputed(str(event.payload["object_id"]))
         return True  # ignored: we read this state elsewhere
 
-    async def _payment_changed(self, type: str, intent: str) -> bool:
-        known = await self._find(_PAYMENT, intent)
-        if known is None:
+    async def _payment_changed(self, event: InboxEvent) -> bool:
+        if event.context is None:
             return False
-        order_id, payment_id = known.order_id, known.id
-        if not known.pending and type != CANCELED:
+        intent = str(event.payload["object_id"])
+        order_id, payment_id = event.context["order_id"], event.context["id"]
+        if not event.context["pending"] and event.type != CANCELED:
             return True  # ignored: the order knows this already
         order = await self._store.read(order_id)
         payment = order.payment(payment_id)
@@ -78,7 +76,7 @@ class OrderWebhooks:
             await self._payments.authorize_payment(order_id, payment_id)
             await self._nudge.order(order_id)
         elif (
-            type == CANCELED
+            event.type == CANCELED
             and payment.held
             and await self._payments.is_cancelled(intent)
         ):
@@ -105,7 +103,7 @@ class OrderWebhooks:
 
     async def _disputed(self, dispute: str) -> bool:
         said = await self._payments.dispute(dispute)
-        known = await self._find(_PAYMENT, said.payment_ref)
+        known = await self._find(_DISPUTED, said.payment_ref)
         if known is None:
             return False
         await self._payments.hear_of_dispute(known.order_id, known.id, said)
@@ -116,13 +114,17 @@ class OrderWebhooks:
 
     async def carrier(self, event: InboxEvent) -> bool:
         number = str(event.payload["tracking"])
-        known = await self._find(_SHIPMENT, number)
-        if known is None:
+        if event.context is None:
             return await self._needs_no_tracking(number)
-        order_id = known.order_id
+        order_id = event.context["order_id"]
         # This carrier cannot be queried: the webhook is all there is.
         now = await self._carrier.track(number) or _parse_tracking(event)
-        move = partial(_move, shipment_id=known.id, package=known.package, scan=now)
+        move = partial(
+            _move,
+            shipment_id=event.context["id"],
+            package=event.context["package"],
+            scan=now,
+        )
         moved = await self._store.change(order_id, move, Moved)
         if moved.asks:
             # It may have ended before its parcel was seen.
@@ -164,25 +166,30 @@ async def _move(
 
 
 # Finds the owner by the other side's id.
-_PAYMENT = text(
-    """
-    SELECT p.order_id, p.id, EXISTS (SELECT FROM ledger l WHERE l.payment_id = p.id
-      AND l.kind = 'authorize' AND l.status = 'pending') AS pending
-    FROM payments p WHERE p.provider_ref = :ref
-    """
-)
+_PAYMENT = """
+    SELECT json_build_object('order_id', p.order_id, 'id', p.id, 'pending',
+      EXISTS (SELECT FROM ledger l WHERE l.payment_id = p.id
+        AND l.kind = 'authorize' AND l.status = 'pending'))
+    FROM payments p WHERE p.provider_ref = inbox.payload ->> 'object_id'
+"""
+_SHIPMENT = """
+    SELECT json_build_object('order_id', s.order_id, 'id', s.id, 'package', s.package)
+    FROM (
+      SELECT order_id, id, 1 AS package FROM shipments
+      WHERE tracking = inbox.payload ->> 'tracking'
+      UNION ALL
+      SELECT s.order_id, s.id, k.number FROM packages k
+      JOIN shipments s ON s.id = k.shipment_id
+      WHERE k.tracking = inbox.payload ->> 'tracking') s
+    LIMIT 1
+"""
+CONTEXTS = {"stripe": _PAYMENT, "carrier": _SHIPMENT, "easypost": _SHIPMENT}
+"""By source, SQL over a row of `inbox`."""
+_DISPUTED = text("SELECT order_id, id FROM payments WHERE provider_ref = :ref")
 _REFUND = text(
     """
     SELECT p.order_id, l.ref FROM ledger l JOIN payments p ON p.id = l.payment_id
     WHERE l.kind = 'refund' AND l.provider_ref = :ref
-    """
-)
-_SHIPMENT = text(
-    """
-    SELECT order_id, id, 1 AS package FROM shipments WHERE tracking = :ref
-    UNION ALL
-    SELECT s.order_id, s.id, k.number FROM packages k
-    JOIN shipments s ON s.id = k.shipment_id WHERE k.tracking = :ref
     """
 )
 _RETURN_OR_SPOILT = text(

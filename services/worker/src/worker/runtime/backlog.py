@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar
 
-from shared.database.engine import Engine
+from shared.database.engine import Engine, literal
 from shared.database.listen import Listener, Wake
 from shared.database.rows import Row, Rows
 from sqlalchemy import TextClause, text
@@ -43,17 +43,24 @@ class Backlog(ABC):
     """The statement that writes down what is in `done`, of which `outcome` tells."""
     columns: ClassVar[str]
     """The columns that working on a row needs."""
+    owner: ClassVar[str]
+    """The column that names a row's owner, and so which of `contexts` it needs."""
     first_pause: ClassVar[timedelta]
     """How long a claim lasts, and doubles with each attempt. Longer than an attempt
     takes where two at once would do harm."""
 
     def __init__(
-        self, engine: Engine, listener: Listener, kinds: tuple[str, ...]
+        self,
+        engine: Engine,
+        listener: Listener,
+        kinds: tuple[str, ...],
+        contexts: Mapping[str, str],
     ) -> None:
+        """`contexts` by `owner`: SQL that reads what else is needed of a row."""
         self._engine = engine
         self._listener = listener
         self._kinds = kinds
-        self._settle_and_claim = self._settling_and_claiming()
+        self._settle_and_claim = self._settling_and_claiming(contexts)
 
     async def run(self) -> None:
         """Runs until cancelled; what was claimed then is tried again later."""
@@ -122,7 +129,9 @@ class Backlog(ABC):
         """Work off one row and return how it ended; a row that stays open is claimed
         again."""
 
-    def _settling_and_claiming(self) -> TextClause:
+    def _settling_and_claiming(self, contexts: Mapping[str, str]) -> TextClause:
+        cases = [f"WHEN {literal(o)} THEN ({sql})" for o, sql in contexts.items()]
+        context = f"CASE {self.owner} {' '.join(cases)} END" if cases else "NULL"
         # Claiming postpones the next try, so a crash in between only delays it.
         return text(
             f"""
@@ -138,7 +147,8 @@ class Backlog(ABC):
               WHERE {self.open} AND due_at <= now()
                 AND ({self.key}) NOT IN (SELECT {self.key} FROM done)
               ORDER BY due_at LIMIT :batch FOR UPDATE SKIP LOCKED)
-            RETURNING {self.columns}
+            RETURNING {self.columns},
+              {context} AS context
             """  # noqa: S608 - our own names
         )
 

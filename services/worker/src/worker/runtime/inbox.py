@@ -1,9 +1,9 @@
 """Works off the inbox: webhooks that were verified and stored before their answer."""
 
-import json
 import logging
 from collections.abc import Mapping
 from datetime import timedelta
+from types import MappingProxyType
 
 from shared.database.engine import Engine
 from shared.database.listen import Listener
@@ -27,7 +27,8 @@ class InboxRunner(Backlog):
         UPDATE inbox i SET error = d.error,
           processed_at = CASE WHEN d.error IS NULL THEN now() END
         FROM done d WHERE i.source = d.source AND i.event_id = d.event_id"""
-    columns = "source, event_id, type, payload::text AS payload"
+    columns = "source, event_id, type, payload"
+    owner = "source"
     first_pause = timedelta(seconds=2)
 
     def __init__(
@@ -35,12 +36,14 @@ class InboxRunner(Backlog):
         engine: Engine,
         listener: Listener,
         handlers: Mapping[str, InboxHandler],
+        contexts: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        super().__init__(engine, listener, tuple(handlers))
+        """Both by source."""
+        super().__init__(engine, listener, tuple(handlers), contexts)
         self._handlers = handlers
 
     async def work_off(self, row: Row) -> Outcome:
-        event = InboxEvent(row.source, row.event_id, row.type, json.loads(row.payload))
+        event = InboxEvent(row.source, row.event_id, row.type, row.payload, row.context)
         name = {"source": event.source, "event_id": event.event_id}
         try:
             matched = await self._handlers[event.source](event)

@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 
 from shared.database.engine import Engine
 from shared.database.kernel.unit_of_work import MESSAGES
@@ -47,6 +48,7 @@ class OutboxRunner(Backlog):
         SELECT json_build_object('at', at, 'data', data)::text FROM events e
         WHERE e.subject = messages.subject AND e.seq = messages.seq
       ) AS event"""
+    owner = "process"
     # Longer than sending may take, so that no second mail goes out meanwhile.
     first_pause = timedelta(minutes=1)
 
@@ -55,14 +57,16 @@ class OutboxRunner(Backlog):
         engine: Engine,
         listener: Listener,
         handlers: Mapping[str, Mapping[str, MessageHandler]],
+        contexts: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """`handlers` by process and type: two processes may have events of one name."""
+        """`handlers` by process and type: two processes may have events of one name.
+        `contexts` by process."""
         self._handlers = {
             f"{process}/{type}": handler
             for process, by_type in handlers.items()
             for type, handler in by_type.items()
         }
-        super().__init__(engine, listener, tuple(self._handlers))
+        super().__init__(engine, listener, tuple(self._handlers), contexts)
         self._silent = [process for process, by_type in handlers.items() if not by_type]
 
     async def _next(
@@ -92,6 +96,7 @@ class OutboxRunner(Backlog):
             at=datetime.fromisoformat(event["at"]),
             data=event["data"],
             resends=row.resends,
+            context=row.context,
         )
         if datetime.now(UTC) - (row.resent_at or message.at) > TOO_LATE:
             return "failed", "too late"

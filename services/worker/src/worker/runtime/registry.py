@@ -29,6 +29,8 @@ class InboxEvent:
     event_id: str
     type: str
     payload: Mapping[str, Any]
+    context: Mapping[str, Any] | None = None
+    """What `Process.inbox_contexts` has read of it."""
 
 
 InboxHandler = Callable[[InboxEvent], Awaitable[bool]]
@@ -45,6 +47,8 @@ class Message:
     at: datetime
     data: Mapping[str, Any]
     resends: int = 0
+    context: str | None = None
+    """What `Process.message_context` has read of it."""
 
     @property
     def key(self) -> str:
@@ -83,7 +87,12 @@ class Process:
     queues: Sequence[Queue]
     schedules: Sequence[Schedule] = ()
     inbox: Mapping[str, InboxHandler] = field(default_factory=dict)
+    inbox_contexts: Mapping[str, str] = field(default_factory=dict)
+    """By source, SQL that reads as JSON what its handler needs to know of a row of
+    `inbox`: it is read together with the row."""
     messages: Mapping[str, MessageHandler] = field(default_factory=dict)
+    message_context: str | None = None
+    """The same of a row of `messages`, as text, for all handlers of the process."""
     runners: Sequence[Callable[[], Awaitable[None]]] = ()
     """Run until cancelled, from before Temporal is there."""
     close: Callable[[], Awaitable[None]] | None = None

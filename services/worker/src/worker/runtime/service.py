@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 
-from shared.database.engine import connector, create_engine
+from shared.database.engine import Engine, connector, create_engine
 from shared.database.listen import Listener
 from shared.platform.connection import Connection
 from shared.platform.health import HealthServer
@@ -146,13 +146,7 @@ class WorkerService:
         )
         listener.start()
         stack.push_async_callback(listener.stop)
-        inbox = _by_source(processes)
-        messages = {process.name: process.messages for process in processes}
-        backlogs: list[Backlog] = [
-            InboxRunner(self._engine, listener, inbox),
-            OutboxRunner(self._engine, listener, messages),
-        ]
-        for backlog in backlogs:
+        for backlog in backlogs(processes, self._engine, listener):
             runner = asyncio.create_task(backlog.run())
             stack.push_async_callback(_end, runner)
 
@@ -190,6 +184,21 @@ class WorkerService:
                 except RPCError as error:
                     # The next start tries again; orders do not wait for it.
                     log.error("schedule %s was not set: %s", schedule.id, error)
+
+
+def backlogs(
+    processes: Sequence[Process], engine: Engine, listener: Listener
+) -> Sequence[Backlog]:
+    """What works off the webhooks and the messages of these processes."""
+    webhooks = {k: sql for p in processes for k, sql in p.inbox_contexts.items()}
+    about = {p.name: p.message_context for p in processes}
+    return (
+        InboxRunner(engine, listener, _by_source(processes), webhooks),
+        OutboxRunner(
+            *(engine, listener, {p.name: p.messages for p in processes}),
+            {name: sql for name, sql in about.items() if sql is not None},
+        ),
+    )
 
 
 def _by_source(processes: Sequence[Process]) -> dict[str, InboxHandler]:

@@ -548,8 +548,15 @@ _SHOWN = {
 """For display, without whatever only the steps need."""
 _ONE = text(_SNAPSHOT.format(which="o.id = :order_id", **_WHOLE))
 _SOME = text(_SNAPSHOT.format(which="o.id = ANY(:ids)", **_SHOWN))
-OF_SUBJECT = _SNAPSHOT.format(which="o.id = :subject", **_WHOLE)
-"""The same statement for a unit of work, which reads it together with the rest."""
+
+
+def snapshot_of(order_id: str) -> str:
+    """SQL that reads the order of this id, which is SQL itself, within a statement."""
+    return _SNAPSHOT.format(which=f"o.id = {order_id}", **_WHOLE)
+
+
+OF_SUBJECT = snapshot_of(":subject")
+"""For a unit of work, which reads the order together with the rest."""
 
 
 async def read_order(connection: Connection, order_id: str) -> OrderSnapshot:

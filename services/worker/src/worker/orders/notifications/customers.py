@@ -10,32 +10,23 @@ from unicodedata import category
 from shared.contracts.orders.holds import HOLDS
 from shared.contracts.orders.messages import NOTIFIED_EVENTS
 from shared.contracts.orders.states import HoldReason, OrderStatus
-from shared.database.orders.links import ADDRESS_REVISION
 from shared.database.orders.snapshot import (
-    OF_SUBJECT,
     Hold,
     OrderSnapshot,
     Refund,
     Return,
     Shipment,
 )
-from shared.database.rows import Row
 from shared.platform.languages import DEFAULT_LANGUAGE
-from sqlalchemy import text
 
+from worker.orders.notifications.addressee import addressee_of
 from worker.orders.notifications.links import Links, MailLinks
 from worker.orders.notifications.mail_limit import MailLimit
 from worker.orders.notifications.rendering import Renderer
-from worker.orders.store import OrderStore
 from worker.runtime.mail import Mail, Mailer
 from worker.runtime.registry import Message, MessageHandler
 
 R = TypeVar("R", Shipment, Return, Refund, Hold)
-
-_KNOWN = text(
-    f"SELECT name, email, locale, {ADDRESS_REVISION} AS revision,"  # noqa: S608 - ours
-    f" ({OF_SUBJECT}) AS snapshot FROM contacts WHERE order_id = :subject"
-)
 
 LONGEST_GREETING = 60
 
@@ -47,14 +38,12 @@ class Customers:
 
     def __init__(
         self,
-        store: OrderStore,
         mailer: Mailer,
         renderer: Renderer,
         links: Links,
         stock_held: timedelta,
         limit: MailLimit,
     ) -> None:
-        self._store = store
         self._limit = limit
         self._mailer = mailer
         self._renderer = renderer
@@ -67,8 +56,8 @@ class Customers:
     async def notify(self, message: Message) -> bool:
         """Send one mail. Returns `False` if it is out of date, or has no addressee.
         Safe to repeat: the Message-ID stays the same."""
-        known = await self._known(message.subject)
-        order = OrderSnapshot.model_validate_json(known.snapshot)
+        known = addressee_of(message)
+        order = known.order
         template = template_for(message, order)
         if template is None or known.email is None:
             return False
@@ -100,10 +89,6 @@ class Customers:
             await self._mailer.send(mail)
         return True
 
-    async def _known(self, order_id: str) -> Row:
-        """Read the order and its contact in one round trip."""
-        async with self._store.reads.connect() as connection:
-            return (await connection.execute(_KNOWN, {"subject": order_id})).one()
 
 
 def _label_link(message: Message, order: OrderSnapshot, links: MailLinks) -> str | None:

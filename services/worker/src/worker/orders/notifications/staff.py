@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from shared.contracts.orders.messages import STAFF_EVENTS
 from shared.contracts.orders.states import HoldReason
 
+from worker.orders.notifications.addressee import addressee_of
 from worker.orders.notifications.rendering import Renderer
-from worker.orders.store import OrderStore
 from worker.runtime.mail import Mail, Mailer
 from worker.runtime.registry import Message, MessageHandler
 
@@ -14,10 +14,7 @@ from worker.runtime.registry import Message, MessageHandler
 class Staff:
     """`address` is `None` if nobody wants mails."""
 
-    def __init__(
-        self, store: OrderStore, mailer: Mailer, renderer: Renderer, address: str | None
-    ) -> None:
-        self._store = store
+    def __init__(self, mailer: Mailer, renderer: Renderer, address: str | None) -> None:
         self._mailer = mailer
         self._renderer = renderer
         self._address = address
@@ -30,7 +27,7 @@ class Staff:
         Message-ID stays the same."""
         if self._address is None:
             return False
-        order = await self._store.read(message.subject)
+        order = addressee_of(message).order
         rendered = self._renderer.render(
             message.type,
             {

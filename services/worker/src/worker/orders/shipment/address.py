@@ -66,6 +66,7 @@ async def accept(change: UnitOfWork, order: OrderSnapshot, hold: Hold) -> None:
 
 # ── where it goes ───────────────────────────────────────────────────────────────
 
+
 def read_address(ship_to: Mapping[str, str]) -> Address:
     """Read the address in the form of its country."""
     checked = check_address(ship_to)
