@@ -13,11 +13,15 @@ from worker.runtime.inbox import InboxRunner
 from worker.runtime.registry import InboxEvent
 
 from tests.conftest import MakeWorkerSettings, Work
-from tests.support.shop import Shop, has_status
+from tests.support.shop import PATIENCE_SECONDS, Shop, has_status
 
 CONFIRMED = has_status(OrderStatus.CONFIRMED)
 FAULTS = ("webhook_thrice", "webhook_reversed", "webhook_late")
 FUTILE = "payment_intent.amount_capturable_updated"
+HEARD = """
+    SELECT attempts, processed_at IS NOT NULL AS worked_off FROM inbox
+    WHERE type = :type ORDER BY received_at
+"""
 
 
 @pytest.fixture
@@ -104,6 +108,18 @@ async def test_a_webhook_that_came_too_early_is_worked_off_later(
     await runner.work_off_batch()
     (row,) = await shop.fetch("SELECT * FROM inbox WHERE event_id = 'evt_early'")
     assert row.processed_at is not None
+
+
+async def test_what_an_order_has_heard_is_stored_and_worked_off_by_nobody(
+    shop: Shop,
+) -> None:
+    """A capture tells of what is left to capture, and no authorisation is awaited."""
+    await shop.pack(await shop.confirmed(TEA=1))
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        # Nobody is told of it.
+        while len(rows := await shop.fetch(HEARD, type=FUTILE)) < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    assert (rows[-1].attempts, rows[-1].worked_off) == (0, True)
 
 
 async def test_the_pauses_between_tries_grow(

@@ -10,12 +10,14 @@ from functools import partial
 from shared.contracts.orders.payloads import PaymentRef, RefundRef
 from shared.contracts.orders.states import MoneyKind
 from shared.contracts.orders.webhooks import (
+    AUTHORIZATION_EVENTS,
     CANCELED,
     DISPUTE_EVENTS,
     PAYMENT_EVENTS,
     REFUND_EVENTS,
 )
 from shared.database.kernel.unit_of_work import UnitOfWork
+from shared.database.orders.payments import AWAITED
 from shared.database.orders.snapshot import OrderSnapshot, read_order
 from shared.database.rows import Row
 from sqlalchemy import TextClause, text
@@ -65,7 +67,7 @@ class OrderWebhooks:
             return False
         intent = str(event.payload["object_id"])
         order_id, payment_id = event.context["order_id"], event.context["id"]
-        if not event.context["pending"] and event.type != CANCELED:
+        if event.type in AUTHORIZATION_EVENTS and not event.context["awaited"]:
             return True  # ignored: the order knows this already
         order = await self._store.read(order_id)
         payment = order.payment(payment_id)
@@ -166,12 +168,10 @@ async def _move(
 
 
 # Finds the owner by the other side's id.
-_PAYMENT = """
-    SELECT json_build_object('order_id', p.order_id, 'id', p.id, 'pending',
-      EXISTS (SELECT FROM ledger l WHERE l.payment_id = p.id
-        AND l.kind = 'authorize' AND l.status = 'pending'))
+_PAYMENT = f"""
+    SELECT json_build_object('order_id', p.order_id, 'id', p.id, 'awaited', {AWAITED})
     FROM payments p WHERE p.provider_ref = inbox.payload ->> 'object_id'
-"""
+"""  # noqa: S608 - our own words
 _SHIPMENT = """
     SELECT json_build_object('order_id', s.order_id, 'id', s.id, 'package', s.package)
     FROM (

@@ -4,13 +4,11 @@ Whoever registers the endpoint subscribes to these; other events are not stored.
 """
 
 CANCELED = "payment_intent.canceled"
-PAYMENT_EVENTS = frozenset(
-    {
-        "payment_intent.amount_capturable_updated",
-        CANCELED,
-        "payment_intent.payment_failed",
-    }
+AUTHORIZATION_EVENTS = frozenset(
+    {"payment_intent.amount_capturable_updated", "payment_intent.payment_failed"}
 )
+"""They tell how an authorisation ended: no news of a payment that waits for none."""
+PAYMENT_EVENTS = AUTHORIZATION_EVENTS | {CANCELED}
 REFUND_EVENTS = frozenset({"charge.refund.updated", "refund.failed", "refund.updated"})
 DISPUTE_EVENTS = frozenset(
     {

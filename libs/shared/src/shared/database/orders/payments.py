@@ -13,6 +13,12 @@ REMEMBERED = """
 """
 """SQL for the provider's customer of an earlier order, which has the saved cards."""
 
+AWAITED = """
+    EXISTS (SELECT FROM ledger l WHERE l.payment_id = p.id
+      AND l.kind = 'authorize' AND l.status = 'pending')
+"""
+"""SQL over a row `p` of `payments`: its authorisation has not ended yet."""
+
 UNSUCCESSFUL = f"""
     l.kind = 'authorize' AND l.status <> 'succeeded'
     AND coalesce(l.failure, '') NOT IN ('{KEY_SPENT}', '{NEVER_SENT}')

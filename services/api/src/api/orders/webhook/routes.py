@@ -3,7 +3,9 @@
 import json
 
 from fastapi import APIRouter, Request
+from shared.contracts.orders.webhooks import AUTHORIZATION_EVENTS
 from shared.database.engine import Engine
+from shared.database.orders.payments import AWAITED
 from sqlalchemy import text
 
 from api.http.openapi import webhook_problems
@@ -58,15 +60,16 @@ def _known(settings: ApiSettings, source: str) -> tuple[Verify, str]:
 
 
 async def _store(engine: Engine, source: str, received: Received) -> None:
+    ends_authorization = received.type in AUTHORIZATION_EVENTS
     parameters = {
         "source": source,
         "event_id": received.event_id,
         "type": received.type,
         "payload": json.dumps(dict(received.payload)),
+        "payment": received.payload["object_id"] if ends_authorization else None,
     }
     async with engine.connect() as connection:
-        new = await connection.count(_STORE, parameters)
-        if new:
+        if await connection.scalar(_STORE, parameters):
             # After the commit, because a commit with NOTIFY takes a lock that all such
             # commits queue for.
             await connection.execute(_WAKE, {"channel": INBOX, "source": source})
@@ -75,10 +78,14 @@ async def _store(engine: Engine, source: str, received: Received) -> None:
 _WAKE = text("SELECT pg_notify(:channel, :source)")
 
 
+# What an order has heard already is kept, and nobody is woken for it. Of a payment that
+# is not known yet the worker finds out later.
 _STORE = text(
-    """
-    INSERT INTO inbox (source, event_id, type, payload)
-    VALUES (:source, :event_id, :type, cast(:payload AS jsonb))
-    ON CONFLICT DO NOTHING
-    """
+    f"""
+    INSERT INTO inbox (source, event_id, type, payload, processed_at)
+    VALUES (:source, :event_id, :type, cast(:payload AS jsonb),
+      CASE WHEN EXISTS (SELECT FROM payments p WHERE p.provider_ref = :payment
+        AND NOT {AWAITED}) THEN now() END)
+    ON CONFLICT DO NOTHING RETURNING processed_at IS NULL AS is_open
+    """  # noqa: S608 - our own words
 )
