@@ -32,6 +32,23 @@ async def test_what_failed_says_so_itself_when_the_connection_is_lost_too(
             await _fail_and_lose(engine, turns)
 
 
+async def test_a_connection_comes_back_from_whoever_is_cancelled(
+    engine: Engine,
+) -> None:
+    async def work() -> None:
+        async with engine.connect() as connection:
+            await connection.scalar(ONE)
+
+    # While it is lent, used or given back.
+    for turns in range(20):
+        working = asyncio.create_task(work())
+        _after(turns, working.cancel)
+        await asyncio.wait([working])
+    async with asyncio.timeout(10):
+        while engine.connections()[0]:  # noqa: ASYNC110 - nobody is told
+            await asyncio.sleep(0)
+
+
 async def _fail_and_lose(engine: Engine, turns: int) -> None:
     async with engine.connect() as connection:
         await connection.scalar(ONE)
@@ -39,7 +56,7 @@ async def _fail_and_lose(engine: Engine, turns: int) -> None:
         raise KeyError
 
 
-def _after(turns: int, lose: Callable[[], None]) -> None:
+def _after(turns: int, lose: Callable[[], object]) -> None:
     """Call it after so many turns of the event loop."""
     if turns == 0:
         lose()

@@ -20,7 +20,7 @@ import asyncpg
 from sqlalchemy.engine import make_url
 from sqlalchemy.sql import Executable
 
-from shared.database.metrics import observe_pool, observed
+from shared.database.metrics import Observed, observe_pool
 from shared.database.rows import Row, Rows
 from shared.database.statements import Statement, compiled
 from shared.platform.settings import DatabaseSettings
@@ -124,15 +124,17 @@ class Engine:
         if self._pool is None:
             self._pool = self._make_pool()
         pool = await self._pool
-        driver = await pool.acquire(timeout=self._patience_seconds)
+        # The pool's own time-outs would make a task of each.
+        async with asyncio.timeout(self._patience_seconds):
+            driver = await pool.acquire()
         try:
             yield Connection(driver)
         finally:
             # The work is done or has failed. A connection that cannot come back is
             # closed by the pool, which opens another one for the next caller.
             with suppress(*DATABASE_FAILURES):
-                # Shielded: a cancellation here would leak the connection.
-                await asyncio.shield(pool.release(driver))
+                # The pool shields it: no cancellation here leaks the connection.
+                await pool.release(driver, timeout=self._patience_seconds)
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator["Connection"]:
@@ -176,7 +178,7 @@ class Connection:
 
     async def run(self, statement: Statement, arguments: Sequence[Any]) -> Rows:
         """Run a compiled statement."""
-        with observed(statement.text), _nobodys_data():
+        with Observed(statement.text), _nobodys_data():
             return Rows(await self.driver.fetch(statement.text, *arguments))
 
     async def scalar(
@@ -198,7 +200,7 @@ class Connection:
         """Run a statement that returns no rows. Returns how many it has changed."""
         known = compiled(statement)
         arguments = known.arguments(values or {})
-        with observed(known.text), _nobodys_data():
+        with Observed(known.text), _nobodys_data():
             status: str = await self.driver.execute(known.text, *arguments)
         return int(status.rpartition(" ")[2])
 

@@ -3,8 +3,6 @@ the pool."""
 
 import re
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from typing import Protocol
 
@@ -65,7 +63,9 @@ def summarize(text: str) -> tuple[str, str]:
 _durations = cache(DURATION.labels)
 
 
-class _Statement:
+class Observed:
+    """Around a statement: measures and traces it."""
+
     def __init__(self, text: str) -> None:
         self._began = time.perf_counter()
         self._operation, self._table = summarize(text)
@@ -85,22 +85,13 @@ class _Statement:
             },
         )
 
-    def end(self, outcome: str) -> None:
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        outcome = "ok" if error is None else "failed"
         seconds = time.perf_counter() - self._began
         _durations(self._operation, outcome).observe(seconds)
         if self._span is not None:
             if outcome != "ok":
                 self._span.set_status(Status(StatusCode.ERROR))
             self._span.end()
-
-
-@contextmanager
-def observed(text: str) -> Iterator[None]:
-    """Measure and trace a statement."""
-    statement = _Statement(text)
-    try:
-        yield
-    except BaseException:
-        statement.end("failed")
-        raise
-    statement.end("ok")
