@@ -9,14 +9,14 @@ import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Annotated
 
 from fastapi import Depends, Header, Request, Response
 from pydantic import BaseModel
 from shared.database.engine import Connection, Engine, retry_serialization
 from shared.database.rows import Row
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from temporalio.exceptions import ApplicationError
 
 from api.http.auth import Principal
@@ -53,13 +53,27 @@ class StoredResponse:
 
 
 @dataclass(frozen=True)
+class Reading:
+    """What a command needs to know of its subject: SQL for one text, and its
+    parameters. It is read together with the key."""
+
+    sql: str
+    values: Mapping[str, object]
+
+
+NOTHING = Reading("cast(NULL AS text)", {})
+
+
+@dataclass(frozen=True)
 class Claim:
-    """The row of a key. `memo` is what the first request noted for all repeats."""
+    """The row of a key. `memo` is what the first request noted for all repeats, and
+    `about` what was read with it."""
 
     fingerprint: bytes
     status: int | None
     headers: str | None
     body: str
+    about: str | None = None
 
     @property
     def memo(self) -> Mapping[str, str]:
@@ -90,17 +104,19 @@ class IdempotentRequest:
         work: Callable[["Command"], Awaitable[StoredResponse]],
         *,
         memo: Mapping[str, str] | None = None,
+        about: Reading = NOTHING,
     ) -> Response:
         """Do work that is safe to repeat under `Command.key`, as workflows are. The key
         is claimed first and the answer stored last, so no connection is held meanwhile.
         Two simultaneous requests both do the work, which has one effect."""
         keyed = self._for(caller, payload)
         async with self._engine.connect() as connection:
-            claim = await keyed.claim(connection, memo or {})
+            claim = await keyed.claim(connection, memo or {}, about)
         if claim.status is not None:
             return claim.replay()
         try:
-            answer = await work(Command(keyed.command_key, claim.memo))
+            command = Command(keyed.command_key, claim.memo, claim.about)
+            answer = await work(command)
         except (Problem, ApplicationError) as error:
             return await keyed.store_refusal(error)
         if answer.final:
@@ -178,6 +194,7 @@ class Command:
 
     key: str
     memo: Mapping[str, str]
+    about: str | None = None
 
 
 class _Keyed:
@@ -197,10 +214,17 @@ class _Keyed:
         # Includes the path, since an expired key may be used elsewhere.
         self.command_key = _digest(caller.subject, key, place).hex()[:40]
 
-    async def claim(self, connection: Connection, memo: Mapping[str, str]) -> Claim:
+    async def claim(
+        self,
+        connection: Connection,
+        memo: Mapping[str, str],
+        about: Reading = NOTHING,
+    ) -> Claim:
         """Claim the key, or find its row. Raises `Problem` if the key was used for
         another request."""
-        values = self._who | {
+        values = {
+            **about.values,
+            **self._who,
             "fingerprint": self._fingerprint,
             "body": json.dumps(dict(memo)),
         }
@@ -208,7 +232,8 @@ class _Keyed:
         while row is None:
             # Empty if another request committed the key while we waited: only a new
             # statement sees that.
-            row = (await connection.execute(_CLAIM, values)).one_or_none()
+            rows = await connection.execute(_claiming(about.sql), values)
+            row = rows.one_or_none()
         return self._checked(row)
 
     async def find(self, connection: Connection) -> Claim | None:
@@ -218,7 +243,7 @@ class _Keyed:
         return None if row is None else self._checked(row)
 
     def _checked(self, row: Row) -> Claim:
-        claim = Claim(row.fingerprint, row.status, row.headers, row.body)
+        claim = Claim(*row)
         if claim.fingerprint != self._fingerprint:
             raise KeyReused()
         return claim
@@ -260,22 +285,33 @@ class _Keyed:
         )
 
 
-_KNOWN = """
+_FIND = text(
+    """
     SELECT fingerprint, status, headers::text, body::text FROM idempotency_keys
     WHERE principal = :principal AND key = :key
-"""
-_FIND = text(_KNOWN)
-_CLAIM = text(
-    f"""
-    WITH claimed AS (
-      INSERT INTO idempotency_keys (principal, key, fingerprint, body)
-      VALUES (:principal, :key, :fingerprint, cast(:body AS jsonb))
-      ON CONFLICT DO NOTHING RETURNING fingerprint, status, headers, body
-    )
-    SELECT fingerprint, status, headers::text, body::text FROM claimed
-    UNION ALL {_KNOWN}
-    """  # noqa: S608 - our own words
+    """
 )
+
+
+@cache
+def _claiming(about: str) -> TextClause:
+    return text(
+        f"""
+        WITH claimed AS (
+          INSERT INTO idempotency_keys (principal, key, fingerprint, body)
+          VALUES (:principal, :key, :fingerprint, cast(:body AS jsonb))
+          ON CONFLICT DO NOTHING RETURNING fingerprint, status, headers, body
+        )
+        SELECT fingerprint, status, headers::text, body::text, ({about}) AS about
+        FROM (
+          SELECT fingerprint, status, headers, body FROM claimed
+          UNION ALL
+          SELECT fingerprint, status, headers, body FROM idempotency_keys
+          WHERE principal = :principal AND key = :key) AS known
+        """  # noqa: S608 - our own words
+    )
+
+
 _STORE = text(
     """
     UPDATE idempotency_keys SET status = :status, headers = cast(:headers AS jsonb),

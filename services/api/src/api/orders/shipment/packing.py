@@ -23,7 +23,12 @@ from api.orders.paths import ShipmentPath
 from api.orders.shipment import schemas as shown
 from api.orders.shipment.presenter import show_shipment
 from api.orders.shipment.progress import measures, packed, refuse
-from api.orders.shipment.queries import Shipment, read_shipment
+from api.orders.shipment.queries import (
+    Shipment,
+    read_shipment,
+    reading,
+    shipment_of,
+)
 
 router = APIRouter(prefix="/v1/shipments", tags=["shipments"])
 
@@ -51,14 +56,14 @@ async def pack_shipment(
 ) -> Response:
     """Capture the payment, then buy the label. 202: a step is still running, or a hold
     stops it (`on_hold`)."""
-    shipment = await read_shipment(services, shipment_id)
     boxes = _boxes("#", wanted)
 
     async def work(command: Command) -> StoredResponse:
+        shipment = shipment_of(command)
         picked = _command(shipment, caller, command.key, wanted.lines, boxes)
         return await _pack(services, shipment, picked, nullcontext())
 
-    return await idempotent.run(caller, wanted, work)
+    return await idempotent.run(caller, wanted, work, about=reading(shipment_id))
 
 
 @router.post(

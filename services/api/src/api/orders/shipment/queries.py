@@ -9,6 +9,7 @@ from shared.contracts.errors import NotFound
 from shared.contracts.orders.states import ShipmentStatus
 from sqlalchemy import text
 
+from api.http.idempotency import Command, Reading
 from api.http.services import Services
 from api.orders.order.queries import orders_named, read_until
 from api.orders.shipment import schemas as shown
@@ -74,6 +75,20 @@ class Shipment(BaseModel):
             if package.number == number:
                 return package
         raise NotFound(f"package {number} of {self.id}")
+
+
+def reading(shipment_id: str) -> Reading:
+    """The shipment, for `shipment_of` the command that is about it."""
+    return Reading(
+        SHIPMENTS.format(which="s.id = :shipment"), {"shipment": shipment_id}
+    )
+
+
+def shipment_of(command: Command) -> Shipment:
+    """Raises `NotFound`."""
+    if command.about is None:
+        raise NotFound("such shipment")
+    return Shipment.model_validate_json(command.about)
 
 
 async def read_shipment(services: Services, shipment_id: str) -> Shipment:

@@ -26,6 +26,8 @@ from api.orders.shipment.queries import (
     page_of_shipments,
     read_recipient,
     read_shipment,
+    reading,
+    shipment_of,
     shipment_when,
 )
 
@@ -88,9 +90,9 @@ async def move_shipment(
 ) -> Response:
     """Move a parcel that has not been picked to another location: all its units are
     reserved there instead."""
-    shipment = await read_shipment(services, shipment_id)
 
     async def work(command: Command) -> StoredResponse:
+        shipment = shipment_of(command)
         await keep_note(
             *(services.engine, command.key, shipment.order_id, wanted.note),
             actor=caller.subject,
@@ -110,7 +112,7 @@ async def move_shipment(
         )
         return await answer(services, shipment_id)
 
-    return await idempotent.run(caller, wanted, work)
+    return await idempotent.run(caller, wanted, work, about=reading(shipment_id))
 
 
 @router.post(
@@ -126,9 +128,9 @@ async def ship_shipment(
     services: ApiServices,
 ) -> Response:
     """Record that the carrier has taken the parcel."""
-    shipment = await read_shipment(services, shipment_id)
 
     async def work(command: Command) -> StoredResponse:
+        shipment = shipment_of(command)
         await commands(services).parcel(
             shipment_id,
             workflows.Order.ship,
@@ -144,7 +146,7 @@ async def ship_shipment(
         )
         return await answer(services, shipment_id)
 
-    return await idempotent.run(caller, wanted, work)
+    return await idempotent.run(caller, wanted, work, about=reading(shipment_id))
 
 
 @router.post(
@@ -167,9 +169,9 @@ async def relabel_shipment(
     by_hand = wanted.carrier is not None or wanted.tracking is not None
     if by_hand and wanted.parcels is not None:
         raise invalid("#/parcels", "one-of", "Measures are for labels that are bought.")
-    shipment = await read_shipment(services, shipment_id)
 
     async def work(command: Command) -> StoredResponse:
+        shipment = shipment_of(command)
         await commands(services).parcel(
             shipment_id,
             workflows.Order.relabel,
@@ -187,7 +189,7 @@ async def relabel_shipment(
         )
         return await packed(services, shipment)
 
-    return await idempotent.run(caller, wanted, work)
+    return await idempotent.run(caller, wanted, work, about=reading(shipment_id))
 
 
 @router.post(
@@ -203,9 +205,9 @@ async def deliver_shipment(
     services: ApiServices,
 ) -> Response:
     """Record that a parcel was delivered, where its carrier does not report it."""
-    shipment = await read_shipment(services, shipment_id)
 
     async def work(command: Command) -> StoredResponse:
+        shipment = shipment_of(command)
         if wanted.at and wanted.at > datetime.fromisoformat(command.memo["asked_at"]):
             raise invalid("#/at", "in-the-future", "It cannot have arrived yet.")
         await commands(services).parcel(
@@ -223,7 +225,9 @@ async def deliver_shipment(
         return await answer(services, shipment_id)
 
     memo = {"asked_at": datetime.now(UTC).isoformat()}
-    return await idempotent.run(caller, wanted, work, memo=memo)
+    return await idempotent.run(
+        caller, wanted, work, memo=memo, about=reading(shipment_id)
+    )
 
 
 @router.post(
@@ -245,9 +249,9 @@ async def cancel_shipment(
     wanted: Nothing | None = None,
 ) -> Response:
     """Cancel a parcel: its units move to a new one and are not charged again."""
-    shipment = await read_shipment(services, shipment_id)
 
     async def work(command: Command) -> StoredResponse:
+        shipment = shipment_of(command)
         await commands(services).parcel(
             shipment_id,
             workflows.Order.cancel_shipment,
@@ -265,7 +269,7 @@ async def cancel_shipment(
         waits = now.cancel_wanted is not None
         return StoredResponse(202 if waits else 200, show_shipment(now))
 
-    return await idempotent.run(caller, None, work)
+    return await idempotent.run(caller, None, work, about=reading(shipment_id))
 
 
 @router.get(
