@@ -51,8 +51,9 @@ STATEMENTS = {
     "authorize": 5,
     "pick": 3,
     "capture": 4,
-    "buy_label": 6,
+    "buy_label": 4,
     "ship": 4,
+    "scan": 6,
 }
 """At most, of one line in one parcel, without those that only open and close a
 transaction."""

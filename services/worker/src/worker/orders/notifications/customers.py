@@ -90,7 +90,6 @@ class Customers:
         return True
 
 
-
 def _label_link(message: Message, order: OrderSnapshot, links: MailLinks) -> str | None:
     """The link to the return label, if one was bought."""
     return_ = _by_id(order.returns, message.data.get("return_id"))
