@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from devstack.ports import some_free
 
 HANGS = 0
 """In the place of a status: there is no answer."""
@@ -55,7 +56,7 @@ class Receiver:
         self.answer_headers: list[tuple[bytes, bytes]] = []
         self.answer = b""
         self.url = ""
-        self.port = 0
+        self.port = next(some_free())  # kept free while the receiver is away
         self._more = asyncio.Condition()
         self._server: uvicorn.Server | None = None
 
@@ -122,7 +123,6 @@ class Receiver:
         while not server.started:
             assert not running.done(), "the receiver did not start"
             await asyncio.sleep(0.01)
-        self.port = server.servers[0].sockets[0].getsockname()[1]
         scheme = "https" if certificate else "http"
         self.url = f"{scheme}://{host}:{self.port}/hook"
         try:

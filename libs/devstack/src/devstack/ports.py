@@ -2,7 +2,7 @@
 
 import random
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 
 HOST = "127.0.0.1"
@@ -53,12 +53,14 @@ class Ports:
 def free_ports() -> Ports:
     """Pick a free port for every listener. Another process may still grab one of them
     before it is used; the part then fails to start and says so."""
-    chosen: dict[str, int] = {}
+    free = some_free()
+    return Ports(**{field.name: next(free) for field in fields(Ports)})
+
+
+def some_free() -> Iterator[int]:
+    """Free ports in no order, each once, and none that a client is given as its source."""
     candidates = random.SystemRandom().sample(_FREE_RANGE, len(_FREE_RANGE))
-    free = (port for port in candidates if not is_taken(port))
-    for field in fields(Ports):
-        chosen[field.name] = next(free)
-    return Ports(**chosen)
+    return (port for port in candidates if not is_taken(port))
 
 
 def check_free(ports: Ports, parts: Iterable[str]) -> None:
