@@ -58,7 +58,7 @@ def free_ports() -> Ports:
 
 
 def some_free() -> Iterator[int]:
-    """Free ports in no order, each once, and none that a client is given as its source."""
+    """Free ports in no order, none of which a client is given as its source."""
     candidates = random.SystemRandom().sample(_FREE_RANGE, len(_FREE_RANGE))
     return (port for port in candidates if not is_taken(port))
 
