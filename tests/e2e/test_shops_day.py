@@ -16,7 +16,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(500)]
 def test_a_shop_gets_through_its_day(tmp_path: Path) -> None:
     slow_carrier = ("--carrier-step-seconds", "3600")
     with running_system(tmp_path / "dev", *slow_carrier) as at:
-        day = walk("a-shops-day.md", tmp_path, ORDERS_API_URL=at["api"])
+        places = {"ORDERS_API_URL": at["api"], "MAILS_URL": at["mail"]}
+        day = walk("a-shops-day.md", tmp_path, **places)
         assert asyncio.run(audit_rows(at["database_url"])) == []
     assert "%PDF-" in day.stdout
     for file, pages in (("pick-list", 1), ("packing-slips", 5), ("labels", 5)):
