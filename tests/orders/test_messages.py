@@ -162,6 +162,27 @@ async def test_a_mail_has_a_link_that_is_good_for_its_order(
     assert sum("?label=ret_" in mail.text for mail in mails) == 1
 
 
+async def test_of_another_address_the_customer_is_told(
+    closed_shop: Shop, post: Post, postbox: Postbox
+) -> None:
+    """Whoever has the link of a mail may have changed it. Of another telephone nobody
+    needs to be told."""
+    shop = closed_shop
+    async with post():
+        order_id = await shop.confirmed(TEA=1)
+        path = f"/v1/orders/{order_id}/contact"
+        for patch in ({"phone": "+49 30 1234"}, {"ship_to": {"street": "Elsewhere 9"}}):
+            any_version = {"If-Match": "*"}
+            answer = await shop.http.patch(path, json=patch, headers=any_version)
+            assert answer.is_success
+        mails = await postbox.until(3)
+        await nothing_left_open(shop)
+    assert len(postbox.all()) == 3
+    (mail,) = (mail for mail in mails if "another address" in mail.subject)
+    assert "If it was not you" in mail.text
+    assert "Elsewhere" not in mail.text
+
+
 async def test_a_declined_card_is_told_with_the_way_to_pay(
     closed_shop: Shop, post: Post, postbox: Postbox
 ) -> None:

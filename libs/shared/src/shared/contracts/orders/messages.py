@@ -9,6 +9,8 @@ NOTIFIED_EVENTS = frozenset(
         # For holds that the customer can end: payment and address.
         "hold.placed",
         "hold.reminded",
+        # Of another address alone: whoever has the link of a mail may give one.
+        "contact.changed",
         "shipment.shipped",
         "shipment.delivered",
         "refund.succeeded",

@@ -120,6 +120,8 @@ def template_for(message: Message, order: OrderSnapshot) -> str | None:
         if order.payment_stopped and hold and hold.reason is HoldReason.PAYMENT:
             return None  # whoever tests cards learns nothing
         return _template_for_hold(message, hold) if hold is not None else None
+    if message.type == "contact.changed":
+        return message.type if "ship_to" in message.data["fields"] else None
     if message.data.get("after_cancel"):
         return None  # staff speak with the customer first
     if message.type == "order.lines_cancelled":
