@@ -134,7 +134,7 @@ def dev(
         ),
     ] = None,
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Forget what earlier runs kept there.")
+        bool, typer.Option("--fresh", help="Delete what earlier runs kept there.")
     ] = False,
     ports: Annotated[
         PortChoice, typer.Option(help="The well-known ports, or any that are free.")

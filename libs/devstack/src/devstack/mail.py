@@ -195,7 +195,7 @@ def _entry(mail: Mail) -> str:
 def serve(
     smtp_port: Annotated[int, typer.Option()],
     http_port: Annotated[int, typer.Option()],
-    data: Annotated[Path, typer.Option(help="Where the mails are kept.")],
+    data: Annotated[Path, typer.Option(help="The directory of the mails.")],
 ) -> None:
     """Take mails by SMTP and show them by HTTP, on loopback."""
     app = create_app(Mailbox(data), smtp_port)

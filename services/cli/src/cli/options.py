@@ -45,7 +45,7 @@ SinceOption = Annotated[
 ]
 UntilOption = Annotated[
     str | None,
-    typer.Option(metavar="TIME", help="Only before then; the same forms."),
+    typer.Option(metavar="TIME", help="Only before then, in the same forms."),
 ]
 LimitOption = Annotated[
     int, typer.Option("--limit", min=1, help="How many rows to show at most.")
@@ -67,7 +67,7 @@ OrderArgument = Annotated[
 
 FileOption = Annotated[
     Path | None,
-    typer.Option("--file", "-f", help="Where to write it; - is the standard output."),
+    typer.Option("--file", "-f", help="The file to write; - is the standard output."),
 ]
 
 _NONE = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"

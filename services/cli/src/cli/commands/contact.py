@@ -40,8 +40,8 @@ SetOption = Annotated[
     typer.Option(
         "--set",
         metavar="FIELD=VALUE",
-        help="Correct it: name, email, phone, locale, ship_to.postal_code, bill_to.city"
-        " and so on. Without a value it is removed.",
+        help="Correct a field: name, email, phone, locale, ship_to.postal_code,"
+        " bill_to.city and so on. Without a value it is removed.",
     ),
 ]
 
@@ -110,7 +110,7 @@ def list_notes(
 @app.command("note")
 def add_note(
     order: OrderArgument,
-    text: Annotated[str, typer.Argument(help="For whoever works on it next.")],
+    text: Annotated[str, typer.Argument(help="For colleagues who work on it next.")],
     key: KeyOption = None,
     output: OutputOption = Output.table,
 ) -> None:
@@ -134,7 +134,7 @@ def list_messages(
 @app.command("resend")
 def resend_message(
     order: OrderArgument,
-    seq: Annotated[int, typer.Argument(help="As `orders messages` has it.")],
+    seq: Annotated[int, typer.Argument(help="The mail's number in `orders messages`.")],
     key: KeyOption = None,
     output: OutputOption = Output.table,
 ) -> None:

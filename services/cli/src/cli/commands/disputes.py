@@ -27,7 +27,7 @@ COLUMNS: tuple[Column, ...] = (
 def list_disputes(
     order: Annotated[str | None, typer.Option(help="Only this order.")] = None,
     ended: Annotated[
-        bool, typer.Option("--ended", help="Show those that the bank has decided.")
+        bool, typer.Option("--ended", help="Show disputes that the bank has decided.")
     ] = False,
     limit: LimitOption = 50,
     watch: WatchOption = False,

@@ -17,7 +17,7 @@ app = typer.Typer()
 
 @app.command("export")
 def export(
-    kind: Annotated[ExportKind, typer.Argument(help="What each row is one of.")],
+    kind: Annotated[ExportKind, typer.Argument(help="The kind of rows.")],
     since: SinceOption = None,
     until: UntilOption = None,
     form: Annotated[ExportFormat, typer.Option("--format")] = ExportFormat.csv,

@@ -115,7 +115,7 @@ def show_hold(hold: HoldArgument, output: OutputOption = Output.table) -> None:
 @app.command("place")
 def place_hold(
     order: OrderArgument,
-    note: Annotated[str, typer.Option(help="Why the order must wait.")],
+    note: Annotated[str, typer.Option(help="Why the order has to wait.")],
     key: KeyOption = None,
     output: OutputOption = Output.table,
 ) -> None:
@@ -129,7 +129,7 @@ def place_hold(
 def assign_hold(
     hold: HoldArgument,
     assignee: Annotated[
-        str | None, typer.Argument(help="Who takes care of it. Default: nobody.")
+        str | None, typer.Argument(help="The person to assign it to. Default: nobody.")
     ] = None,
     key: KeyOption = None,
     output: OutputOption = Output.table,
@@ -145,7 +145,7 @@ def assign_hold(
 def release_hold(
     hold: HoldArgument,
     decision: Annotated[
-        Decision, typer.Argument(help="One of those that the hold allows.")
+        Decision, typer.Argument(help="One of the decisions that the hold allows.")
     ],
     note: Annotated[str, typer.Option(help="Why.")],
     line: LinesOption = None,

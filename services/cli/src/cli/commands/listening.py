@@ -34,11 +34,15 @@ def listen(
     ],
     types: Annotated[
         list[str] | None,
-        typer.Option("--type", help="Only these: order.placed or refund.*"),
+        typer.Option(
+            "--type", help="Only events of this type: order.placed or refund.*"
+        ),
     ] = None,
     secret: Annotated[
         str | None,
-        typer.Option(help="What to sign with.", show_default="a new one, shown first"),
+        typer.Option(
+            help="The secret to sign with.", show_default="a new one, shown first"
+        ),
     ] = None,
     after: Annotated[
         str, typer.Option(help="Begin after this id of the feed.")

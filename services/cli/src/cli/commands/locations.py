@@ -35,7 +35,9 @@ NEW: Json = {"address": None, "active": True, "priority": 100, "safety_stock": 0
 def list_locations(
     active: Annotated[
         bool | None,
-        typer.Option("--active/--inactive", help="Only those.", show_default=False),
+        typer.Option(
+            "--active/--inactive", help="Only these locations.", show_default=False
+        ),
     ] = None,
     limit: LimitOption = 50,
     watch: WatchOption = False,
@@ -61,7 +63,8 @@ def show_location(code: str, output: OutputOption = Output.table) -> None:
 def put_location(
     code: str,
     name: Annotated[
-        str | None, typer.Option(help="As people call it.", show_default="the code")
+        str | None,
+        typer.Option(help="The name that people use.", show_default="the code"),
     ] = None,
     address: Annotated[
         list[str] | None,

@@ -166,7 +166,7 @@ def only(ids: list[str], what: str) -> str:
 
 
 ListedOrderArgument = Annotated[
-    str | None, typer.Argument(metavar="ORDER", help="Only of this order.")
+    str | None, typer.Argument(metavar="ORDER", help="Only those of this order.")
 ]
 ListedOrderOption = Annotated[
     str | None, typer.Option("--order", help="The same, as an option.")
@@ -207,7 +207,7 @@ def list_orders(
     ] = None,
     customer: Annotated[str | None, typer.Option()] = None,
     query: Annotated[
-        str | None, typer.Option("-q", help="A number, reference or id, exactly.")
+        str | None, typer.Option("-q", help="The exact number, reference or id.")
     ] = None,
     sort: Annotated[OrderSort, typer.Option(help="Newest first.")] = OrderSort.placed,
     up: Annotated[bool, typer.Option("--up", help="Oldest first.")] = False,
@@ -300,7 +300,7 @@ def show_events(
     types: Annotated[
         list[str] | None,
         typer.Option(
-            "--type", help="Of all events only these: order.placed or refund.*"
+            "--type", help="Only events of this type: order.placed or refund.*"
         ),
     ] = None,
     limit: LimitOption = 50,
@@ -404,7 +404,7 @@ def pay_order(
 @app.command("cancel")
 def cancel_order(
     order: OrderArgument,
-    reason: Annotated[str, typer.Option(help="A category of yours.")],
+    reason: Annotated[str, typer.Option(help="Your own category.")],
     line: LinesOption = None,
     note: NoteOption = None,
     key: KeyOption = None,

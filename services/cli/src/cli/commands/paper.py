@@ -29,7 +29,7 @@ PDF = "application/pdf"
 def show_pick_list(
     at: Annotated[str, typer.Option("--at", help="The location.")],
     limit: Annotated[
-        int, typer.Option("--limit", min=1, max=50, help="Parcels at most.")
+        int, typer.Option("--limit", min=1, max=50, help="How many parcels at most.")
     ] = 20,
     file: FileOption = None,
     output: OutputOption = Output.table,

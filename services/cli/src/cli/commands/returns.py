@@ -161,7 +161,7 @@ def receive_return(
         typer.Option(
             "--deduct",
             metavar="LINE=AMOUNT",
-            help="Kept of a line's price, since it came back worn: 1=2,50.",
+            help="Deducted from a line's price for wear: 1=2,50.",
         ),
     ] = None,
     at: Annotated[

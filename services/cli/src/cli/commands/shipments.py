@@ -56,7 +56,8 @@ PackageOption = Annotated[
     int, typer.Option(min=1, help="Which box, if there are several.")
 ]
 ShipmentsArgument = Annotated[
-    list[str], typer.Argument(metavar="SHIPMENT...", help="As many as there are.")
+    list[str],
+    typer.Argument(metavar="SHIPMENT...", help="One parcel or several."),
 ]
 
 
@@ -135,7 +136,7 @@ def pack_shipment(
         list[str] | None,
         typer.Option(
             metavar="LINE=UNITS",
-            help="There, and packed later: in a parcel of its own.",
+            help="Found, but packed later in a parcel of its own.",
         ),
     ] = None,
     key: KeyOption = None,
@@ -224,8 +225,12 @@ def _parcel(weight: int, size: str) -> Json:
 @app.command("relabel")
 def relabel_shipment(
     shipment: ShipmentArgument,
-    carrier: Annotated[str | None, typer.Option(help="It goes with this one.")] = None,
-    tracking: Annotated[str | None, typer.Option(help="The right number.")] = None,
+    carrier: Annotated[
+        str | None, typer.Option(help="The carrier that takes it.")
+    ] = None,
+    tracking: Annotated[
+        str | None, typer.Option(help="The correct tracking number.")
+    ] = None,
     package: PackageOption = 1,
     weight: Annotated[
         list[int] | None, typer.Option(min=1, help="Grams, if they were wrong.")
@@ -276,11 +281,9 @@ def ship_shipment(
     shipment: ShipmentsArgument,
     carrier: Annotated[
         str | None,
-        typer.Option(help="It goes by hand: a label that was bought is given back."),
+        typer.Option(help="Ship by hand: a bought label is voided."),
     ] = None,
-    tracking: Annotated[
-        str | None, typer.Option(help="The number that it goes by.")
-    ] = None,
+    tracking: Annotated[str | None, typer.Option(help="The tracking number.")] = None,
     key: KeyOption = None,
     output: OutputOption = Output.table,
 ) -> None:
@@ -335,8 +338,10 @@ def cancel_shipment(
 @app.command("pack-many")
 def pack_shipments(
     shipment: ShipmentsArgument,
-    weight: Annotated[int, typer.Option(min=1, help="Grams, of each.")],
-    size: Annotated[str, typer.Option(metavar="LxWxH", help="Millimetres, of each.")],
+    weight: Annotated[int, typer.Option(min=1, help="Grams of each parcel.")],
+    size: Annotated[
+        str, typer.Option(metavar="LxWxH", help="Millimetres of each parcel.")
+    ],
     key: KeyOption = None,
     output: OutputOption = Output.table,
 ) -> None:
@@ -364,7 +369,7 @@ def _became(one: Json) -> str:
 def save_labels(
     shipment: ShipmentsArgument,
     package: Annotated[
-        int | None, typer.Option(min=1, help="Only of this box. Default: of each.")
+        int | None, typer.Option(min=1, help="Only this package. Default: all.")
     ] = None,
     file: FileOption = None,
 ) -> None:

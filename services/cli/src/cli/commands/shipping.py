@@ -39,11 +39,11 @@ CurrencyOption = Annotated[str, typer.Option()]
 @app.command("list")
 def list_shipping_methods(
     country: Annotated[
-        str | None, typer.Option(help="What is offered there, such as DE.")
+        str | None, typer.Option(help="Only methods for this country, such as DE.")
     ] = None,
     currency: Annotated[str | None, typer.Option()] = None,
     goods: Annotated[
-        str | None, typer.Option(help="What the goods cost; needs --currency.")
+        str | None, typer.Option(help="The price of the goods; needs --currency.")
     ] = None,
     watch: WatchOption = False,
     output: OutputOption = Output.table,
@@ -82,7 +82,8 @@ def put_shipping_method(
         ),
     ],
     name: Annotated[
-        str | None, typer.Option(help="As customers read it.", show_default="as it was")
+        str | None,
+        typer.Option(help="The name that customers see.", show_default="as it was"),
     ] = None,
     currency: CurrencyOption = "EUR",
     tax: Annotated[
@@ -90,7 +91,7 @@ def put_shipping_method(
         typer.Option(min=0, max=100, help="Percent.", show_default="the goods'"),
     ] = None,
     free_from: Annotated[
-        str | None, typer.Option(help="Goods that cost as much are sent for nothing.")
+        str | None, typer.Option(help="Ship goods of this price or more for free.")
     ] = None,
     carrier: Annotated[str | None, typer.Option()] = None,
     service: Annotated[

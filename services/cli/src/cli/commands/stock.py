@@ -78,7 +78,7 @@ def receive_stock(
     at: AtOption,
     ref: RefOption,
     again: Annotated[
-        bool, typer.Option("--again", help="As much came once more on this note.")
+        bool, typer.Option("--again", help="The same goods came again on this note.")
     ] = False,
     key: KeyOption = None,
     output: OutputOption = Output.table,
@@ -124,7 +124,9 @@ def count_stock(
 def transfer_stock(
     units: UnitsArgument,
     origin: Annotated[str, typer.Option("--from", help="The location they leave.")],
-    destination: Annotated[str, typer.Option("--to", help="Where they are then.")],
+    destination: Annotated[
+        str, typer.Option("--to", help="The location they move to.")
+    ],
     ref: RefOption,
     key: KeyOption = None,
     output: OutputOption = Output.table,

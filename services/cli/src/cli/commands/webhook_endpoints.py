@@ -20,7 +20,7 @@ TypeOption = Annotated[
     typer.Option("--type", help="order.placed, shipment.* or *; repeat it for more."),
 ]
 OwnerOption = Annotated[
-    str, typer.Option("--owner", help="The mail address to tell of what fails.")
+    str, typer.Option("--owner", help="The mail address that gets reports of failures.")
 ]
 SecretOption = Annotated[
     str | None,
@@ -108,7 +108,7 @@ def change_endpoint(
     endpoint: EndpointArgument,
     url: Annotated[str | None, typer.Option()] = None,
     owner: Annotated[
-        str | None, typer.Option(help="The mail address to tell of what fails.")
+        str | None, typer.Option(help="The mail address that gets reports of failures.")
     ] = None,
     types: TypeOption = None,
     description: Annotated[str | None, typer.Option()] = None,
@@ -172,7 +172,8 @@ def rotate_secret(
     endpoint: EndpointArgument,
     secret: SecretOption = None,
     overlap: Annotated[
-        int, typer.Option(min=0, max=168, help="Hours that the old one signs as well.")
+        int,
+        typer.Option(min=0, max=168, help="Hours for which the old secret also signs."),
     ] = 24,
     key: KeyOption = None,
     output: OutputOption = Output.table,
@@ -219,7 +220,7 @@ def list_deliveries(
     endpoint: EndpointArgument,
     status: Annotated[DeliveryStatus | None, typer.Option()] = None,
     type: Annotated[str | None, typer.Option(help="order.placed or refund.*")] = None,
-    subject: Annotated[str | None, typer.Option(help="Of this one: ord_…")] = None,
+    subject: Annotated[str | None, typer.Option(help="Only this subject: ord_…")] = None,
     limit: LimitOption = 50,
     watch: WatchOption = False,
     output: OutputOption = Output.table,
@@ -244,7 +245,7 @@ def redeliver(
     from_time: Annotated[
         str | None,
         typer.Option(
-            "--since", metavar="TIME", help="All since then: 2h, 3d, 2026-11-30."
+            "--since", metavar="TIME", help="All events since then: 2h, 3d, 2026-11-30."
         ),
     ] = None,
     key: KeyOption = None,

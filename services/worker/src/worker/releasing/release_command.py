@@ -47,12 +47,14 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     which.add_argument("--deployment", help="default: TEMPORAL_DEPLOYMENT_NAME")
     build = argparse.ArgumentParser(add_help=False, parents=[which])
     build.add_argument("--build", help="default: TEMPORAL_WORKER_BUILD_ID")
-    actions.add_parser("status", parents=[which], help="every build and what it has")
     actions.add_parser(
-        "current", parents=[build], help="have all new orders begin on a build"
+        "status", parents=[which], help="show every build and its orders"
+    )
+    actions.add_parser(
+        "current", parents=[build], help="make all new orders begin on a build"
     )
     ramp = actions.add_parser(
-        "ramp", parents=[build], help="have some of the new orders begin on a build"
+        "ramp", parents=[build], help="make a share of the new orders begin on a build"
     )
     ramp.add_argument(
         "steps",
@@ -72,7 +74,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     back = actions.add_parser(
         "rollback",
         parents=[which],
-        help="stop the ramp; or, where there is none, make the build before current",
+        help="stop the ramp; without one, make the previous build current",
     )
     back.add_argument(
         "--to", metavar="BUILD", help="default: the one that was current before"
@@ -80,7 +82,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     actions.add_parser(
         "restart",
         parents=[build],
-        help="end what runs on a build that was left; the sweep begins it anew",
+        help="end what runs on an abandoned build; the sweep starts it again",
     )
 
 

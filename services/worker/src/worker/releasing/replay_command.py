@@ -46,7 +46,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         "--limit",
         type=int,
         default=200,
-        help="at most so many of each workflow type, the newest (%(default)s)",
+        help="how many of the newest of each workflow type (%(default)s)",
     )
     live.add_argument("--open", action="store_true", help="only what has not ended yet")
     live.add_argument(
