@@ -220,7 +220,9 @@ def list_deliveries(
     endpoint: EndpointArgument,
     status: Annotated[DeliveryStatus | None, typer.Option()] = None,
     type: Annotated[str | None, typer.Option(help="order.placed or refund.*")] = None,
-    subject: Annotated[str | None, typer.Option(help="Only this subject: ord_…")] = None,
+    subject: Annotated[
+        str | None, typer.Option(help="Only this subject: ord_…")
+    ] = None,
     limit: LimitOption = 50,
     watch: WatchOption = False,
     output: OutputOption = Output.table,
