@@ -244,7 +244,7 @@ async def test_it_listens_on_loopback_and_stops_well_with_a_stream_open(
     )
     try:
         async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
-            await _until_healthy(client)
+            await _until_healthy(client, process)
             assert listens_on(port, process.pid) == {"127.0.0.1"}
             shop = Shop(client)
             await shop.sell()
@@ -273,8 +273,11 @@ def listens_on(port: int, pid: int) -> set[str]:
     }
 
 
-async def _until_healthy(client: httpx2.AsyncClient) -> None:
+async def _until_healthy(
+    client: httpx2.AsyncClient, process: asyncio.subprocess.Process
+) -> None:
     while True:
+        assert process.returncode is None, "it ended: was its port taken?"
         try:
             if (await client.get("/health")).is_success:
                 return
