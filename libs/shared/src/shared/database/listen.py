@@ -30,7 +30,8 @@ class Wake:
         self._event.set()
 
     def forget(self) -> None:
-        """Whoever looks after this sees what they were called for until now."""
+        """Drop earlier calls: whoever looks after this sees everything that they were
+        about."""
         self._event.clear()
 
     async def wait(self, timeout: float) -> bool:

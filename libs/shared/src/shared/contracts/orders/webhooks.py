@@ -7,7 +7,8 @@ CANCELED = "payment_intent.canceled"
 AUTHORIZATION_EVENTS = frozenset(
     {"payment_intent.amount_capturable_updated", "payment_intent.payment_failed"}
 )
-"""They tell how an authorisation ended: no news of a payment that waits for none."""
+"""Webhooks about the end of an authorisation: a payment that waits for none ignores
+them."""
 PAYMENT_EVENTS = AUTHORIZATION_EVENTS | {CANCELED}
 REFUND_EVENTS = frozenset({"charge.refund.updated", "refund.failed", "refund.updated"})
 DISPUTE_EVENTS = frozenset(

@@ -104,7 +104,8 @@ def _check_deductions(
     *,
     most: int,
 ) -> None:
-    """No line is worth less than nothing, and a refund takes nothing (`most`)."""
+    """Check the deductions: no line falls below zero, and no refund is negative
+    (`most`)."""
     for number, amount in deductions.items():
         value = order.line(number).price_to_credit(credited.get(number, 0))
         if amount > value:
@@ -125,8 +126,8 @@ def _check_deductions(
 def credited_line(
     order: OrderSnapshot, due: RefundBreakdown, number: int
 ) -> dict[str, int]:
-    """What is paid back for a line, and the tax in it: less its deduction, which has
-    the share of both."""
+    """The refund for a line and the tax in it, less the line's deduction, which has the
+    same share of both."""
     line, units = order.line(number), due.lines[number]
     price, tax = line.price_to_credit(units), line.tax_to_credit(units)
     kept = due.deductions.get(number, 0)

@@ -274,7 +274,7 @@ class Refund(Row):
 
     @property
     def deductions(self) -> dict[int, int]:
-        """What was kept of the price of lines that came back worn."""
+        """The sum deducted from lines that came back worn."""
         kept = {item["line"]: item.get("deduction", 0) for item in self.lines}
         return {line: amount for line, amount in kept.items() if amount}
 
@@ -286,7 +286,7 @@ class ReturnLine(Row):
     accepted: int | None
     disposition: str | None
     deduction: int = 0
-    """What is kept of the accepted units' price."""
+    """The sum deducted from the accepted units' price."""
 
 
 class Return(Row):
@@ -326,8 +326,8 @@ class OrderSnapshot(Row):
     shipping_credited: int
     goodwill: int
     deducted: int = 0
-    """What is kept of the price of goods that came back worn; no goodwill: it pays for
-    nothing, and goes back with nothing."""
+    """The sum deducted from goods that came back worn. It is no goodwill: it pays for
+    nothing, and no refund returns it."""
     total: int
     ship_partial: bool
     cancel_wanted: dict[str, Any] | None

@@ -606,7 +606,8 @@ class ReturnLine(Base):
     reason: Mapped[str] = mapped_column(Text())
     accepted: Mapped[int | None]
     disposition: Mapped[str | None]
-    # What the shop keeps of the accepted units' price, since they came back worn.
+    # The sum that the shop deducts from the accepted units' price, because they came
+    # back worn.
     deduction: Mapped[int] = _amount()
     __table_args__ = (
         ForeignKeyConstraint(

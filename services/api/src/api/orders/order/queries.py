@@ -93,7 +93,8 @@ async def read_until(
     until: Callable[[T], bool],
     seconds: float,
 ) -> T:
-    """What `read` returns of an order once `until` holds of it, or after `seconds`."""
+    """Read an order until `until` holds, or for `seconds`; returns what `read` returned
+    last."""
     deadline = time.monotonic() + seconds
     with services.listener.subscribe(CHANNEL, order_id) as wake:
         while True:

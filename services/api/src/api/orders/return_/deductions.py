@@ -1,4 +1,4 @@
-"""What the shop keeps of goods that came back worn, as the returns desk wants it."""
+"""Checks what the returns desk deducts for goods that came back worn."""
 
 from shared.contracts.errors import Refusal
 

@@ -78,7 +78,7 @@ class Shipment(BaseModel):
 
 
 def reading(shipment_id: str) -> Reading:
-    """The shipment, for `shipment_of` the command that is about it."""
+    """Reads the shipment together with a command's key; `shipment_of` returns it."""
     return Reading(
         SHIPMENTS.format(which="s.id = :shipment"), {"shipment": shipment_id}
     )
