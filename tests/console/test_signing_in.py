@@ -103,6 +103,7 @@ async def test_somebody_signs_in_is_renewed_and_signs_out(
     await page.context.close()
 
 
+@pytest.mark.slow
 async def test_a_session_that_ends_takes_nothing_that_was_typed(
     chromium: Browser, office: Office
 ) -> None:
