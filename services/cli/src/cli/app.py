@@ -15,6 +15,7 @@ from cli.commands import (
     holds,
     listening,
     locations,
+    order_commands,
     orders,
     paper,
     products,
@@ -47,6 +48,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(orders.app)
+app.add_typer(order_commands.app)
 app.add_typer(export.app)
 app.add_typer(contact.app)
 app.add_typer(holds.app, name="holds")

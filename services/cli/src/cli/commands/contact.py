@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cli.commands.orders import order_id
+from cli.commands.order_names import order_id
 from cli.display import Column, done, field, moment, show_list, show_one
 from cli.options import KeyOption, LimitOption, OrderArgument, Output, OutputOption
 from cli.problems import Json
@@ -52,7 +52,7 @@ def show_contact(
     correct: SetOption = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """Show whom an order is for and where it goes, or correct it.
+    """Show or correct an order's contact and addresses.
 
     An order on an address hold continues once its address passes the check."""
     found = order_id(order)
@@ -102,7 +102,7 @@ def list_notes(
     limit: LimitOption = 50,
     output: OutputOption = Output.table,
 ) -> None:
-    """List what people wrote about an order."""
+    """List the notes about an order."""
     path = f"/v1/orders/{order_id(order)}/notes"
     show_list(lambda: session().api.rows(path, limit), NOTES, output)
 
@@ -114,7 +114,7 @@ def add_note(
     key: KeyOption = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """Write something down about an order."""
+    """Add a note about an order."""
     path = f"/v1/orders/{order_id(order)}/notes"
     answer = session().api.command(path, {"text": text}, key)
     done(answer, output, f"Noted by {answer['actor']}.")

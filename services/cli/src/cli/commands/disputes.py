@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cli.commands.orders import order_id
+from cli.commands.order_names import order_id
 from cli.display import Column, field, moment, show_list
 from cli.options import LimitOption, Output, OutputOption, WatchOption, shown
 from cli.session import session

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cli.commands.orders import (
+from cli.commands.order_names import (
     ListedOrderArgument,
     ListedOrderOption,
     listed_order,

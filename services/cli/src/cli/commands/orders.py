@@ -1,20 +1,17 @@
-"""Orders: find them, look at them, and what may still be done about them."""
+"""Orders: find them, and look at them."""
 
 import json
-import sys
 from dataclasses import dataclass
-from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cli import words
+from cli.commands.order_names import order_id
 from cli.display import (
     Column,
     brief,
     cell,
-    done,
     field,
     moment,
     show_list,
@@ -22,18 +19,13 @@ from cli.display import (
     show_table,
 )
 from cli.options import (
-    KeyOption,
     LimitOption,
-    LinesOption,
-    NoteOption,
     OrderArgument,
     Output,
     OutputOption,
     SinceOption,
     UntilOption,
     WatchOption,
-    lines,
-    money,
     shown,
 )
 from cli.problems import CliError, Json, harmless
@@ -135,55 +127,6 @@ FEED: tuple[Column, ...] = (
 
 def _discount(discount: Json) -> str:
     return f"{shown(discount['amount'])} {discount['code']}"
-
-
-def order_id(order: str) -> str:
-    """The order's id, also by its number. Raises `CliError`."""
-    if order.startswith("ord_"):
-        return order
-    found = session().api.get("/v1/orders", q=order, limit=2)["data"]
-    if not found:
-        raise CliError(f"No order has the number or reference {order!r}.")
-    if len(found) > 1:
-        ids = ", ".join(one["id"] for one in found)
-        raise CliError(
-            f"One order has the number {order}, and another one has it as its"
-            f" reference.\n→ Name the one you mean by its id: {ids}"
-        )
-    return str(found[0]["id"])
-
-
-def only(ids: list[str], what: str) -> str:
-    """The one id. Raises `CliError` if there is none, or several."""
-    match ids:
-        case [one]:
-            return one
-        case []:
-            raise CliError(f"There is no {what}.")
-    raise CliError(
-        f"There is more than one {what}.\n→ Name the one you mean: {', '.join(ids)}"
-    )
-
-
-ListedOrderArgument = Annotated[
-    str | None, typer.Argument(metavar="ORDER", help="Only those of this order.")
-]
-ListedOrderOption = Annotated[
-    str | None, typer.Option("--order", help="The same, as an option.")
-]
-
-
-def listed_order(argument: str | None, option: str | None) -> str | None:
-    """The id of the order that a list is of, whichever way it was named."""
-    order = argument or option
-    return order and order_id(order)
-
-
-class RefundReason(StrEnum):
-    lost = "lost"
-    damaged = "damaged"
-    goodwill = "goodwill"
-    price = "price"
 
 
 Several = Annotated[list[str] | None, typer.Option(help="Repeat for several.")]
@@ -306,7 +249,7 @@ def show_events(
     limit: LimitOption = 50,
     output: OutputOption = Output.table,
 ) -> None:
-    """Show what happened to an order, or to all of them."""
+    """Show the events of an order, or of all of them."""
     if order is not None:
         events = _Events(f"/v1/orders/{order_id(order)}/events", EVENTS)
         first, limit = after or "0", 10_000
@@ -342,187 +285,3 @@ class _Events:
                 return
         if until:
             raise CliError(f"The order has ended without {until}.")
-
-
-@app.command("place")
-def place_order(
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="The order as JSON; - reads stdin.")
-    ],
-    wait: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            max=30,
-            help="Seconds to wait for the order's confirmation, cancellation or hold.",
-        ),
-    ] = 10,
-    key: KeyOption = None,
-    output: OutputOption = Output.table,
-) -> None:
-    """Place an order, as the shop does."""
-    try:
-        # As bytes: JSON tells its encoding itself, with a byte order mark or without.
-        read = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-        body = json.loads(read)
-    except (OSError, ValueError) as error:
-        raise CliError(f"{file} is not an order in JSON: {error}") from None
-    headers = {"Prefer": f"wait={wait}"} if wait else {}
-    with session().err.status("The order is on its way …"):
-        order = session().api.command("/v1/orders", body, key, **headers)
-    held = "".join(f", waits for {hold['reason']}" for hold in order["holds"])
-    done(
-        order,
-        output,
-        f"Order {order['number']} ({order['id']}) is {order['status']}{held}.",
-    )
-
-
-@app.command("pay")
-def pay_order(
-    order: OrderArgument,
-    method: Annotated[str, typer.Argument(help="The provider's payment method id.")],
-    return_url: Annotated[
-        str | None,
-        typer.Option(help="The page that the provider returns the customer to."),
-    ] = None,
-    key: KeyOption = None,
-    output: OutputOption = Output.table,
-) -> None:
-    """Try another payment method."""
-    body: Json = {"method": method}
-    if return_url:
-        body["return_url"] = return_url
-    with session().err.status("Asking the customer's bank …"):
-        paid = session().api.command(
-            f"/v1/orders/{order_id(order)}/payments", body, key
-        )
-    link = (paid.get("next_action") or {}).get("url")
-    done(paid, output, f"Payment {paid['id']}: {paid['status']} {link or ''}".rstrip())
-
-
-@app.command("cancel")
-def cancel_order(
-    order: OrderArgument,
-    reason: Annotated[str, typer.Option(help="Your own category.")],
-    line: LinesOption = None,
-    note: NoteOption = None,
-    key: KeyOption = None,
-    output: OutputOption = Output.table,
-) -> None:
-    """Cancel lines, or everything that has not shipped, and refund the customer."""
-    body: Json = {"reason": reason, **_noted(note)}
-    if line:
-        body["lines"] = lines(line)
-    path = f"/v1/orders/{order_id(order)}/cancellations"
-    answer = session().api.command(path, body, key)
-    refund = f" Refund {answer['refund_id']}." if answer["refund_id"] else ""
-    units = sum(item["quantity"] for item in answer["cancelled"])
-    done(
-        answer,
-        output,
-        f"Cancelled {units} units; the order is {answer['order']['status']}.{refund}",
-    )
-
-
-@app.command("refund")
-def refund_order(
-    order: OrderArgument,
-    reason: Annotated[RefundReason, typer.Option()],
-    note: Annotated[str, typer.Option(help="The reason; customers never see it.")],
-    line: LinesOption = None,
-    amount: Annotated[
-        str | None, typer.Option(help="An amount such as 5,00, instead of lines.")
-    ] = None,
-    shipping: Annotated[
-        bool, typer.Option("--shipping", help="Refund the shipping, too.")
-    ] = False,
-    key: KeyOption = None,
-    output: OutputOption = Output.table,
-) -> None:
-    """Refund lines, the shipping or an amount."""
-    found = order_id(order)
-    body: Json = {"reason": reason, "note": note}
-    if line:
-        body["lines"] = lines(line)
-    if shipping:
-        body["shipping"] = True
-    if amount is not None:
-        currency = session().api.get(f"/v1/orders/{found}")["currency"]
-        body["amount"] = money(amount, currency)
-    refund = session().api.command(f"/v1/orders/{found}/refunds", body, key)
-    held = refund["hold"]
-    waits = f", waits for a second person (hold {held['id']})" if held else ""
-    done(
-        refund,
-        output,
-        f"Refund {refund['id']} of {shown(refund['amount'])}:"
-        f" {refund['status']}{waits}.",
-    )
-
-
-@app.command("return")
-def return_order(
-    order: OrderArgument,
-    line: Annotated[
-        list[str],
-        typer.Option("--line", metavar="LINE=UNITS", help="Repeat for each line."),
-    ],
-    reason: Annotated[str, typer.Option(help="A category, such as does-not-fit.")],
-    note: NoteOption = None,
-    key: KeyOption = None,
-    output: OutputOption = Output.table,
-) -> None:
-    """Ask to send goods back."""
-    wanted = [item | {"reason": reason} for item in lines(line)]
-    path = f"/v1/orders/{order_id(order)}/returns"
-    answer = session().api.command(path, {"lines": wanted, **_noted(note)}, key)
-    done(answer, output, f"Return {answer['id']}: {answer['status']}.")
-
-
-@app.command("process")
-def show_process(order: OrderArgument, output: OutputOption = Output.table) -> None:
-    """Show what an order waits for, since when, and what happens if nobody acts."""
-    process = session().api.get(f"/v1/orders/{order_id(order)}/process")
-    show_one(process, PROCESS, output)
-    if output is Output.table:
-        show_table("waits for", process["waiting_for"], WAITING)
-        show_table("tries", process["pending_activities"], PENDING)
-
-
-PROCESS: tuple[Column, ...] = (
-    ("workflow", field("workflow_id")),
-    ("running", field("running")),
-    ("see", field("ui_url")),
-)
-WAITING: tuple[Column, ...] = (
-    ("what", field("what")),
-    ("reason", field("reason")),
-    ("since", moment("since")),
-    ("due", moment("due_at")),
-    ("about", lambda w: w["hold_id"] or w["subject"]),
-    ("detail", field("detail")),
-    ("if nobody acts", field("then")),
-)
-PENDING: tuple[Column, ...] = (
-    ("step", field("type")),
-    ("attempt", field("attempt")),
-    ("last error", field("last_error")),
-    ("next", moment("next_at")),
-)
-
-
-@app.command("resume")
-def resume_order(
-    order: OrderArgument,
-    key: KeyOption = None,
-    output: OutputOption = Output.table,
-) -> None:
-    """Restart an order's workflow if it is lost. Safe at any time."""
-    path = f"/v1/orders/{order_id(order)}/resume"
-    answer = session().api.command(path, None, key)
-    done(answer, output, f"{answer['workflow_id']} looks at the facts again.")
-
-
-def _noted(note: str | None) -> Json:
-    return {} if note is None else {"note": note}

@@ -6,7 +6,7 @@ import typer
 
 from cli import words
 from cli.commands.contact import address
-from cli.commands.orders import (
+from cli.commands.order_names import (
     ListedOrderArgument,
     ListedOrderOption,
     only,
