@@ -25,26 +25,26 @@ def modules_of(package: str, path: list[str]) -> list[str]:
 
 
 ORDERS = modules_of("worker.orders", worker.orders.__path__)
-POLICIES = [module for module in ORDERS if module.endswith(".policy")]
+RULES = [module for module in ORDERS if module.endswith((".policy", ".options"))]
 WORKFLOWS = [module for module in ORDERS if module.endswith(".workflow")]
 PURE = [
     *modules_of("shared.contracts", shared.contracts.__path__),
     "worker.runtime.level_triggered",
-    *POLICIES,
+    *RULES,
 ]
 CLOCK = "from datetime import UTC, datetime\n\nNOW = datetime.now(UTC)\n"
 RANDOMNESS = "import uuid\n\nID = uuid.uuid4()\n"
 
 
-def test_contracts_and_policies_pass_and_nothing_else() -> None:
+def test_contracts_and_rules_pass_and_nothing_else() -> None:
     ours = sandbox().restrictions.passthrough_modules
     added = ours - SandboxRestrictions.default.passthrough_modules
     assert added == {
         "shared.contracts",
         "worker.runtime.level_triggered",
-        *POLICIES,
+        *RULES,
     }
-    assert "worker.orders.order.policy" in added
+    assert {"worker.orders.order.policy", "worker.orders.options"} <= added
 
 
 def test_a_workflow_stays_inside() -> None:
@@ -82,7 +82,7 @@ def test_randomness_is_refused_at_any_depth(role: str) -> None:
     assert not refused_by_ruff("worker.orders.order.activities", RANDOMNESS)
 
 
-@pytest.mark.parametrize("role", ["workflow", "policy"])
+@pytest.mark.parametrize("role", ["workflow", "policy", "options"])
 def test_an_import_that_reaches_out_is_refused_at_any_depth(
     tmp_path: Path, role: str
 ) -> None:

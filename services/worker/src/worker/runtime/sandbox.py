@@ -14,22 +14,24 @@ from temporalio.worker.workflow_sandbox import (
 
 def sandbox() -> SandboxedWorkflowRunner:
     """Workflow modules are loaded anew for each workflow, and guarded. The contracts,
-    the policies and the loop they share pass through: they hold no state and reach no
-    I/O (import-linter, and ruff's banned API), and loading them took five sixths of a
-    workflow's start (docs/adr/0036)."""
+    the policies, the options and the loop they share pass through: they hold no state
+    and reach no I/O (import-linter, and ruff's banned API), and loading them took five
+    sixths of a workflow's start (docs/adr/0036)."""
     return _Sandbox(
         restrictions=SandboxRestrictions.default.with_passthrough_modules(
-            "shared.contracts", "worker.runtime.level_triggered", *_policies()
+            "shared.contracts", "worker.runtime.level_triggered", *_rules()
         )
     )
 
 
-def _policies() -> list[str]:
-    """The rules of every business process: each `policy.py`, at any depth."""
+def _rules() -> list[str]:
+    """The rules of every business process, and its time-outs: each `policy.py` and
+    `options.py`, at any depth."""
     root = Path(__file__).parents[2]
     return [
-        ".".join(policy.relative_to(root).with_suffix("").parts)
-        for policy in sorted(root.glob("worker/*/**/policy.py"))
+        ".".join(module.relative_to(root).with_suffix("").parts)
+        for name in ("policy.py", "options.py")
+        for module in sorted(root.glob(f"worker/*/**/{name}"))
     ]
 
 
