@@ -96,6 +96,10 @@ def _difference(after: Counter[str], before: Counter[str]) -> Counter[str]:
 
 
 _LOGGED = re.compile(r"^@(\S*) (\d+) .*?(?:statement|execute [^:]*): (.*)")
+NOBODYS = frozenset({OURS, "", "[unknown]", "deliverer", "api-listener"})
+"""Applications whose statements no order causes: the benchmark, the server itself, a
+listener that checks its connection, and a deliverer that has no endpoint, which looks
+for one every second."""
 _OPENS = re.compile(r"BEGIN|START TRANSACTION")
 _CLOSES = re.compile(r"COMMIT|ROLLBACK")
 
@@ -143,7 +147,7 @@ def count_statements(log: Iterable[str]) -> Sql:
     inside = set[str]()
     for line in log:
         logged = _LOGGED.match(line)
-        if logged is None or logged[1] in (OURS, "", "[unknown]"):
+        if logged is None or logged[1] in NOBODYS:
             continue
         application, process, statement = logged.groups()
         if _OPENS.match(statement):
