@@ -26,7 +26,7 @@ QUEUE = ("hold.*", "order.placed", "shipment.*", "refund.*", "return.*")
 
 @router.get("/queue")
 async def follow_queue(request: Request, person: SignedIn) -> Response:
-    """Events that change the queue, the bench or the desk."""
+    """Stream that something has changed for the queue, the bench or the desk."""
     if not person.may("events:read"):
         # A browser that gets no stream comes again for ever; after 204 it does not.
         return Response(status_code=204)

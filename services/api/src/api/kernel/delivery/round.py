@@ -79,7 +79,7 @@ class Round:
         found: dict[str, list[Item]] = {}
         for item in items:
             subject = item.message.subject
-            # Rows go first, and there may be more of them than are due here.
+            # Rows of its subject go first, also those that are not due yet.
             if not item.is_new or subject not in self.look.blocked:
                 found.setdefault(subject, []).append(item)
         return found

@@ -108,7 +108,7 @@ class Tail:
         if self._start is None:
             newest = (await read_page(self._engine, Position(), (), 1)).newest
             self._start = self._end = newest
-            # Events between this start and the caller's own query are missing here.
+            # Events between their own last query and this start are not kept here.
             self._wake_all()
         more = True
         while more:
