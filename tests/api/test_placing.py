@@ -150,6 +150,20 @@ def test_a_key_means_the_same_to_a_release_with_more_fields() -> None:
     assert before == later != fingerprint("POST /v1/orders", other)
 
 
+async def test_a_key_means_the_same_across_the_upgrade_to_this_build(
+    shop: Shop, engine: Engine
+) -> None:
+    """The one before told requests apart by fields, too, that nobody had sent."""
+    await shop.sell()
+    same = key()
+    placed = await shop.client.post("/v1/orders", json=an_order(), headers=same)
+    of_before = "UPDATE idempotency_keys SET fingerprint = sha256('an order')"
+    async with engine.begin() as connection:
+        await connection.execute(text(of_before))
+    again = await shop.client.post("/v1/orders", json=an_order(), headers=same)
+    assert done(again) == done(placed)
+
+
 @pytest.mark.parametrize("missing", [{}, {"Idempotency-Key": ""}])
 async def test_an_order_needs_a_key(shop: Shop, missing: dict[str, str]) -> None:
     answer = await shop.client.post("/v1/orders", json=an_order(), headers=missing)
