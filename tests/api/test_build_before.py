@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
-from api.orders.commands import Commands, NoAnswer
+from api.orders.commands import Commands
+from api.orders.update_failures import NeedsNewerBuild, NoAnswer
 from shared.contracts.base import LineQuantity
 from shared.contracts.errors import Refusal
 from shared.contracts.orders.names import (
@@ -14,13 +15,13 @@ from shared.contracts.orders.names import (
     order_workflow_id,
     shipment_workflow_id,
 )
-from shared.contracts.orders.payloads import OrderRef, Pack, Parcel
+from shared.contracts.orders.payloads import Deliver, OrderRef, Pack, Parcel
 from shared.contracts.orders.workflows import Order
 from shared.database.engine import Engine
 from shared.database.ids import new_id
 from shared.database.orders.snapshot import OrderSnapshot
 from temporalio import workflow
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.worker import Worker
 
 from tests.support.shop import PARCEL
@@ -117,3 +118,33 @@ async def test_where_it_is_gone_its_order_is_told_to_start_it(
         await commands.parcel(pack.shipment_id, Order.pack, pack, ended)
     async with asyncio.timeout(20):
         await temporal.get_workflow_handle(order_workflow_id(pack.order_id)).result()
+
+
+@pytest.mark.parametrize("more", ["later", "further"])
+async def test_what_it_would_misunderstand_it_is_not_told(
+    temporal: Client, commands: Commands, pack: Pack, more: str
+) -> None:
+    """It would take units that are packed later for units that are not there."""
+    parcel = await temporal.start_workflow(
+        ShipmentOfBefore.run,
+        id=shipment_workflow_id(pack.shipment_id),
+        task_queue=ORDERS,
+    )
+    added = {"later": pack.lines, "further": (pack.parcel,)}[more]
+    wanted = pack.model_copy(update={more: added})
+    with pytest.raises(NeedsNewerBuild):
+        await commands.parcel(pack.shipment_id, Order.pack, wanted, ended)
+    assert (await parcel.describe()).status is WorkflowExecutionStatus.RUNNING
+
+
+async def test_what_it_does_not_know_waits_for_a_newer_build(
+    commands: Commands, pack: Pack
+) -> None:
+    deliver = Deliver(
+        order_id=pack.order_id,
+        key="deliver",
+        actor="dock",
+        shipment_id=pack.shipment_id,
+    )
+    with pytest.raises(NeedsNewerBuild):
+        await commands.parcel(pack.shipment_id, Order.deliver, deliver, ended)

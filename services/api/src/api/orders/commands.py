@@ -6,7 +6,7 @@ even from a workflow that has ended since.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -24,6 +24,7 @@ from shared.contracts.orders.names import (
 from shared.contracts.orders.payloads import (
     Command,
     OrderRef,
+    Pack,
     RefundRef,
     ReturnRef,
     StockRef,
@@ -48,12 +49,19 @@ from temporalio.common import (
     WorkflowIDConflictPolicy,
     WorkflowIDReusePolicy,
 )
-from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from api.http.peer_probe import PeerProbe
-from api.http.problems import PROBLEMS, Unavailable
 from api.http.services import Services
+from api.orders.update_failures import (
+    NeedsNewerBuild,
+    NoAnswer,
+    NoWorkflow,
+    UnknownUpdate,
+    failure_of,
+    is_in_flight,
+)
 
 log = logging.getLogger(__name__)
 
@@ -66,32 +74,12 @@ Ended = Callable[[OrderSnapshot], Refusal]
 NUDGE_SECONDS = 2.0
 IN_FLIGHT_SECONDS = 0.2
 """The pause before a command is tried again that another one blocks."""
-UNKNOWN_UPDATE = "expected but not found"
-"""How the SDK refuses an Update that the workflow does not have."""
 PARCELS_OWN = {"pack": "pack", "ship": "ship", "cancel_shipment": "cancel"}
 """An order's commands on its parcels, by the names that a parcel's own workflow
 used."""
-ENDED_UNDER_IT = "AcceptedUpdateCompletedWorkflow"
-"""How the server fails an accepted Update when its workflow is terminated or begins a
-new run."""
 
 
 _DONE = text("SELECT EXISTS (SELECT FROM applied WHERE key = :key)")
-
-
-class NoAnswer(Unavailable):
-    """No worker answered in time; the command may still be carried out."""
-
-    def __init__(self) -> None:
-        super().__init__("The order's workflow does not answer; please repeat.")
-
-
-class _NoWorkflow(Exception):
-    """There is no workflow, or it ended before it had carried the command out."""
-
-
-class _UnknownUpdate(Exception):
-    """The workflow is of a build that has no such command."""
 
 
 class Commands:
@@ -148,7 +136,7 @@ class Commands:
         workflow_id = order_workflow_id(command.order_id)
         try:
             return await self._update(workflow_id, update, command)
-        except _NoWorkflow:
+        except NoWorkflow:
             order = await self._read(command.order_id)
         if order.status.final and not order.holds and not await self._done(command):
             raise ended(order)
@@ -165,16 +153,16 @@ class Commands:
         own has no such commands."""
         try:
             await self.order(update, command, ended)
-        except _UnknownUpdate:
+        except UnknownUpdate:
             old = PARCELS_OWN.get(getattr(update, "__name__", ""))
-            if old is None:
-                raise NoAnswer() from None  # a newer build has to take it over
+            if old is None or _says_more(command):
+                raise NeedsNewerBuild() from None
             await self._old_parcel(shipment_id, old, command)
 
     async def _old_parcel(self, shipment_id: str, update: str, command: C) -> None:
         try:
             await self._update(shipment_workflow_id(shipment_id), update, command)
-        except _NoWorkflow:
+        except NoWorkflow:
             # Its order starts it again unless the parcel is over.
             await self.nudge(command.order_id)
             raise NoAnswer() from None
@@ -238,7 +226,7 @@ class Commands:
                 return await self._handle(workflow_id).describe(
                     rpc_timeout=self._timeout
                 )
-        except _NoWorkflow:
+        except NoWorkflow:
             return None
 
     async def _greet(self) -> bool:
@@ -308,13 +296,13 @@ class Commands:
         try:
             async with self._answered():
                 return await _asked_again(ask, command.key)
-        except _NoWorkflow as ended:
+        except NoWorkflow as ended:
             # It ended right after its start: a repeat of the command learns why.
             raise NoAnswer() from ended
 
     @asynccontextmanager
     async def _answered(self) -> AsyncIterator[None]:
-        """Raises the refusal of an Update, or `NoAnswer`, or `_NoWorkflow`."""
+        """Raises the refusal of an Update, or `NoAnswer`, or `NoWorkflow`."""
         try:
             async with asyncio.timeout(self._timeout.total_seconds()) as limit:
                 probing = asyncio.create_task(self._probe.end_early(limit))
@@ -323,10 +311,10 @@ class Commands:
                 finally:
                     probing.cancel()
         except WorkflowUpdateFailedError as failed:
-            raise _failure(failed) from failed
+            raise failure_of(failed) from failed
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
-                raise _NoWorkflow from error
+                raise NoWorkflow from error
             raise NoAnswer() from error
         except (
             WorkflowUpdateRPCTimeoutOrCancelledError,
@@ -337,6 +325,12 @@ class Commands:
 
     def _handle(self, workflow_id: str) -> WorkflowHandle[Any, Any]:
         return self._client().get_workflow_handle(workflow_id)
+
+
+def _says_more(command: Command) -> bool:
+    """Than a parcel's own workflow understood: it took units that are packed later for
+    units that are not there."""
+    return isinstance(command, Pack) and bool(command.further or command.later)
 
 
 def _of_order(order_id: str | None) -> TypedSearchAttributes:
@@ -361,37 +355,10 @@ async def _asked_again(ask: Callable[[str], Awaitable[T]], key: str) -> T:
                 raise
             dropped = True
         except WorkflowUpdateFailedError as failed:
-            if not _is_in_flight(failed):
+            if not is_in_flight(failed):
                 raise
             await asyncio.sleep(IN_FLIGHT_SECONDS)
             update_id = f"{key}:{new_id('upd')}"
-
-
-def _is_in_flight(failed: WorkflowUpdateFailedError) -> bool:
-    return any(error.type == "step-in-flight" for error in _causes(failed))
-
-
-def _causes(failed: WorkflowUpdateFailedError) -> Iterator[ApplicationError]:
-    cause: BaseException | None = failed.cause
-    while cause is not None:
-        if isinstance(cause, ApplicationError):
-            yield cause
-        cause = cause.__cause__
-
-
-def _failure(
-    failed: WorkflowUpdateFailedError,
-) -> ApplicationError | Unavailable | _NoWorkflow | _UnknownUpdate:
-    """The business refusal, from the bottom of the chain of causes."""
-    for cause in _causes(failed):
-        if cause.type in {*PROBLEMS, "PayloadValidationError"}:
-            return cause
-        if cause.type == ENDED_UNDER_IT:
-            return _NoWorkflow()
-        if UNKNOWN_UPDATE in cause.message:
-            return _UnknownUpdate()
-    log.warning("a command failed in the workflow: %r", failed.cause)
-    return NoAnswer()
 
 
 def gateway(services: Services) -> Commands:

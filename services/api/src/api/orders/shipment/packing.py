@@ -17,7 +17,7 @@ from api.http.idempotency import Command, Idempotent, StoredResponse
 from api.http.openapi import keyed
 from api.http.problems import Problem, from_refusal, invalid, problem_document
 from api.http.services import ApiServices, Services
-from api.orders.commands import NoAnswer, commands
+from api.orders.commands import commands
 from api.orders.lines import of_command
 from api.orders.paths import ShipmentPath
 from api.orders.shipment import schemas as shown
@@ -29,6 +29,7 @@ from api.orders.shipment.queries import (
     reading,
     shipment_of,
 )
+from api.orders.update_failures import NoAnswer
 
 router = APIRouter(prefix="/v1/shipments", tags=["shipments"])
 
