@@ -37,8 +37,17 @@ def released(tmp_path: Path) -> Path:
         *(tmp_path / "repository", "pyproject.toml", "uv.lock"),
         *("libs/*/pyproject.toml", "services/*/pyproject.toml", ".gitlab/*.j2"),
     )
+    commit(at, "feat(worker): pack an order")
+    commit(at, "fix(worker): pack it once")
     poe(at, "bump", "1.0.0", "--yes")
     return at
+
+
+def test_the_first_release_tells_what_there_is(released: Path) -> None:
+    """Nobody met what was mended on the way to it."""
+    notes = poe(released, "release-notes", "1.0.0")
+    assert "pack an order" in notes
+    assert "pack it once" not in notes
 
 
 def test_a_feature_raises_the_minor_version_everywhere(released: Path) -> None:
