@@ -96,8 +96,12 @@ class Story:
         if placed is None:
             self.ended = True
             return
-        self.order_id = str(placed["id"])
-        self._town.answered[self._wish.number] = self.order_id
+        await self.follow(str(placed["id"]))
+
+    async def follow(self, order_id: str) -> None:
+        """The same from wherever the order is, whoever placed it."""
+        self.order_id = order_id
+        self._town.answered[self._wish.number] = order_id
         with self._town.listener.subscribe(CHANNEL, self.order_id) as wake:
             while not self.ended:
                 await self._look()
@@ -172,6 +176,7 @@ class Story:
             "delivery": "reship" if self._wish.reship else "refund",
             "refund": "approve",
             "manual": "release",
+            "dispute": "release",
         }[hold["reason"]]
         await self._command(
             f"release-{hold['id']}",

@@ -232,14 +232,17 @@ async def play(course: Course, data: Path, say: Callable[[str], None]) -> Report
 
 
 @asynccontextmanager
-async def town_of(system: System, seed: int) -> AsyncIterator[Town]:
+async def town_of(
+    system: System, seed: int, api: str | None = None
+) -> AsyncIterator[Town]:
+    """`api`: the address of the API they go to, where there are several."""
     at = system.stack.at
     settings = DatabaseSettings(database_url=SecretStr(at.database))
     listener = Listener(connector(settings, application="faults"), CHANNEL)
     listener.start()
     try:
         async with httpx2.AsyncClient(
-            base_url=at.api, trust_env=False, timeout=20
+            base_url=api or at.api, trust_env=False, timeout=20
         ) as http:
             yield Town(seed, http, at.carrier, listener)
     finally:

@@ -2,7 +2,6 @@
 and all of them after a rollback."""
 
 import os
-import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -23,11 +22,11 @@ from temporalio.client import Client
 
 from tests.conftest import CARRIER_SECRET, STRIPE_SECRET
 from tests.releases.commands import at
+from tests.releases.older import checked_out, git
 from tests.support.peers import Host, parcels_simulator, payments_simulator
 from tests.support.returns import give_back, refunded
 from tests.support.shop import Shop
 
-ROOT = Path(__file__).parents[2]
 EXPANSION = (
     "ALTER TABLE orders ADD COLUMN channel text NOT NULL DEFAULT 'shop'",
     "ALTER TABLE shipments ADD COLUMN gift boolean",
@@ -36,13 +35,6 @@ EXPANSION = (
     "UPDATE alembic_version SET version_num = 'expansion'",
 )
 """On top of our own migrations, as the next release may bring it."""
-
-
-def git(*arguments: str) -> str:
-    done = subprocess.run(
-        ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    return done.stdout.strip()
 
 
 def previous_release() -> str | None:
@@ -59,19 +51,8 @@ PREVIOUS = previous_release()
 def older(tmp_path: Path) -> Iterator[Path]:
     """The interpreter of the release before, with nothing but that release. Before
     there is one it is the last commit's code, which then proves the mechanism only."""
-    tree = tmp_path / "older"
-    git("worktree", "add", "--detach", str(tree), PREVIOUS or "HEAD")
-    try:
-        environment = {n: v for n, v in os.environ.items() if n != "VIRTUAL_ENV"}
-        subprocess.run(
-            ["uv", "sync", "--quiet", "--frozen", "--no-dev", "--all-packages"],
-            cwd=tree,
-            env=environment,
-            check=True,
-        )
-        yield tree / ".venv/bin/python"
-    finally:
-        git("worktree", "remove", "--force", str(tree))
+    with checked_out(PREVIOUS or "HEAD", tmp_path / "older") as python:
+        yield python
 
 
 @asynccontextmanager

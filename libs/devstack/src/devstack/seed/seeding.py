@@ -90,17 +90,19 @@ async def _fill(shop: Shop, planned: Sequence[Planned], say: Say) -> None:
         )
     played = 0
 
-    async def play(one: Planned) -> None:
+    async def play_one(one: Planned) -> None:
         nonlocal played
-        await _play(shop, *one)
+        await play(shop, *one)
         played += 1
         if played % _SAY_EVERY == 0:
             say(f"  {played} of {len(planned)} orders")
 
-    await _each(planned, play)
+    await _each(planned, play_one)
 
 
-async def _play(shop: Shop, ref: str, course: Course) -> None:
+async def play(shop: Shop, ref: str, course: Course) -> str:
+    """Place one order and take its course; the number at the end of its reference makes
+    it what it is. Returns its id."""
     number = int(ref.rpartition("-")[2])
     chance = Random(number)
     # Every fifth order is by a customer who has ordered before.
@@ -116,6 +118,7 @@ async def _play(shop: Shop, ref: str, course: Course) -> None:
     order = Order(shop, ref)
     await order.place(basket.body(ref))
     await course.play(order)
+    return order.id
 
 
 async def _each(items: Iterable[T], do: Callable[[T], Awaitable[object]]) -> None:
