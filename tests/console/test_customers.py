@@ -11,7 +11,7 @@ from tests.console.conftest import DARK
 from tests.console.street import Street
 from tests.console.test_pages import accessible
 from tests.support.links import a_key, link_token
-from tests.support.returns import arrived
+from tests.support.returns import arrived, eur, receive
 from tests.support.shop import (
     ADDRESS,
     has_hold,
@@ -151,8 +151,14 @@ async def test_goods_are_sent_back_with_a_label(street: Street) -> None:
         assert label.headers["content-type"] == "application/pdf"
         await page.reload()
         assert await page.get_by_role("link", name="Print the label").count() == 1
-    (line,) = back.lines
-    assert (line.line, line.qty) == (1, 1)
+        (line,) = back.lines
+        assert (line.line, line.qty) == (1, 1)
+        # It came back worn: whoever asks why less is paid back reads it.
+        await receive(shop, back.id, {1: 1}, deducted={1: eur(250)})
+        (paid,) = (m for m in await street.postbox.until(7) if "paid you" in m.subject)
+        assert "We keep €2.50 of the price" in paid.text
+        await page.reload()
+        await said(page, "We keep €2.50 of the price")
 
 
 @pytest.mark.slow
