@@ -178,6 +178,13 @@ class Orders(RuleBasedStateMachine):
                 self.run(self.actors.deliver(self.order(n), parcel))
         self.work(n, then)
 
+    @rule(n=which, line=st.integers(1, 2), units=units, kept=st.integers(0, 3000))
+    def take_back(self, n: int, line: int, units: int, kept: int) -> None:
+        """What has arrived, and before that what can."""
+        self.pick(n, 0, paid=True, before=8)
+        self.ship(n, arrives=True, then=0)
+        self.run(self.actors.take_back(self.order(n), line, units, kept))
+
     @rule(n=which, to=st.sampled_from("xy"), then=lag)
     def move(self, n: int, to: str, then: int) -> None:
         for parcel in self.parcels(n, ShipmentStatus.READY):
@@ -217,6 +224,7 @@ class Orders(RuleBasedStateMachine):
             lambda: self.pick(n, int(dice.random() < 0.1), True, 8),
             lambda: self.pick(n, 0, dice.random() < 0.5, then),
             lambda: self.ship(n, dice.random() < 0.5, then),
+            lambda: self.take_back(n, 1, 1, dice.choice([0, 100, 400, 3000])),
             lambda: self.move(n, dice.choice("xy"), then),
             lambda: self.run_location(dice.choice("xy"), dice.random() < 0.8, 0),
             lambda: self.take_apart(n, then),
@@ -252,6 +260,7 @@ class Orders(RuleBasedStateMachine):
 
     def come_to_rest(self, order_id: str) -> None:
         for _ in range(MOST_STEPS):
+            self.run(self.actors.pay_back(order_id))
             goes_on = self.run(self.actors.step(order_id))
             if not goes_on and not self.is_asked(order_id):
                 return

@@ -18,7 +18,7 @@ from api.orders.stock.changes import StockChange, change_stock
 from pydantic import SecretStr
 from shared.contracts.base import LineQuantity, Payload
 from shared.contracts.orders import payloads
-from shared.contracts.orders.states import Decision
+from shared.contracts.orders.states import Decision, Disposition, MoneyStatus
 from shared.database.engine import Engine, create_engine
 from shared.database.ids import new_id
 from shared.database.orders.snapshot import Hold, OrderSnapshot, Shipment, read_order
@@ -222,6 +222,30 @@ class Actors:
         )
         with suppress(ApplicationError):
             await self.process.inbox["carrier"](scan)
+
+    async def take_back(self, order_id: str, line: int, units: int, kept: int) -> None:
+        """Goods come back worn, and what is left of their price is refunded."""
+        who = {"order_id": order_id, "return_id": new_id("ret")}
+        sent = payloads.ReturnedLine(line=line, quantity=units, reason="does-not-fit")
+        asked = payloads.RequestReturn(
+            **who, key=new_id("cmd"), actor="somebody", lines=(sent,)
+        )
+        await self.act("request_return", asked)
+        came = payloads.ReceivedLine(
+            line=line, accepted=units, disposition=Disposition.RESTOCK, deduction=kept
+        )
+        received = payloads.ReceiveReturn(
+            **who, key=new_id("cmd"), actor="warehouse", lines=(came,)
+        )
+        await self.act("receive_return", received)
+        await self.pay_back(order_id)
+
+    async def pay_back(self, order_id: str) -> None:
+        """What returns owe, as their own workflows do."""
+        for refund in (await self.order(order_id)).refunds:
+            if refund.return_id and refund.status is MoneyStatus.PENDING:
+                ref = payloads.RefundRef(order_id=order_id, refund_id=refund.id)
+                await self.act("refund", ref)
 
     # ── the workflows' part ─────────────────────────────────────────────────────
 
