@@ -49,6 +49,20 @@ async def test_stock_of_an_order_that_nobody_pays_goes_back(shop: Shop) -> None:
     assert (await shop.order(unpaid)).status is OrderStatus.PLACED
 
 
+async def test_the_time_to_pay_begins_with_the_reservation(shop: Shop) -> None:
+    """Not with the order, which may have waited for its stock for days."""
+    await shop.stock(TEA=0)
+    order_id = await shop.place(DECLINED, TEA=2)
+    await shop.held(order_id, HoldReason.STOCK)
+    await run_the_clock(shop)
+    await shop.stock(TEA=2)
+    await shop.held(order_id, HoldReason.PAYMENT)
+    await run_the_clock(shop, minutes=29)
+    assert await shop.stock_of("TEA") == (2, 2)
+    await run_the_clock(shop, minutes=2)
+    assert await shop.stock_of("TEA") == (2, 0)
+
+
 async def test_paid_after_all_it_gets_its_stock_again_or_waits(shop: Shop) -> None:
     await shop.stock(TEA=5)
     first, second = await declined(shop, TEA=3), await declined(shop, TEA=2)
@@ -92,7 +106,11 @@ async def test_a_receipt_is_not_taken_by_an_order_that_could_not_be_paid(
     assert (await shop.order(greedy)).lines[0].reserved == 0
 
 
-async def test_what_arrives_goes_first_to_those_who_have_paid(shop: Shop) -> None:
+async def test_what_arrives_goes_first_to_those_who_have_paid(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where more wait than are looked at together."""
+    monkeypatch.setattr("worker.orders.stock.activities.BATCH", 1)
     await shop.stock(TEA=1)
     unpaid = await shop.place(TEA=3)
     await shop.held(unpaid, HoldReason.STOCK)
