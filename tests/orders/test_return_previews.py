@@ -5,11 +5,13 @@ from shared.contracts.orders.states import MoneyStatus, OrderStatus, ShipmentSta
 
 from tests.support.returns import (
     arrived,
+    decide,
     eur,
     give_back,
     paid_back,
     receipt,
     receive,
+    refund_waits,
     refunded,
     send_back,
 )
@@ -107,6 +109,20 @@ async def test_all_of_the_price_may_be_deducted_and_nothing_is_asked_for(
     again = await give_back(shop, order_id, amount=TEA)
     await refunded(shop, order_id, again["id"], MoneyStatus.SUCCEEDED)
     assert await paid_back(shop) == TEA
+
+
+async def test_of_a_refund_that_is_rejected_nothing_was_deducted(shop: Shop) -> None:
+    """The customer's bank sends it back, and it is given up."""
+    order_id = await arrived(shop, "pm_card_refundFail", TEA=2)
+    asked = await send_back(shop, order_id, {1: 1})
+    refund = await booked(shop, asked["id"], {1: 1}, {1: eur(250)})
+    await refunded(shop, order_id, refund["id"], MoneyStatus.SUCCEEDED)
+    await shop.payments.advance(3601)
+    order = await shop.until(order_id, refund_waits(refund["id"]))
+    assert order.deducted == 250
+    await decide(shop, refund["id"], "reject")
+    order = await shop.order(order_id)
+    assert (order.deducted, order.goodwill, order.line(1).credited) == (0, 0, 0)
 
 
 @pytest.mark.parametrize(
