@@ -186,7 +186,8 @@ def dev(
     ] = 0.5,
 ) -> None:
     """Start the whole system on this machine: PostgreSQL, Temporal with its UI, a
-    payment provider, a carrier and a mail sink to play with, the worker and the API.
+    payment provider, a carrier and a mail sink to play with, and our own services:
+    worker, API, deliverer of webhooks, console.
 
     Ctrl-C stops everything in order; a second one stops it at once.
     """

@@ -38,9 +38,12 @@ def overview(at: Addresses, options: Options) -> str:
             f"  API          {at.api}",
             f"  OpenAPI docs {at.api}/docs",
             f"  Temporal UI  {at.temporal_ui}",
-            f"  metrics      {at.api_metrics}/metrics  {at.worker}/metrics",
-            f"  webhooks     {at.deliverer}/metrics",
             f"  mails        {at.mail}",
+            f"  simulators   {at.payments} (payments)  {at.carrier} (carrier)",
+            "  metrics      "
+            + "  ".join(
+                f"{url}/metrics" for url in (at.api_metrics, at.worker, at.deliverer)
+            ),
             f"  logs         {options.data / 'logs'}",
             *(f"  {name:<12} {seen[name]}" for name in EXTRAS if name in options.parts),
         )
