@@ -102,18 +102,42 @@ async def test_a_parcel_that_was_picked_is_paid_and_labelled(
 ) -> None:
     order_id = await shop.confirmed(TEA=1)
     (parcel,) = (await shop.order(order_id)).shipments
-    picked = Pack(
-        order_id=order_id,
-        key="pick",
-        actor="dock",
-        shipment_id=parcel.id,
-        lines=(LineQuantity(line=1, quantity=1),),
-        parcel=Parcel(**PARCEL),
-    )
-    await unheard("pick", picked)
+    await unheard("pick", pick(order_id, parcel.id))
     await sweep_later(shop)
     order = await shop.until(order_id, has_parcel(ShipmentStatus.PACKED))
     assert order.captured == order.total
+
+
+async def test_a_capture_that_was_tried_in_a_lost_workflow_task_is_asked_for_again(
+    shop: Shop, unheard: Unheard
+) -> None:
+    """The try sent it, and its worker died with the task that would have told."""
+    order_id = await shop.confirmed(TEA=1)
+    (parcel,) = (await shop.order(order_id)).shipments
+    await unheard("pick", pick(order_id, parcel.id))
+    await sent_minutes_ago(shop)
+    await shop.client.execute_workflow(Sweep.run, id="sweep", task_queue=ORDERS)
+    order = await shop.until(order_id, has_parcel(ShipmentStatus.PACKED))
+    assert order.captured == order.total
+
+
+async def sent_minutes_ago(shop: Shop) -> None:
+    await shop.fetch("UPDATE orders SET updated_at = updated_at - interval '3 minutes'")
+    await shop.fetch(
+        "UPDATE ledger SET created_at = created_at - interval '3 minutes',"
+        " sent_at = created_at WHERE status = 'pending'"
+    )
+
+
+def pick(order_id: str, shipment_id: str) -> Pack:
+    return Pack(
+        order_id=order_id,
+        key="pick",
+        actor="dock",
+        shipment_id=shipment_id,
+        lines=(LineQuantity(line=1, quantity=1),),
+        parcel=Parcel(**PARCEL),
+    )
 
 
 async def test_the_money_of_a_cancelled_order_is_given_back(
@@ -306,7 +330,8 @@ async def test_a_refund_that_was_approved_is_made(shop: Shop, unheard: Unheard) 
     hold = (await shop.order(order_id)).hold(HoldReason.REFUND, refund_id)
     assert hold is not None
     await unheard("release_hold", approval(order_id, hold.id, actor="finance"))
-    await sweep_later(shop)
+    await sent_minutes_ago(shop)
+    await shop.client.execute_workflow(Sweep.run, id="sweep", task_queue=ORDERS)
     await refunded(shop, order_id, refund_id, MoneyStatus.SUCCEEDED)
 
 

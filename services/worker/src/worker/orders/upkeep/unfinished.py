@@ -61,15 +61,20 @@ OPEN_REFUNDS = text(
 """Refunds without a workflow: a cancellation's is run by its order, a return's by its
 return."""
 
+_LONGER_THAN_A_TRY = "interval '2 minutes'"
+"""A try in a provider's queue ends within a minute (`worker/orders/options.py`). A try
+within a workflow task leaves no trace in the history when server or worker dies with
+that task, so nobody may be repeating a request that was sent longer ago."""
+
 NEEDS_A_NUDGE = text(
-    """
+    f"""
     SELECT DISTINCT p.order_id FROM ledger l JOIN payments p ON p.id = l.payment_id
-    WHERE l.status = 'pending' AND l.created_at < now() - interval '15 minutes'
+    WHERE l.status = 'pending' AND l.created_at < now() - {_LONGER_THAN_A_TRY}
       AND NOT (l.kind = 'authorize' AND p.next_action IS NOT NULL)
     UNION
     SELECT root FROM holds
     WHERE released_at IS NULL AND escalated_at IS NULL AND due_at < now()
-    """
+    """  # noqa: S608 - our own words
 )
 """Orders with an overdue answer or hold. Payments that a customer has to confirm are
 left out: the provider's webhook and reconciliation settle them."""
@@ -184,13 +189,13 @@ UNHEARD_RETURNS = text(
 """Returns that wait for a label, or long for their refund."""
 
 UNHEARD_REFUNDS = text(
-    """
+    f"""
     SELECT DISTINCT l.ref FROM ledger l
     WHERE l.kind = 'refund' AND l.status = 'pending'
-      AND l.created_at < now() - interval '15 minutes'
+      AND l.created_at < now() - {_LONGER_THAN_A_TRY}
       AND NOT EXISTS
         (SELECT FROM holds h WHERE h.subject = l.ref AND h.released_at IS NULL)
-    """
+    """  # noqa: S608 - our own words
 )
 """Refunds that take long without a hold."""
 
