@@ -88,6 +88,10 @@ def approval(order_id: str, hold_id: str, *, actor: str) -> ReleaseHold:
 
 async def sweep_later(shop: Shop) -> None:
     await let_an_hour_pass(shop)
+    await sweep(shop)
+
+
+async def sweep(shop: Shop) -> None:
     await shop.client.execute_workflow(Sweep.run, id="sweep", task_queue=ORDERS)
 
 
@@ -116,7 +120,7 @@ async def test_a_capture_that_was_tried_in_a_lost_workflow_task_is_asked_for_aga
     (parcel,) = (await shop.order(order_id)).shipments
     await unheard("pick", pick(order_id, parcel.id))
     await sent_minutes_ago(shop)
-    await shop.client.execute_workflow(Sweep.run, id="sweep", task_queue=ORDERS)
+    await sweep(shop)
     order = await shop.until(order_id, has_parcel(ShipmentStatus.PACKED))
     assert order.captured == order.total
 
@@ -315,7 +319,8 @@ async def test_a_return_that_was_received_is_paid_back(
         lines=(ReceivedLine(line=1, accepted=1, disposition=Disposition.RESTOCK),),
     )
     await unheard("receive_return", received)
-    await sweep_later(shop)
+    await sent_minutes_ago(shop)
+    await sweep(shop)
     order = await shop.until(
         order_id, lambda order: order.return_(return_id).status is ReturnStatus.CLOSED
     )
@@ -331,7 +336,7 @@ async def test_a_refund_that_was_approved_is_made(shop: Shop, unheard: Unheard) 
     assert hold is not None
     await unheard("release_hold", approval(order_id, hold.id, actor="finance"))
     await sent_minutes_ago(shop)
-    await shop.client.execute_workflow(Sweep.run, id="sweep", task_queue=ORDERS)
+    await sweep(shop)
     await refunded(shop, order_id, refund_id, MoneyStatus.SUCCEEDED)
 
 

@@ -181,7 +181,7 @@ UNHEARD_RETURNS = text(
     WHERE t.status = 'approved' AND t.due_at IS NULL AND {_AT_REST}
     UNION
     SELECT t.id FROM returns t JOIN orders o ON o.id = t.order_id
-    WHERE t.status = 'received' AND o.updated_at < now() - interval '15 minutes'
+    WHERE t.status = 'received' AND o.updated_at < now() - {_LONGER_THAN_A_TRY}
       AND NOT EXISTS
         (SELECT FROM holds h WHERE h.root = o.id AND h.released_at IS NULL)
     """  # noqa: S608 - our own condition
