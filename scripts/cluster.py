@@ -4,7 +4,10 @@ from collections.abc import Iterator
 
 from scripts.kubectl import Object, in_git, kind_of, kubectl, resources
 
-CRDS = "kubectl apply of the Gateway API's standard channel (docs/deployment.md)"
+CRDS = {
+    "gateway.networking.k8s.io": "kubectl apply of the Gateway API's standard channel",
+    "gateway.nginx.org": "install NGINX Gateway Fabric 2.3 or newer",
+}
 
 
 def missing(environment: str) -> list[str]:
@@ -15,11 +18,10 @@ def missing(environment: str) -> list[str]:
 
 def _kinds(wanted: list[Object]) -> Iterator[str]:
     """cert-manager must find the Gateway API when it starts."""
-    gateways = {w["kind"] for w in wanted if kind_of(w)[0].startswith("gateway.")}
     known = resources()
-    for kind in gateways:
-        if ("gateway.networking.k8s.io", kind) not in known:
-            yield f"the kind {kind}: {CRDS}"
+    for group, kind in {kind_of(w) for w in wanted}:
+        if group in CRDS and (group, kind) not in known:
+            yield f"the kind {kind}: {CRDS[group]} (docs/deployment.md)"
 
 
 def _classes(wanted: list[Object]) -> Iterator[str]:
