@@ -1,18 +1,22 @@
 """Commands on live orders: carried out once, refused with a reason, or asked again."""
 
 import asyncio
+import gc
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
 import httpx2
+import pytest
 from api.app import create_app
-from shared.contracts.orders.names import order_workflow_id
+from shared.contracts.orders.names import ORDERS, order_workflow_id
+from shared.contracts.orders.payloads import OrderRef
 from shared.contracts.orders.workflows import Order
 from shared.database.engine import Engine
 from sqlalchemy import text
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import Client
+from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
 
 from tests.api.conftest import MakeSettings, running
@@ -244,6 +248,36 @@ async def test_without_a_worker_a_command_may_be_repeated(
         assert (answer.status_code, code(answer)) == (503, "unavailable")
         assert answer.headers["retry-after"]
         assert "idempotency-replayed" not in answer.headers
+
+
+async def test_a_command_without_an_answer_is_no_error_of_the_api(
+    temporal: Client,
+    services: infrastructure.Services,
+    make_settings: MakeSettings,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    settings = make_settings(
+        temporal_host=services.temporal,
+        temporal_namespace=temporal.namespace,
+        api_command_timeout=timedelta(seconds=1),
+    )
+    async with running(create_app(settings)) as client:
+        shop = Shop(client)
+        await shop.sell()
+        order = await shop.order()
+        await temporal.start_workflow(
+            Order.run,
+            OrderRef(order_id=order["id"]),
+            id=order_workflow_id(order["id"]),
+            task_queue=ORDERS,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        )
+        await temporal.get_workflow_handle(order_workflow_id(order["id"])).terminate()
+        path = f"/v1/orders/{order['id']}/cancellations"
+        answer = await client.post(path, json=CANCEL, headers=key())
+    assert (answer.status_code, code(answer)) == (503, "unavailable")
+    gc.collect()  # asyncio tells of failures that nobody saw when they are collected
+    assert [log.message for log in caplog.records if log.levelname == "ERROR"] == []
 
 
 async def test_a_terminated_workflow_is_started_again(

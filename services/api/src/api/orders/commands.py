@@ -284,13 +284,18 @@ class Commands:
                 search_attributes=_of_order(command.order_id),
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             )
-            answer: T = await execute(
-                update,
-                command,
-                id=update_id,
-                start_workflow_operation=start,
-                rpc_timeout=self._timeout,
-            )
+            # Takes the start's own failure, which asyncio would report as never seen.
+            started = asyncio.create_task(start.workflow_handle())
+            try:
+                answer: T = await execute(
+                    update,
+                    command,
+                    id=update_id,
+                    start_workflow_operation=start,
+                    rpc_timeout=self._timeout,
+                )
+            finally:
+                started.cancel()
             return answer
 
         try:
