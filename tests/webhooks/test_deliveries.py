@@ -138,7 +138,9 @@ async def test_one_that_was_away_goes_on_where_it_was(
             await happen(f"ord_{number}", count=20)
 
         async def is_down() -> bool:
-            return bool((await state(shop, endpoint))["failures"] > attempts.DOWN_AFTER)
+            return bool(
+                (await state(shop, endpoint))["failures"] == attempts.DOWN_AFTER
+            )
 
         await eventually(is_down)
         async with receiver.listening():
@@ -146,6 +148,22 @@ async def test_one_that_was_away_goes_on_where_it_was(
     for number in range(20):
         assert seqs(receiver.accepted, f"ord_{number}") == list(range(1, 21))
     assert (await state(shop, endpoint))["failing_since"] is None
+
+
+async def test_attempts_side_by_side_take_an_endpoint_down_once(
+    shop: Shop, deliver: Deliver, happen: Happens
+) -> None:
+    """They say nothing new, so it is tried again in seconds and not in minutes."""
+    async with Receiver(lambda _: 500).listening() as receiver:
+        endpoint = await endpoint_at(shop, receiver)
+        for number in range(attempts.DOWN_AFTER + 4):
+            await happen(f"ord_{number}")
+
+        async def failing() -> int:
+            return int((await state(shop, endpoint))["failures"])
+
+        async with deliver():
+            assert await eventually(failing) == attempts.DOWN_AFTER
 
 
 async def test_a_deliverer_that_dies_is_followed_by_another(

@@ -98,10 +98,12 @@ class Round:
     def _must_wait(self, item: Item) -> bool:
         """An endpoint that has just gone down is left alone; one that was down before
         is tried once."""
-        went_down = self.health.is_down and not self.look.health.is_down
         return (
-            self.stopping.is_set() or self.is_gone or went_down
+            self.stopping.is_set() or self.is_gone or self._went_down()
         ) and not item.message.is_test
+
+    def _went_down(self) -> bool:
+        return self.health.is_down and not self.look.health.is_down
 
     def _note(self, item: Item, answer: Answer) -> bool:
         """Note an attempt. Returns whether the subject's next message may follow."""
@@ -128,7 +130,8 @@ class Round:
             self._record(item.message, "failed", answer)
             return
         now = datetime.now(UTC)
-        self.health = self.health.after_failure(now)
+        if not self._went_down():  # else it was sent beside those that showed it
+            self.health = self.health.after_failure(now)
         self.is_gone |= answer.status == GONE
         first = item.first_attempt_at or now
         if now - first >= GIVEN_UP_AFTER:
