@@ -151,9 +151,11 @@ async def test_one_that_was_away_goes_on_where_it_was(
 
 
 async def test_attempts_side_by_side_take_an_endpoint_down_once(
-    shop: Shop, deliver: Deliver, happen: Happens
+    shop: Shop, deliver: Deliver, happen: Happens, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They say nothing new, so it is tried again in seconds and not in minutes."""
+    for name in ("FIRST_PAUSE", "LONGEST_PAUSE"):  # longer than this test
+        monkeypatch.setattr(attempts, name, timedelta(minutes=1))
     async with Receiver(lambda _: 500).listening() as receiver:
         endpoint = await endpoint_at(shop, receiver)
         for number in range(attempts.DOWN_AFTER + 4):
