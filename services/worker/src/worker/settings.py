@@ -156,7 +156,7 @@ class WorkerSettings(
     must be longer."""
     max_concurrent_steps: int = Field(100, ge=1)
     """How many activities run at once on each task queue."""
-    max_cached_workflows: int = Field(250, ge=0)
+    max_cached_workflows: int = Field(150, ge=0)
     """How many workflows each task queue keeps in memory between their tasks."""
 
     @field_validator("carrier_api_base")
