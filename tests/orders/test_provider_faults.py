@@ -1,17 +1,14 @@
 """The provider on a bad day: whatever it answers, or does not, money moves once."""
 
-import asyncio
-
 import pytest
 from shared.contracts.orders.states import MoneyKind, MoneyStatus, OrderStatus
 from worker.orders.adapters.stripe import StripePayments
 from worker.orders.ports import Authorization
 
 from tests.support.sampling import sampled
-from tests.support.shop import PATIENCE_SECONDS, Shop
+from tests.support.shop import Shop
 
 CUSTOMER = "POST /v1/customers"
-SEARCH = "GET /v1/customers/search"
 AUTHORIZE = "POST /v1/payment_intents$"
 CAPTURE = "POST .*/capture"
 RELEASE = "POST .*/cancel"
@@ -47,19 +44,6 @@ async def test_a_customer_whom_the_provider_did_not_take_at_first_can_pay(
     await shop.payments.strike(fault, CUSTOMER, count=1)
     order = await shop.order(await shop.confirmed(TEA=1))
     assert [payment.authorized for payment in order.payments] == [order.total]
-
-
-async def test_a_customer_is_searched_for_only_if_they_may_be_there(shop: Shop) -> None:
-    """A search takes as long as a payment, and few are allowed in a second."""
-    await shop.payments.strike("down", SEARCH)
-    await shop.confirmed(TEA=1)
-    await shop.payments.recover()
-    await shop.stock(TEA=1)
-    await shop.payments.strike("error", AUTHORIZE, count=1)
-    with shop.payments.gate(SEARCH) as search:
-        await shop.place(TEA=1)
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            await search.reached.wait()
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -131,9 +131,8 @@ class PaymentProvider(Protocol):
 
     name: str
 
-    async def customer(self, customer: str, *, is_new: bool = False) -> str:
-        """The provider's id of our customer. Creates one if there is none: at once if
-        `is_new`, since nobody has tried to before."""
+    async def customer(self, customer: str) -> str:
+        """The provider's id of our customer. Creates one if there is none."""
         ...
 
     async def erase_customer(self, ref: str) -> None:

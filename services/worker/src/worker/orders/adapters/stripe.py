@@ -64,11 +64,7 @@ class StripePayments:
     async def close(self) -> None:
         await self._http.close_async()  # type: ignore[no-untyped-call]
 
-    async def customer(self, customer: str, *, is_new: bool = False) -> str:
-        known = None if is_new else await self._known_customer(customer)
-        return known or await self._new_customer(customer)
-
-    async def _known_customer(self, customer: str) -> str | None:
+    async def customer(self, customer: str) -> str:
         quoted = customer.replace("\\", "\\\\").replace("'", "\\'")
         # Not every account may search.
         with suppress(Refused), _translated():
@@ -77,9 +73,6 @@ class StripePayments:
             )
             if known.data:
                 return known.data[0].id
-        return None
-
-    async def _new_customer(self, customer: str) -> str:
         # The search lags behind: until it has caught up, the key makes no second one.
         made = await _harmless(
             f"customer:{customer}",

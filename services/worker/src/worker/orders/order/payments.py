@@ -74,9 +74,7 @@ class PaymentActivities(PaymentSteps):
 
         async def wanted() -> Authorization:
             nonlocal customer_ref
-            customer_ref = customer_ref or await self._provider.customer(
-                begun.customer, is_new=begun.is_new
-            )
+            customer_ref = customer_ref or await self._provider.customer(begun.customer)
             return Authorization(
                 order_id=order_id,
                 payment_id=request.payment_id,
@@ -109,13 +107,12 @@ class PaymentActivities(PaymentSteps):
     async def _begin_to_authorize(
         self, order_id: str, payment_id: str | None
     ) -> authorizing.Begun:
-        found = await read_and_send(
+        order, sends = await read_and_send(
             self._store, order_id, MoneyKind.AUTHORIZE, order_id
         )
-        under_way = authorizing.resumed(found.order, payment_id, sent=found.sends)
-        if under_way and authorizing.was_sent(under_way) and found.order.allocated:
-            is_new = found.sends and found.is_first
-            return under_way.model_copy(update={"is_new": is_new})
+        under_way = authorizing.resumed(order, payment_id, sent=sends)
+        if under_way and authorizing.was_sent(under_way) and order.allocated:
+            return under_way
         return await self._store.change(
             order_id,
             partial(
@@ -159,10 +156,10 @@ class PaymentActivities(PaymentSteps):
         return state_now(await self._store.change_and_read(ref.order_id, settle))
 
     async def _begin_to_capture(self, ref: ShipmentRef) -> capturing.Begun:
-        found = await read_and_send(
+        order, sends = await read_and_send(
             self._store, ref.order_id, MoneyKind.CAPTURE, ref.shipment_id
         )
-        under_way = capturing.resumed(found.order, ref.shipment_id, sent=found.sends)
+        under_way = capturing.resumed(order, ref.shipment_id, sent=sends)
         if under_way is not None:
             return under_way
         return await self._store.change(

@@ -44,8 +44,6 @@ class Begun(Payload):
     request: ProviderRequest | None = None
     currency: str = ""
     customer: str = ""
-    is_new: bool = False
-    """Nobody has asked the provider for anything of this customer's before."""
     method_ref: str = ""
     customer_ref: str | None = None
     off_session: bool = False

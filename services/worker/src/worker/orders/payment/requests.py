@@ -1,7 +1,6 @@
 """A ledger row on its way to the provider and back."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
@@ -119,18 +118,9 @@ async def report_silence(
     return Done()
 
 
-@dataclass(frozen=True)
-class Sending:
-    order: OrderSnapshot
-    sends: bool
-    """The caller has to send the request: its row is open, and counts as sent now."""
-    is_first: bool
-    """The customer has no other order."""
-
-
 async def read_and_send(
     store: OrderStore, order_id: str, kind: MoneyKind, ref: str
-) -> Sending:
+) -> tuple[OrderSnapshot, bool]:
     """Return the order, and whether the caller has to send the request for `ref`. It
     has to if the row is open and nobody has sent it; the row then counts as sent.
     Nothing is sent for an order that is over."""
@@ -141,8 +131,7 @@ async def read_and_send(
     row = found.first()
     if row is None or row.snapshot is None:
         raise NotFound(f"order {order_id}")
-    order = OrderSnapshot.model_validate_json(row.snapshot)
-    return Sending(order, row.sent, row.is_first)
+    return OrderSnapshot.model_validate_json(row.snapshot), row.sent
 
 
 _SEND = text(
@@ -154,10 +143,7 @@ _SEND = text(
         AND l.payment_id = p.id AND l.kind = :kind AND l.ref = :ref
         AND l.status = 'pending' AND l.sent_at IS NULL
       RETURNING l.id)
-    SELECT ({OF_SUBJECT}) AS snapshot, EXISTS (SELECT FROM sent) AS sent,
-      NOT EXISTS (SELECT FROM orders o JOIN orders other
-        ON other.customer = o.customer AND other.id <> o.id
-        WHERE o.id = :order_id) AS is_first
+    SELECT ({OF_SUBJECT}) AS snapshot, EXISTS (SELECT FROM sent) AS sent
     """  # noqa: S608 - our own words
 )
 _SENT = text("UPDATE ledger SET sent_at = now() WHERE id = :id AND sent_at IS NULL")
