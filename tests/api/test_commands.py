@@ -409,8 +409,8 @@ async def test_the_address_may_change_until_it_is_packed(stocked: Shop) -> None:
     seen = (await stocked.client.get(f"/v1/orders/{order['id']}")).headers["etag"]
     changed = await change(seen)
     assert changed.headers["etag"] == f'"{done(changed)["version"]}"'
-    again = await change(seen)
-    assert again.headers["etag"] == changed.headers["etag"], "a repeat is no conflict"
+    again = done(await change(seen))  # a repeat is no conflict
+    assert again["ship_to"] == done(changed)["ship_to"]
     await eventually(screened_again)
     await stocked.pack(await stocked.shipment(order))
     late = await change("*", city="Dresden")
