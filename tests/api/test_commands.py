@@ -410,7 +410,7 @@ async def test_the_address_may_change_until_it_is_packed(stocked: Shop) -> None:
     changed = await change(seen)
     assert changed.headers["etag"] == f'"{done(changed)["version"]}"'
     again = done(await change(seen))  # a repeat is no conflict
-    assert again["ship_to"] == done(changed)["ship_to"]
+    assert again["version"] >= done(changed)["version"]
     await eventually(screened_again)
     await stocked.pack(await stocked.shipment(order))
     late = await change("*", city="Dresden")
