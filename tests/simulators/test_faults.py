@@ -70,7 +70,7 @@ async def test_too_many_requests_are_refused(shop: Shop) -> None:
     await shop.switch_on("rate_limit", "^GET /v1/events", count=1)
     with pytest.raises(stripe.RateLimitError):
         await shop.api.v1.events.list_async()
-    assert (await shop.api.v1.events.list_async()).has_more is False
+    await shop.api.v1.events.list_async()  # is answered
 
 
 async def test_a_fault_strikes_only_where_it_was_aimed(shop: Shop) -> None:
