@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
@@ -230,9 +231,10 @@ async def test_authentication_is_left_to_the_buyer(stocked: Shop) -> None:
     assert order["next_action"]["type"]
 
 
-async def test_without_a_worker_a_command_may_be_repeated(
+@pytest.fixture
+async def workerless(
     temporal: Client, services: infrastructure.Services, make_settings: MakeSettings
-) -> None:
+) -> AsyncIterator[Shop]:
     settings = make_settings(
         temporal_host=services.temporal,
         temporal_namespace=temporal.namespace,
@@ -241,9 +243,15 @@ async def test_without_a_worker_a_command_may_be_repeated(
     async with running(create_app(settings)) as client:
         shop = Shop(client)
         await shop.sell()
-        order = await shop.order()
-        path, same = f"/v1/orders/{order['id']}/cancellations", key()
-        answers = [await client.post(path, json=CANCEL, headers=same) for _ in range(2)]
+        yield shop
+
+
+async def test_without_a_worker_a_command_may_be_repeated(workerless: Shop) -> None:
+    order = await workerless.order()
+    path, same = f"/v1/orders/{order['id']}/cancellations", key()
+    answers = [
+        await workerless.client.post(path, json=CANCEL, headers=same) for _ in range(2)
+    ]
     for answer in answers:
         assert (answer.status_code, code(answer)) == (503, "unavailable")
         assert answer.headers["retry-after"]
@@ -251,30 +259,19 @@ async def test_without_a_worker_a_command_may_be_repeated(
 
 
 async def test_a_command_without_an_answer_is_no_error_of_the_api(
-    temporal: Client,
-    services: infrastructure.Services,
-    make_settings: MakeSettings,
-    caplog: pytest.LogCaptureFixture,
+    workerless: Shop, temporal: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
-    settings = make_settings(
-        temporal_host=services.temporal,
-        temporal_namespace=temporal.namespace,
-        api_command_timeout=timedelta(seconds=1),
+    order = await workerless.order()
+    workflow = await temporal.start_workflow(
+        Order.run,
+        OrderRef(order_id=order["id"]),
+        id=order_workflow_id(order["id"]),
+        task_queue=ORDERS,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
     )
-    async with running(create_app(settings)) as client:
-        shop = Shop(client)
-        await shop.sell()
-        order = await shop.order()
-        await temporal.start_workflow(
-            Order.run,
-            OrderRef(order_id=order["id"]),
-            id=order_workflow_id(order["id"]),
-            task_queue=ORDERS,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-        )
-        await temporal.get_workflow_handle(order_workflow_id(order["id"])).terminate()
-        path = f"/v1/orders/{order['id']}/cancellations"
-        answer = await client.post(path, json=CANCEL, headers=key())
+    await workflow.terminate()
+    path = f"/v1/orders/{order['id']}/cancellations"
+    answer = await workerless.client.post(path, json=CANCEL, headers=key())
     assert (answer.status_code, code(answer)) == (503, "unavailable")
     gc.collect()  # asyncio tells of failures that nobody saw when they are collected
     assert [log.message for log in caplog.records if log.levelname == "ERROR"] == []
