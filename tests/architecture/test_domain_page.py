@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import pytest
 from shared.contracts.holds import HoldRule
-from shared.contracts.orders.holds import HOLDS
+from shared.contracts.orders.holds import HOLDS, HoldReason
 from shared.contracts.orders.states import (
     MoneyStatus,
     OrderStatus,
@@ -57,6 +57,18 @@ def test_a_new_hold_is_not_on_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(HOLDS, "wonder", rule)  # type: ignore[misc]
     row = "| `wonder` | somebody wonders | `wait` | `approvals` |  | escalated |"
     assert row in with_tables(PAGE)
+
+
+def test_a_new_reason_is_written_in_three_files_and_where_its_effect_is() -> None:
+    listing = [
+        source.as_posix().partition("/src/")[2]
+        for source in ROOT.glob("*/*/src/**/*.py")
+        if all(f'"{reason}"' in source.read_text() for reason in HoldReason)
+    ]
+    assert len(listing) <= 3
+    index = rows_of((ROOT / "docs/README.md").read_text())
+    answer = next(row[1] for row in index if row[0].endswith("new reason for holds"))
+    assert [path for path in listing if f"`{path}`" not in answer] == []
 
 
 def test_every_invariant_has_a_test() -> None:

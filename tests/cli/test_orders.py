@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-from shared.contracts.orders.states import HoldReason, OrderStatus
+from shared.contracts.orders.holds import HoldReason
+from shared.contracts.orders.states import OrderStatus
 
 from tests.cli.conftest import Orders
 from tests.support.returns import arrived

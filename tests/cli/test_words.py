@@ -6,7 +6,7 @@ import pytest
 import typer
 from cli import words
 from cli.options import money
-from shared.contracts.orders import states
+from shared.contracts.orders import holds, states
 
 
 def test_the_closed_lists_are_those_of_the_contract() -> None:
@@ -14,8 +14,8 @@ def test_the_closed_lists_are_those_of_the_contract() -> None:
     assert tuple(states.ShipmentStatus) == words.SHIPMENT_STATUS
     assert tuple(states.ReturnStatus) == words.RETURN_STATUS
     assert tuple(states.Disposition) == words.DISPOSITION
-    assert {*map(str, words.HoldReason)} == {*map(str, states.HoldReason)}
-    assert {*map(str, words.Decision), "settled"} == {*map(str, states.Decision)}
+    assert {*map(str, words.HoldReason)} == {*map(str, holds.HoldReason)}
+    assert {*map(str, words.Decision), "settled"} == {*map(str, holds.Decision)}
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ from typing import Any
 import httpx2
 import pytest
 from playwright.async_api import Page
-from shared.contracts.orders.states import HoldReason, OrderStatus, ShipmentStatus
+from shared.contracts.orders.holds import HoldReason
+from shared.contracts.orders.states import OrderStatus, ShipmentStatus
 
 from tests.console.conftest import DARK
 from tests.console.street import Street

@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 from playwright.async_api import Page
-from shared.contracts.orders.states import HoldReason, OrderStatus, ShipmentStatus
+from shared.contracts.orders.holds import HoldReason
+from shared.contracts.orders.states import OrderStatus, ShipmentStatus
 from worker.orders.adapters.stripe import StripePayments
 from worker.orders.shipment import labels
 

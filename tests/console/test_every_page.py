@@ -2,7 +2,8 @@
 
 import pytest
 from playwright.async_api import Locator, Page
-from shared.contracts.orders.states import HoldReason, OrderStatus, ShipmentStatus
+from shared.contracts.orders.holds import HoldReason
+from shared.contracts.orders.states import OrderStatus, ShipmentStatus
 
 from tests.console.conftest import DARK, LIGHT, PEOPLE, Browse, Seen
 from tests.console.test_pages import accessible, forget

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from shared.contracts.orders.states import HoldReason
+from shared.contracts.orders.holds import HoldReason
 
 from tests.console.conftest import Browse, Seen
 from tests.support.returns import eur

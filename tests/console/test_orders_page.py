@@ -2,7 +2,7 @@
 
 import pytest
 from playwright.async_api import expect
-from shared.contracts.orders.states import HoldReason
+from shared.contracts.orders.holds import HoldReason
 
 from tests.console.conftest import Browse
 from tests.console.test_pages import accessible, forget

@@ -2,7 +2,8 @@
 
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page
-from shared.contracts.orders.states import HoldReason, OrderStatus, ShipmentStatus
+from shared.contracts.orders.holds import HoldReason
+from shared.contracts.orders.states import OrderStatus, ShipmentStatus
 
 from tests.console.conftest import DARK, Browse, Seen
 from tests.support.shop import ADDRESS, Shop, has_hold, has_parcel, has_status

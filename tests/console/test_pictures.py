@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from PIL import Image
 from playwright.async_api import Page
-from shared.contracts.orders.states import HoldReason, OrderStatus, ShipmentStatus
+from shared.contracts.orders.holds import HoldReason
+from shared.contracts.orders.states import OrderStatus, ShipmentStatus
 
 from tests.console.conftest import DARK, LIGHT, Browse
 from tests.console.street import Street

@@ -13,7 +13,7 @@ from devstack.issuer.app import Issuer, issuer_app
 from devstack.issuer.people import people
 from devstack.issuer.signer import Signer
 from playwright.async_api import Browser, Page
-from shared.contracts.orders.states import HoldReason
+from shared.contracts.orders.holds import HoldReason
 from temporalio.client import Client
 
 from tests.conftest import API, OpenShop, Work

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
+from shared.contracts.orders.holds import HoldReason
 from shared.contracts.orders.names import ORDERS, allocation_workflow_id
-from shared.contracts.orders.states import HoldReason, OrderStatus, ShipmentStatus
+from shared.contracts.orders.states import OrderStatus, ShipmentStatus
 from shared.contracts.orders.workflows import (
     Order,
     Reconcile,

@@ -5,7 +5,8 @@ from contextlib import suppress
 
 import pytest
 from shared.contracts.orders.addresses import check_address
-from shared.contracts.orders.states import HoldReason, OrderStatus, ShipmentStatus
+from shared.contracts.orders.holds import HoldReason
+from shared.contracts.orders.states import OrderStatus, ShipmentStatus
 from shared.database.orders.snapshot import Hold, OrderSnapshot
 
 from tests.support.shop import (

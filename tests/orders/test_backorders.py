@@ -1,14 +1,9 @@
 """Back-orders: what arrives goes to those who wait for it, the oldest first; and the
 money for it is held all the while."""
 
+from shared.contracts.orders.holds import Decision, HoldReason
 from shared.contracts.orders.names import ORDERS
-from shared.contracts.orders.states import (
-    Decision,
-    HoldReason,
-    MoneyKind,
-    OrderStatus,
-    ShipmentStatus,
-)
+from shared.contracts.orders.states import MoneyKind, OrderStatus, ShipmentStatus
 from shared.contracts.orders.workflows import Order, Sweep
 from shared.database.orders.snapshot import OrderSnapshot
 

@@ -22,8 +22,8 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from shared.contracts.orders.holds import HOLDS
-from shared.contracts.orders.states import Decision, MoneyStatus, ShipmentStatus
+from shared.contracts.orders.holds import HOLDS, Decision
+from shared.contracts.orders.states import MoneyStatus, ShipmentStatus
 from shared.database.orders.snapshot import Payment
 from temporalio.client import Client
 

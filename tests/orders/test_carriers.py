@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr, ValidationError
+from shared.contracts.orders.holds import HoldReason
 from shared.contracts.orders.payloads import Parcel
-from shared.contracts.orders.states import HoldReason, OrderStatus, ShipmentStatus
+from shared.contracts.orders.states import OrderStatus, ShipmentStatus
 from worker.orders.adapters.easypost import EasyPostCarrier, Sender
 from worker.orders.ports import (
     Address,

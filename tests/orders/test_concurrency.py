@@ -2,7 +2,8 @@
 
 import asyncio
 
-from shared.contracts.orders.states import HoldReason, OrderStatus, ShipmentStatus
+from shared.contracts.orders.holds import HoldReason
+from shared.contracts.orders.states import OrderStatus, ShipmentStatus
 
 from tests.support.shop import Refused, Shop, has_hold, has_parcel, has_status
 

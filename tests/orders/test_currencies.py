@@ -1,6 +1,7 @@
 """What is left to be paid must be an amount that the provider takes: known before."""
 
-from shared.contracts.orders.states import HoldReason, OrderStatus, ShipmentStatus
+from shared.contracts.orders.holds import HoldReason
+from shared.contracts.orders.states import OrderStatus, ShipmentStatus
 
 from tests.support.shop import SHIPPING, Shop
 

@@ -3,12 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from shared.contracts.orders.states import (
-    HoldReason,
-    MoneyStatus,
-    OrderStatus,
-    ShipmentStatus,
-)
+from shared.contracts.orders.holds import HoldReason
+from shared.contracts.orders.states import MoneyStatus, OrderStatus, ShipmentStatus
 from shared.contracts.orders.workflows import Order
 from shared.database.orders.snapshot import OrderSnapshot
 from worker.orders.nudger import Nudger

@@ -4,7 +4,8 @@ a person can book it."""
 from collections.abc import AsyncIterator
 
 import pytest
-from shared.contracts.orders.states import HoldReason, OrderStatus, ShipmentStatus
+from shared.contracts.orders.holds import HoldReason
+from shared.contracts.orders.states import OrderStatus, ShipmentStatus
 from worker.orders.adapters.stripe import StripePayments
 from worker.orders.upkeep.reconcile import ReconcileActivities
 

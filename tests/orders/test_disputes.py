@@ -4,12 +4,8 @@ from functools import partial
 from typing import Any
 
 import pytest
-from shared.contracts.orders.states import (
-    DisputeStatus,
-    HoldReason,
-    OrderStatus,
-    ShipmentStatus,
-)
+from shared.contracts.orders.holds import HoldReason
+from shared.contracts.orders.states import DisputeStatus, OrderStatus, ShipmentStatus
 from worker.orders.payment import disputes
 from worker.orders.ports import ProviderDispute
 from worker.orders.store import Done, OrderStore

@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from shared.contracts.orders.states import HoldReason, OrderStatus, ShipmentStatus
+from shared.contracts.orders.holds import HoldReason
+from shared.contracts.orders.states import OrderStatus, ShipmentStatus
 from shared.database.engine import Engine
 from temporalio.testing import WorkflowEnvironment
 

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 import pytest
-from shared.contracts.orders.states import HoldReason, OrderStatus, ShipmentStatus
+from shared.contracts.orders.holds import HoldReason
+from shared.contracts.orders.states import OrderStatus, ShipmentStatus
 
 from tests.conftest import Work
 from tests.support.shop import (

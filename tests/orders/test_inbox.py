@@ -5,7 +5,8 @@ import itertools
 from collections.abc import AsyncIterator
 
 import pytest
-from shared.contracts.orders.states import HoldReason, MoneyStatus, OrderStatus
+from shared.contracts.orders.holds import HoldReason
+from shared.contracts.orders.states import MoneyStatus, OrderStatus
 from shared.database.rows import Row
 from worker.orders.registration import orders_process
 from worker.runtime.backlog import Outcome

@@ -4,12 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
-from shared.contracts.orders.states import (
-    HoldReason,
-    OrderStatus,
-    ReturnStatus,
-    ShipmentStatus,
-)
+from shared.contracts.orders.holds import HoldReason
+from shared.contracts.orders.states import OrderStatus, ReturnStatus, ShipmentStatus
 from shared.contracts.orders.workflows import Order
 from shared.contracts.search_attributes import ORDER_ID
 from temporalio.api.history.v1 import HistoryEvent

@@ -15,7 +15,8 @@ from aiosmtpd.smtp import SMTP
 from devstack.mail import create_app
 from devstack.ports import HOST, free_ports
 from pydantic import SecretStr, ValidationError
-from shared.contracts.orders.states import HoldReason, OrderStatus
+from shared.contracts.orders.holds import HoldReason
+from shared.contracts.orders.states import OrderStatus
 from shared.database.engine import Engine
 from shared.platform.links import LinkKeys
 from temporalio.testing import ActivityEnvironment

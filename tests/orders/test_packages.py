@@ -3,7 +3,8 @@
 from typing import Any
 
 import pytest
-from shared.contracts.orders.states import HoldReason, OrderStatus, ShipmentStatus
+from shared.contracts.orders.holds import HoldReason
+from shared.contracts.orders.states import OrderStatus, ShipmentStatus
 from shared.database.orders.snapshot import OrderSnapshot
 
 from tests.api.shop import eventually

@@ -4,7 +4,8 @@ for what. docs/adr/0009."""
 import asyncio
 from datetime import timedelta
 
-from shared.contracts.orders.states import HoldReason, OrderStatus, ShipmentStatus
+from shared.contracts.orders.holds import HoldReason
+from shared.contracts.orders.states import OrderStatus, ShipmentStatus
 from temporalio.client import Client
 
 from tests.conftest import OpenShop, Work

@@ -5,18 +5,14 @@ from typing import Any
 
 import pytest
 from shared.contracts.money import parse_limit
+from shared.contracts.orders.holds import HoldReason
 from shared.contracts.orders.payloads import (
     OpenHold,
     OrderState,
     ParcelState,
     RefundState,
 )
-from shared.contracts.orders.states import (
-    HoldReason,
-    MoneyStatus,
-    OrderStatus,
-    ShipmentStatus,
-)
+from shared.contracts.orders.states import MoneyStatus, OrderStatus, ShipmentStatus
 from shared.database.ids import new_id
 from worker.orders.hold.policy import ExpireHold, Remind, approval_due
 from worker.orders.hold.screening import Limits, Screening, screen

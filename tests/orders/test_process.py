@@ -2,8 +2,9 @@
 
 import asyncio
 
+from shared.contracts.orders.holds import HoldReason
 from shared.contracts.orders.names import order_workflow_id
-from shared.contracts.orders.states import HoldReason, ShipmentStatus
+from shared.contracts.orders.states import ShipmentStatus
 
 from tests.support.peers import Json
 from tests.support.shop import Shop, has_parcel

@@ -6,8 +6,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from shared.contracts.orders.holds import HoldReason
 from shared.contracts.orders.payloads import Reconciled, Window
-from shared.contracts.orders.states import HoldReason, MoneyStatus, OrderStatus
+from shared.contracts.orders.states import MoneyStatus, OrderStatus
 from shared.database.engine import Engine
 from shared.database.orders.audit import AT_MOST, audit
 from sqlalchemy import text

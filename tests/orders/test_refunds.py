@@ -4,9 +4,10 @@ That the books balance, whatever happened, is asserted after every test.
 """
 
 import pytest
+from shared.contracts.orders.holds import HoldReason
 from shared.contracts.orders.names import ORDERS, refund_workflow_id
 from shared.contracts.orders.payloads import RefundRef
-from shared.contracts.orders.states import HoldReason, MoneyStatus, OrderStatus
+from shared.contracts.orders.states import MoneyStatus, OrderStatus
 from shared.contracts.orders.workflows import Sweep
 
 from tests.conftest import Work

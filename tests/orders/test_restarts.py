@@ -5,9 +5,10 @@ import asyncio
 import itertools
 
 import pytest
+from shared.contracts.orders.holds import HoldReason
 from shared.contracts.orders.names import ORDERS, order_workflow_id
 from shared.contracts.orders.payloads import OrderRef
-from shared.contracts.orders.states import HoldReason, OrderStatus, ShipmentStatus
+from shared.contracts.orders.states import OrderStatus, ShipmentStatus
 from shared.contracts.orders.workflows import Order, Sweep
 from shared.database.ids import new_id
 from temporalio.client import Client

@@ -3,9 +3,10 @@
 from datetime import UTC, datetime
 
 import pytest
+from shared.contracts.orders.holds import HoldReason
 from shared.contracts.orders.names import ORDERS, return_workflow_id
 from shared.contracts.orders.payloads import ReturnRef
-from shared.contracts.orders.states import HoldReason, MoneyStatus, ReturnStatus
+from shared.contracts.orders.states import MoneyStatus, ReturnStatus
 from shared.contracts.orders.workflows import Return, Sweep
 from shared.database.orders.snapshot import OrderSnapshot
 from temporalio.client import WorkflowHandle

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from shared.contracts.orders.states import HoldReason, OrderStatus
+from shared.contracts.orders.holds import HoldReason
+from shared.contracts.orders.states import OrderStatus
 from shared.database.orders.snapshot import OrderSnapshot
 
 from tests.support.shop import ADDRESS, Refused, Shop, has_hold, has_no_hold, has_status

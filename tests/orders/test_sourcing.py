@@ -7,8 +7,9 @@ from itertools import combinations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shared.contracts.orders.holds import HoldReason
 from shared.contracts.orders.sourcing import Supply, source
-from shared.contracts.orders.states import HoldReason, OrderStatus, ShipmentStatus
+from shared.contracts.orders.states import OrderStatus, ShipmentStatus
 
 from tests.support.shop import Shop, has_parcel, has_status
 

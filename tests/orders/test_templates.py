@@ -10,8 +10,8 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 from console.customer import language as pages
 from jinja2 import UndefinedError
+from shared.contracts.orders.holds import HoldReason
 from shared.contracts.orders.messages import NOTIFIED_EVENTS, STAFF_EVENTS
-from shared.contracts.orders.states import HoldReason
 from shared.database.orders.snapshot import OrderSnapshot, ReturnLine
 from worker.orders.notifications.customers import greeted_as
 from worker.orders.notifications.rendering import CATALOGUES, TEMPLATES, Renderer

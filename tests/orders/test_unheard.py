@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from shared.contracts.base import LineQuantity, Payload
+from shared.contracts.orders.holds import Decision, HoldReason
 from shared.contracts.orders.names import ORDERS
 from shared.contracts.orders.payloads import (
     Cancel,
@@ -22,9 +23,7 @@ from shared.contracts.orders.payloads import (
     Ship,
 )
 from shared.contracts.orders.states import (
-    Decision,
     Disposition,
-    HoldReason,
     MoneyStatus,
     OrderStatus,
     ReturnStatus,

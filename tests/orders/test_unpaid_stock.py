@@ -4,7 +4,8 @@ given again before others have theirs."""
 from datetime import timedelta
 
 import pytest
-from shared.contracts.orders.states import HoldReason, OrderStatus
+from shared.contracts.orders.holds import HoldReason
+from shared.contracts.orders.states import OrderStatus
 from worker.orders.stock.unpaid import UnpaidStock
 from worker.orders.store import OrderStore
 

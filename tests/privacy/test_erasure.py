@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 from api.processes import PROCESSES, scopes
-from shared.contracts.orders.states import HoldReason, OrderStatus
+from shared.contracts.orders.holds import HoldReason
+from shared.contracts.orders.states import OrderStatus
 from temporalio.testing import ActivityEnvironment
 from worker.orders.adapters.stripe import StripePayments
 from worker.orders.upkeep.erasure import KEY_LIVES, ErasureActivities

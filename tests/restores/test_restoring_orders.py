@@ -4,9 +4,10 @@ remember more."""
 from pathlib import Path
 
 import pytest
+from shared.contracts.orders.holds import HoldReason
 from shared.contracts.orders.names import ORDERS
 from shared.contracts.orders.payloads import LookAgain, Window
-from shared.contracts.orders.states import HoldReason, OrderStatus
+from shared.contracts.orders.states import OrderStatus
 from shared.contracts.orders.workflows import Reconcile
 from shared.database.engine import Engine
 from shared.database.orders.snapshot import OrderSnapshot

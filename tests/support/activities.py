@@ -18,7 +18,8 @@ from api.orders.stock.changes import StockChange, change_stock
 from pydantic import SecretStr
 from shared.contracts.base import LineQuantity, Payload
 from shared.contracts.orders import payloads
-from shared.contracts.orders.states import Decision, Disposition, MoneyStatus
+from shared.contracts.orders.holds import Decision
+from shared.contracts.orders.states import Disposition, MoneyStatus
 from shared.database.engine import Engine, create_engine
 from shared.database.ids import new_id
 from shared.database.orders.snapshot import Hold, OrderSnapshot, Shipment, read_order

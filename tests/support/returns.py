@@ -2,12 +2,8 @@
 
 from typing import Any
 
-from shared.contracts.orders.states import (
-    HoldReason,
-    MoneyStatus,
-    ReturnStatus,
-    ShipmentStatus,
-)
+from shared.contracts.orders.holds import HoldReason
+from shared.contracts.orders.states import MoneyStatus, ReturnStatus, ShipmentStatus
 from shared.database.orders.snapshot import Refund, Return
 
 from tests.support.shop import (

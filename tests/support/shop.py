@@ -13,12 +13,13 @@ from typing import Any
 
 import httpx2
 from shared.contracts.orders import payloads
+from shared.contracts.orders.holds import HoldReason
 from shared.contracts.orders.names import (
     order_workflow_id,
     refund_workflow_id,
     return_workflow_id,
 )
-from shared.contracts.orders.states import HoldReason, OrderStatus, ShipmentStatus
+from shared.contracts.orders.states import OrderStatus, ShipmentStatus
 from shared.contracts.orders.workflows import Order, Refund, Return
 from shared.database.engine import Engine
 from shared.database.kernel.unit_of_work import CHANNEL

@@ -1,8 +1,7 @@
 """Order fulfilment as the API sees it."""
 
 from shared.contracts.orders.events import ORDER_EVENTS
-from shared.contracts.orders.holds import HOLDS, silence_of
-from shared.contracts.orders.states import Decision, HoldReason
+from shared.contracts.orders.holds import HOLDS, Decision, HoldReason, silence_of
 from shared.database.orders.tables import Order
 
 from api.kernel.process import Process

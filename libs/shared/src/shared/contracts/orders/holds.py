@@ -1,10 +1,70 @@
 """The holds of an order, of its parcels, returns and refunds: one row for a reason."""
 
 from datetime import timedelta
+from enum import StrEnum
 
 from shared.contracts.holds import HoldRule
-from shared.contracts.orders.names import SubjectKind, kind_of
-from shared.contracts.orders.states import Decision, HoldReason
+
+
+class HoldReason(StrEnum):
+    """Why an order may wait for a person."""
+
+    APPROVAL = "approval"
+    STOCK = "stock"
+    PAYMENT = "payment"
+    ADDRESS = "address"
+    DELIVERY = "delivery"
+    REFUND = "refund"
+    MANUAL = "manual"
+    DISPUTE = "dispute"
+    """The customer disputes a payment at their bank."""
+    DIFFERENCE = "difference"
+    """The provider's amounts of a payment differ from ours."""
+    PROVIDER = "provider"
+    """The payment provider or the carrier refuses what has to be done, or does not
+    answer."""
+
+
+class Decision(StrEnum):
+    """Decisions about holds; `HOLDS` says which fit a reason."""
+
+    APPROVE = "approve"
+    REJECT = "reject"
+    WAIT = "wait"
+    SHIP_PARTIAL = "ship_partial"
+    CANCEL_LINES = "cancel_lines"
+    RETRY = "retry"
+    NEW_METHOD = "new_method"
+    CANCEL = "cancel"
+    CORRECT = "correct"
+    OVERRIDE = "override"
+    RESHIP = "reship"
+    DELIVERED = "delivered"
+    REFUND = "refund"
+    PAID_OTHERWISE = "paid_otherwise"
+    BOOK = "book"
+    RELEASE = "release"
+    SETTLED = "settled"
+    """Set by the system: the cause of the hold went away."""
+
+
+TOO_MANY_ATTEMPTS = "too-many-attempts"
+"""The cause of a payment hold that only the shop can end: cards may be being tested."""
+
+
+class SubjectKind(StrEnum):
+    """The kinds of subjects; an id says its own by its prefix."""
+
+    ORDER = "ord"
+    SHIPMENT = "shp"
+    RETURN = "ret"
+    REFUND = "ref"
+
+
+def kind_of(subject_id: str) -> SubjectKind:
+    """Raises `ValueError` for an id of something else."""
+    return SubjectKind(subject_id.partition("_")[0])
+
 
 HOLDS: dict[HoldReason, HoldRule] = {
     HoldReason.APPROVAL: HoldRule(

@@ -1,7 +1,5 @@
 """The names that are seen in the Temporal UI, typed once."""
 
-from enum import StrEnum
-
 from shared.contracts.base import ExportId, OrderId, RefundId, ReturnId, ShipmentId
 
 # Task queues are bulkheads: a dead carrier must not delay captures.
@@ -12,20 +10,6 @@ TASK_QUEUES = (ORDERS, PAYMENTS, CARRIERS)
 
 WORKER = "worker"
 """The actor of what happens without a person."""
-
-
-class SubjectKind(StrEnum):
-    """The kinds of subjects; an id says its own by its prefix."""
-
-    ORDER = "ord"
-    SHIPMENT = "shp"
-    RETURN = "ret"
-    REFUND = "ref"
-
-
-def kind_of(subject_id: str) -> SubjectKind:
-    """Raises `ValueError` for an id of something else."""
-    return SubjectKind(subject_id.partition("_")[0])
 
 
 def order_workflow_id(order_id: OrderId) -> str:

@@ -19,10 +19,9 @@ from shared.contracts.base import (
     ReturnId,
     ShipmentId,
 )
+from shared.contracts.orders.holds import Decision, HoldReason
 from shared.contracts.orders.states import (
-    Decision,
     Disposition,
-    HoldReason,
     MoneyStatus,
     OrderStatus,
     RefundReason,

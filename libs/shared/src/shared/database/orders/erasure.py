@@ -7,7 +7,7 @@ the staff.
 from sqlalchemy import text
 
 from shared.contracts.errors import Refusal
-from shared.contracts.orders.states import HoldReason
+from shared.contracts.orders.holds import HoldReason
 from shared.database.engine import Connection
 from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.labels import OF_CANCELLED

@@ -2,7 +2,7 @@
 
 from sqlalchemy import text
 
-from shared.contracts.orders.states import HoldReason
+from shared.contracts.orders.holds import HoldReason
 from shared.database.engine import Connection
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from prometheus_client import Counter, Histogram
 
-from shared.contracts.orders.states import DisputeStatus, HoldReason
+from shared.contracts.orders.holds import HoldReason
+from shared.contracts.orders.states import DisputeStatus
 
 _WAITS = (1, 5, 30, 60, 300, 900, 3600, 4 * 3600, 86400, 3 * 86400, 7 * 86400)
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 from shared.contracts.errors import Refusal
 from shared.contracts.money import half_up, share
-from shared.contracts.orders.states import HoldReason, ShipmentStatus
+from shared.contracts.orders.holds import HoldReason
+from shared.contracts.orders.states import ShipmentStatus
 from shared.contracts.orders.tax import of_goodwill
 from shared.database.orders.snapshot import OrderSnapshot, Refund, Shipment
 

@@ -9,9 +9,8 @@ from sqlalchemy import text
 
 from shared.contracts.errors import NotFound
 from shared.contracts.money import share
+from shared.contracts.orders.holds import TOO_MANY_ATTEMPTS, HoldReason
 from shared.contracts.orders.states import (
-    TOO_MANY_ATTEMPTS,
-    HoldReason,
     MoneyKind,
     MoneyStatus,
     OrderStatus,

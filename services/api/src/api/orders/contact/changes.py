@@ -7,7 +7,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from shared.contracts.errors import Refusal
 from shared.contracts.orders.addresses import check_address
-from shared.contracts.orders.states import Decision, HoldReason, ShipmentStatus
+from shared.contracts.orders.holds import Decision, HoldReason
+from shared.contracts.orders.states import ShipmentStatus
 from shared.database.kernel.holds import release_holds
 from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders import tables

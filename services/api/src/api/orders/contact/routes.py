@@ -7,7 +7,8 @@ from pydantic import BaseModel
 from shared.contracts.base import LineQuantity
 from shared.contracts.errors import Refusal, nothing_to_cancel, too_many_attempts
 from shared.contracts.orders import payloads, workflows
-from shared.contracts.orders.states import HoldReason, OrderStatus
+from shared.contracts.orders.holds import HoldReason
+from shared.contracts.orders.states import OrderStatus
 from shared.database.ids import new_id
 from shared.database.kernel.unit_of_work import UnitOfWork, change
 from shared.database.orders import tables

@@ -1,8 +1,7 @@
 """Sends a person's decision to the workflow of the hold's subject."""
 
 from shared.contracts.orders import payloads, workflows
-from shared.contracts.orders.names import SubjectKind, kind_of
-from shared.contracts.orders.states import Decision
+from shared.contracts.orders.holds import Decision, SubjectKind, kind_of
 from shared.database.orders.four_eyes import barred_from
 
 from api.http.services import Services

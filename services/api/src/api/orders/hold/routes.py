@@ -6,8 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Response
 from shared.contracts.errors import Refusal
 from shared.contracts.orders import payloads, workflows
-from shared.contracts.orders.holds import HOLDS
-from shared.contracts.orders.states import HoldReason
+from shared.contracts.orders.holds import HOLDS, HoldReason
 from shared.database.ids import new_id
 from shared.database.orders.snapshot import OrderSnapshot
 

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from functools import lru_cache
 
-from shared.contracts.orders.states import HoldReason, MoneyKind, MoneyStatus
+from shared.contracts.orders.holds import HoldReason
+from shared.contracts.orders.states import MoneyKind, MoneyStatus
 from shared.database.orders import snapshot as stored
 
 from api.http.schemas import Money

@@ -11,8 +11,8 @@ from pydantic import (
     WithJsonSchema,
 )
 from pydantic.config import JsonDict
+from shared.contracts.orders.holds import HoldReason
 from shared.contracts.orders.states import (
-    HoldReason,
     MoneyStatus,
     OrderStatus,
     ReturnStatus,

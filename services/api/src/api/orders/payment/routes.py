@@ -5,8 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 from shared.contracts.errors import Refusal
-from shared.contracts.orders.holds import due_of
-from shared.contracts.orders.states import Decision, HoldReason
+from shared.contracts.orders.holds import Decision, HoldReason, due_of
 from shared.database.ids import new_id
 from shared.database.kernel.holds import place_hold
 from shared.database.kernel.unit_of_work import UnitOfWork, change

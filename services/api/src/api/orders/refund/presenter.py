@@ -1,6 +1,6 @@
 """Turns a stored refund into what callers see."""
 
-from shared.contracts.orders.states import HoldReason
+from shared.contracts.orders.holds import HoldReason
 from shared.database.orders.snapshot import Hold, OrderSnapshot, Refund
 
 from api.http.schemas import Money

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 from shared.contracts.errors import Refusal
 from shared.contracts.orders import payloads
-from shared.contracts.orders.states import HoldReason, ShipmentStatus
+from shared.contracts.orders.holds import HoldReason
+from shared.contracts.orders.states import ShipmentStatus
 from shared.database.orders.snapshot import OrderSnapshot
 
 from api.http.idempotency import StoredResponse

@@ -5,9 +5,8 @@ Everything is read from the facts, so a lost or stuck workflow hides nothing.
 
 from collections.abc import Iterator
 
-from shared.contracts.orders.holds import HOLDS, silence_of
+from shared.contracts.orders.holds import HOLDS, HoldReason, silence_of
 from shared.contracts.orders.states import (
-    HoldReason,
     MoneyKind,
     MoneyStatus,
     ReturnStatus,

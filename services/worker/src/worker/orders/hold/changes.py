@@ -4,9 +4,15 @@ from collections.abc import Sequence
 
 from shared.contracts.errors import NotFound, Refusal
 from shared.contracts.holds import decision_not_allowed
-from shared.contracts.orders.holds import HOLDS, due_of, silence_of
+from shared.contracts.orders.holds import (
+    HOLDS,
+    Decision,
+    HoldReason,
+    due_of,
+    silence_of,
+)
 from shared.contracts.orders.payloads import ReleaseHold
-from shared.contracts.orders.states import Decision, HoldReason, OrderStatus
+from shared.contracts.orders.states import OrderStatus
 from shared.database.kernel.holds import place_hold, release_holds
 from shared.database.kernel.tables import Hold as HoldRow
 from shared.database.kernel.unit_of_work import UnitOfWork

@@ -7,9 +7,13 @@ they are defined. `registration` imports them all and calls `check_silences`.
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
-from shared.contracts.orders.holds import HOLDS
-from shared.contracts.orders.names import SubjectKind, kind_of
-from shared.contracts.orders.states import Decision, HoldReason
+from shared.contracts.orders.holds import (
+    HOLDS,
+    Decision,
+    HoldReason,
+    SubjectKind,
+    kind_of,
+)
 from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import Hold, OrderSnapshot
 

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.contracts.base import HoldId
-from shared.contracts.orders.holds import due_of
+from shared.contracts.orders.holds import HoldReason, due_of
 from shared.contracts.orders.payloads import OpenHold
-from shared.contracts.orders.states import HoldReason
 
 from worker.runtime.level_triggered import Wait
 

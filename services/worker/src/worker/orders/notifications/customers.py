@@ -7,9 +7,9 @@ from datetime import timedelta
 from typing import TypeVar
 from unicodedata import category
 
-from shared.contracts.orders.holds import HOLDS
+from shared.contracts.orders.holds import HOLDS, HoldReason
 from shared.contracts.orders.messages import NOTIFIED_EVENTS
-from shared.contracts.orders.states import HoldReason, OrderStatus
+from shared.contracts.orders.states import OrderStatus
 from shared.database.orders.snapshot import (
     Hold,
     OrderSnapshot,

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
+from shared.contracts.orders.holds import HoldReason
 from shared.contracts.orders.messages import STAFF_EVENTS
-from shared.contracts.orders.states import HoldReason
 
 from worker.orders.notifications.addressee import addressee_of
 from worker.orders.notifications.rendering import Renderer

@@ -4,6 +4,7 @@ from functools import partial
 
 from shared.contracts.money import AmountLimit
 from shared.contracts.orders.activities import OrderSteps
+from shared.contracts.orders.holds import Decision
 from shared.contracts.orders.names import WORKER
 from shared.contracts.orders.payloads import (
     Cancel,
@@ -18,7 +19,6 @@ from shared.contracts.orders.payloads import (
     RefundRef,
     ReleaseHold,
 )
-from shared.contracts.orders.states import Decision
 
 from worker.orders.hold import changes as holds
 from worker.orders.hold.screening import Limits

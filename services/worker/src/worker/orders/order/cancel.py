@@ -6,14 +6,9 @@ from dataclasses import dataclass, field
 
 from shared.contracts.base import LineQuantity
 from shared.contracts.errors import Refusal, StepInFlight, nothing_to_cancel
+from shared.contracts.orders.holds import Decision, HoldReason
 from shared.contracts.orders.payloads import Cancel, Cancelled
-from shared.contracts.orders.states import (
-    Decision,
-    HoldReason,
-    MoneyKind,
-    OrderStatus,
-    RefundReason,
-)
+from shared.contracts.orders.states import MoneyKind, OrderStatus, RefundReason
 from shared.database.kernel.holds import release_holds
 from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.refund_breakdown import owed

@@ -7,8 +7,9 @@ from datetime import datetime
 from shared.contracts.errors import Refusal, too_many_attempts
 from shared.contracts.money import AmountLimit
 from shared.contracts.orders.addresses import check_address
+from shared.contracts.orders.holds import Decision, HoldReason
 from shared.contracts.orders.payloads import Pay, PlaceHold, ReleaseHold
-from shared.contracts.orders.states import Decision, HoldReason, OrderStatus
+from shared.contracts.orders.states import OrderStatus
 from shared.database.kernel.holds import place_hold, release_holds
 from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import OrderSnapshot, read_order

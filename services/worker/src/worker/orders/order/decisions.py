@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 
 from shared.contracts.errors import Refusal
-from shared.contracts.orders.holds import due_of
-from shared.contracts.orders.states import Decision, HoldReason
+from shared.contracts.orders.holds import Decision, HoldReason, due_of
 from shared.database.ids import new_id
 from shared.database.kernel.holds import place_hold
 from shared.database.kernel.unit_of_work import UnitOfWork

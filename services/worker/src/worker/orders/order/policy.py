@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.contracts.base import PaymentId, RefundId, ShipmentId
+from shared.contracts.orders.holds import HoldReason
 from shared.contracts.orders.payloads import OrderState
-from shared.contracts.orders.states import HoldReason, OrderStatus
+from shared.contracts.orders.states import OrderStatus
 
 from worker.orders.hold.policy import (
     ExpireHold,

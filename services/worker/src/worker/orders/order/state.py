@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from shared.contracts.orders.names import SubjectKind, kind_of
+from shared.contracts.orders.holds import SubjectKind, kind_of
 from shared.contracts.orders.payloads import OrderState
 from shared.database.orders.snapshot import Hold, OrderSnapshot
 

@@ -17,6 +17,7 @@ from shared.contracts.orders.activities import (
     RefundPaymentSteps,
     ShipmentSteps,
 )
+from shared.contracts.orders.holds import Decision
 from shared.contracts.orders.payloads import (
     Cancel,
     Cancelled,
@@ -38,7 +39,6 @@ from shared.contracts.orders.payloads import (
     Ship,
     ShipmentRef,
 )
-from shared.contracts.orders.states import Decision
 from shared.contracts.orders.workflows import Order
 from shared.contracts.search_attributes import WAITING
 from temporalio import workflow

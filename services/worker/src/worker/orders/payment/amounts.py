@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from shared.contracts.orders.charging import chargeable
-from shared.contracts.orders.states import HoldReason, MoneyKind, MoneyStatus
+from shared.contracts.orders.holds import HoldReason
+from shared.contracts.orders.states import MoneyKind, MoneyStatus
 from shared.database.orders.payments import KEY_SPENT
 from shared.database.orders.snapshot import (
     LedgerRow,

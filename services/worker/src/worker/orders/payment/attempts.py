@@ -3,7 +3,7 @@ attempts."""
 
 from dataclasses import dataclass
 
-from shared.contracts.orders.states import TOO_MANY_ATTEMPTS
+from shared.contracts.orders.holds import TOO_MANY_ATTEMPTS
 from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.payments import UNSUCCESSFUL
 from shared.database.orders.snapshot import OrderSnapshot

@@ -4,13 +4,8 @@ from datetime import datetime
 
 from shared.contracts.base import Payload
 from shared.contracts.orders.charging import chargeable
-from shared.contracts.orders.states import (
-    TOO_MANY_ATTEMPTS,
-    Decision,
-    HoldReason,
-    MoneyKind,
-    MoneyStatus,
-)
+from shared.contracts.orders.holds import TOO_MANY_ATTEMPTS, Decision, HoldReason
+from shared.contracts.orders.states import MoneyKind, MoneyStatus
 from shared.database.ids import new_id
 from shared.database.kernel.holds import release_holds
 from shared.database.kernel.unit_of_work import UnitOfWork

@@ -1,7 +1,6 @@
 """Writes down a difference from the provider's books, and stops the order for it."""
 
-from shared.contracts.orders.holds import due_of
-from shared.contracts.orders.states import HoldReason
+from shared.contracts.orders.holds import HoldReason, due_of
 from shared.database.kernel.discrepancies import Finding, report
 from shared.database.kernel.holds import place_hold
 from shared.database.kernel.unit_of_work import UnitOfWork

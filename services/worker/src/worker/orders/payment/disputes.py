@@ -8,13 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from shared.contracts.orders.states import (
-    Decision,
-    DisputeStatus,
-    HoldReason,
-    MoneyKind,
-    MoneyStatus,
-)
+from shared.contracts.orders.holds import Decision, HoldReason
+from shared.contracts.orders.states import DisputeStatus, MoneyKind, MoneyStatus
 from shared.database.kernel.discrepancies import Finding, report
 from shared.database.kernel.holds import place_hold, release_holds
 from shared.database.kernel.tables import Hold as HoldTable

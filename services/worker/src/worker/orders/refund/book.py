@@ -11,12 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.contracts.errors import Refusal, StepInFlight
-from shared.contracts.orders.states import (
-    Decision,
-    HoldReason,
-    MoneyKind,
-    MoneyStatus,
-)
+from shared.contracts.orders.holds import Decision, HoldReason
+from shared.contracts.orders.states import MoneyKind, MoneyStatus
 from shared.database.kernel.holds import release_holds
 from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import Hold, LedgerRow, OrderSnapshot, Payment

@@ -2,13 +2,8 @@
 in one transaction, so that the books agree from the first moment (M1)."""
 
 from shared.contracts.errors import Refusal
-from shared.contracts.orders.states import (
-    Decision,
-    HoldReason,
-    MoneyKind,
-    MoneyStatus,
-    RefundReason,
-)
+from shared.contracts.orders.holds import Decision, HoldReason
+from shared.contracts.orders.states import MoneyKind, MoneyStatus, RefundReason
 from shared.database.ids import new_id
 from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.refund_breakdown import (

@@ -1,8 +1,8 @@
 """Limits how much of an order one person may refund alone, in whatever way."""
 
 from shared.contracts.money import AmountLimit
-from shared.contracts.orders.holds import due_of
-from shared.contracts.orders.states import HoldReason, MoneyStatus, RefundReason
+from shared.contracts.orders.holds import HoldReason, due_of
+from shared.contracts.orders.states import MoneyStatus, RefundReason
 from shared.database.kernel.holds import place_hold
 from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import OrderSnapshot

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from shared.contracts.base import Payload
-from shared.contracts.orders.holds import due_of
-from shared.contracts.orders.states import Decision, HoldReason, MoneyKind, MoneyStatus
+from shared.contracts.orders.holds import Decision, HoldReason, due_of
+from shared.contracts.orders.states import MoneyKind, MoneyStatus
 from shared.database.kernel.holds import place_hold, release_holds
 from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import LedgerRow, OrderSnapshot, Payment

@@ -1,7 +1,7 @@
 """Draws a refund's state, which its workflow decides on, from the order's snapshot."""
 
+from shared.contracts.orders.holds import HoldReason
 from shared.contracts.orders.payloads import RefundState
-from shared.contracts.orders.states import HoldReason
 from shared.database.orders.snapshot import OrderSnapshot
 
 from worker.orders.hold.state import holds_of

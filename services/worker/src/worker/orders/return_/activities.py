@@ -3,6 +3,7 @@
 from functools import partial
 
 from shared.contracts.orders.activities import ReturnSteps
+from shared.contracts.orders.holds import Decision, HoldReason
 from shared.contracts.orders.payloads import (
     Command,
     DecideReturn,
@@ -12,7 +13,6 @@ from shared.contracts.orders.payloads import (
     ReturnRef,
     ReturnState,
 )
-from shared.contracts.orders.states import Decision, HoldReason
 from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import OrderSnapshot
 

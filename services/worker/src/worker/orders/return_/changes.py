@@ -9,14 +9,9 @@ from datetime import datetime, timedelta
 from typing import Any, TypeGuard
 
 from shared.contracts.errors import Refusal
-from shared.contracts.orders.holds import due_of
+from shared.contracts.orders.holds import Decision, HoldReason, due_of
 from shared.contracts.orders.payloads import RequestReturn
-from shared.contracts.orders.states import (
-    Decision,
-    HoldReason,
-    ReturnStatus,
-    ShipmentStatus,
-)
+from shared.contracts.orders.states import ReturnStatus, ShipmentStatus
 from shared.database.kernel.holds import place_hold
 from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.refund_breakdown import owed

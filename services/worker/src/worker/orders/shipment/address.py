@@ -10,8 +10,7 @@ from dataclasses import replace
 
 from shared.contracts.errors import Refusal
 from shared.contracts.orders.addresses import check_address
-from shared.contracts.orders.holds import due_of
-from shared.contracts.orders.states import Decision, HoldReason
+from shared.contracts.orders.holds import Decision, HoldReason, due_of
 from shared.database.kernel.holds import place_hold
 from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import Hold, OrderSnapshot

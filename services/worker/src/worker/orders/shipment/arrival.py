@@ -3,8 +3,9 @@
 from datetime import datetime
 
 from shared.contracts.errors import Refusal
+from shared.contracts.orders.holds import Decision, HoldReason
 from shared.contracts.orders.payloads import Deliver
-from shared.contracts.orders.states import Decision, HoldReason, ShipmentStatus
+from shared.contracts.orders.states import ShipmentStatus
 from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import Hold, OrderSnapshot, Shipment
 from shared.database.orders.tables import Shipment as ShipmentTable

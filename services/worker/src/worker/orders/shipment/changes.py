@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from shared.contracts.errors import Refusal
+from shared.contracts.orders.holds import Decision, HoldReason
 from shared.contracts.orders.payloads import CancelShipment, Move, Pack, Ship
-from shared.contracts.orders.states import Decision, HoldReason, ShipmentStatus
+from shared.contracts.orders.states import ShipmentStatus
 from shared.database.kernel.holds import release_holds
 from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.locations import check_location

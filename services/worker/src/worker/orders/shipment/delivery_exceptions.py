@@ -8,14 +8,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from shared.contracts.errors import Refusal
-from shared.contracts.orders.holds import due_of
-from shared.contracts.orders.states import (
-    Decision,
-    HoldReason,
-    OrderStatus,
-    RefundReason,
-    ShipmentStatus,
-)
+from shared.contracts.orders.holds import Decision, HoldReason, due_of
+from shared.contracts.orders.states import OrderStatus, RefundReason, ShipmentStatus
 from shared.database.kernel.holds import place_hold, release_holds
 from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.refund_breakdown import owed, shipping_owed

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from datetime import datetime
 
+from shared.contracts.orders.holds import HoldReason
 from shared.contracts.orders.payloads import ParcelState
-from shared.contracts.orders.states import HoldReason, ShipmentStatus
+from shared.contracts.orders.states import ShipmentStatus
 from shared.database.orders.snapshot import OrderSnapshot, Shipment
 
 from worker.orders.payment.amounts import able_to_pay, paying

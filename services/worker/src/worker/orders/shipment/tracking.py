@@ -6,7 +6,8 @@ Facts only move forward: a late or repeated scan moves nothing back.
 from dataclasses import replace
 
 from shared.contracts.base import Payload
-from shared.contracts.orders.states import HoldReason, ShipmentStatus
+from shared.contracts.orders.holds import HoldReason
+from shared.contracts.orders.states import ShipmentStatus
 from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import OrderSnapshot, Shipment, read_order
 from shared.database.orders.tables import Shipment as ShipmentTable

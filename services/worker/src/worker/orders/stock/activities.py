@@ -2,8 +2,8 @@
 held first, and of these the oldest."""
 
 from shared.contracts.orders.activities import StockSteps
+from shared.contracts.orders.holds import Decision, HoldReason
 from shared.contracts.orders.payloads import Served, StockRef, WaitingOrders
-from shared.contracts.orders.states import Decision, HoldReason
 from shared.database.kernel.holds import release_holds
 from shared.database.kernel.unit_of_work import UnitOfWork
 from shared.database.orders.snapshot import OrderSnapshot
