@@ -5,7 +5,7 @@ import json
 
 import pytest
 from api.app import create_app
-from api.http import services
+from api.http import dependencies
 from api.http.idempotency import fingerprint
 from api.orders.commands import Commands
 from api.orders.order.schemas import NewOrder
@@ -73,7 +73,7 @@ async def test_whoever_is_slow_behind_the_api_slows_its_callers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     begun, may_go_on = starting
-    monkeypatch.setattr(services, "MOST_IN_BACKGROUND", 0)
+    monkeypatch.setattr(dependencies, "MOST_IN_BACKGROUND", 0)
     await shop.sell()
     placing = asyncio.create_task(shop.order())
     await begun.wait()

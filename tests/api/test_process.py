@@ -122,13 +122,13 @@ async def test_however_many_ask_for_readiness_it_is_found_out_once(
 ) -> None:
     """Nobody has to say who they are to ask, and the database is needed for orders."""
     asked: list[None] = []
-    looks = app.state.services.engine.connect
+    looks = app.state.deps.engine.connect
 
     def keep() -> object:
         asked.append(None)
         return looks()
 
-    monkeypatch.setattr(app.state.services.engine, "connect", keep)
+    monkeypatch.setattr(app.state.deps.engine, "connect", keep)
 
     answers = await asyncio.gather(*(client.get("/ready") for _ in range(20)))
     assert {answer.status_code for answer in answers} == {200}
@@ -222,7 +222,7 @@ async def test_it_stops_although_something_in_the_background_does_not(
             ends.set()
 
     async with running(app):
-        app.state.services.in_background(never_ends())
+        app.state.deps.in_background(never_ends())
     assert ends.is_set()
 
 

@@ -186,7 +186,7 @@ async def test_a_stream_ends_with_the_caller_s_token(app: FastAPI) -> None:
         await shop.sell()
         order = await shop.order()
         caller = principal("ada", "orders:read", until=time.time() + 0.5)
-        told = Timeline(app.state.services, caller, order["id"], READERS)
+        told = Timeline(app.state.deps, caller, order["id"], READERS)
         heard = b"".join([part async for part in told.stream(0)])
     assert b"order.placed" in heard
 

@@ -162,5 +162,5 @@ async def test_nobody_gets_in_without_a_token(
 async def with_tokens(app: FastAPI) -> AsyncIterator[str]:
     """The same API as production has it: only an issuer's tokens open it."""
     async with serving(app) as (_, url), Issuer().authenticator() as authenticate:
-        app.state.services.authenticate = authenticate
+        app.state.deps.authenticate = authenticate
         yield url

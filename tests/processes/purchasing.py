@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from api.http.auth import allowed
+from api.http.dependencies import Dependencies
 from api.http.schemas import View
-from api.http.services import Services
 from api.kernel.hold.queries import Hold
 from api.kernel.process import Decided, Process
 from fastapi import APIRouter
@@ -77,13 +77,13 @@ async def open_purchase(engine: Engine, purchase: str) -> None:
     )
 
 
-async def release(services: Services, hold: Hold, decided: Decided) -> None:
+async def release(deps: Dependencies, hold: Hold, decided: Decided) -> None:
     async def apply(work: UnitOfWork) -> Done:
         await release_holds(work, decided.decision, hold_id=hold.id)
         return Done()
 
     await change(
-        services.engine,
+        deps.engine,
         Purchase,
         hold.root,
         key=decided.key,

@@ -98,8 +98,8 @@ def main() -> None:
     if command == "openapi":
         print(openapi_document(), end="")
         return
-    services = {"deliver": run_deliverer, "codec": run_codec}
-    run_main(services.get(command, run_api)())
+    deps = {"deliver": run_deliverer, "codec": run_codec}
+    run_main(deps.get(command, run_api)())
 
 
 if __name__ == "__main__":

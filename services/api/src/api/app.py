@@ -28,6 +28,7 @@ from api.http.access_log import AccessLog
 from api.http.admission import Admission
 from api.http.auth import Authenticator
 from api.http.bodies import as_described, only_json
+from api.http.dependencies import Dependencies
 from api.http.head_requests import HeadRequests
 from api.http.links import IsGood, WithLinks
 from api.http.oidc import authenticator
@@ -36,7 +37,6 @@ from api.http.peer_probe import PeerProbe
 from api.http.problems import ProblemDocument, install_error_handlers
 from api.http.rate_limits import RateLimiter
 from api.http.request_limits import MAX_BODY_BYTES, RequestLimits
-from api.http.services import Services
 from api.http.sign_in import describe_issuer
 from api.kernel import health, me, problem_types, root
 from api.kernel.delivery import routes as deliveries
@@ -70,13 +70,13 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        services = await build_services(settings, runtime, processes)
-        app.state.services = services
-        services.listener.start()
+        deps = await build_dependencies(settings, runtime, processes)
+        app.state.deps = deps
+        deps.listener.start()
         try:
             yield
         finally:
-            await services.close()
+            await deps.close()
 
     app = FastAPI(
         title="Orders",
@@ -166,9 +166,9 @@ _ANSWERED_WITH = (
 )
 
 
-async def build_services(
+async def build_dependencies(
     settings: ApiSettings, runtime: Runtime | None, processes: Sequence[Process]
-) -> Services:
+) -> Dependencies:
     engine = create_engine(settings, application="api")
     connect_database = connector(settings, application="api-probe")
 
@@ -178,7 +178,7 @@ async def build_services(
     http = httpx2.AsyncClient(transport=TracedTransport(), trust_env=False)
     # Lazy: orders are accepted while Temporal is down.
     temporal = await Connection(settings, lazy=True, runtime=runtime).open()
-    services = Services(
+    deps = Dependencies(
         settings=settings,
         engine=engine,
         listener=Listener(connector(settings, application="api-listener"), CHANNEL),
@@ -195,12 +195,10 @@ async def build_services(
         ),
         link_limiter=RateLimiter(limits.parse(settings.api_link_limit), "link"),
     )
-    services.hrefs = hrefs(processes)
-    services.event_types = event_types(processes)
-    services.gateways += [
-        process.gateway(services) for process in processes if process.gateway
-    ]
-    return services
+    deps.hrefs = hrefs(processes)
+    deps.event_types = event_types(processes)
+    deps.gateways += [process.gateway(deps) for process in processes if process.gateway]
+    return deps
 
 
 def _with_links(

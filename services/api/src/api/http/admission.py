@@ -15,9 +15,9 @@ from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.http.auth import Principal
+from api.http.dependencies import Dependencies
 from api.http.problems import Problem
 from api.http.rate_limits import address_of
-from api.http.services import Services
 
 OPEN = re.compile(
     r"/(|health|ready|openapi\.json|docs(/.*)?|problems(/[^/]*)?|v1/webhooks/[^/]*)"
@@ -62,14 +62,14 @@ class Admission:
 
 async def _admit(request: Request) -> Principal:
     """Find the caller. Raises `Problem` if unknown, or over the rate limit."""
-    services: Services = request.app.state.services
+    deps: Dependencies = request.app.state.deps
     try:
-        caller = await services.authenticate(request.headers)
+        caller = await deps.authenticate(request.headers)
     except Problem as problem:
         if problem.status_code == HTTPStatus.UNAUTHORIZED:
-            await services.stranger_limiter.count(request, address_of(request))
+            await deps.stranger_limiter.count(request, address_of(request))
         raise
-    limiter = services.rate_limiter if caller.link is None else services.link_limiter
+    limiter = deps.rate_limiter if caller.link is None else deps.link_limiter
     await limiter.count(request, caller.subject)
     return caller
 

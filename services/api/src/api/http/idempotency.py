@@ -367,7 +367,7 @@ async def _once(
             "malformed",
             "One Idempotency-Key is sent, of 1 to 200 printable ASCII characters.",
         )
-    return IdempotentRequest(request, request.app.state.services.engine, key)
+    return IdempotentRequest(request, request.app.state.deps.engine, key)
 
 
 Idempotent = Annotated[IdempotentRequest, Depends(_once)]

@@ -9,8 +9,8 @@ from fastapi import Request
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.http.dependencies import Dependencies
 from api.http.problems import Problem, Unavailable, problem_response
-from api.http.services import Services
 
 MAX_HEAD_BYTES = 16 * 1024
 """The request line and all headers; a token of some kilobytes fits."""
@@ -82,9 +82,9 @@ class _Served:
         serving: asyncio.Task[None] = asyncio.create_task(answer)
         try:
             while await self._takes_long(serving):
-                if await self._services.database.is_silent() and not self._begun:
+                if await self._deps.database.is_silent() and not self._begun:
                     self._given_up = True
-                    self._services.abandon(serving)
+                    self._deps.abandon(serving)
                     raise Unavailable("The database does not answer.")
             await serving
         except asyncio.CancelledError:
@@ -92,7 +92,7 @@ class _Served:
             raise
 
     async def _takes_long(self, serving: asyncio.Task[None]) -> bool:
-        seconds = self._services.database.fail_fast_seconds
+        seconds = self._deps.database.fail_fast_seconds
         await asyncio.wait({serving}, timeout=seconds)
         return not self._begun and not serving.done()
 
@@ -102,9 +102,9 @@ class _Served:
             await self._send(message)
 
     @property
-    def _services(self) -> Services:
-        services: Services = self._scope["app"].state.services
-        return services
+    def _deps(self) -> Dependencies:
+        deps: Dependencies = self._scope["app"].state.deps
+        return deps
 
     async def _answer(self, problem: Problem) -> None:
         if not self._begun:

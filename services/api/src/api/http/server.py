@@ -4,8 +4,8 @@ from fastapi import FastAPI
 from shared.platform import serving
 
 from api.http.connections import Connection
+from api.http.dependencies import Dependencies
 from api.http.request_limits import MAX_HEAD_BYTES
-from api.http.services import Services
 from api.settings import AccessSettings
 
 
@@ -25,6 +25,6 @@ async def serve(app: FastAPI, settings: AccessSettings) -> bool:
 
 def drain(app: FastAPI) -> None:
     """Become unready, and end all streams. The codec server has neither."""
-    services: Services | None = getattr(app.state, "services", None)
-    if services is not None:
-        services.drain()
+    deps: Dependencies | None = getattr(app.state, "deps", None)
+    if deps is not None:
+        deps.drain()

@@ -10,7 +10,7 @@ from shared.database.engine import Engine
 from shared.database.kernel.tables import Base
 from shared.platform.links import Link
 
-from api.http.services import Services
+from api.http.dependencies import Dependencies
 from api.kernel.hold.queries import Hold
 
 
@@ -28,9 +28,9 @@ class Decided:
 Silence = Callable[[str, str], str | None]
 """The default decision of a hold with this reason about this subject; `None`: it
 escalates and stays open."""
-Barred = Callable[[Services, Hold], Awaitable[set[str]]]
+Barred = Callable[[Dependencies, Hold], Awaitable[set[str]]]
 """Who must not decide about a hold, because they caused it."""
-Release = Callable[[Services, Hold, Decided], Awaitable[None]]
+Release = Callable[[Dependencies, Hold, Decided], Awaitable[None]]
 """Carries a decision out; safe to repeat under `Decided.key`. Raises `Refusal`."""
 
 
@@ -72,5 +72,5 @@ class Process:
     """A scope, and those that it includes."""
     link_is_good: LinkIsGood | None = None
     """`None`: its mails have no links that this API would believe."""
-    gateway: Callable[[Services], object] | None = None
-    """Builds what its routes command workflows with: `Services.gateway` finds it."""
+    gateway: Callable[[Dependencies], object] | None = None
+    """What its routes command workflows with: `Dependencies.gateway` finds it."""

@@ -52,8 +52,8 @@ from temporalio.common import (
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from api.http.dependencies import Dependencies
 from api.http.peer_probe import PeerProbe
-from api.http.services import Services
 from api.orders.update_failures import (
     NeedsNewerBuild,
     NoAnswer,
@@ -366,16 +366,16 @@ async def _asked_again(ask: Callable[[str], Awaitable[T]], key: str) -> T:
             update_id = f"{key}:{new_id('upd')}"
 
 
-def gateway(services: Services) -> Commands:
-    settings, temporal = services.settings, services.temporal
+def gateway(deps: Dependencies) -> Commands:
+    settings, temporal = deps.settings, deps.temporal
     return Commands(
         lambda: temporal.client,
-        services.engine,
+        deps.engine,
         timeout=settings.api_command_timeout,
         start_timeout=settings.api_start_timeout,
         fail_fast_after=settings.api_fail_fast_after,
     )
 
 
-def commands(services: Services) -> Commands:
-    return services.gateway(Commands)
+def commands(deps: Dependencies) -> Commands:
+    return deps.gateway(Commands)

@@ -7,8 +7,8 @@ from fastapi import Depends, Path
 from shared.contracts.errors import NotFound
 from sqlalchemy import text
 
+from api.http.dependencies import Deps
 from api.http.schemas import Sku, Word
-from api.http.services import ApiServices
 from api.kernel.paths import known_id
 
 
@@ -16,12 +16,12 @@ async def _order(
     order_id: Annotated[
         str, Path(description="Its id, or number.", examples=[f"ord_{'0' * 26}"])
     ],
-    services: ApiServices,
+    deps: Deps,
 ) -> str:
     number = number_in(order_id)
     if number is None:
         return known_id("such order", "ord", order_id)
-    async with services.engine.connect() as connection:
+    async with deps.engine.connect() as connection:
         known: str | None = await connection.scalar(_NUMBERED, {"number": number})
     if known is None:
         raise NotFound("such order")

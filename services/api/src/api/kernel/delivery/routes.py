@@ -8,11 +8,11 @@ from shared.database.engine import Connection
 from sqlalchemy import text
 
 from api.http.auth import Principal, allowed
+from api.http.dependencies import Deps
 from api.http.idempotency import Command, Idempotent, StoredResponse
 from api.http.openapi import keyed, problems
 from api.http.paging import page_response
 from api.http.schemas import Nothing, Page
-from api.http.services import ApiServices
 from api.kernel.delivery import queries
 from api.kernel.delivery import schemas as shown
 from api.kernel.feed.queries import like
@@ -31,11 +31,11 @@ async def list_deliveries(
     caller: Annotated[Principal, allowed("webhooks:read", "webhooks:write")],
     endpoint_id: EndpointPath,
     query: Annotated[shown.DeliveryQuery, Query()],
-    services: ApiServices,
+    deps: Deps,
 ) -> Response:
     """List the deliveries to an endpoint, newest event first. Successful ones are kept
     for 7 days, others for 30."""
-    await read_endpoint(services, endpoint_id)
+    await read_endpoint(deps, endpoint_id)
     position = query.position(request, int, int) or [None, None]
     statement = queries.PAGE_OF_STATUS.get(query.status or "", queries.PAGE)
     parameters = {
@@ -46,7 +46,7 @@ async def list_deliveries(
         "id": position[1],
         "rows": query.limit + 1,
     }
-    async with services.engine.connect() as connection:
+    async with deps.engine.connect() as connection:
         rows = await connection.execute(statement, parameters)
     return page_response(
         *(request, rows, query.limit, queries.show_delivery),
@@ -59,10 +59,10 @@ async def get_delivery(
     caller: Annotated[Principal, allowed("webhooks:read", "webhooks:write")],
     endpoint_id: EndpointPath,
     delivery_id: str,
-    services: ApiServices,
+    deps: Deps,
 ) -> shown.Delivery:
     """Show a delivery with its last attempt."""
-    async with services.engine.connect() as connection:
+    async with deps.engine.connect() as connection:
         return await queries.read_delivery(connection, endpoint_id, delivery_id)
 
 
@@ -78,7 +78,7 @@ async def redeliver(
     delivery_id: str,
     wanted: Nothing,
     idempotent: Idempotent,
-    services: ApiServices,
+    deps: Deps,
 ) -> Response:
     """Send one event again now, under the same `webhook-id`; retries run for another
     three days."""

@@ -6,15 +6,15 @@ from typing import Any
 from shared.contracts.errors import NotFound
 from sqlalchemy import text
 
-from api.http.services import Services
+from api.http.dependencies import Dependencies
 from api.kernel.discrepancy import schemas as shown
 
 
 async def read_discrepancy(
-    services: Services, discrepancy_id: str
+    deps: Dependencies, discrepancy_id: str
 ) -> shown.Discrepancy:
     """Raises `NotFound`."""
-    async with services.engine.connect() as connection:
+    async with deps.engine.connect() as connection:
         row = (await connection.execute(ONE, {"id": discrepancy_id})).one_or_none()
     if row is None:
         raise NotFound(f"discrepancy {discrepancy_id}")

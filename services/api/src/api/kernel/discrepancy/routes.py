@@ -9,12 +9,12 @@ from shared.database.orders.audit import audit
 from sqlalchemy import text
 
 from api.http.auth import Principal, allowed
+from api.http.dependencies import Deps
 from api.http.idempotency import Command, Idempotent, StoredResponse
 from api.http.openapi import keyed, problems
 from api.http.paging import moment, page_response
 from api.http.paging import text as text_of
 from api.http.schemas import Page
-from api.http.services import ApiServices
 from api.kernel.discrepancy import schemas as shown
 from api.kernel.discrepancy.queries import ONE, SHOWN, show_discrepancy
 from api.kernel.paths import DiscrepancyPath
@@ -29,7 +29,7 @@ async def list_discrepancies(
     request: Request,
     caller: Annotated[Principal, allowed("money:read")],
     query: Annotated[shown.DiscrepancyQuery, Query()],
-    services: ApiServices,
+    deps: Deps,
 ) -> Response:
     """List what the auditors found, oldest first."""
     position = query.position(request, moment, text_of) or [None, None]
@@ -41,7 +41,7 @@ async def list_discrepancies(
         "id": position[1],
         "rows": query.limit + 1,
     }
-    async with services.engine.connect() as connection:
+    async with deps.engine.connect() as connection:
         rows = await connection.execute(_LIST, parameters)
     return page_response(
         request, rows, query.limit, show_discrepancy, lambda row: (row.found_at, row.id)
@@ -58,7 +58,7 @@ async def resolve_discrepancy(
     discrepancy_id: DiscrepancyPath,
     wanted: shown.Resolution,
     idempotent: Idempotent,
-    services: ApiServices,
+    deps: Deps,
 ) -> Response:
     """Close a finding with a reason. The auditors reopen it while its cause remains."""
 
@@ -80,10 +80,10 @@ async def resolve_discrepancy(
 
 @router.get("/audit", response_model=Page[shown.AuditRow], responses=problems())
 async def run_audit(
-    caller: Annotated[Principal, allowed("money:read")], services: ApiServices
+    caller: Annotated[Principal, allowed("money:read")], deps: Deps
 ) -> Response:
     """Read the audit views now. Any row is a fault in the books."""
-    async with services.engine.connect() as connection:
+    async with deps.engine.connect() as connection:
         found = await audit(connection)
     rows = [
         shown.AuditRow(view=row.kind, subject=row.subject, detail=dict(row.detail))

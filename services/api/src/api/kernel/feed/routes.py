@@ -9,11 +9,11 @@ from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
 from shared.database.kernel.unit_of_work import CHANNEL
 
 from api.http.auth import Principal, allowed
+from api.http.dependencies import Dependencies, Deps
 from api.http.openapi import problems
 from api.http.paging import page_of
 from api.http.problems import Problem, invalid
 from api.http.schemas import Page
-from api.http.services import ApiServices, Services
 from api.kernel.feed.presenter import show_event
 from api.kernel.feed.queries import FeedPage, Position, read_page
 from api.kernel.feed.schemas import LATEST, FeedEvent, FeedQuery
@@ -43,7 +43,7 @@ async def list_events(
     request: Request,
     caller: Annotated[Principal, allowed("events:read")],
     query: Annotated[FeedQuery, Query()],
-    services: ApiServices,
+    deps: Deps,
     accept: Annotated[str, Header(include_in_schema=False)] = "*/*",
     last_event_id: Annotated[str | None, Header(max_length=50)] = None,
 ) -> Response:
@@ -52,7 +52,7 @@ async def list_events(
     `id`) and continue from there: a page can be empty and still have a `next_cursor`,
     after many events of other types. A stream resumes after `Last-Event-ID` and closes
     when the token expires."""
-    feed = Feed(services, query.types)
+    feed = Feed(deps, query.types)
     if "text/event-stream" in accept:
         page = await feed.page(last_event_id or query.cursor or query.after, _BATCH)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -60,7 +60,7 @@ async def list_events(
     page = await feed.page(query.cursor or query.after, query.limit)
     return page_of(
         request,
-        [show_event(event, services.hrefs) for event in page.events],
+        [show_event(event, deps.hrefs) for event in page.events],
         str(page.end) if page.more else None,
     )
 
@@ -68,8 +68,8 @@ async def list_events(
 class Feed:
     """The feed for one caller and some types of events."""
 
-    def __init__(self, services: Services, types: Sequence[str]) -> None:
-        self._services = services
+    def __init__(self, deps: Dependencies, types: Sequence[str]) -> None:
+        self._deps = deps
         self._types = () if "*" in types else tuple(types)
 
     async def position(self, after: str, pointer: str) -> Position:
@@ -97,20 +97,20 @@ class Feed:
         return page
 
     async def _read(self, after: Position, limit: int) -> FeedPage:
-        return await read_page(self._services.engine, after, self._types, limit)
+        return await read_page(self._deps.engine, after, self._types, limit)
 
     async def stream(self, page: FeedPage, caller: Principal) -> AsyncIterator[bytes]:
         """Each event as soon as nothing can come before it, from `page` on. The first
         frame has no data: it names the position that a stream from `latest` begins at,
         so that who loses it before an event has come misses none."""
         yield format_sse_event(retry=RECONNECT_MS, id=str(page.after))
-        with self._services.listener.subscribe(CHANNEL) as wake:
+        with self._deps.listener.subscribe(CHANNEL) as wake:
             while True:
-                for event in (show_event(e, self._services.hrefs) for e in page.events):
+                for event in (show_event(e, self._deps.hrefs) for e in page.events):
                     yield format_sse_event(
                         data_str=event.model_dump_json(), id=event.id
                     )
-                if not caller.seconds_left or self._services.draining:
+                if not caller.seconds_left or self._deps.draining:
                     return
                 if page.unsettled:
                     await asyncio.sleep(SETTLE_SECONDS)

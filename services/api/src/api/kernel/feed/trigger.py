@@ -12,8 +12,8 @@ from shared.database.kernel.unit_of_work import CHANNEL
 from sqlalchemy import text
 
 from api.http.auth import Principal, allowed
+from api.http.dependencies import Deps
 from api.http.schemas import Request, View
-from api.http.services import ApiServices
 from api.kernel.feed.schemas import EventPattern
 from api.kernel.webhook_endpoint.checks import check_types
 
@@ -31,17 +31,15 @@ class Triggered(View):
 
 @router.post("", status_code=201)
 async def trigger_event(
-    caller: Annotated[Principal, allowed("admin")],
-    wanted: Trigger,
-    services: ApiServices,
+    caller: Annotated[Principal, allowed("admin")], wanted: Trigger, deps: Deps
 ) -> Triggered:
     """Its subject is made up; its data is that of the last real one of the type."""
-    if services.settings.api_auth != "disabled-loopback-only" or "*" in wanted.type:
+    if deps.settings.api_auth != "disabled-loopback-only" or "*" in wanted.type:
         raise NotFound("such a type of event on a machine of one's own")
-    check_types([wanted.type], services.event_types)
+    check_types([wanted.type], deps.event_types)
     subject = new_id("dev")
     values = {"subject": subject, "type": wanted.type, "actor": caller.subject}
-    async with services.engine.begin() as connection:
+    async with deps.engine.begin() as connection:
         await connection.execute(_HAPPEN, values)
         await connection.execute(_WAKE, {"channel": CHANNEL, "subject": subject})
     return Triggered(type=wanted.type, subject=subject)

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from shared.contracts.errors import NotFound
 from sqlalchemy import text
 
-from api.http.services import Services
+from api.http.dependencies import Dependencies
 
 LAST = datetime(2999, 12, 31, tzinfo=UTC)
 """Sorts holds without a deadline last."""
@@ -35,9 +35,9 @@ class Hold(BaseModel):
     note: str | None
 
 
-async def read_hold(services: Services, hold_id: str) -> Hold:
+async def read_hold(deps: Dependencies, hold_id: str) -> Hold:
     """Raises `NotFound`."""
-    async with services.engine.connect() as connection:
+    async with deps.engine.connect() as connection:
         row = await connection.scalar(_HOLD, {"id": hold_id})
     if row is None:
         raise NotFound(f"hold {hold_id}")
@@ -45,10 +45,10 @@ async def read_hold(services: Services, hold_id: str) -> Hold:
 
 
 async def page_of_holds(
-    services: Services, state: str, parameters: Mapping[str, object]
+    deps: Dependencies, state: str, parameters: Mapping[str, object]
 ) -> list[Hold]:
     """The open ones, first due first, or the decided ones, latest first."""
-    async with services.engine.connect() as connection:
+    async with deps.engine.connect() as connection:
         rows = await connection.scalars(_LISTS[state], {"last": LAST, **parameters})
         return [Hold.model_validate_json(row) for row in rows]
 

@@ -12,13 +12,13 @@ from shared.database.kernel.unit_of_work import UnitOfWork, change
 from sqlalchemy import text
 
 from api.http.auth import Principal, allowed
+from api.http.dependencies import Dependencies, Deps
 from api.http.idempotency import Command, Idempotent, StoredResponse
 from api.http.openapi import keyed, problems
 from api.http.paging import moment, page_response
 from api.http.paging import text as text_of
 from api.http.problems import Problem, invalid
 from api.http.schemas import Page
-from api.http.services import ApiServices, Services
 from api.kernel.hold import schemas as shown
 from api.kernel.hold.presenter import show_hold, show_hold_to_decide
 from api.kernel.hold.queries import LAST, Hold, page_of_holds, read_hold
@@ -39,11 +39,11 @@ def hold_routes(processes: Sequence[Process]) -> APIRouter:
         request: Request,
         caller: Annotated[Principal, may_decide],
         query: Annotated[shown.HoldQuery, Query()],
-        services: ApiServices,
+        deps: Deps,
     ) -> Response:
         """List the open holds, first due first, or with `state=decided` the decided
         ones, latest first. Deciders see those of their scope."""
-        holds = await queue.page(request, services, caller, query)
+        holds = await queue.page(request, deps, caller, query)
         return page_response(
             request,
             holds,
@@ -58,14 +58,12 @@ def hold_routes(processes: Sequence[Process]) -> APIRouter:
         responses=problems("not-found"),
     )
     async def get_hold(
-        caller: Annotated[Principal, may_decide],
-        hold_id: HoldPath,
-        services: ApiServices,
+        caller: Annotated[Principal, may_decide], hold_id: HoldPath, deps: Deps
     ) -> Response:
         """Show a hold as it is now, open or decided, and who must not decide on it."""
-        hold = await read_hold(services, hold_id)
+        hold = await read_hold(deps, hold_id)
         caller.require(*queue.readers(hold))
-        view = await queue.to_decide(services, hold)
+        view = await queue.to_decide(deps, hold)
         return Response(view.model_dump_json(), media_type="application/json")
 
     @router.post(
@@ -78,15 +76,15 @@ def hold_routes(processes: Sequence[Process]) -> APIRouter:
         hold_id: HoldPath,
         wanted: shown.Assignment,
         idempotent: Idempotent,
-        services: ApiServices,
+        deps: Deps,
     ) -> Response:
         """Assign a hold to the person who will decide it."""
-        hold = await read_hold(services, hold_id)
+        hold = await read_hold(deps, hold_id)
         caller.require(queue.rule(hold).decider)
 
         async def work(command: Command) -> StoredResponse:
-            await queue.assign(services, hold, wanted.assignee, caller, command)
-            return await queue.stored(services, hold_id)
+            await queue.assign(deps, hold, wanted.assignee, caller, command)
+            return await queue.stored(deps, hold_id)
 
         return await idempotent.run(caller, wanted, work)
 
@@ -104,17 +102,17 @@ def hold_routes(processes: Sequence[Process]) -> APIRouter:
         hold_id: HoldPath,
         wanted: shown.Release,
         idempotent: Idempotent,
-        services: ApiServices,
+        deps: Deps,
     ) -> Response:
         """Release a hold with a decision. Whoever caused the hold cannot decide it."""
-        hold = await read_hold(services, hold_id)
+        hold = await read_hold(deps, hold_id)
         caller.require(queue.rule(hold).decider)
         queue.require_right(hold, wanted.decision, caller)
 
         async def work(command: Command) -> StoredResponse:
             _check_decision(hold, queue.rule(hold), wanted, caller)
-            await queue.release(services, hold, wanted, caller, command)
-            return await queue.stored(services, hold_id)
+            await queue.release(deps, hold, wanted, caller, command)
+            return await queue.stored(deps, hold_id)
 
         return await idempotent.run(caller, wanted, work)
 
@@ -133,11 +131,11 @@ class HoldQueue:
     def show(self, hold: Hold) -> shown.Hold:
         return show_hold(hold, self.rule(hold), self._owner(hold).silence)
 
-    async def to_decide(self, services: Services, hold: Hold) -> shown.HoldToDecide:
+    async def to_decide(self, deps: Dependencies, hold: Hold) -> shown.HoldToDecide:
         owner = self._owner(hold)
         barred = {hold.placed_by}
         if owner.barred is not None:
-            barred = await owner.barred(services, hold)
+            barred = await owner.barred(deps, hold)
         return show_hold_to_decide(hold, self.rule(hold), owner.silence, barred)
 
     def readers(self, hold: Hold) -> tuple[str, str]:
@@ -159,7 +157,7 @@ class HoldQueue:
     async def page(
         self,
         request: Request,
-        services: Services,
+        deps: Dependencies,
         caller: Principal,
         query: shown.HoldQuery,
     ) -> list[Hold]:
@@ -169,7 +167,7 @@ class HoldQueue:
             raise invalid("query:reason", "enum", "No hold has this reason")
         position = query.position(request, moment, text_of) or [None, None]
         return await page_of_holds(
-            services,
+            deps,
             query.state,
             {
                 "seen": [
@@ -190,14 +188,14 @@ class HoldQueue:
 
     async def assign(
         self,
-        services: Services,
+        deps: Dependencies,
         hold: Hold,
         assignee: str | None,
         caller: Principal,
         command: Command,
     ) -> None:
         await change(
-            services.engine,
+            deps.engine,
             self._owner(hold).subjects,
             hold.root,
             key=command.key,
@@ -208,7 +206,7 @@ class HoldQueue:
 
     async def release(
         self,
-        services: Services,
+        deps: Dependencies,
         hold: Hold,
         wanted: shown.Release,
         caller: Principal,
@@ -224,10 +222,10 @@ class HoldQueue:
                 LineQuantity(line=item.line, quantity=item.quantity) for item in lines
             ),
         )
-        await self._owner(hold).release(services, hold, decided)
+        await self._owner(hold).release(deps, hold, decided)
 
-    async def stored(self, services: Services, hold_id: str) -> StoredResponse:
-        hold = await read_hold(services, hold_id)
+    async def stored(self, deps: Dependencies, hold_id: str) -> StoredResponse:
+        hold = await read_hold(deps, hold_id)
         return StoredResponse(200, self.show(hold))
 
 

@@ -15,9 +15,9 @@ from shared.database.kernel.unit_of_work import CHANNEL
 from sqlalchemy import TextClause, text
 
 from api.http.auth import Principal
+from api.http.dependencies import Dependencies
 from api.http.paging import page_of
 from api.http.problems import RETRY_AFTER_SECONDS, Problem
-from api.http.services import Services
 from api.kernel.timeline.schemas import Event
 
 POLL_SECONDS = 5.0
@@ -88,9 +88,9 @@ class Timeline:
     """The timeline of one subject for one caller."""
 
     def __init__(
-        self, services: Services, caller: Principal, subject: str, readers: Readers
+        self, deps: Dependencies, caller: Principal, subject: str, readers: Readers
     ) -> None:
-        self._services = services
+        self._deps = deps
         self._caller = caller
         self._subject = subject
         self._staff = readers.staff
@@ -98,7 +98,7 @@ class Timeline:
 
     async def after(self, seq: int, limit: int) -> tuple[list[Event], datetime | None]:
         """Events after `seq`, and when the subject ended if it has."""
-        async with self._services.engine.connect() as connection:
+        async with self._deps.engine.connect() as connection:
             row = (
                 await connection.execute(
                     self._statement,
@@ -112,7 +112,7 @@ class Timeline:
     def counted(self) -> Iterator[None]:
         """Count a stream. Raises `Problem` for a customer who has too many: counted at
         once, so that bursts cannot exceed the limit."""
-        streams, subject = self._services.streams, self._caller.subject
+        streams, subject = self._deps.streams, self._caller.subject
         if streams[subject] >= MOST_STREAMS and not self._caller.may(self._staff):
             raise Problem(
                 "too-many-requests",
@@ -136,8 +136,8 @@ class Timeline:
         """Each event once it is committed, until a minute after the end, or until the
         caller's token expires."""
         yield format_sse_event(retry=RECONNECT_MS)
-        with self._services.listener.subscribe(CHANNEL, self._subject) as wake:
-            while self._caller.seconds_left and not self._services.draining:
+        with self._deps.listener.subscribe(CHANNEL, self._subject) as wake:
+            while self._caller.seconds_left and not self._deps.draining:
                 events, ended = await self.after(seq, _BATCH)
                 for event in events:
                     yield _line(event)

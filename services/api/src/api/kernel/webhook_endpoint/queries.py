@@ -7,14 +7,14 @@ from shared.contracts.errors import NotFound
 from shared.database.engine import Connection
 from sqlalchemy import text
 
-from api.http.services import Services
+from api.http.dependencies import Dependencies
 from api.kernel.feed.queries import Position
 from api.kernel.webhook_endpoint import schemas as shown
 
 
-async def read_endpoint(services: Services, endpoint_id: str) -> shown.WebhookEndpoint:
+async def read_endpoint(deps: Dependencies, endpoint_id: str) -> shown.WebhookEndpoint:
     """Raises `NotFound`."""
-    async with services.engine.connect() as connection:
+    async with deps.engine.connect() as connection:
         return await read_endpoint_by(connection, endpoint_id)
 
 
@@ -28,9 +28,9 @@ async def read_endpoint_by(
     return show_endpoint(row)
 
 
-async def read_secret(services: Services, endpoint_id: str) -> shown.WebhookSecret:
+async def read_secret(deps: Dependencies, endpoint_id: str) -> shown.WebhookSecret:
     """Raises `NotFound`."""
-    async with services.engine.connect() as connection:
+    async with deps.engine.connect() as connection:
         row = (await connection.execute(_SECRET, {"id": endpoint_id})).one_or_none()
     if row is None:
         raise NotFound(f"webhook endpoint {endpoint_id}")

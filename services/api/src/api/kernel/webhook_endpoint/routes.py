@@ -8,13 +8,13 @@ from shared.database.engine import Connection
 from shared.database.ids import new_id
 
 from api.http.auth import Principal, allowed
+from api.http.dependencies import Deps
 from api.http.idempotency import Command, Idempotent, StoredResponse
 from api.http.openapi import keyed, problems, problems_of_bodies, response_headers
 from api.http.paging import ListQuery, page_response
 from api.http.paging import text as text_of
 from api.http.problems import invalid
 from api.http.schemas import Nothing, Page
-from api.http.services import ApiServices
 from api.kernel.delivery import queries as deliveries
 from api.kernel.delivery.schemas import Delivery
 from api.kernel.feed.routes import Feed
@@ -43,16 +43,13 @@ Writer = Annotated[Principal, allowed("webhooks:write")]
     | {201: response_headers("Location")},
 )
 async def create_webhook_endpoint(
-    caller: Writer,
-    wanted: shown.NewWebhookEndpoint,
-    idempotent: Idempotent,
-    services: ApiServices,
+    caller: Writer, wanted: shown.NewWebhookEndpoint, idempotent: Idempotent, deps: Deps
 ) -> Response:
     """Register a URL that receives events. Read its signing secret at `…/secret`."""
-    await check_url(wanted.url, services.settings.webhook_networks)
-    check_types(wanted.types, services.event_types)
+    await check_url(wanted.url, deps.settings.webhook_networks)
+    check_types(wanted.types, deps.event_types)
     check_secret(wanted.secret)
-    position = await Feed(services, ()).position(wanted.after, "#/after")
+    position = await Feed(deps, ()).position(wanted.after, "#/after")
 
     async def work(connection: Connection, command: Command) -> StoredResponse:
         id = new_id("whe")
@@ -66,14 +63,11 @@ async def create_webhook_endpoint(
 
 @router.get("", response_model=Page[shown.WebhookEndpoint], responses=problems())
 async def list_webhook_endpoints(
-    request: Request,
-    caller: Reader,
-    query: Annotated[ListQuery, Query()],
-    services: ApiServices,
+    request: Request, caller: Reader, query: Annotated[ListQuery, Query()], deps: Deps
 ) -> Response:
     """List all endpoints, oldest first."""
     (after,) = query.position(request, text_of) or [None]
-    async with services.engine.connect() as connection:
+    async with deps.engine.connect() as connection:
         rows = await connection.execute(
             queries.PAGE, {"after": after, "rows": query.limit + 1}
         )
@@ -84,10 +78,10 @@ async def list_webhook_endpoints(
 
 @router.get("/{endpoint_id}", responses=problems("not-found"))
 async def get_webhook_endpoint(
-    caller: Reader, endpoint_id: EndpointPath, services: ApiServices
+    caller: Reader, endpoint_id: EndpointPath, deps: Deps
 ) -> shown.WebhookEndpoint:
     """Show an endpoint, its position in the feed and since when it has been failing."""
-    return await queries.read_endpoint(services, endpoint_id)
+    return await queries.read_endpoint(deps, endpoint_id)
 
 
 @router.patch(
@@ -100,30 +94,28 @@ async def change_webhook_endpoint(
     caller: Writer,
     endpoint_id: EndpointPath,
     wanted: shown.WebhookEndpointPatch,
-    services: ApiServices,
+    deps: Deps,
 ) -> shown.WebhookEndpoint:
     """Change the given fields. Deliveries continue from the same position."""
-    await queries.read_endpoint(services, endpoint_id)
+    await queries.read_endpoint(deps, endpoint_id)
     if wanted.url is not None:
-        await check_url(wanted.url, services.settings.webhook_networks)
-    check_types(wanted.types or (), services.event_types)
+        await check_url(wanted.url, deps.settings.webhook_networks)
+    check_types(wanted.types or (), deps.event_types)
     given = wanted.model_dump(exclude_unset=True)
     for name, value in given.items():
         if value is None and name != "description":
             raise invalid(f"#/{name}", "missing", "Cannot be taken away")
     if given:
-        await changes.change_endpoint(
-            services.engine, endpoint_id, given, caller.subject
-        )
-    return await queries.read_endpoint(services, endpoint_id)
+        await changes.change_endpoint(deps.engine, endpoint_id, given, caller.subject)
+    return await queries.read_endpoint(deps, endpoint_id)
 
 
 @router.delete("/{endpoint_id}", status_code=204, responses=problems("not-found"))
 async def delete_webhook_endpoint(
-    caller: Writer, endpoint_id: EndpointPath, services: ApiServices
+    caller: Writer, endpoint_id: EndpointPath, deps: Deps
 ) -> None:
     """Delete an endpoint and its deliveries. To pause it, disable it instead."""
-    await changes.delete_endpoint(services.engine, endpoint_id, caller.subject)
+    await changes.delete_endpoint(deps.engine, endpoint_id, caller.subject)
 
 
 @router.post(
@@ -136,16 +128,16 @@ async def disable_webhook_endpoint(
     endpoint_id: EndpointPath,
     wanted: Nothing,
     idempotent: Idempotent,
-    services: ApiServices,
+    deps: Deps,
 ) -> Response:
     """Pause deliveries. Once enabled again, the endpoint receives everything it has
     missed."""
 
     async def work(command: Command) -> StoredResponse:
         await changes.disable_endpoint(
-            services.engine, endpoint_id, command.key, caller.subject
+            deps.engine, endpoint_id, command.key, caller.subject
         )
-        return StoredResponse(200, await queries.read_endpoint(services, endpoint_id))
+        return StoredResponse(200, await queries.read_endpoint(deps, endpoint_id))
 
     return await idempotent.run(caller, wanted, work)
 
@@ -160,25 +152,25 @@ async def enable_webhook_endpoint(
     endpoint_id: EndpointPath,
     wanted: Nothing,
     idempotent: Idempotent,
-    services: ApiServices,
+    deps: Deps,
 ) -> Response:
     """Resume deliveries where they stopped, and retry pending ones at once."""
 
     async def work(command: Command) -> StoredResponse:
         await changes.enable_endpoint(
-            services.engine, endpoint_id, command.key, caller.subject
+            deps.engine, endpoint_id, command.key, caller.subject
         )
-        return StoredResponse(200, await queries.read_endpoint(services, endpoint_id))
+        return StoredResponse(200, await queries.read_endpoint(deps, endpoint_id))
 
     return await idempotent.run(caller, wanted, work)
 
 
 @router.get("/{endpoint_id}/secret", responses=problems("not-found"))
 async def get_webhook_secret(
-    caller: Writer, endpoint_id: EndpointPath, services: ApiServices
+    caller: Writer, endpoint_id: EndpointPath, deps: Deps
 ) -> shown.WebhookSecret:
     """Show the signing secrets. Each read is logged."""
-    secret = await queries.read_secret(services, endpoint_id)
+    secret = await queries.read_secret(deps, endpoint_id)
     log_read(caller, "webhook secret", endpoint_id)
     return secret
 
@@ -193,7 +185,7 @@ async def rotate_webhook_secret(
     endpoint_id: EndpointPath,
     wanted: shown.Rotation,
     idempotent: Idempotent,
-    services: ApiServices,
+    deps: Deps,
 ) -> Response:
     """Replace the signing secret. The old one also signs for `overlap_hours`, so that
     the receiver can switch in between."""
@@ -201,9 +193,9 @@ async def rotate_webhook_secret(
 
     async def work(command: Command) -> StoredResponse:
         await changes.rotate_secret(
-            services.engine, endpoint_id, wanted, command.key, caller.subject
+            deps.engine, endpoint_id, wanted, command.key, caller.subject
         )
-        return StoredResponse(200, await queries.read_endpoint(services, endpoint_id))
+        return StoredResponse(200, await queries.read_endpoint(deps, endpoint_id))
 
     return await idempotent.run(caller, wanted, work)
 
@@ -219,7 +211,7 @@ async def test_webhook_endpoint(
     endpoint_id: EndpointPath,
     wanted: Nothing,
     idempotent: Idempotent,
-    services: ApiServices,
+    deps: Deps,
 ) -> Response:
     """Send a `webhook_endpoint.test` event. Its delivery shows the answer shortly
     after."""
@@ -244,7 +236,7 @@ async def redeliver_events(
     endpoint_id: EndpointPath,
     wanted: shown.Redelivery,
     idempotent: Idempotent,
-    services: ApiServices,
+    deps: Deps,
 ) -> Response:
     """Send all events since a time again, including delivered ones. Receivers recognise
     repeats by their `webhook-id`."""

@@ -3,13 +3,13 @@
 from shared.contracts.orders.addresses import check_address
 from sqlalchemy import text
 
-from api.http.services import Services
+from api.http.dependencies import Dependencies
 from api.orders.contact.schemas import Contact
 
 
-async def read_contact(services: Services, order_id: str) -> Contact:
+async def read_contact(deps: Dependencies, order_id: str) -> Contact:
     """Read the contact of an order that exists."""
-    async with services.engine.connect() as connection:
+    async with deps.engine.connect() as connection:
         row = await connection.scalar(_CONTACT, {"id": order_id})
     contact = Contact.model_validate_json(row)
     if contact.ship_to is None:

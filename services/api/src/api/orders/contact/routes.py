@@ -16,10 +16,10 @@ from shared.database.orders.snapshot import OrderSnapshot
 from sqlalchemy import text
 
 from api.http.auth import Principal, allowed
+from api.http.dependencies import Deps
 from api.http.idempotency import Command, Idempotent, StoredResponse
 from api.http.openapi import keyed, problems, problems_of_bodies, response_headers
 from api.http.problems import Problem
-from api.http.services import ApiServices
 from api.kernel.personal_data import log_read
 from api.orders.commands import commands
 from api.orders.contact.changes import Corrected, correct
@@ -61,19 +61,19 @@ async def pay_order(
     order_id: OrderPath,
     wanted: NewPayment,
     idempotent: Idempotent,
-    services: ApiServices,
+    deps: Deps,
 ) -> Response:
     """Try another payment method. `requires_action`: send the buyer to `next_action`.
     `pending`: the provider decides later; the order's events show the outcome."""
-    await queries.require_sight(services, caller, order_id, "orders:write")
+    await queries.require_sight(deps, caller, order_id, "orders:write")
 
     async def work(command: Command) -> StoredResponse:
         payment_id = command.memo["payment_id"]
-        check_return_url(wanted, services.settings.return_origins, "#/return_url")
+        check_return_url(wanted, deps.settings.return_origins, "#/return_url")
         check_provider_customer(caller, wanted, "#/customer")
-        _check_payable(await queries.order(services, order_id), payment_id)
+        _check_payable(await queries.order(deps, order_id), payment_id)
         await change(
-            services.engine,
+            deps.engine,
             tables.Order,
             order_id,
             # A repeat finds this payment.
@@ -82,7 +82,7 @@ async def pay_order(
             apply=lambda work: _offer(work, payment_id, wanted),
             result=_Offered,
         )
-        await commands(services).order(
+        await commands(deps).order(
             workflows.Order.pay,
             payloads.Pay(
                 order_id=order_id,
@@ -93,7 +93,7 @@ async def pay_order(
             _not_payable,
         )
         order = await queries.order_when(
-            services,
+            deps,
             order_id,
             lambda o: show_attempt(o.payment(payment_id)).status != "pending",
             SETTLE_SECONDS,
@@ -171,19 +171,19 @@ async def cancel_order(
     order_id: OrderPath,
     wanted: Cancellation,
     idempotent: Idempotent,
-    services: ApiServices,
+    deps: Deps,
 ) -> Response:
     """Cancel lines, or everything that has not shipped, and refund the customer."""
-    await queries.require_sight(services, caller, order_id, "orders:operate")
+    await queries.require_sight(deps, caller, order_id, "orders:operate")
 
     async def work(command: Command) -> StoredResponse:
         await keep_note(
-            *(services.engine, command.key, order_id, wanted.note),
+            *(deps.engine, command.key, order_id, wanted.note),
             actor=caller.subject,
             about="cancellation",
         )
-        before = await queries.order(services, order_id)
-        done = await commands(services).order(
+        before = await queries.order(deps, order_id)
+        done = await commands(deps).order(
             workflows.Order.cancel,
             payloads.Cancel(
                 order_id=order_id,
@@ -195,7 +195,7 @@ async def cancel_order(
             _nothing_to_cancel,
         )
         order = await queries.order_when(
-            services,
+            deps,
             order_id,
             lambda order: not done.pending or order.cancel_wanted is None,
             CANCEL_SECONDS,
@@ -241,12 +241,12 @@ async def get_contact(
         Principal, allowed("orders:own", "contacts:read", "link:address")
     ],
     order_id: OrderPath,
-    services: ApiServices,
+    deps: Deps,
 ) -> Response:
     """Show who the order is for and where it goes. Customers see their own; every other
     read is logged. A link in a mail shows where the parcels go, and no more."""
-    await queries.require_sight(services, caller, order_id, "contacts:read")
-    contact = await read_contact(services, order_id)
+    await queries.require_sight(deps, caller, order_id, "contacts:read")
+    contact = await read_contact(deps, order_id)
     if caller.link is not None:
         # A mail may have been forwarded, so less is shown.
         contact = contact.model_copy(update=dict.fromkeys(_NOT_BY_LINK))
@@ -275,7 +275,7 @@ async def change_contact(
     ],
     order_id: OrderPath,
     wanted: ContactPatch,
-    services: ApiServices,
+    deps: Deps,
     if_match: Annotated[
         str | None, Header(description="The ETag of the order as it was seen.")
     ] = None,
@@ -283,14 +283,14 @@ async def change_contact(
     """Correct the addresses and the contact until a parcel is packed. An order on an
     address hold continues once its address passes the check. A link in a mail corrects
     `ship_to` alone."""
-    await queries.require_sight(services, caller, order_id, "orders:operate")
+    await queries.require_sight(deps, caller, order_id, "orders:operate")
     if caller.link is not None and wanted.model_fields_set != {"ship_to"}:
         # With another mail address, the next link would go to somebody else.
         raise Problem("insufficient-scope", "A link corrects `ship_to` alone.")
     if if_match is None:
         raise Problem("precondition-required", "Send If-Match with the order's ETag.")
     await change(
-        services.engine,
+        deps.engine,
         tables.Order,
         order_id,
         # No idempotency key: its fingerprint would be made of personal data, and
@@ -298,12 +298,12 @@ async def change_contact(
         key=None,
         actor=caller.subject,
         apply=lambda work: correct(
-            *(work, if_match, wanted, services.settings.shipping_tariffs),
+            *(work, if_match, wanted, deps.settings.shipping_tariffs),
             same_price=not caller.may("orders:operate"),
         ),
         result=Corrected,
     )
-    order = await queries.order(services, order_id)
+    order = await queries.order(deps, order_id)
     # An order on hold for its address may go on now, and so may its parcel.
-    services.in_background(commands(services).nudge(order_id))
+    deps.in_background(commands(deps).nudge(order_id))
     return order_response(order, {"ETag": etag(order)})

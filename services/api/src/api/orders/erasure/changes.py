@@ -16,7 +16,7 @@ from shared.database.orders.erasure import (
 from shared.database.orders.tables import Order
 from sqlalchemy import text
 
-from api.http.services import Services
+from api.http.dependencies import Dependencies
 from api.orders.erasure.schemas import Erasure
 
 SHOWN = 50
@@ -39,9 +39,9 @@ def begin_erasure() -> Mapping[str, str]:
     return {"alias": new_id("era")}
 
 
-async def erase(services: Services, customer: str, alias: str, actor: str) -> Erasure:
+async def erase(deps: Dependencies, customer: str, alias: str, actor: str) -> Erasure:
     """Safe to repeat with one `alias`. Refused with `still-needed`, `not-found`."""
-    async with services.engine.connect() as connection:
+    async with deps.engine.connect() as connection:
         orders = await connection.execute(_ORDERS, {"customer": customer})
     if needed := [row.id for row in orders if row.needed]:
         raise Refusal(
@@ -57,15 +57,9 @@ async def erase(services: Services, customer: str, alias: str, actor: str) -> Er
 
     for row in orders:
         await change(
-            services.engine,
-            Order,
-            row.id,
-            key=None,
-            actor=actor,
-            apply=apply,
-            result=Done,
+            deps.engine, Order, row.id, key=None, actor=actor, apply=apply, result=Done
         )
-    async with services.engine.begin() as connection:
+    async with deps.engine.begin() as connection:
         await forget_answers(connection, customer, alias)
         erased = await connection.scalar(_ERASED, {"alias": alias})
     if not erased:

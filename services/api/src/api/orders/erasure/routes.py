@@ -5,9 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Response
 
 from api.http.auth import Principal, allowed
+from api.http.dependencies import Deps
 from api.http.idempotency import Command, Idempotent, StoredResponse
 from api.http.openapi import keyed
-from api.http.services import ApiServices
 from api.orders.erasure.changes import begin_erasure, erase
 from api.orders.erasure.schemas import Erasure, NewErasure
 
@@ -19,7 +19,7 @@ async def erase_customer(
     caller: Annotated[Principal, allowed("admin")],
     wanted: NewErasure,
     idempotent: Idempotent,
-    services: ApiServices,
+    deps: Deps,
 ) -> Response:
     """Erase a customer's personal data from all their orders, for good. Refused while
     one of these has work left; the problem lists them in `orders`: cancel them, or wait
@@ -27,7 +27,7 @@ async def erase_customer(
 
     async def work(command: Command) -> StoredResponse:
         erased = await erase(
-            services, wanted.customer_id, command.memo["alias"], caller.subject
+            deps, wanted.customer_id, command.memo["alias"], caller.subject
         )
         return StoredResponse(200, erased)
 

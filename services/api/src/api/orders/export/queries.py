@@ -12,7 +12,7 @@ from shared.database.orders.exports import counting
 from shared.database.rows import Row
 from sqlalchemy import text
 
-from api.http.services import Services
+from api.http.dependencies import Dependencies
 from api.orders.export.schemas import Export, NewExport
 
 RUNNING_AT_ONCE = 3
@@ -46,9 +46,9 @@ async def add_export(
     return shown((await connection.execute(_ADD, added)).one())
 
 
-async def read_export(services: Services, export_id: str) -> Export:
+async def read_export(deps: Dependencies, export_id: str) -> Export:
     """Raises `NotFound`."""
-    async with services.engine.connect() as connection:
+    async with deps.engine.connect() as connection:
         row = (await connection.execute(_ONE, {"id": export_id})).first()
     if row is None:
         raise NotFound("such export")
@@ -56,25 +56,25 @@ async def read_export(services: Services, export_id: str) -> Export:
 
 
 async def page_of_exports(
-    services: Services,
+    deps: Dependencies,
     kinds: Sequence[ExportKind],
     rows: int,
     position: tuple[datetime, str] | None,
 ) -> list[Export]:
     at, after = position or (None, None)
     values = {"kinds": [str(kind) for kind in kinds], "at": at, "id": after}
-    async with services.engine.connect() as connection:
+    async with deps.engine.connect() as connection:
         found = await connection.execute(_PAGE, values | {"rows": rows})
     return [shown(row) for row in found]
 
 
-async def file_of(services: Services, export_id: str) -> AsyncIterator[bytes]:
+async def file_of(deps: Dependencies, export_id: str) -> AsyncIterator[bytes]:
     """Stream the file part by part, as no file fits in memory. It is cut short if it is
     deleted meanwhile, which its length shows."""
     number = 1
     while True:
         values = {"id": export_id, "number": number}
-        async with services.engine.connect() as connection:
+        async with deps.engine.connect() as connection:
             packed = await connection.scalar(_CHUNK, values)
         if packed is None:
             return
@@ -82,8 +82,8 @@ async def file_of(services: Services, export_id: str) -> AsyncIterator[bytes]:
         number += 1
 
 
-async def delete_file(services: Services, export_id: str) -> None:
-    async with services.engine.begin() as connection:
+async def delete_file(deps: Dependencies, export_id: str) -> None:
+    async with deps.engine.begin() as connection:
         await connection.execute(_EXPIRE, {"id": export_id})
         await connection.execute(_DELETE, {"id": export_id})
 

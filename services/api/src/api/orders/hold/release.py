@@ -4,7 +4,7 @@ from shared.contracts.orders import payloads, workflows
 from shared.contracts.orders.holds import Decision, SubjectKind, kind_of
 from shared.database.orders.four_eyes import barred_from
 
-from api.http.services import Services
+from api.http.dependencies import Dependencies
 from api.kernel.hold.queries import Hold
 from api.kernel.process import Decided
 from api.orders.commands import commands
@@ -13,16 +13,16 @@ from api.orders.notes import keep_note
 from api.orders.order import queries
 
 
-async def barred(services: Services, hold: Hold) -> set[str]:
-    async with services.engine.connect() as connection:
+async def barred(deps: Dependencies, hold: Hold) -> set[str]:
+    async with deps.engine.connect() as connection:
         return await barred_from(connection, hold.root, hold.reason, hold.placed_by)
 
 
-async def release(services: Services, hold: Hold, decided: Decided) -> None:
+async def release(deps: Dependencies, hold: Hold, decided: Decided) -> None:
     """Release a hold. Raises the workflow's `Refusal`, or `Unavailable`. Safe to
     repeat."""
     await keep_note(
-        *(services.engine, decided.key, hold.root, decided.note),
+        *(deps.engine, decided.key, hold.root, decided.note),
         actor=decided.actor,
         about=hold.id,
     )
@@ -36,22 +36,20 @@ async def release(services: Services, hold: Hold, decided: Decided) -> None:
     )
     match kind_of(hold.subject):
         case SubjectKind.RETURN:
-            await commands(services).return_(
+            await commands(deps).return_(
                 hold.subject, workflows.Return.release_hold, command
             )
         case SubjectKind.REFUND:
-            await _release_refund(services, hold, command)
+            await _release_refund(deps, hold, command)
         case _:
-            await commands(services).order(
-                workflows.Order.release_hold, command, is_over
-            )
+            await commands(deps).order(workflows.Order.release_hold, command, is_over)
 
 
 async def _release_refund(
-    services: Services, hold: Hold, command: payloads.ReleaseHold
+    deps: Dependencies, hold: Hold, command: payloads.ReleaseHold
 ) -> None:
-    order = await queries.order(services, hold.root)
-    sender = commands(services)
+    order = await queries.order(deps, hold.root)
+    sender = commands(deps)
     if order.refund(hold.subject).reason.run_by_order:
         await sender.order(workflows.Order.release_hold, command, is_over)
     else:

@@ -11,10 +11,10 @@ from shared.database.ids import new_id
 from shared.database.orders.snapshot import OrderSnapshot
 
 from api.http.auth import Principal, allowed
+from api.http.dependencies import Deps
 from api.http.idempotency import Command, Idempotent, StoredResponse
 from api.http.openapi import keyed
 from api.http.problems import invalid
-from api.http.services import ApiServices
 from api.kernel.hold.presenter import show_hold
 from api.kernel.hold.queries import read_hold
 from api.kernel.hold.schemas import Hold
@@ -38,20 +38,20 @@ async def place_hold(
     order_id: OrderPath,
     wanted: NewHold,
     idempotent: Idempotent,
-    services: ApiServices,
+    deps: Deps,
 ) -> Response:
     """Put an order on hold: the warehouse packs nothing of it until the release."""
-    await queries.order(services, order_id)
+    await queries.order(deps, order_id)
 
     async def work(command: Command) -> StoredResponse:
         hold_id = command.memo["hold_id"]
         _check_due(wanted.due_at, command.memo["asked_at"])
         await keep_note(
-            *(services.engine, command.key, order_id, wanted.note),
+            *(deps.engine, command.key, order_id, wanted.note),
             actor=caller.subject,
             about=hold_id,
         )
-        await commands(services).order(
+        await commands(deps).order(
             workflows.Order.place_hold,
             payloads.PlaceHold(
                 order_id=order_id,
@@ -62,7 +62,7 @@ async def place_hold(
             ),
             is_over,
         )
-        hold = await read_hold(services, hold_id)
+        hold = await read_hold(deps, hold_id)
         return StoredResponse(201, show_hold(hold, HOLDS[HoldReason.MANUAL]))
 
     # Compared with the time of the first request, so that a repeat has the same answer.

@@ -7,12 +7,12 @@ from shared.database.engine import Connection
 from sqlalchemy import text
 
 from api.http.auth import Principal, allowed
+from api.http.dependencies import Dependencies, Deps
 from api.http.openapi import problems, problems_of_bodies
 from api.http.paging import page_response
 from api.http.paging import text as text_of
 from api.http.problems import Problem
 from api.http.schemas import Page
-from api.http.services import ApiServices, Services
 from api.orders.commands import commands
 from api.orders.location import schemas as shown
 from api.orders.location.queries import (
@@ -32,11 +32,11 @@ async def list_locations(
     request: Request,
     caller: Annotated[Principal, allowed(*READERS)],
     query: Annotated[shown.LocationQuery, Query()],
-    services: ApiServices,
+    deps: Deps,
 ) -> Response:
     """List all locations by their codes."""
     after = query.position(request, text_of) or [None]
-    async with services.engine.connect() as connection:
+    async with deps.engine.connect() as connection:
         found = await page_of_locations(connection, query, after[0])
     return page_response(
         request, found, query.limit, lambda one: one, lambda one: (one.code,)
@@ -47,12 +47,10 @@ async def list_locations(
     "/{code:path}", response_model=shown.Location, responses=problems("not-found")
 )
 async def get_location(
-    caller: Annotated[Principal, allowed(*READERS)],
-    code: LocationPath,
-    services: ApiServices,
+    caller: Annotated[Principal, allowed(*READERS)], code: LocationPath, deps: Deps
 ) -> Response:
     """Show a location."""
-    async with services.engine.connect() as connection:
+    async with deps.engine.connect() as connection:
         return _answer(await read_location(connection, code))
 
 
@@ -65,18 +63,18 @@ async def put_location(
     caller: Annotated[Principal, allowed("locations:write")],
     code: LocationPath,
     wanted: shown.LocationBody,
-    services: ApiServices,
+    deps: Deps,
 ) -> Response:
     """Create or replace a location. Stock that becomes available there goes to the
     orders that wait for it."""
     address = wanted.address and wanted.address.model_dump_json(exclude_none=True)
     values = wanted.model_dump(exclude={"address"}) | {"code": code, "address": address}
-    async with services.engine.begin() as connection:
+    async with deps.engine.begin() as connection:
         await connection.execute(_LOCK)
         await _check_new(connection, code)
         await connection.execute(_PUT, values)
     if wanted.active:
-        services.in_background(_serve_waiting_orders(services, code))
+        deps.in_background(_serve_waiting_orders(deps, code))
     return _answer(shown.Location(code=code, **dict(wanted)))
 
 
@@ -92,10 +90,10 @@ async def _check_new(connection: Connection, code: str) -> None:
         )
 
 
-async def _serve_waiting_orders(services: Services, code: str) -> None:
-    async with services.engine.connect() as connection:
+async def _serve_waiting_orders(deps: Dependencies, code: str) -> None:
+    async with deps.engine.connect() as connection:
         skus = await skus_waited_for(connection, code)
-    await commands(services).allocate(*skus)
+    await commands(deps).allocate(*skus)
 
 
 def _answer(location: shown.Location) -> Response:

@@ -11,11 +11,11 @@ from shared.database.rows import Row
 from sqlalchemy import text
 
 from api.http.auth import Principal, allowed
+from api.http.dependencies import Dependencies, Deps
 from api.http.idempotency import Command, Idempotent, StoredResponse
 from api.http.openapi import keyed, problems
 from api.http.paging import ListQuery, page_response
 from api.http.schemas import Nothing, Page
-from api.http.services import ApiServices, Services
 from api.orders.message.schemas import Message
 from api.orders.order import queries
 from api.orders.paths import OrderPath
@@ -31,14 +31,14 @@ async def list_order_messages(
     caller: Annotated[Principal, allowed("orders:read")],
     order_id: OrderPath,
     query: Annotated[ListQuery, Query()],
-    services: ApiServices,
+    deps: Deps,
 ) -> Response:
     """List the mails to the customer, oldest first. Neither address nor text is
     stored."""
-    await queries.order(services, order_id)
+    await queries.order(deps, order_id)
     (after,) = query.position(request, int) or [0]
     parameters = {"id": order_id, "after": after, "rows": query.limit + 1}
-    async with services.engine.connect() as connection:
+    async with deps.engine.connect() as connection:
         rows = await connection.execute(_MESSAGES, parameters)
     return page_response(request, rows, query.limit, _show, lambda row: (row["seq"],))
 
@@ -54,17 +54,17 @@ async def resend_order_message(
     order_id: OrderPath,
     seq: MessagePath,
     once: Idempotent,
-    services: ApiServices,
+    deps: Deps,
     wanted: Nothing | None = None,
 ) -> Response:
     """Send the mail again within seconds, to the current address and with current
     facts."""
-    await queries.order(services, order_id)
-    await _message(services, order_id, seq)
+    await queries.order(deps, order_id)
+    await _message(deps, order_id, seq)
 
     async def work(command: Command) -> StoredResponse:
         await change(
-            services.engine,
+            deps.engine,
             tables.Order,
             order_id,
             key=command.key,
@@ -73,10 +73,10 @@ async def resend_order_message(
             result=_Resent,
         )
         # The workers get no event for this message.
-        async with services.engine.connect() as connection:
+        async with deps.engine.connect() as connection:
             wake = {"channel": MESSAGES, "subject": order_id}
             await connection.execute(_WAKE, wake)
-        return StoredResponse(202, await _message(services, order_id, seq))
+        return StoredResponse(202, await _message(deps, order_id, seq))
 
     return await once.run(caller, None, work)
 
@@ -93,8 +93,8 @@ async def _resend(work: UnitOfWork, seq: int) -> _Resent:
     return _Resent()
 
 
-async def _message(services: Services, order_id: str, seq: int) -> Message:
-    async with services.engine.connect() as connection:
+async def _message(deps: Dependencies, order_id: str, seq: int) -> Message:
+    async with deps.engine.connect() as connection:
         rows = await connection.execute(_ONE, {"id": order_id, "seq": seq})
     row = rows.one_or_none()
     if row is None:

@@ -10,12 +10,12 @@ from shared.database.rows import Row
 from sqlalchemy import text
 
 from api.http.auth import Principal, allowed
+from api.http.dependencies import Deps
 from api.http.idempotency import Command, Idempotent, StoredResponse
 from api.http.openapi import keyed, problems
 from api.http.paging import ListQuery, moment, page_response
 from api.http.paging import text as text_of
 from api.http.schemas import Page
-from api.http.services import ApiServices
 from api.kernel.personal_data import log_read
 from api.orders.note import schemas as shown
 from api.orders.notes import keep_note
@@ -31,11 +31,11 @@ async def list_notes(
     caller: Annotated[Principal, allowed("contacts:read", "fulfil")],
     order_id: OrderPath,
     query: Annotated[ListQuery, Query()],
-    services: ApiServices,
+    deps: Deps,
 ) -> Response:
     """List notes, oldest first, including those on holds, returns, refunds and
     cancellations. Notes may contain personal data, so each read is logged."""
-    await queries.order(services, order_id)
+    await queries.order(deps, order_id)
     position = query.position(request, moment, text_of) or [None, None]
     parameters = {
         "id": order_id,
@@ -43,7 +43,7 @@ async def list_notes(
         "key": position[1],
         "rows": query.limit + 1,
     }
-    async with services.engine.connect() as connection:
+    async with deps.engine.connect() as connection:
         rows = await connection.execute(_NOTES, parameters)
     log_read(caller, "notes", order_id)
     return page_response(
@@ -59,19 +59,19 @@ async def add_note(
     order_id: OrderPath,
     wanted: shown.NewNote,
     idempotent: Idempotent,
-    services: ApiServices,
+    deps: Deps,
 ) -> Response:
     """Add a note for the next person who works on the order."""
-    await queries.order(services, order_id)
+    await queries.order(deps, order_id)
 
     async def work(command: Command) -> StoredResponse:
         await keep_note(
-            *(services.engine, command.key, order_id, wanted.text),
+            *(deps.engine, command.key, order_id, wanted.text),
             actor=caller.subject,
             about=order_id,
         )
         await change(
-            services.engine,
+            deps.engine,
             tables.Order,
             order_id,
             key=command.key,

@@ -18,7 +18,7 @@ from shared.database.rows import Rows
 from sqlalchemy import text
 
 from api.http.auth import Principal
-from api.http.services import Services
+from api.http.dependencies import Dependencies
 from api.orders.order.finding import WITH_NAME, Found
 from api.orders.order.presenter import show_order
 from api.orders.paths import number_in
@@ -29,9 +29,9 @@ POLL_SECONDS = 1.0
 """In addition to LISTEN, for lost wake-ups."""
 
 
-async def order(services: Services, order_id: str) -> OrderSnapshot:
+async def order(deps: Dependencies, order_id: str) -> OrderSnapshot:
     """Raises `NotFound`."""
-    async with services.engine.connect() as connection:
+    async with deps.engine.connect() as connection:
         try:
             return await read_order(connection, order_id)
         except NotFound:
@@ -43,19 +43,19 @@ _NO_ORDER = "such order"
 
 
 async def visible_order(
-    services: Services, caller: Principal, order_id: str, *scopes: str
+    deps: Dependencies, caller: Principal, order_id: str, *scopes: str
 ) -> OrderSnapshot:
     """An order that the caller may see: their own, or any with one of `scopes`."""
-    found = await order(services, order_id)
+    found = await order(deps, order_id)
     caller.require_sight(found.customer, order_id, _NO_ORDER, *scopes)
     return found
 
 
 async def require_sight(
-    services: Services, caller: Principal, order_id: str, *scopes: str
+    deps: Dependencies, caller: Principal, order_id: str, *scopes: str
 ) -> None:
     """The same without reading the whole order."""
-    async with services.engine.connect() as connection:
+    async with deps.engine.connect() as connection:
         customer = await connection.scalar(_CUSTOMER, {"id": order_id})
     if customer is None:
         raise NotFound(_NO_ORDER)
@@ -65,10 +65,10 @@ async def require_sight(
 _CUSTOMER = text("SELECT customer FROM orders WHERE id = :id")
 
 
-async def orders_named(services: Services, name: str) -> list[str]:
+async def orders_named(deps: Dependencies, name: str) -> list[str]:
     """Ids of the orders with this id, number or reference: of one, as a rule."""
     named = {"q": name, "number": number_in(name)}
-    async with services.engine.connect() as connection:
+    async with deps.engine.connect() as connection:
         return list(await connection.scalars(_NAMED, named))
 
 
@@ -76,18 +76,18 @@ _NAMED = text(f"SELECT DISTINCT id FROM ({WITH_NAME}) named")  # noqa: S608 - ou
 
 
 async def order_when(
-    services: Services,
+    deps: Dependencies,
     order_id: str,
     until: Callable[[OrderSnapshot], bool],
     seconds: float,
 ) -> OrderSnapshot:
     """The order once `until` holds, or as it is after `seconds`."""
-    read = partial(order, services, order_id)
-    return await read_until(services, order_id, read, until, seconds)
+    read = partial(order, deps, order_id)
+    return await read_until(deps, order_id, read, until, seconds)
 
 
 async def read_until(
-    services: Services,
+    deps: Dependencies,
     order_id: str,
     read: Callable[[], Awaitable[T]],
     until: Callable[[T], bool],
@@ -96,26 +96,26 @@ async def read_until(
     """Read an order until `until` holds, or for `seconds`; returns what `read` returned
     last."""
     deadline = time.monotonic() + seconds
-    with services.listener.subscribe(CHANNEL, order_id) as wake:
+    with deps.listener.subscribe(CHANNEL, order_id) as wake:
         while True:
             found = await read()
             left = deadline - time.monotonic()
-            if until(found) or left <= 0 or services.draining:
+            if until(found) or left <= 0 or deps.draining:
                 return found
             await wake.wait(min(left, POLL_SECONDS))
 
 
 async def page_of_orders(
-    services: Services, found: Found, limit: int
+    deps: Dependencies, found: Found, limit: int
 ) -> tuple[Rows, Mapping[str, str]]:
     """The rows of a page, and one more if another follows; and its orders as they are
     shown, by their ids."""
     shown = dict[str, str]()
-    async with services.engine.connect() as connection:
+    async with deps.engine.connect() as connection:
         rows = await connection.execute(text(_listed(found)), found.parameters)
         for row in rows[:limit]:
             version = row.version, row.updated_at
-            if known := services.renderings.find(row.id, version):
+            if known := deps.renderings.find(row.id, version):
                 shown[row.id] = known
         changed = [row.id for row in rows[:limit] if row.id not in shown]
         stored = await read_orders(connection, changed) if changed else ()
@@ -123,7 +123,7 @@ async def page_of_orders(
         # Two hundred large orders take seconds: in a thread, so that others are served.
         for order, written in await asyncio.to_thread(_write, stored):
             version = order.version, order.updated_at
-            services.renderings.keep(order.id, version, written)
+            deps.renderings.keep(order.id, version, written)
             shown[order.id] = written
     return rows, shown
 

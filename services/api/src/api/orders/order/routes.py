@@ -12,6 +12,7 @@ from shared.database.orders.metrics import PLACED
 from shared.database.orders.snapshot import OrderSnapshot
 
 from api.http.auth import Principal, allowed, is_subject
+from api.http.dependencies import Deps
 from api.http.idempotency import Answering, Idempotent, StoredResponse
 from api.http.openapi import (
     keyed,
@@ -22,7 +23,6 @@ from api.http.openapi import (
 from api.http.paging import page_response
 from api.http.problems import Problem, invalid
 from api.http.schemas import Page
-from api.http.services import ApiServices
 from api.kernel.personal_data import log_read
 from api.orders.commands import commands
 from api.orders.order import queries
@@ -61,7 +61,7 @@ async def place_order(
     caller: Annotated[Principal, allowed("orders:own", "orders:write")],
     wanted: NewOrder,
     idempotent: Idempotent,
-    services: ApiServices,
+    deps: Deps,
     prefer: Annotated[
         str | None, Header(description="`wait=10`: answer when it is decided.")
     ] = None,
@@ -78,7 +78,7 @@ async def place_order(
     async def work(
         connection: Connection, answering: Answering
     ) -> StoredResponse | None:
-        settings, actor = services.settings, caller.subject
+        settings, actor = deps.settings, caller.subject
         check_return_url(
             wanted.payment, settings.return_origins, "#/payment/return_url"
         )
@@ -103,11 +103,11 @@ async def place_order(
         PLACED.inc()
     # In the background: the order is stored, and a lost start is made up for within
     # seconds. A repeat may come after the first request broke off before this.
-    starting = commands(services).start(order_id)
-    await services.unless_busy_in_background(starting)
+    starting = commands(deps).start(order_id)
+    await deps.unless_busy_in_background(starting)
     if not seconds:
         return placed
-    return await _decided(services, order_id, seconds, placed)
+    return await _decided(deps, order_id, seconds, placed)
 
 
 @router.get(
@@ -122,13 +122,13 @@ async def place_order(
 async def get_order(
     caller: Annotated[Principal, allowed("orders:own", "orders:read", "link:read")],
     order_id: OrderPath,
-    services: ApiServices,
+    deps: Deps,
     if_none_match: Annotated[
         str | None, Header(description="ETags of what is known: 304 if one fits.")
     ] = None,
 ) -> Response:
     """Show an order as it is now. Customers see their own."""
-    order = await queries.visible_order(services, caller, order_id, "orders:read")
+    order = await queries.visible_order(deps, caller, order_id, "orders:read")
     headers = {"ETag": etag(order), **_CACHE}
     if if_none_match is not None and _matches(if_none_match, etag(order)):
         return Response(status_code=304, headers=headers)
@@ -140,7 +140,7 @@ async def list_orders(
     request: Request,
     caller: Annotated[Principal, allowed("orders:own", "orders:read")],
     query: Annotated[OrderQuery, Query()],
-    services: ApiServices,
+    deps: Deps,
 ) -> Response:
     """List orders, newest first unless sorted otherwise. Customers see their own.
 
@@ -149,7 +149,7 @@ async def list_orders(
     """
     customer = None if caller.may("orders:read") else caller.subject
     found = find(request, query, customer)
-    rows, shown = await queries.page_of_orders(services, found, query.limit)
+    rows, shown = await queries.page_of_orders(deps, found, query.limit)
     by = attrgetter(query.sort.removeprefix("-"), "id")
     return page_response(request, rows, query.limit, lambda row: shown[row.id], by)
 
@@ -164,13 +164,13 @@ async def search_orders(
     request: Request,
     caller: Annotated[Principal, allowed("contacts:read")],
     wanted: OrderSearch,
-    services: ApiServices,
+    deps: Deps,
 ) -> Response:
     """Find orders, newest first, by number, reference, tracking number, mail address or
     name. The query is in the body because URLs are logged. Each search is logged with
     its caller. Erased customers are not found. Needs `orders:read`, too."""
     found = search(request, wanted)
-    rows, shown = await queries.page_of_orders(services, found, wanted.limit)
+    rows, shown = await queries.page_of_orders(deps, found, wanted.limit)
     log_read(caller, "search", *shown)
     by = attrgetter("created_at", "id")
     return page_response(request, rows, wanted.limit, lambda row: shown[row.id], by)
@@ -191,9 +191,9 @@ def _placed(order: OrderSnapshot) -> StoredResponse:
 
 
 async def _decided(
-    services: ApiServices, order_id: str, seconds: int, placed: Response
+    deps: Deps, order_id: str, seconds: int, placed: Response
 ) -> Response:
-    order = await queries.order_when(services, order_id, _is_decided, seconds)
+    order = await queries.order_when(deps, order_id, _is_decided, seconds)
     response = _placed(order).response()
     response.headers["Preference-Applied"] = f"wait={seconds}"
     if replayed := placed.headers.get("idempotency-replayed"):

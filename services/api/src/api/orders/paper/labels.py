@@ -6,8 +6,8 @@ from io import BytesIO
 
 from shared.contracts.errors import Refusal
 
+from api.http.dependencies import Dependencies
 from api.http.problems import Unavailable
-from api.http.services import Services
 from api.orders.shipment.labels import Labelled, fetch_label
 from api.orders.shipment.queries import read_shipments
 
@@ -20,12 +20,12 @@ LONGEST_SECONDS = 30.0
 _AT_ONCE = 6
 
 
-async def read_labels(services: Services, ids: Sequence[str]) -> list[bytes]:
+async def read_labels(deps: Dependencies, ids: Sequence[str]) -> list[bytes]:
     """A PDF for each box, in the order of `ids`. Raises `Refusal` not-found, no-label,
     document-too-large, and `Unavailable` where a carrier gives one not out."""
     boxes: list[Labelled] = []
     lacking = []
-    for shipment in await read_shipments(services, ids):
+    for shipment in await read_shipments(deps, ids):
         found = [box for box in shipment.packages if box.label_ref is not None]
         boxes += found
         if not found:
@@ -44,7 +44,7 @@ async def read_labels(services: Services, ids: Sequence[str]) -> list[bytes]:
         nonlocal fetched
         async with turn:
             _check_size(fetched <= MOST_BYTES)
-            label = await fetch_label(services.http, services.settings, box)
+            label = await fetch_label(deps.http, deps.settings, box)
         fetched += len(label)
         return label
 

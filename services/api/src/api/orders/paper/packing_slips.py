@@ -9,7 +9,7 @@ from shared.contracts.errors import Refusal
 from shared.contracts.orders.states import ShipmentStatus
 from sqlalchemy import text
 
-from api.http.services import Services
+from api.http.dependencies import Dependencies
 from api.orders.paper.limits import check_size
 from api.orders.shipment.queries import Shipment, read_shipments
 
@@ -22,9 +22,9 @@ class Slip:
     """`None` once the customer was erased."""
 
 
-async def read_slips(services: Services, ids: Sequence[str]) -> list[Slip]:
+async def read_slips(deps: Dependencies, ids: Sequence[str]) -> list[Slip]:
     """In this order. Raises `Refusal` not-found, wrong-state, document-too-large."""
-    shipments = await read_shipments(services, ids)
+    shipments = await read_shipments(deps, ids)
     gone = [s.id for s in shipments if s.status is ShipmentStatus.CANCELLED]
     if gone:
         raise Refusal(
@@ -33,7 +33,7 @@ async def read_slips(services: Services, ids: Sequence[str]) -> list[Slip]:
             shipments=gone,
         )
     check_size(sum(len(shipment.lines or ()) for shipment in shipments))
-    async with services.engine.connect() as connection:
+    async with deps.engine.connect() as connection:
         rows = await connection.execute(_ADDRESSES, {"ids": [*ids]})
     known = {row.id: row for row in rows}
     return [

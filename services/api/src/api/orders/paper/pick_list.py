@@ -4,18 +4,18 @@ from collections import Counter
 
 from shared.contracts.errors import Refusal
 
-from api.http.services import Services
+from api.http.dependencies import Dependencies
 from api.orders.location.queries import read_location
 from api.orders.paper import schemas as shown
 from api.orders.shipment.presenter import show_shipment
 from api.orders.shipment.queries import shipments_to_pick
 
 
-async def read_pick_list(services: Services, code: str, limit: int) -> shown.PickList:
+async def read_pick_list(deps: Dependencies, code: str, limit: int) -> shown.PickList:
     """Raises `Refusal` not-found, nothing-to-pick."""
-    async with services.engine.connect() as connection:
+    async with deps.engine.connect() as connection:
         location = await read_location(connection, code)
-    found = await shipments_to_pick(services, code, limit + 1)
+    found = await shipments_to_pick(deps, code, limit + 1)
     if not found:
         raise Refusal(
             "nothing-to-pick",

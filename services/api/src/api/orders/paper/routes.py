@@ -8,8 +8,8 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Response
 
 from api.http.auth import Principal, allowed
+from api.http.dependencies import Deps
 from api.http.openapi import problems
-from api.http.services import ApiServices
 from api.kernel.personal_data import log_read
 from api.orders.paper import schemas as shown
 from api.orders.paper.labels import merged, read_labels
@@ -41,12 +41,12 @@ async def get_pick_list(
     caller: Annotated[Principal, allowed("fulfil")],
     code: LocationPath,
     query: Annotated[shown.PickListQuery, Query()],
-    services: ApiServices,
+    deps: Deps,
     accept: Annotated[str, Header(include_in_schema=False)] = "*/*",
 ) -> Response:
     """Show what to fetch at a location for the parcels that have waited longest. The
     printed list has bar codes of SKUs and parcels."""
-    found = await read_pick_list(services, code, query.limit)
+    found = await read_pick_list(deps, code, query.limit)
     if _PDF not in accept:
         return Response(found.model_dump_json(), media_type="application/json")
     check_size(len(found.items) + sum(len(one.lines) for one in found.shipments))
@@ -70,11 +70,11 @@ async def get_pick_list(
 async def get_packing_slips(
     caller: Annotated[Principal, allowed("fulfil")],
     query: Annotated[shown.ParcelsQuery, Query()],
-    services: ApiServices,
+    deps: Deps,
 ) -> Response:
     """Print packing slips for the recipients of parcels: without prices and notes.
     Reading the recipients is logged."""
-    slips = await read_slips(services, query.ids)
+    slips = await read_slips(deps, query.ids)
     log_read(caller, "recipient", *(slip.shipment.order_id for slip in slips))
 
     def draw() -> bytes:
@@ -99,10 +99,10 @@ async def get_packing_slips(
 async def get_labels(
     caller: Annotated[Principal, allowed("fulfil")],
     query: Annotated[shown.ParcelsQuery, Query()],
-    services: ApiServices,
+    deps: Deps,
 ) -> Response:
     """Print the labels of parcels and all their packages, in the given order."""
-    labels = await read_labels(services, query.ids)
+    labels = await read_labels(deps, query.ids)
     return await _document(lambda: merged(labels), "labels")
 
 

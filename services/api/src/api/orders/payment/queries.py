@@ -11,7 +11,7 @@ from shared.contracts.orders.states import DisputeStatus
 from shared.database.rows import Rows
 from sqlalchemy import text
 
-from api.http.services import Services
+from api.http.dependencies import Dependencies
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ class Difference:
     resolved_by: str | None
 
 
-async def read_difference(services: Services, discrepancy_id: str) -> Difference:
+async def read_difference(deps: Dependencies, discrepancy_id: str) -> Difference:
     """Raises `NotFound`, and `Refusal` for another kind of discrepancy."""
-    async with services.engine.connect() as connection:
+    async with deps.engine.connect() as connection:
         rows = await connection.execute(_DIFFERENCE, {"id": discrepancy_id})
     row = rows.one_or_none()
     if row is None:
@@ -54,7 +54,7 @@ _DIFFERENCE = text(
 
 
 async def page_of_disputes(
-    services: Services,
+    deps: Dependencies,
     *,
     order: str | None,
     is_open: bool | None,
@@ -69,7 +69,7 @@ async def page_of_disputes(
         "id": before[1],
         "rows": rows,
     }
-    async with services.engine.connect() as connection:
+    async with deps.engine.connect() as connection:
         return await connection.execute(_DISPUTES, parameters)
 
 

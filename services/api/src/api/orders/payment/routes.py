@@ -13,12 +13,12 @@ from shared.database.orders.tables import Order
 from sqlalchemy import text
 
 from api.http.auth import Principal, allowed
+from api.http.dependencies import Dependencies, Deps
 from api.http.idempotency import Command, Idempotent, StoredResponse
 from api.http.openapi import keyed, problems
 from api.http.paging import moment, page_response
 from api.http.paging import text as text_of
 from api.http.schemas import Money, Page
-from api.http.services import ApiServices, Services
 from api.kernel.discrepancy.queries import read_discrepancy
 from api.kernel.discrepancy.schemas import Discrepancy, Resolution
 from api.kernel.hold.queries import read_hold
@@ -43,12 +43,12 @@ async def list_disputes(
     request: Request,
     caller: Annotated[Principal, allowed("money:read", "refunds:any")],
     query: Annotated[shown.DisputeQuery, Query()],
-    services: ApiServices,
+    deps: Deps,
 ) -> Response:
     """List the payments that customers dispute at their bank, newest first."""
     position = query.position(request, moment, text_of) or [None, None]
     rows = await page_of_disputes(
-        services,
+        deps,
         order=query.order,
         is_open=query.open,
         before=(position[0], position[1]),
@@ -83,15 +83,15 @@ async def book_discrepancy(
     discrepancy_id: DiscrepancyPath,
     wanted: Resolution,
     idempotent: Idempotent,
-    services: ApiServices,
+    deps: Deps,
 ) -> Response:
     """Book the provider's amounts of a payment. This releases the order's `difference`
     hold with `book`, and the order continues."""
-    found = await read_difference(services, discrepancy_id)
+    found = await read_difference(deps, discrepancy_id)
 
     async def work(command: Command) -> StoredResponse:
         hold_id = await _stop(
-            services, found, command.memo["hold_id"], command.key, wanted.note
+            deps, found, command.memo["hold_id"], command.key, wanted.note
         )
         decided = Decided(
             key=command.key,
@@ -99,8 +99,8 @@ async def book_discrepancy(
             decision=Decision.BOOK,
             note=wanted.note,
         )
-        await release(services, await read_hold(services, hold_id), decided)
-        return StoredResponse(200, await read_discrepancy(services, discrepancy_id))
+        await release(deps, await read_hold(deps, hold_id), decided)
+        return StoredResponse(200, await read_discrepancy(deps, discrepancy_id))
 
     memo = {"hold_id": new_id("hld")}
     return await idempotent.run(caller, wanted, work, memo=memo)
@@ -111,7 +111,7 @@ class _Stopped(BaseModel):
 
 
 async def _stop(
-    services: Services, found: Difference, hold_id: str, key: str, note: str
+    deps: Dependencies, found: Difference, hold_id: str, key: str, note: str
 ) -> str:
     """Open the order's hold `difference` if it is closed: a discrepancy may outlive its
     hold. Safe to repeat."""
@@ -127,7 +127,7 @@ async def _stop(
         return _Stopped(hold_id=open_hold or await _place(work, found, hold_id))
 
     stopped = await change(
-        services.engine,
+        deps.engine,
         Order,
         found.order_id,
         key=f"{found.order_id}:{key}:stop",

@@ -11,12 +11,12 @@ from shared.database.engine import Connection
 from sqlalchemy import text
 
 from api.http.auth import Principal, allowed
+from api.http.dependencies import Deps
 from api.http.openapi import problems, problems_of_bodies, response_headers
 from api.http.paging import ListQuery, page_response
 from api.http.paging import text as text_of
 from api.http.problems import Problem, invalid
 from api.http.schemas import Money, Page
-from api.http.services import ApiServices
 from api.orders.amounts import check_currency, check_part
 from api.orders.paths import SkuPath
 from api.orders.product.schemas import (
@@ -38,7 +38,7 @@ async def put_product(
     caller: Annotated[Principal, allowed("catalogue:write")],
     sku: SkuPath,
     wanted: ProductBody,
-    services: ApiServices,
+    deps: Deps,
     if_match: Annotated[
         str | None, Header(description="The ETag of the product as it was seen.")
     ] = None,
@@ -51,7 +51,7 @@ async def put_product(
         "price": wanted.price.amount,
         "currency": wanted.price.currency,
     }
-    async with services.engine.begin() as connection:
+    async with deps.engine.begin() as connection:
         if if_match is not None:
             await _check_unchanged(connection, sku, if_match)
         await connection.execute(_PUT, values)
@@ -95,10 +95,10 @@ def _columns(more: NewPrice) -> dict[str, object]:
 
 @router.get("/{sku:path}", response_model=Product, responses=problems("not-found"))
 async def get_product(
-    caller: Annotated[Principal, allowed()], sku: SkuPath, services: ApiServices
+    caller: Annotated[Principal, allowed()], sku: SkuPath, deps: Deps
 ) -> Response:
     """Show a product at its current price."""
-    async with services.engine.connect() as connection:
+    async with deps.engine.connect() as connection:
         row = (await connection.execute(_ONE, {"sku": sku})).one_or_none()
     if row is None:
         raise NotFound(f"product {sku}")
@@ -118,12 +118,12 @@ async def list_products(
     request: Request,
     caller: Annotated[Principal, allowed()],
     query: Annotated[ListQuery, Query()],
-    services: ApiServices,
+    deps: Deps,
 ) -> Response:
     """List all products by SKU, including those no longer sold."""
     position = query.position(request, text_of) or [""]
     parameters = {"after": position[0], "rows": query.limit + 1}
-    async with services.engine.connect() as connection:
+    async with deps.engine.connect() as connection:
         rows = await connection.execute(_LIST, parameters)
     return page_response(
         request, rows, query.limit, lambda p: _show(dict(p)), lambda p: (p["sku"],)

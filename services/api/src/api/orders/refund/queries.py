@@ -5,19 +5,19 @@ from shared.database.orders.snapshot import OrderSnapshot
 from sqlalchemy import text
 
 from api.http.auth import Principal
-from api.http.services import Services
+from api.http.dependencies import Dependencies
 from api.orders.order import queries
 
 
 async def order_of_refund(
-    services: Services, caller: Principal, refund_id: str
+    deps: Dependencies, caller: Principal, refund_id: str
 ) -> OrderSnapshot:
     """Raises `NotFound`, also for another customer's refund."""
-    async with services.engine.connect() as connection:
+    async with deps.engine.connect() as connection:
         order_id = await connection.scalar(_ORDER, {"id": refund_id})
     if order_id is None:
         raise NotFound(f"refund {refund_id}")
-    order = await queries.order(services, order_id)
+    order = await queries.order(deps, order_id)
     caller.require_sight(order.customer, order.id, f"refund {refund_id}", "orders:read")
     return order
 

@@ -9,10 +9,10 @@ from shared.database.ids import new_id
 from shared.database.orders.snapshot import OrderSnapshot
 
 from api.http.auth import Principal, allowed
+from api.http.dependencies import Deps
 from api.http.idempotency import Command, Idempotent, StoredResponse
 from api.http.openapi import keyed, problems, response_headers
 from api.http.problems import invalid
-from api.http.services import ApiServices
 from api.orders.amounts import check_part
 from api.orders.commands import commands
 from api.orders.lines import of_command
@@ -45,21 +45,21 @@ async def refund_order(
     order_id: OrderPath,
     wanted: shown.NewRefund,
     idempotent: Idempotent,
-    services: ApiServices,
+    deps: Deps,
 ) -> Response:
     """Refund the price of lines, shipped or not, or an amount. Above the clerk's limit
     the refund waits until a second person releases its hold."""
-    order = await queries.order(services, order_id)
+    order = await queries.order(deps, order_id)
     _check(order, wanted)
 
     async def work(command: Command) -> StoredResponse:
         refund_id = command.memo["refund_id"]
         await keep_note(
-            *(services.engine, command.key, order_id, wanted.note),
+            *(deps.engine, command.key, order_id, wanted.note),
             actor=caller.subject,
             about=refund_id,
         )
-        requested = await commands(services).refund(
+        requested = await commands(deps).refund(
             refund_id,
             workflows.Refund.request,
             payloads.RequestRefund(
@@ -73,7 +73,7 @@ async def refund_order(
                 goodwill=wanted.amount.amount if wanted.amount else 0,
             ),
         )
-        order = await queries.order(services, order_id)
+        order = await queries.order(deps, order_id)
         status = 202 if requested.on_hold else 201
         return StoredResponse(
             status,
@@ -105,8 +105,8 @@ def _check(order: OrderSnapshot, wanted: shown.NewRefund) -> None:
 async def get_refund(
     caller: Annotated[Principal, allowed("orders:own", "orders:read")],
     refund_id: RefundPath,
-    services: ApiServices,
+    deps: Deps,
 ) -> Response:
     """Show a refund as it is now. Customers see their own."""
-    order = await order_of_refund(services, caller, refund_id)
+    order = await order_of_refund(deps, caller, refund_id)
     return StoredResponse(200, show_refund(order, refund_id)).response()

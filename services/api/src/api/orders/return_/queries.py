@@ -9,7 +9,7 @@ from shared.contracts.orders.states import ReturnStatus
 from sqlalchemy import text
 
 from api.http.auth import Principal
-from api.http.services import Services
+from api.http.dependencies import Dependencies
 from api.orders.order.queries import orders_named
 from api.orders.order.schemas import OrderHold
 from api.orders.return_ import schemas as shown
@@ -36,9 +36,9 @@ class Return(BaseModel):
     created_at: datetime
 
 
-async def read_return(services: Services, caller: Principal, return_id: str) -> Return:
+async def read_return(deps: Dependencies, caller: Principal, return_id: str) -> Return:
     """Raises `NotFound`, also for another customer's return."""
-    found = await _read(services, "t.id = :id", {"id": return_id})
+    found = await _read(deps, "t.id = :id", {"id": return_id})
     if not found:
         raise NotFound(f"return {return_id}")
     of = found[0]
@@ -47,7 +47,7 @@ async def read_return(services: Services, caller: Principal, return_id: str) -> 
 
 
 async def page_of_returns(
-    services: Services,
+    deps: Dependencies,
     query: shown.ReturnQuery,
     customer: str | None,
     position: tuple[datetime, str] | None,
@@ -65,20 +65,20 @@ async def page_of_returns(
         parameters["created_from"] = query.created_from
     if query.order is not None:
         conditions.append("t.order_id = ANY(:order)")
-        parameters["order"] = await orders_named(services, query.order)
+        parameters["order"] = await orders_named(deps, query.order)
     if position is not None:
         conditions.append("(t.created_at, t.id) < (:at, :id)")
         parameters |= {"at": position[0], "id": position[1]}
     parameters["rows"] = query.limit + 1
     which = " AND ".join(conditions) + " ORDER BY t.created_at DESC, t.id DESC"
-    return await _read(services, which + " LIMIT :rows", parameters)
+    return await _read(deps, which + " LIMIT :rows", parameters)
 
 
 async def _read(
-    services: Services, which: str, parameters: Mapping[str, object]
+    deps: Dependencies, which: str, parameters: Mapping[str, object]
 ) -> list[Return]:
     statement = text(RETURNS.format(which=which))
-    async with services.engine.connect() as connection:
+    async with deps.engine.connect() as connection:
         rows = await connection.scalars(statement, parameters)
         return [Return.model_validate_json(row) for row in rows]
 

@@ -8,6 +8,7 @@ from shared.contracts.orders.states import Disposition
 from shared.database.ids import new_id
 
 from api.http.auth import Principal, allowed
+from api.http.dependencies import Dependencies, Deps
 from api.http.idempotency import Command, Idempotent, StoredResponse
 from api.http.openapi import (
     keyed,
@@ -18,7 +19,6 @@ from api.http.openapi import (
 from api.http.paging import moment, page_response
 from api.http.paging import text as text_of
 from api.http.schemas import Page
-from api.http.services import ApiServices, Services
 from api.orders.commands import commands
 from api.orders.notes import keep_note
 from api.orders.order import queries
@@ -55,20 +55,20 @@ async def return_order(
     order_id: OrderPath,
     wanted: shown.NewReturn,
     idempotent: Idempotent,
-    services: ApiServices,
+    deps: Deps,
 ) -> Response:
     """Ask to send goods back. Most returns are `approved` at once; a clerk decides
     about one that stays `requested`."""
-    await queries.require_sight(services, caller, order_id, "orders:operate")
+    await queries.require_sight(deps, caller, order_id, "orders:operate")
 
     async def work(command: Command) -> StoredResponse:
         return_id = command.memo["return_id"]
         await keep_note(
-            *(services.engine, command.key, order_id, wanted.note),
+            *(deps.engine, command.key, order_id, wanted.note),
             actor=caller.subject,
             about=return_id,
         )
-        await commands(services).return_(
+        await commands(deps).return_(
             return_id,
             workflows.Return.request,
             payloads.RequestReturn(
@@ -81,7 +81,7 @@ async def return_order(
                 ),
             ),
         )
-        requested = await read_return(services, caller, return_id)
+        requested = await read_return(deps, caller, return_id)
         location = {"Location": f"/v1/returns/{return_id}"}
         return StoredResponse(201, show(requested), location)
 
@@ -93,13 +93,13 @@ async def list_returns(
     request: Request,
     caller: Annotated[Principal, allowed("orders:own", *READERS)],
     query: Annotated[shown.ReturnQuery, Query()],
-    services: ApiServices,
+    deps: Deps,
 ) -> Response:
     """List returns, newest first. Customers see their own."""
     position = query.position(request, moment, text_of)
     after = (position[0], position[1]) if position else None
     customer = None if caller.may(*READERS) else caller.subject
-    returns = await page_of_returns(services, query, customer, after)
+    returns = await page_of_returns(deps, query, customer, after)
     return page_response(
         request, returns, query.limit, show, lambda r: (r.created_at, r.id)
     )
@@ -111,11 +111,11 @@ async def list_returns(
 async def get_return(
     caller: Annotated[Principal, allowed("orders:own", *READERS, "link:read")],
     return_id: ReturnPath,
-    services: ApiServices,
+    deps: Deps,
 ) -> Response:
     """Show a return as it is now. Customers see their own."""
     return StoredResponse(
-        200, show(await read_return(services, caller, return_id))
+        200, show(await read_return(deps, caller, return_id))
     ).response()
 
 
@@ -130,11 +130,11 @@ async def get_return(
 async def get_return_label(
     caller: Annotated[Principal, allowed("orders:own", *READERS, "link:return")],
     return_id: ReturnPath,
-    services: ApiServices,
+    deps: Deps,
 ) -> Response:
     """Fetch the label for the way back. `no-label`: the customer picks a carrier."""
-    found = await read_return(services, caller, return_id)
-    label = await fetch_label(services.http, services.settings, found)
+    found = await read_return(deps, caller, return_id)
+    label = await fetch_label(deps.http, deps.settings, found)
     return Response(label, media_type="application/pdf")
 
 
@@ -148,10 +148,10 @@ async def approve_return(
     return_id: ReturnPath,
     wanted: shown.ReturnDecision,
     idempotent: Idempotent,
-    services: ApiServices,
+    deps: Deps,
 ) -> Response:
     """Approve a return. Whoever asked for it cannot approve it."""
-    return await _decide(caller, return_id, wanted, idempotent, services, approved=True)
+    return await _decide(caller, return_id, wanted, idempotent, deps, approved=True)
 
 
 @router.post(
@@ -164,12 +164,10 @@ async def reject_return(
     return_id: ReturnPath,
     wanted: shown.ReturnDecision,
     idempotent: Idempotent,
-    services: ApiServices,
+    deps: Deps,
 ) -> Response:
     """Reject a return: the customer keeps the goods."""
-    return await _decide(
-        caller, return_id, wanted, idempotent, services, approved=False
-    )
+    return await _decide(caller, return_id, wanted, idempotent, deps, approved=False)
 
 
 async def _decide(
@@ -177,19 +175,19 @@ async def _decide(
     return_id: str,
     wanted: shown.ReturnDecision,
     idempotent: Idempotent,
-    services: Services,
+    deps: Dependencies,
     *,
     approved: bool,
 ) -> Response:
-    asked = await read_return(services, caller, return_id)
+    asked = await read_return(deps, caller, return_id)
 
     async def work(command: Command) -> StoredResponse:
         await keep_note(
-            *(services.engine, command.key, asked.order_id, wanted.note),
+            *(deps.engine, command.key, asked.order_id, wanted.note),
             actor=caller.subject,
             about=return_id,
         )
-        await commands(services).return_(
+        await commands(deps).return_(
             return_id,
             workflows.Return.decide,
             payloads.DecideReturn(
@@ -200,7 +198,7 @@ async def _decide(
                 approved=approved,
             ),
         )
-        return StoredResponse(200, show(await read_return(services, caller, return_id)))
+        return StoredResponse(200, show(await read_return(deps, caller, return_id)))
 
     return await idempotent.run(caller, wanted, work)
 
@@ -218,15 +216,15 @@ async def receive_return(
     return_id: ReturnPath,
     wanted: shown.ReturnReceipt,
     idempotent: Idempotent,
-    services: ApiServices,
+    deps: Deps,
 ) -> Response:
     """Record goods that arrived, in time or late. Accepted units are refunded, less
     what is kept of them because they came back worn (`deduction`)."""
-    expected = await read_return(services, caller, return_id)
+    expected = await read_return(deps, caller, return_id)
     kept = deductions(wanted, expected.currency)
 
     async def work(command: Command) -> StoredResponse:
-        await commands(services).return_(
+        await commands(deps).return_(
             return_id,
             workflows.Return.receive,
             payloads.ReceiveReturn(
@@ -246,10 +244,8 @@ async def receive_return(
                 ),
             ),
         )
-        services.in_background(
-            commands(services).allocate(*_restocked(expected, wanted))
-        )
-        return StoredResponse(200, show(await read_return(services, caller, return_id)))
+        deps.in_background(commands(deps).allocate(*_restocked(expected, wanted)))
+        return StoredResponse(200, show(await read_return(deps, caller, return_id)))
 
     return await idempotent.run(caller, wanted, work)
 
@@ -265,11 +261,11 @@ async def preview_return_refund(
     caller: Annotated[Principal, allowed(*READERS)],
     return_id: ReturnPath,
     wanted: shown.ReturnReceipt,
-    services: ApiServices,
+    deps: Deps,
 ) -> Response:
     """Preview the refund for received goods, to the cent. Nothing is changed."""
-    expected = await read_return(services, caller, return_id)
-    order = await queries.order(services, expected.order_id)
+    expected = await read_return(deps, caller, return_id)
+    order = await queries.order(deps, expected.order_id)
     return StoredResponse(200, preview(order, expected, wanted)).response()
 
 

@@ -13,10 +13,10 @@ from shared.contracts.orders import payloads, workflows
 from temporalio.exceptions import ApplicationError
 
 from api.http.auth import Principal, allowed
+from api.http.dependencies import Dependencies, Deps
 from api.http.idempotency import Command, Idempotent, StoredResponse
 from api.http.openapi import keyed
 from api.http.problems import Problem, from_refusal, invalid, problem_document
-from api.http.services import ApiServices, Services
 from api.orders.commands import commands
 from api.orders.lines import of_command
 from api.orders.paths import ShipmentPath
@@ -53,7 +53,7 @@ async def pack_shipment(
     shipment_id: ShipmentPath,
     wanted: shown.Pack,
     idempotent: Idempotent,
-    services: ApiServices,
+    deps: Deps,
 ) -> Response:
     """Capture the payment, then buy the label. 202: a step is still running, or a hold
     stops it (`on_hold`)."""
@@ -62,7 +62,7 @@ async def pack_shipment(
     async def work(command: Command) -> StoredResponse:
         shipment = shipment_of(command)
         picked = _command(shipment, caller, command.key, wanted.lines, boxes)
-        return await _pack(services, shipment, picked, nullcontext())
+        return await _pack(deps, shipment, picked, nullcontext())
 
     return await idempotent.run(caller, wanted, work, about=reading(shipment_id))
 
@@ -77,7 +77,7 @@ async def pack_shipments(
     caller: Annotated[Principal, allowed("fulfil")],
     wanted: shown.PackShipments,
     idempotent: Idempotent,
-    services: ApiServices,
+    deps: Deps,
 ) -> Response:
     """Pack many parcels, each by itself: `data` has an answer for each, in their order,
     as packing it alone would give. If one has `503`, send the same request again under
@@ -89,7 +89,7 @@ async def pack_shipments(
     if len({one.shipment_id for one in wanted.shipments}) < len(boxes):
         raise invalid("#/shipments", "twice", "Each parcel is named once.")
     turn = asyncio.Semaphore(_AT_ONCE)
-    base = services.settings.public_url
+    base = deps.settings.public_url
 
     async def work(command: Command) -> StoredResponse:
         async def one(
@@ -97,11 +97,11 @@ async def pack_shipments(
         ) -> shown.PackedShipment:
             place = f"/v1/shipments/{item.shipment_id}/pack"
             try:
-                shipment = await read_shipment(services, item.shipment_id)
+                shipment = await read_shipment(deps, item.shipment_id)
                 key = f"{command.key}:{shipment.id}"
                 lines = item.lines or _as_planned(shipment)
                 picked = _command(shipment, caller, key, lines, boxes)
-                answer = await _pack(services, shipment, picked, turn)
+                answer = await _pack(deps, shipment, picked, turn)
             except (Problem, ApplicationError) as error:
                 problem = error if isinstance(error, Problem) else from_refusal(error)
                 document = problem_document(base, problem, instance=place)
@@ -124,7 +124,7 @@ async def pack_shipments(
 
 
 async def _pack(
-    services: Services,
+    deps: Dependencies,
     shipment: Shipment,
     command: payloads.Pack,
     turn: AbstractAsyncContextManager[object],
@@ -133,15 +133,15 @@ async def _pack(
     awaited."""
     try:
         async with turn:
-            await commands(services).parcel(
+            await commands(deps).parcel(
                 shipment.id, workflows.Order.pack, command, refuse(shipment)
             )
     except NoAnswer:
-        begun = await read_shipment(services, shipment.id)
+        begun = await read_shipment(deps, shipment.id)
         if begun.parcel is None:
             raise
         return StoredResponse(202, show_shipment(begun))
-    return await packed(services, shipment)
+    return await packed(deps, shipment)
 
 
 def _command(

@@ -8,8 +8,8 @@ from shared.contracts.orders.holds import HoldReason
 from shared.contracts.orders.states import ShipmentStatus
 from shared.database.orders.snapshot import OrderSnapshot
 
+from api.http.dependencies import Dependencies
 from api.http.idempotency import StoredResponse
-from api.http.services import Services
 from api.orders.commands import Ended
 from api.orders.shipment import schemas as shown
 from api.orders.shipment.presenter import show_shipment
@@ -20,10 +20,10 @@ def measures(parcels: Iterable[shown.Parcel | None]) -> tuple[payloads.Parcel, .
     return tuple(payloads.Parcel(**p.model_dump()) for p in parcels if p is not None)
 
 
-async def packed(services: Services, shipment: Shipment) -> StoredResponse:
+async def packed(deps: Dependencies, shipment: Shipment) -> StoredResponse:
     """The picked parcel, as soon as its outcome is known. Raises `Refusal`
     payment-failed."""
-    now = await shipment_when(services, shipment, _is_decided)
+    now = await shipment_when(deps, shipment, _is_decided)
     ready = now.status is ShipmentStatus.READY
     if ready and HoldReason.PAYMENT in _holds(now):
         raise Refusal("payment-failed", "The payment for this parcel failed.")
@@ -46,10 +46,8 @@ def _holds(shipment: Shipment) -> list[str]:
     ]
 
 
-async def answer(services: Services, shipment_id: str) -> StoredResponse:
-    return StoredResponse(
-        200, show_shipment(await read_shipment(services, shipment_id))
-    )
+async def answer(deps: Dependencies, shipment_id: str) -> StoredResponse:
+    return StoredResponse(200, show_shipment(await read_shipment(deps, shipment_id)))
 
 
 def refuse(shipment: Shipment) -> Ended:

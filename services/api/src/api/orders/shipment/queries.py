@@ -9,8 +9,8 @@ from shared.contracts.errors import NotFound
 from shared.contracts.orders.states import ShipmentStatus
 from sqlalchemy import text
 
+from api.http.dependencies import Dependencies
 from api.http.idempotency import Command, Reading
-from api.http.services import Services
 from api.orders.order.queries import orders_named, read_until
 from api.orders.shipment import schemas as shown
 
@@ -91,40 +91,40 @@ def shipment_of(command: Command) -> Shipment:
     return Shipment.model_validate_json(command.about)
 
 
-async def read_shipment(services: Services, shipment_id: str) -> Shipment:
+async def read_shipment(deps: Dependencies, shipment_id: str) -> Shipment:
     """Raises `NotFound`."""
-    found = await _read(services, "s.id = :id", {"id": shipment_id})
+    found = await _read(deps, "s.id = :id", {"id": shipment_id})
     if not found:
         raise NotFound(f"shipment {shipment_id}")
     return found[0]
 
 
 async def shipment_when(
-    services: Services, shipment: Shipment, until: Callable[[Shipment], bool]
+    deps: Dependencies, shipment: Shipment, until: Callable[[Shipment], bool]
 ) -> Shipment:
     """The shipment once `until` holds, or as it is when a command has taken too
     long."""
     return await read_until(
-        services,
+        deps,
         shipment.order_id,
-        partial(read_shipment, services, shipment.id),
+        partial(read_shipment, deps, shipment.id),
         until,
-        services.settings.api_command_timeout.total_seconds(),
+        deps.settings.api_command_timeout.total_seconds(),
     )
 
 
-async def read_shipments(services: Services, ids: Sequence[str]) -> list[Shipment]:
+async def read_shipments(deps: Dependencies, ids: Sequence[str]) -> list[Shipment]:
     """In this order. Raises `NotFound`; it names those that there are not."""
-    found = {s.id: s for s in await _read(services, "s.id = ANY(:ids)", {"ids": ids})}
+    found = {s.id: s for s in await _read(deps, "s.id = ANY(:ids)", {"ids": ids})}
     missing = [shipment_id for shipment_id in ids if shipment_id not in found]
     if missing:
         raise NotFound(f"shipment {', '.join(missing)}")
     return [found[shipment_id] for shipment_id in ids]
 
 
-async def read_recipient(services: Services, shipment: Shipment) -> shown.Recipient:
+async def read_recipient(deps: Dependencies, shipment: Shipment) -> shown.Recipient:
     """The recipient, whom packers need. No stored answer contains it."""
-    async with services.engine.connect() as connection:
+    async with deps.engine.connect() as connection:
         row = await connection.scalar(_RECIPIENT, {"id": shipment.order_id})
     return shown.Recipient.model_validate_json(row)
 
@@ -149,7 +149,7 @@ _WHERE = {
 
 
 async def page_of_shipments(
-    services: Services,
+    deps: Dependencies,
     query: shown.ShipmentQuery,
     position: tuple[datetime, str] | None,
 ) -> list[Shipment]:
@@ -157,7 +157,7 @@ async def page_of_shipments(
     conditions, parameters = ["true"], dict[str, object]()
     wanted = query.model_dump(include={*_WHERE}, exclude_none=True)
     if query.order is not None:
-        wanted["order"] = await orders_named(services, query.order)
+        wanted["order"] = await orders_named(deps, query.order)
     for name, value in wanted.items():
         if value != [] or name == "order":
             conditions.append(_WHERE[name])
@@ -167,14 +167,14 @@ async def page_of_shipments(
         parameters |= {"at": position[0], "id": position[1]}
     parameters["rows"] = query.limit + 1
     which = " AND ".join(conditions) + " ORDER BY s.created_at, s.id LIMIT :rows"
-    return await _read(services, which, parameters)
+    return await _read(deps, which, parameters)
 
 
 async def shipments_to_pick(
-    services: Services, location: str, rows: int
+    deps: Dependencies, location: str, rows: int
 ) -> list[Shipment]:
     """Parcels that may be packed at a location and are not picked yet, oldest first."""
-    return await _read(services, _TO_PICK, {"location": location, "rows": rows})
+    return await _read(deps, _TO_PICK, {"location": location, "rows": rows})
 
 
 _TO_PICK = """
@@ -187,10 +187,10 @@ _TO_PICK = """
 
 
 async def _read(
-    services: Services, which: str, parameters: Mapping[str, object]
+    deps: Dependencies, which: str, parameters: Mapping[str, object]
 ) -> list[Shipment]:
     statement = text(SHIPMENTS.format(which=which))
-    async with services.engine.connect() as connection:
+    async with deps.engine.connect() as connection:
         rows = await connection.scalars(statement, parameters)
         return [Shipment.model_validate_json(row) for row in rows]
 

@@ -7,13 +7,13 @@ from fastapi import APIRouter, Query, Request, Response
 from shared.contracts.orders import payloads, workflows
 
 from api.http.auth import Principal, allowed
+from api.http.dependencies import Deps
 from api.http.idempotency import Command, Idempotent, StoredResponse
 from api.http.openapi import keyed, problems
 from api.http.paging import moment, page_response
 from api.http.paging import text as text_of
 from api.http.problems import invalid
 from api.http.schemas import Nothing, Page
-from api.http.services import ApiServices
 from api.kernel.personal_data import log_read
 from api.orders.commands import commands
 from api.orders.notes import keep_note
@@ -39,12 +39,12 @@ async def list_shipments(
     request: Request,
     caller: Annotated[Principal, allowed("fulfil", "orders:read")],
     query: Annotated[shown.ShipmentQuery, Query()],
-    services: ApiServices,
+    deps: Deps,
 ) -> Response:
     """List parcels, oldest first: the one that waits longest is packed next."""
     position = query.position(request, moment, text_of)
     after = (position[0], position[1]) if position else None
-    shipments = await page_of_shipments(services, query, after)
+    shipments = await page_of_shipments(deps, query, after)
     return page_response(
         request, shipments, query.limit, show_shipment, lambda s: (s.created_at, s.id)
     )
@@ -58,14 +58,14 @@ async def list_shipments(
 async def get_shipment(
     caller: Annotated[Principal, allowed("fulfil", "orders:read")],
     shipment_id: ShipmentPath,
-    services: ApiServices,
+    deps: Deps,
 ) -> Response:
     """Show a parcel as it is now. Packers also see its recipient; that read is
     logged."""
-    shipment = await read_shipment(services, shipment_id)
+    shipment = await read_shipment(deps, shipment_id)
     recipient = None
     if caller.may("fulfil", "contacts:read"):
-        recipient = await read_recipient(services, shipment)
+        recipient = await read_recipient(deps, shipment)
         log_read(caller, "recipient", shipment.order_id)
     shown_to = shown.ShipmentToPack(
         **dict(show_shipment(shipment)), recipient=recipient
@@ -86,7 +86,7 @@ async def move_shipment(
     shipment_id: ShipmentPath,
     wanted: shown.Move,
     idempotent: Idempotent,
-    services: ApiServices,
+    deps: Deps,
 ) -> Response:
     """Move a parcel that has not been picked to another location: all its units are
     reserved there instead."""
@@ -94,11 +94,11 @@ async def move_shipment(
     async def work(command: Command) -> StoredResponse:
         shipment = shipment_of(command)
         await keep_note(
-            *(services.engine, command.key, shipment.order_id, wanted.note),
+            *(deps.engine, command.key, shipment.order_id, wanted.note),
             actor=caller.subject,
             about=shipment_id,
         )
-        await commands(services).parcel(
+        await commands(deps).parcel(
             shipment_id,
             workflows.Order.move,
             payloads.Move(
@@ -110,7 +110,7 @@ async def move_shipment(
             ),
             refuse(shipment),
         )
-        return await answer(services, shipment_id)
+        return await answer(deps, shipment_id)
 
     return await idempotent.run(caller, wanted, work, about=reading(shipment_id))
 
@@ -125,13 +125,13 @@ async def ship_shipment(
     shipment_id: ShipmentPath,
     wanted: shown.Ship,
     idempotent: Idempotent,
-    services: ApiServices,
+    deps: Deps,
 ) -> Response:
     """Record that the carrier has taken the parcel."""
 
     async def work(command: Command) -> StoredResponse:
         shipment = shipment_of(command)
-        await commands(services).parcel(
+        await commands(deps).parcel(
             shipment_id,
             workflows.Order.ship,
             payloads.Ship(
@@ -144,7 +144,7 @@ async def ship_shipment(
             ),
             refuse(shipment),
         )
-        return await answer(services, shipment_id)
+        return await answer(deps, shipment_id)
 
     return await idempotent.run(caller, wanted, work, about=reading(shipment_id))
 
@@ -162,7 +162,7 @@ async def relabel_shipment(
     shipment_id: ShipmentPath,
     wanted: shown.Relabel,
     idempotent: Idempotent,
-    services: ApiServices,
+    deps: Deps,
 ) -> Response:
     """Void a wrong label before its parcel leaves. A tracking number that was entered
     by hand can also be corrected afterwards."""
@@ -172,7 +172,7 @@ async def relabel_shipment(
 
     async def work(command: Command) -> StoredResponse:
         shipment = shipment_of(command)
-        await commands(services).parcel(
+        await commands(deps).parcel(
             shipment_id,
             workflows.Order.relabel,
             payloads.Relabel(
@@ -187,7 +187,7 @@ async def relabel_shipment(
             ),
             refuse(shipment),
         )
-        return await packed(services, shipment)
+        return await packed(deps, shipment)
 
     return await idempotent.run(caller, wanted, work, about=reading(shipment_id))
 
@@ -202,7 +202,7 @@ async def deliver_shipment(
     shipment_id: ShipmentPath,
     wanted: shown.Deliver,
     idempotent: Idempotent,
-    services: ApiServices,
+    deps: Deps,
 ) -> Response:
     """Record that a parcel was delivered, where its carrier does not report it."""
 
@@ -210,7 +210,7 @@ async def deliver_shipment(
         shipment = shipment_of(command)
         if wanted.at and wanted.at > datetime.fromisoformat(command.memo["asked_at"]):
             raise invalid("#/at", "in-the-future", "It cannot have arrived yet.")
-        await commands(services).parcel(
+        await commands(deps).parcel(
             shipment_id,
             workflows.Order.deliver,
             payloads.Deliver(
@@ -222,7 +222,7 @@ async def deliver_shipment(
             ),
             refuse(shipment),
         )
-        return await answer(services, shipment_id)
+        return await answer(deps, shipment_id)
 
     memo = {"asked_at": datetime.now(UTC).isoformat()}
     return await idempotent.run(
@@ -245,14 +245,14 @@ async def cancel_shipment(
     caller: Annotated[Principal, allowed("fulfil", "orders:operate")],
     shipment_id: ShipmentPath,
     idempotent: Idempotent,
-    services: ApiServices,
+    deps: Deps,
     wanted: Nothing | None = None,
 ) -> Response:
     """Cancel a parcel: its units move to a new one and are not charged again."""
 
     async def work(command: Command) -> StoredResponse:
         shipment = shipment_of(command)
-        await commands(services).parcel(
+        await commands(deps).parcel(
             shipment_id,
             workflows.Order.cancel_shipment,
             payloads.CancelShipment(
@@ -263,9 +263,7 @@ async def cancel_shipment(
             ),
             refuse(shipment),
         )
-        now = await shipment_when(
-            services, shipment, lambda now: now.cancel_wanted is None
-        )
+        now = await shipment_when(deps, shipment, lambda now: now.cancel_wanted is None)
         waits = now.cancel_wanted is not None
         return StoredResponse(202 if waits else 200, show_shipment(now))
 
@@ -283,11 +281,11 @@ async def cancel_shipment(
 async def get_shipment_label(
     caller: Annotated[Principal, allowed("fulfil")],
     shipment_id: ShipmentPath,
-    services: ApiServices,
+    deps: Deps,
     package: Annotated[int, Query(ge=1, le=50)] = 1,
 ) -> Response:
     """Fetch the label of one of the parcel's packages from the carrier."""
-    shipment = await read_shipment(services, shipment_id)
+    shipment = await read_shipment(deps, shipment_id)
     labelled = shipment if package == 1 else shipment.package(package)
-    label = await fetch_label(services.http, services.settings, labelled)
+    label = await fetch_label(deps.http, deps.settings, labelled)
     return Response(label, media_type="application/pdf")

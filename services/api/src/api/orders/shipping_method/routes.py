@@ -9,11 +9,11 @@ from shared.contracts.errors import NotFound
 from sqlalchemy import text
 
 from api.http.auth import Principal, allowed
+from api.http.dependencies import Deps
 from api.http.openapi import problems, problems_of_bodies
 from api.http.paging import page_of
 from api.http.problems import invalid
 from api.http.schemas import Category, Money, Page
-from api.http.services import ApiServices
 from api.orders.amounts import check_currency, check_part
 from api.orders.shipping_method import schemas as shown
 from api.orders.shipping_method.queries import read_rates
@@ -27,12 +27,12 @@ async def list_shipping_methods(
     request: Request,
     caller: Annotated[Principal, allowed()],
     query: Annotated[shown.ShippingQuery, Query()],
-    services: ApiServices,
+    deps: Deps,
 ) -> Response:
     """List shipping prices by country and currency. Callers without `orders:price` pay
     these."""
-    async with services.engine.connect() as connection:
-        found = await read_rates(connection, services.settings.shipping_tariffs)
+    async with deps.engine.connect() as connection:
+        found = await read_rates(connection, deps.settings.shipping_tariffs)
     if query.currency is not None:
         found = [rate for rate in found if rate.currency == query.currency]
     if query.country is not None:
@@ -44,10 +44,10 @@ async def list_shipping_methods(
     "/{code}", response_model=shown.ShippingMethod, responses=problems("not-found")
 )
 async def get_shipping_method(
-    caller: Annotated[Principal, allowed()], code: Category, services: ApiServices
+    caller: Annotated[Principal, allowed()], code: Category, deps: Deps
 ) -> Response:
     """Show a method with all its rates."""
-    async with services.engine.connect() as connection:
+    async with deps.engine.connect() as connection:
         found = await read_rates(connection, {}, code)
     if not found:
         raise NotFound(f"shipping method {code}")
@@ -61,7 +61,7 @@ async def put_shipping_method(
     caller: Annotated[Principal, allowed("catalogue:write")],
     code: Category,
     wanted: shown.ShippingMethodBody,
-    services: ApiServices,
+    deps: Deps,
 ) -> Response:
     """Create or replace a method with all its rates. Placed orders keep their price."""
     _check(wanted.rates)
@@ -76,7 +76,7 @@ async def put_shipping_method(
         for rate in wanted.rates
     ]
     values = {"code": code, "name": wanted.name, "rates": json.dumps(rows)}
-    async with services.engine.begin() as connection:
+    async with deps.engine.begin() as connection:
         await connection.execute(_LOCK, {})
         await connection.execute(_DELETE, {"code": code})
         await connection.execute(_INSERT, values)

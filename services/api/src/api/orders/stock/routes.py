@@ -9,13 +9,13 @@ from shared.database.engine import Connection
 from sqlalchemy import text
 
 from api.http.auth import Principal, allowed
+from api.http.dependencies import Dependencies, Deps
 from api.http.idempotency import Command, Idempotent, StoredResponse
 from api.http.openapi import keyed, problems
 from api.http.paging import ListQuery, moment, page_response
 from api.http.paging import text as text_of
 from api.http.problems import invalid
 from api.http.schemas import Page
-from api.http.services import ApiServices, Services
 from api.orders.commands import commands
 from api.orders.paths import SkuPath
 from api.orders.stock import changes
@@ -30,7 +30,7 @@ async def list_stock(
     request: Request,
     caller: Annotated[Principal, allowed("fulfil", "stock:read")],
     query: Annotated[shown.StockQuery, Query()],
-    services: ApiServices,
+    deps: Deps,
 ) -> Response:
     """List stock by SKU and location."""
     position = query.position(request, text_of, text_of) or [None, None]
@@ -42,7 +42,7 @@ async def list_stock(
         "after_location": position[1],
         "rows": query.limit + 1,
     }
-    async with services.engine.connect() as connection:
+    async with deps.engine.connect() as connection:
         rows = await connection.execute(_STOCK, parameters)
     stock = [shown.Stock.model_validate(dict(row)) for row in rows]
     return page_response(
@@ -60,7 +60,7 @@ async def list_stock_movements(
     caller: Annotated[Principal, allowed("fulfil", "stock:read")],
     sku: SkuPath,
     query: Annotated[ListQuery, Query()],
-    services: ApiServices,
+    deps: Deps,
 ) -> Response:
     """List the stock movements of a product, newest first."""
     position = query.position(request, moment, text_of) or [None, None]
@@ -70,7 +70,7 @@ async def list_stock_movements(
         "key": position[1],
         "rows": query.limit + 1,
     }
-    async with services.engine.connect() as connection:
+    async with deps.engine.connect() as connection:
         rows = await connection.execute(_MOVEMENTS, parameters)
     return page_response(
         request,
@@ -94,11 +94,11 @@ async def receive_stock(
     caller: Annotated[Principal, allowed("stock:write")],
     wanted: shown.Receipt,
     idempotent: Idempotent,
-    services: ApiServices,
+    deps: Deps,
 ) -> Response:
     """Record goods that arrived. Waiting orders get them, the oldest first."""
     deltas = summed((line.sku, line.quantity) for line in wanted.lines)
-    return await _move(caller, wanted, deltas, idempotent, services)
+    return await _move(caller, wanted, deltas, idempotent, deps)
 
 
 @router.post(
@@ -114,7 +114,7 @@ async def adjust_stock(
     caller: Annotated[Principal, allowed("stock:write")],
     wanted: shown.Adjustment,
     idempotent: Idempotent,
-    services: ApiServices,
+    deps: Deps,
 ) -> Response:
     """Correct the stock by a difference or to a count. Reserved units stay: to have
     fewer, first move or pick short the parcels that they are for."""
@@ -122,7 +122,7 @@ async def adjust_stock(
     deltas = summed(
         (line.sku, line.delta) for line in wanted.lines if line.delta is not None
     )
-    return await _move(caller, wanted, deltas, idempotent, services, counted)
+    return await _move(caller, wanted, deltas, idempotent, deps, counted)
 
 
 @router.post(
@@ -138,7 +138,7 @@ async def transfer_stock(
     caller: Annotated[Principal, allowed("stock:write")],
     wanted: shown.Transfer,
     idempotent: Idempotent,
-    services: ApiServices,
+    deps: Deps,
 ) -> Response:
     """Move stock to another location in one booking: at any moment units are at one of
     the two. Reserved units stay: move the parcels that they are for."""
@@ -158,7 +158,7 @@ async def transfer_stock(
 
     response = await idempotent.transaction(caller, wanted, work)
     if response.status_code == 201:
-        services.in_background(_serve_waiting_orders(services, [*units]))
+        deps.in_background(_serve_waiting_orders(deps, [*units]))
     return response
 
 
@@ -186,7 +186,7 @@ async def _move(
     wanted: shown.Receipt | shown.Adjustment,
     deltas: Mapping[str, int],
     idempotent: Idempotent,
-    services: Services,
+    deps: Dependencies,
     counted: Mapping[str, int] = MappingProxyType({}),
 ) -> Response:
     async def work(connection: Connection, command: Command) -> StoredResponse:
@@ -206,14 +206,14 @@ async def _move(
     response = await idempotent.transaction(caller, wanted, work)
     more = [*counted, *(sku for sku, delta in deltas.items() if delta > 0)]
     if response.status_code == 201 and more:
-        services.in_background(_serve_waiting_orders(services, more))
+        deps.in_background(_serve_waiting_orders(deps, more))
     return response
 
 
-async def _serve_waiting_orders(services: Services, skus: list[str]) -> None:
-    async with services.engine.connect() as connection:
+async def _serve_waiting_orders(deps: Dependencies, skus: list[str]) -> None:
+    async with deps.engine.connect() as connection:
         wanted = await waited_for(connection, skus)
-    await commands(services).allocate(*wanted)
+    await commands(deps).allocate(*wanted)
 
 
 _STOCK = text(

@@ -5,9 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from api.http.auth import Principal, allowed
+from api.http.dependencies import Deps
 from api.http.openapi import problems
 from api.http.schemas import Page
-from api.http.services import ApiServices
 from api.kernel.timeline.schemas import Event
 from api.kernel.timeline.timeline import (
     EventQuery,
@@ -47,15 +47,15 @@ async def list_order_events(
     caller: Annotated[Principal, allowed("orders:own", "orders:read")],
     order_id: OrderPath,
     query: Annotated[EventQuery, Query()],
-    services: ApiServices,
+    deps: Deps,
     while_answering: WhileAnswering,
     last_event_id: Annotated[Seq | None, Header()] = None,
 ) -> Response:
     """List events with a higher `seq` than `after`, oldest first. A stream resumes
     after `Last-Event-ID` and closes a minute after the order ends; later connections
     get 204, because no event will follow."""
-    await queries.require_sight(services, caller, order_id, "orders:read")
-    timeline = Timeline(services, caller, order_id, READERS)
+    await queries.require_sight(deps, caller, order_id, "orders:read")
+    timeline = Timeline(deps, caller, order_id, READERS)
     return await answer_timeline(
         timeline, request, query, while_answering, last_event_id
     )

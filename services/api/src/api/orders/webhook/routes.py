@@ -8,10 +8,10 @@ from shared.database.engine import Engine
 from shared.database.orders.payments import AWAITED
 from sqlalchemy import text
 
+from api.http.dependencies import Deps
 from api.http.openapi import webhook_problems
 from api.http.problems import Problem
 from api.http.rate_limits import address_of
-from api.http.services import ApiServices
 from api.orders.webhook.signatures import Received, Verify, carrier, easypost, stripe
 from api.settings import ApiSettings
 
@@ -31,19 +31,17 @@ SOURCES = ("stripe", "carrier", "easypost")
         }
     },
 )
-async def receive_webhook(
-    source: str, request: Request, services: ApiServices
-) -> dict[str, bool]:
+async def receive_webhook(source: str, request: Request, deps: Deps) -> dict[str, bool]:
     """Store a signed webhook. Repeats get 200, too."""
-    verify, secret = _known(services.settings, source)
+    verify, secret = _known(deps.settings, source)
     try:
         received = verify(secret, request.headers, await request.body())
     except Problem as problem:
         if problem.code == "invalid-signature":
-            await services.stranger_limiter.count(request, address_of(request))
+            await deps.stranger_limiter.count(request, address_of(request))
         raise
     if received is not None:
-        await _store(services.engine, source, received)
+        await _store(deps.engine, source, received)
     return {"received": True}
 
 

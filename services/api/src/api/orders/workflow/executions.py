@@ -18,8 +18,8 @@ from shared.contracts.orders.workflows import Refund, Return
 from shared.database.orders.snapshot import OrderSnapshot
 from temporalio.client import WorkflowExecutionDescription, WorkflowExecutionStatus
 
+from api.http.dependencies import Dependencies
 from api.http.problems import Unavailable
-from api.http.services import Services
 from api.orders.commands import commands
 from api.orders.workflow.schemas import PendingActivity, Process
 from api.orders.workflow.waiting import waiting_for
@@ -59,24 +59,24 @@ def beside(order: OrderSnapshot) -> Iterator[Beside]:
             )
 
 
-async def resume(services: Services, order: OrderSnapshot) -> None:
+async def resume(deps: Dependencies, order: OrderSnapshot) -> None:
     """Start every workflow of the order that should run and does not, and nudge it.
     Raises `Unavailable`; safe to repeat."""
-    if not await commands(services).start(order.id, again=True):
+    if not await commands(deps).start(order.id, again=True):
         raise Unavailable("Temporal does not answer; please repeat.")
-    await commands(services).nudge(order.id)
+    await commands(deps).nudge(order.id)
     for missing in beside(order):
-        await commands(services).begin(missing.run, missing.ref, missing.workflow_id)
+        await commands(deps).begin(missing.run, missing.ref, missing.workflow_id)
 
 
-async def process_of(services: Services, order: OrderSnapshot) -> Process:
+async def process_of(deps: Dependencies, order: OrderSnapshot) -> Process:
     workflow_id = order_workflow_id(order.id)
     running: bool | None = None
     pending: list[PendingActivity] = []
     try:
-        found = await commands(services).describe(workflow_id)
+        found = await commands(deps).describe(workflow_id)
         running = found is not None and _runs(found)
-        async for description in _family(services, order, found):
+        async for description in _family(deps, order, found):
             pending.extend(_attempts(description))
     except Unavailable:
         running = None
@@ -85,12 +85,12 @@ async def process_of(services: Services, order: OrderSnapshot) -> Process:
         running=running,
         waiting_for=waiting_for(order),
         pending_activities=pending,
-        ui_url=_ui_url(services, workflow_id),
+        ui_url=_ui_url(deps, workflow_id),
     )
 
 
 async def _family(
-    services: Services,
+    deps: Dependencies,
     order: OrderSnapshot,
     found: WorkflowExecutionDescription | None,
 ) -> AsyncIterator[WorkflowExecutionDescription]:
@@ -101,7 +101,7 @@ async def _family(
         children = found.raw_description.pending_children
         others += [child.workflow_id for child in children]
     for workflow_id in others:
-        description = await commands(services).describe(workflow_id)
+        description = await commands(deps).describe(workflow_id)
         if description is not None and _runs(description):
             yield description
 
@@ -141,9 +141,9 @@ def _moment(message: Any, field: str) -> datetime | None:
     return moment
 
 
-def _ui_url(services: Services, workflow_id: str) -> str | None:
-    base = services.settings.temporal_ui_url
+def _ui_url(deps: Dependencies, workflow_id: str) -> str | None:
+    base = deps.settings.temporal_ui_url
     if base is None:
         return None
-    namespace = services.settings.temporal_namespace
+    namespace = deps.settings.temporal_namespace
     return f"{base}/namespaces/{namespace}/workflows/{quote(workflow_id, safe='')}"

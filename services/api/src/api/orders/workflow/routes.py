@@ -6,10 +6,10 @@ from fastapi import APIRouter, Response
 from shared.contracts.orders.names import order_workflow_id
 
 from api.http.auth import Principal, allowed
+from api.http.dependencies import Deps
 from api.http.idempotency import Command, Idempotent, StoredResponse
 from api.http.openapi import keyed, problems
 from api.http.schemas import Nothing
-from api.http.services import ApiServices
 from api.orders.order import queries
 from api.orders.paths import OrderPath
 from api.orders.workflow.executions import process_of, resume
@@ -22,11 +22,11 @@ router = APIRouter(prefix="/v1/orders/{order_id}", tags=["operators"])
 async def get_process(
     caller: Annotated[Principal, allowed("orders:operate")],
     order_id: OrderPath,
-    services: ApiServices,
+    deps: Deps,
 ) -> Response:
     """Show what the order waits for, since when, and what happens if nobody acts."""
-    order = await queries.order(services, order_id)
-    process = await process_of(services, order)
+    order = await queries.order(deps, order_id)
+    process = await process_of(deps, order)
     return Response(process.model_dump_json(), media_type="application/json")
 
 
@@ -40,15 +40,15 @@ async def resume_order(
     caller: Annotated[Principal, allowed("admin")],
     order_id: OrderPath,
     idempotent: Idempotent,
-    services: ApiServices,
+    deps: Deps,
     wanted: Nothing | None = None,
 ) -> Response:
     """Restart the order's workflow if it was lost or terminated; a running one reads
     the order again. Safe at any time: no step runs twice."""
-    await queries.order(services, order_id)
+    await queries.order(deps, order_id)
 
     async def work(_: Command) -> StoredResponse:
-        await resume(services, await queries.order(services, order_id))
+        await resume(deps, await queries.order(deps, order_id))
         return StoredResponse(202, Resumed(workflow_id=order_workflow_id(order_id)))
 
     return await idempotent.run(caller, None, work)

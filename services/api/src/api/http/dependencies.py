@@ -28,7 +28,7 @@ LAST_WORDS_SECONDS = 2.0
 
 
 @dataclass
-class Services:
+class Dependencies:
     settings: ApiSettings
     engine: Engine
     listener: Listener
@@ -101,9 +101,9 @@ class Services:
 
 
 # FastAPI would run a dependency that is no coroutine in a thread, for every request.
-async def _services(request: Request) -> Services:
-    services: Services = request.app.state.services
-    return services
+async def _deps(request: Request) -> Dependencies:
+    deps: Dependencies = request.app.state.deps
+    return deps
 
 
-ApiServices = Annotated[Services, Depends(_services)]
+Deps = Annotated[Dependencies, Depends(_deps)]
