@@ -1,9 +1,11 @@
 """The provider on a bad day: whatever it answers, or does not, money moves once."""
 
+import asyncio
+
 import pytest
 from shared.contracts.orders.states import MoneyKind, MoneyStatus, OrderStatus
 from worker.orders.adapters.stripe import StripePayments
-from worker.orders.ports import Authorization
+from worker.orders.ports import Authorization, Unavailable
 
 from tests.support.sampling import sampled
 from tests.support.shop import Shop
@@ -130,3 +132,20 @@ async def test_what_is_asked_for_meanwhile_waits_its_turn(shop: Shop) -> None:
     order = await shop.order(order_id)
     assert len(await shop.payments.books()) == 1
     assert order.payments[0].authorized == order.total
+
+
+async def test_an_answer_that_breaks_off_is_asked_for_again() -> None:
+    async def break_off(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(break_off, "127.0.0.1", 0) as server:
+        host, port = server.sockets[0].getsockname()
+        provider = StripePayments("sk_test_core", f"http://{host}:{port}")
+        with pytest.raises(Unavailable):
+            await provider.payment("pi_1")
+        await provider.close()

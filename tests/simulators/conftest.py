@@ -1,6 +1,5 @@
 """One simulator of each kind for a test process, with a receiver of its webhooks."""
 
-import warnings
 from collections.abc import AsyncIterator
 
 import pytest
@@ -11,13 +10,6 @@ from tests.simulators.receiver import Receiver, receiving
 from tests.simulators.shop import Shop, plain_http
 
 WEBHOOK_SECRET = "whsec_c2ltdWxhdG9yLXRlc3Rz"
-
-
-@pytest.fixture(autouse=True)
-def _tolerate_the_sdk() -> None:
-    # Stripe's SDK hands its forms to httpx in a way that httpx calls outdated. pytest
-    # restores the filters after each test.
-    warnings.filterwarnings("ignore", "Use 'content=", DeprecationWarning)
 
 
 @pytest.fixture(scope="session")

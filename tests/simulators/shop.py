@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
+import aiohttp
 import httpx2
 import stripe
 
@@ -23,8 +24,11 @@ class Shop:
     @asynccontextmanager
     async def open(cls, url: str) -> AsyncIterator[Self]:
         secret_key = f"sk_test_{secrets.token_hex(8)}"
-        # Without TLS, for loading the certificates takes longer than a test.
-        sdk_http = stripe.HTTPXClient(timeout=10, verify_ssl_certs=False)
+        sdk_http = stripe.AIOHTTPClient(
+            timeout=aiohttp.ClientTimeout(total=10),
+            # Without Stripe's certificates, for loading them takes longer than a test.
+            connector=aiohttp.TCPConnector(),
+        )
         api = stripe.StripeClient(
             secret_key,
             base_addresses={"api": url},

@@ -55,7 +55,7 @@ def configure_logging(settings: ObservabilitySettings, *, service: str) -> None:
         cache_logger_on_first_use=True,
     )
     # One line per request is written by the API itself.
-    for noisy in ("httpx", "httpx2", "httpcore", "uvicorn.access", "stripe", "asyncio"):
+    for noisy in ("httpx2", "httpcore2", "uvicorn.access", "stripe", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
