@@ -89,12 +89,12 @@ def growth_command(
     """With more finished orders, open orders, workers and lines; a result for each."""
     orders, at_once = (30 if quick else 300), 16
     finished = (300, 3_000) if quick else (1_000, 10_000, 100_000)
-    opened = (300,) if quick else (1_000, 10_000)
+    opened = (300,) if quick else (100, 1_000, 10_000)
     workers = (1, 2) if quick else (1, 2, 4)
     lines = (1, 10) if quick else (1, 10, 100, 500)
     parts: dict[Grown, Callable[[], Measuring]] = {
         Grown.FINISHED: lambda: growth.with_finished(finished, orders, at_once),
-        Grown.OPEN: lambda: growth.with_open(opened),
+        Grown.OPEN: lambda: growth.with_open(opened, orders, at_once),
         Grown.WORKERS: lambda: growth.with_workers(workers, orders, at_once),
         Grown.LINES: lambda: growth.with_lines(lines),
     }

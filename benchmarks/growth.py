@@ -119,12 +119,13 @@ async def _time_in_server(page: httpx2.AsyncClient) -> float:
 # ── open orders ─────────────────────────────────────────────────────────────────────
 
 
-async def with_open(counts: Sequence[int]) -> Json:
-    return {"open": [await _with_open(count) for count in counts]}
+async def with_open(counts: Sequence[int], orders: int, concurrency: int) -> Json:
+    return {"open": [await _with_open(n, orders, concurrency) for n in counts]}
 
 
-async def _with_open(count: int) -> Json:
-    """Memory of worker and server with so many orders that wait to be packed."""
+async def _with_open(count: int, orders: int, concurrency: int) -> Json:
+    """Memory of worker and server with so many orders that wait to be packed, and what
+    others then cost."""
     async with running() as stack, open_shop(stack.at) as shop:
         await shop.stock(sku(1))
         template = await shop.confirmed()
@@ -139,11 +140,14 @@ async def _with_open(count: int) -> Json:
             await _start_all(client, count)
             await _until_waiting(metrics, before + count)
         seconds = time.perf_counter() - began
+        await complete(shop, WARM_UP, concurrency)
+        run = await one_run(shop, pids_of(stack), orders, concurrency)
     return {
         "open_orders": count,
         "peak_mib": usage.peak_mib,
         "own_mib": usage.own_mib,
         "starts_per_second": count / seconds,
+        "others": run,
     }
 
 
