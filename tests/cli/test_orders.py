@@ -55,6 +55,14 @@ async def test_a_number_that_is_also_a_reference_means_neither(
     assert other in said.err
 
 
+async def test_an_order_that_is_named_by_nothing_is_none(orders: Orders) -> None:
+    """A shell variable was not set: nobody means every order."""
+    for command in ("holds list", "shipments list --order", "returns list", "show"):
+        said = await orders(*command.split(), "")
+        assert (said.status, said.out) == (1, "")
+        assert "empty name" in said.err
+
+
 async def test_a_key_is_checked_before_anything_is_sent(orders: Orders) -> None:
     said = await orders("cancel", "ord_1", "--reason", "asked", "--key", "ä b")
     assert said.status == 2

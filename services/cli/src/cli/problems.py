@@ -90,7 +90,7 @@ _KNOWN = {"type", "title", "status", "detail", "instance", "trace_id", "errors"}
 
 HINTS = {
     "unauthenticated": "Put a valid access token into ORDERS_TOKEN; on a development"
-    " stack ORDERS_USER and ORDERS_SCOPES say who you are.",
+    " stack without --auth, ORDERS_USER and ORDERS_SCOPES say who you are.",
     "insufficient-scope": "Somebody with that scope has to do it, or ask for it.",
     "duplicate-reference": "Is it the same? Goods that came once more: --again.",
     "no-label": "Write it by hand: `orders shipments relabel` notes its number.",

@@ -89,7 +89,8 @@ def list_holds(
     output: OutputOption = Output.table,
 ) -> None:
     """List holds: the open ones, first due first."""
-    subject = listed_order(of, order)
+    named = listed_order(of, order)
+    subject = named and order_id(named)
     show_list(
         lambda: session().api.rows(
             "/v1/holds",

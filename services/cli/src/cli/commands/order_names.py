@@ -8,8 +8,17 @@ from cli.problems import CliError
 from cli.session import session
 
 
+class NoName(CliError):
+    """An empty argument would mean every order to a list."""
+
+    def __init__(self) -> None:
+        super().__init__("An order has an empty name.\n→ Is a shell variable not set?")
+
+
 def order_id(order: str) -> str:
     """The order's id, also by its number. Raises `CliError`."""
+    if not order:
+        raise NoName
     if order.startswith("ord_"):
         return order
     found = session().api.get("/v1/orders", q=order, limit=2)["data"]
@@ -45,6 +54,8 @@ ListedOrderOption = Annotated[
 
 
 def listed_order(argument: str | None, option: str | None) -> str | None:
-    """The id of the order that a list is of, whichever way it was named."""
-    order = argument or option
-    return order and order_id(order)
+    """The order that a list is of, whichever way it was named. Raises `CliError`."""
+    order = option if argument is None else argument
+    if order == "":
+        raise NoName
+    return order

@@ -8,6 +8,7 @@ from cli import words
 from cli.commands.order_names import (
     ListedOrderArgument,
     ListedOrderOption,
+    listed_order,
     only,
 )
 from cli.display import (
@@ -90,7 +91,7 @@ def list_returns(
     output: OutputOption = Output.table,
 ) -> None:
     """List returns, newest first."""
-    of_order = of or order
+    of_order = listed_order(of, order)
     created_from = words.since(since)
     show_list(
         lambda: session().api.rows(

@@ -9,6 +9,7 @@ from cli.commands.contact import address
 from cli.commands.order_names import (
     ListedOrderArgument,
     ListedOrderOption,
+    listed_order,
     only,
 )
 from cli.display import Column, done, field, moment, save, show_list, show_one
@@ -91,7 +92,7 @@ def list_shipments(
     output: OutputOption = Output.table,
 ) -> None:
     """List shipments, oldest first."""
-    of_order = of or order
+    of_order = listed_order(of, order)
     created_from = words.since(since)
     show_list(
         lambda: session().api.rows(
