@@ -190,7 +190,8 @@ def _only_loopback(redirect_uri: str) -> None:
 def _page(accounts: Mapping[str, Account], query: str) -> str:
     rows = "".join(
         f'<li><a href="authorize/{html.escape(name)}?{html.escape(query)}">'
-        f"{html.escape(name)}</a> {html.escape(account.claims.get('scope', ''))}</li>"
+        f"{html.escape(name)}</a> {html.escape(account.claims['scope'])}</li>"
         for name, account in accounts.items()
+        if "scope" in account.claims  # people; services have none
     )
     return f"<!doctype html><title>Sign in</title><h1>Who are you?</h1><ul>{rows}</ul>"
