@@ -3,7 +3,9 @@
 import pytest
 from console.display import minor_units, sum_of
 from console.pages.beside import COUNTED, counted
-from console.words import CHOICES, REASONS
+from console.picture import stations
+from console.words import CHOICES, EVENTS, REASONS, event_of
+from shared.contracts.orders.events import ORDER_EVENTS
 from shared.contracts.orders.holds import HOLDS
 
 
@@ -50,6 +52,14 @@ def test_every_reason_and_every_decision_has_its_words() -> None:
     assert {str(reason) for reason in HOLDS} == REASONS.keys()
 
 
+def test_words_are_for_events_that_happen_and_a_parcel_is_a_parcel() -> None:
+    kinds = {kind for kind in EVENTS if not kind.startswith("hold.")}
+    assert kinds - ORDER_EVENTS.keys() == set()
+    assert [
+        said for kind in ORDER_EVENTS if "hipment" in (said := event_of(kind))
+    ] == []
+
+
 def test_what_was_not_counted_to_its_end_says_so() -> None:
     """Of a full page of parcels some are to be packed; nobody has seen the others."""
     new = {"shipped_at": None, "created_at": "2999-01-01T00:00:00Z"}
@@ -66,3 +76,22 @@ def test_what_was_not_counted_to_its_end_says_so() -> None:
         "late": (1, False),
         "under_way": None,
     }
+
+
+@pytest.mark.parametrize(
+    ("status", "state", "told"),
+    [("confirmed", "here", "1 of 2"), ("completed", "done", "")],
+)
+def test_a_parcel_that_was_lost_and_replaced_is_missed_until_the_order_is_over(
+    status: str, state: str, told: str
+) -> None:
+    order = {
+        "status": status,
+        "holds": [],
+        "lines": [{"quantity": 1, "cancelled": 0, "reserved": 0, "shipped": 1}],
+        "totals": {"total": {"amount": 100}},
+        "payment_status": "captured",
+    }
+    parcels = [{"status": "lost"}, {"status": "delivered"}]
+    delivered = stations(order, parcels)[-1]
+    assert (delivered.state, delivered.told) == (state, told)

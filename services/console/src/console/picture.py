@@ -61,17 +61,21 @@ def _reached(order: Json, parcels: list[Json]) -> Iterator[tuple[str, str, float
     is_paid = not costs or order["payment_status"] != "unpaid"
     confirmed = order["status"] in ("confirmed", "completed")
 
-    def of_parcels(statuses: tuple[str, ...]) -> tuple[float, str]:
-        n = sum(parcel["status"] in statuses for parcel in alive)
-        return (n / len(alive) if alive else 0.0), _of(n, len(alive))
+    # Once the order is over, another parcel or a refund stands for each of these.
+    gone = ("lost", "returned") if order["status"] == "completed" else ()
+    due = [parcel for parcel in alive if parcel["status"] not in gone]
+
+    def share(parcels: list[Json], statuses: tuple[str, ...]) -> tuple[float, str]:
+        n = sum(parcel["status"] in statuses for parcel in parcels)
+        return (n / len(parcels) if parcels else 0.0), _of(n, len(parcels))
 
     yield "placed", "Placed", 1, ""
     yield "stock", "Reserved", kept / wanted if wanted else 1, _of(kept, wanted)
     yield "paid", "Authorised", float(is_paid), ""
     yield "confirmed", "Confirmed", float(confirmed), ""
-    yield "packed", "Packed", *of_parcels(_PACKED)
-    yield "shipped", "On its way", *of_parcels(_SHIPPED)
-    yield "delivered", "Delivered", *of_parcels(("delivered",))
+    yield "packed", "Packed", *share(alive, _PACKED)
+    yield "shipped", "On its way", *share(alive, _SHIPPED)
+    yield "delivered", "Delivered", *share(due, ("delivered",))
 
 
 def _of(n: int, whole: int) -> str:

@@ -262,7 +262,7 @@ EVENTS = {
     "hold.assigned": "Assigned",
     "hold.reminded": "Reminder sent",
     "hold.escalated": "Escalated: nobody decided in time",
-    "shipment.planned": "Parcel planned",
+    "shipment.ready": "Parcel planned",
     "shipment.picked": "Parcel picked",
     "shipment.packed": "Parcel packed",
     "shipment.shipped": "Parcel left",
@@ -347,7 +347,8 @@ def then_of(waiting: dict[str, object]) -> str:
 
 def event_of(kind: str) -> str:
     subject, _, what = kind.partition(".")
-    return EVENTS.get(kind, f"{subject.capitalize()} {spoken(what)}")
+    thing = "parcel" if subject == "shipment" else subject
+    return EVENTS.get(kind, f"{thing.capitalize()} {spoken(what)}")
 
 
 def who_decides(scope: str) -> str:
