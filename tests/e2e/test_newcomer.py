@@ -21,7 +21,8 @@ def test_an_order_is_walked_through_as_the_how_to_says_beside_the_demo(
     """With encrypted payloads, which nobody notices."""
     said = tmp_path / "said"
     with running_system(tmp_path / "dev", "--demo", "--encrypt", said=said) as at:
-        walk("walk-an-order.md", tmp_path, API=at["api"])
+        walked = walk("walk-an-order.md", tmp_path, API=at["api"])
+        assert "/problems/price-changed" in walked.stdout
         while "order.completed" not in said.read_text():
             time.sleep(0.1)
         assert asyncio.run(audit_rows(at["database_url"])) == []
