@@ -89,7 +89,7 @@ class OrderWebhooks:
         return True
 
     async def _refund_changed(self, refund: str) -> bool:
-        known = await self._find(_REFUND, refund)
+        known = await self._find(REFUND, refund)
         if known is None:
             return False
         order_id, refund_id = known.order_id, known.ref
@@ -105,7 +105,7 @@ class OrderWebhooks:
 
     async def _disputed(self, dispute: str) -> bool:
         said = await self._payments.dispute(dispute)
-        known = await self._find(_DISPUTED, said.payment_ref)
+        known = await self._find(DISPUTED, said.payment_ref)
         if known is None:
             return False
         await self._payments.hear_of_dispute(known.order_id, known.id, said)
@@ -138,7 +138,7 @@ class OrderWebhooks:
     async def _needs_no_tracking(self, number: str) -> bool:
         """Ignore parcels on their way back, which count when they are received, and
         labels that were voided."""
-        return await self._find(_RETURN_OR_SPOILT, number) is not None
+        return await self._find(RETURN_OR_SPOILT, number) is not None
 
     async def _find(self, query: TextClause, ref: str) -> Row | None:
         async with self._store.reads.connect() as connection:
@@ -185,14 +185,14 @@ _SHIPMENT = """
 """
 CONTEXTS = {"stripe": _PAYMENT, "carrier": _SHIPMENT, "easypost": _SHIPMENT}
 """By source, SQL over a row of `inbox`."""
-_DISPUTED = text("SELECT order_id, id FROM payments WHERE provider_ref = :ref")
-_REFUND = text(
+DISPUTED = text("SELECT order_id, id FROM payments WHERE provider_ref = :ref")
+REFUND = text(
     """
     SELECT p.order_id, l.ref FROM ledger l JOIN payments p ON p.id = l.payment_id
     WHERE l.kind = 'refund' AND l.provider_ref = :ref
     """
 )
-_RETURN_OR_SPOILT = text(
+RETURN_OR_SPOILT = text(
     """
     SELECT order_id FROM returns WHERE tracking = :ref
     UNION ALL

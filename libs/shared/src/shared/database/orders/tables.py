@@ -417,6 +417,7 @@ class LedgerRow(Base):
             postgresql_where="status IN ('pending', 'succeeded')",
         ),
         Index("ledger_pending", "created_at", postgresql_where="status = 'pending'"),
+        Index("ledger_refunds", "provider_ref", postgresql_where="kind = 'refund'"),
     )
 
 
