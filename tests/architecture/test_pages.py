@@ -1,6 +1,9 @@
-"""What a page links to or names is there: the file, and the heading in it."""
+"""What a page links to or names is there: a file and the heading in it, a module, an
+environment variable."""
 
 import re
+import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -18,6 +21,20 @@ NAMED = re.compile(
     r"`(?:…/)?((?:benchmarks|deploy|docker|docs|libs|scripts|services|tests"
     r"|api|cli|devstack|shared|simulators|worker)/[\w./-]+)`"
 )
+
+
+DOTTED = re.compile(
+    r"`(?!\w+\.example|api\.env)"
+    r"((?:api|cli|console|devstack|shared|simulators|worker)(?:\.\w+)+)`"
+)
+"""A module of ours, and perhaps a name in it: `shared.database.metrics.Observed`."""
+VARIABLE = re.compile(r"`([A-Z][A-Z0-9]*_[A-Z0-9_]+)(?:=[^`]*)?`")
+OF_OTHERS = {
+    "MALLOC_ARENA_MAX",
+    "TEMPORAL_CODEC_ENDPOINT",
+    "TEMPORAL_CODEC_PASS_ACCESS_TOKEN",
+}
+"""Variables that nothing here reads: those of the C library and of Temporal's UI."""
 
 
 def anchors(page: Path) -> set[str]:
@@ -47,6 +64,45 @@ def missing(text: str) -> list[str]:
     ]
 
 
+def astray(text: str) -> list[str]:
+    """The modules that a text names and that are not there, or lack what it names."""
+    return [name for name in DOTTED.findall(text) if not is_in_a_module(name)]
+
+
+def is_in_a_module(name: str) -> bool:
+    place, _, last = name.rpartition(".")
+    return bool(modules(name)) or any(
+        re.search(rf"\b{last}\b", module.read_text()) for module in modules(place)
+    )
+
+
+def modules(name: str) -> list[Path]:
+    path = name.replace(".", "/")
+    ends = (f"{path}.py", f"{path}/__init__.py")
+    return [p for place in BELOW for end in ends if (p := place / end).exists()]
+
+
+def unread(text: str) -> list[str]:
+    """The environment variables that a text names and nothing here knows."""
+    return sorted(set(VARIABLE.findall(text)) - known_variables() - OF_OTHERS)
+
+
+@cache
+def known_variables() -> set[str]:
+    """Every name in what is no page, as it is written there and in capitals."""
+    apart = (":!*.md", ":!*.png", ":!uv.lock", ":!tests/architecture/test_pages.py")
+    listed = subprocess.run(
+        ["git", "ls-files", "--", *apart],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    files = [ROOT / file for file in listed.stdout.splitlines()]
+    texts = (file.read_text(errors="ignore") for file in files if file.is_file())
+    return {name.upper() for text in texts for name in re.findall(r"\w+", text)}
+
+
 by_page = pytest.mark.parametrize(
     "page", PAGES, ids=lambda page: str(page.relative_to(ROOT))
 )
@@ -68,6 +124,18 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 @by_page
 def test_every_path_that_is_named_exists(page: Path) -> None:
     assert missing(page.read_text()) == []
+
+
+@by_page
+def test_every_module_and_variable_that_is_named_exists(page: Path) -> None:
+    text = page.read_text()
+    assert astray(text) + unread(text) == []
+
+
+def test_a_module_and_a_variable_that_do_not_are_found() -> None:
+    text = "`shared.database.metrics.Gone`, `API_AUTH=oidc`, `api.gone`, `API_GONE`"
+    assert astray(text) == ["shared.database.metrics.Gone", "api.gone"]
+    assert unread(text) == ["API_GONE"]
 
 
 def test_a_path_that_does_not_is_found() -> None:
