@@ -39,14 +39,29 @@ def help_text(settings: type[Settings]) -> str:
 
 
 def _default(field: FieldInfo) -> str:
-    value = field.default
-    if value is PydanticUndefined:
+    default = field.get_default(call_default_factory=True)
+    if default is PydanticUndefined:
         return "required"
-    if value is None or value == ():
+    if default in (None, (), {}):
         return "unset"
-    if isinstance(value, timedelta):
-        return f"{value.total_seconds():g} s"
-    return str(value.value if isinstance(value, Enum) else value)
+    match default:
+        case timedelta():
+            return _duration(default)
+        case tuple():
+            return " ".join(map(str, default))
+        case dict():
+            return "; ".join(f"{key}={value}" for key, value in default.items())
+        case Enum():
+            return str(default.value)
+    return str(default)
+
+
+def _duration(value: timedelta) -> str:
+    seconds = value.total_seconds()
+    for unit, length in (("days", 86_400), ("hours", 3_600)):
+        if seconds >= 2 * length and seconds % length == 0:
+            return f"{seconds / length:g} {unit}"
+    return f"{seconds:g} s"
 
 
 def _meaning(field: FieldInfo) -> str:
