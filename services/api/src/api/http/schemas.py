@@ -16,6 +16,7 @@ from pydantic import (
     Field,
     StringConstraints,
 )
+from pydantic.config import JsonDict
 
 from api.http.forms import written_as
 
@@ -137,6 +138,11 @@ class Request(BaseModel):
     """The base of requests: exact types, and no unknown fields."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+def examples(*requests: JsonDict) -> ConfigDict:
+    """A request's examples in the API's description."""
+    return ConfigDict(json_schema_extra={"examples": [*requests]})
 
 
 class Nothing(Request):

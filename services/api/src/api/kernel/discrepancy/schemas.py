@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from api.http.paging import ListQuery
-from api.http.schemas import Note, Request, View, Word
+from api.http.schemas import Note, Request, View, Word, examples
 
 
 class DiscrepancyQuery(ListQuery):
@@ -20,10 +20,8 @@ class DiscrepancyQuery(ListQuery):
 class Resolution(Request):
     note: Note
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"note": "Captured by hand at the provider, see ticket 42."}]
-        }
+    model_config = examples(
+        {"note": "Captured by hand at the provider, see ticket 42."}
     )
 
 

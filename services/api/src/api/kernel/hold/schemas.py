@@ -3,10 +3,19 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, StringConstraints
+from pydantic import StringConstraints
 
 from api.http.paging import ListQuery
-from api.http.schemas import LineQuantity, Lines, Note, Request, Subject, View, Word
+from api.http.schemas import (
+    LineQuantity,
+    Lines,
+    Note,
+    Request,
+    Subject,
+    View,
+    Word,
+    examples,
+)
 
 DecisionWord = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,40}$")]
 
@@ -16,7 +25,7 @@ class Assignment(Request):
 
     assignee: Subject | None
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"assignee": "grace"}]})
+    model_config = examples({"assignee": "grace"})
 
 
 class DecisionParams(Request):
@@ -33,11 +42,7 @@ class Release(Request):
     note: Note
     params: DecisionParams | None = None
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"decision": "approve", "note": "Known customer."}]
-        }
-    )
+    model_config = examples({"decision": "approve", "note": "Known customer."})
 
 
 class HoldQuery(ListQuery):

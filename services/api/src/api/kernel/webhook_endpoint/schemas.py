@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from api.http.forms import written_as
 from api.http.paging import Moment
-from api.http.schemas import Email, Line, Request, View
+from api.http.schemas import Email, Line, Request, View, examples
 from api.kernel.feed.schemas import LATEST, EventPattern
 
 EndpointStatus = Literal["enabled", "disabled", "failed"]
@@ -53,15 +53,11 @@ class NewWebhookEndpoint(Request):
     """Left out: one is made."""
     after: Annotated[str, Field(max_length=50)] = LATEST
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "url": "https://erp.example.com/hooks",
-                    "owner_email": "erp-team@example.com",
-                    "types": ["order.*", "shipment.delivered"],
-                }
-            ]
+    model_config = examples(
+        {
+            "url": "https://erp.example.com/hooks",
+            "owner_email": "erp-team@example.com",
+            "types": ["order.*", "shipment.delivered"],
         }
     )
 
@@ -117,6 +113,4 @@ class Redelivery(Request):
 
     since: Annotated[Moment, Field(strict=False)]
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"since": "2026-11-30T08:00:00Z"}]}
-    )
+    model_config = examples({"since": "2026-11-30T08:00:00Z"})

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from pydantic import ConfigDict, model_validator
+from pydantic import model_validator
 
 from api.http.schemas import (
     Address,
@@ -15,6 +15,7 @@ from api.http.schemas import (
     Request,
     View,
     Word,
+    examples,
 )
 from api.orders.order.schemas import EXAMPLE_ADDRESS
 
@@ -63,13 +64,9 @@ class ContactPatch(Request):
         _require_values(self, "name", "email", "ship_to")
         return self
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {"ship_to": EXAMPLE_ADDRESS},
-                {"ship_to": {"postal_code": "10117"}, "phone": None},
-            ]
-        }
+    model_config = examples(
+        {"ship_to": EXAMPLE_ADDRESS},
+        {"ship_to": {"postal_code": "10117"}, "phone": None},
     )
 
 

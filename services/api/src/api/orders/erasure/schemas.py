@@ -1,8 +1,6 @@
 """Erasing a customer, over HTTP."""
 
-from pydantic import ConfigDict
-
-from api.http.schemas import Request, Subject, View
+from api.http.schemas import Request, Subject, View, examples
 
 
 class NewErasure(Request):
@@ -10,7 +8,7 @@ class NewErasure(Request):
 
     customer_id: Subject
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"customer_id": "c-42"}]})
+    model_config = examples({"customer_id": "c-42"})
 
 
 class Erasure(View):

@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 from shared.contracts.orders.exports import ExportFormat, ExportKind, ExportStatus
 
 from api.http.paging import Moment, end_after
-from api.http.schemas import Request, View
+from api.http.schemas import Request, View, examples
 
 
 class NewExport(Request):
@@ -21,11 +21,7 @@ class NewExport(Request):
     created_from: Annotated[Moment, Field(strict=False)] | None = None
     created_to: Annotated[Moment, Field(strict=False)] | None = None
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"kind": "lines", "created_from": "2026-11-01T00:00:00Z"}]
-        }
-    )
+    model_config = examples({"kind": "lines", "created_from": "2026-11-01T00:00:00Z"})
 
     @field_validator("created_to")
     @classmethod

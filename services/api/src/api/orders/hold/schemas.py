@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from api.http.paging import Moment
-from api.http.schemas import Note, Request
+from api.http.schemas import Note, Request, examples
 
 
 class NewHold(Request):
@@ -14,6 +14,4 @@ class NewHold(Request):
     note: Note
     due_at: Annotated[Moment, Field(strict=False)] | None = None
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"note": "The customer called."}]}
-    )
+    model_config = examples({"note": "The customer called."})

@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from api.http.paging import ListQuery
-from api.http.schemas import Address, Line, Request, View
+from api.http.schemas import Address, Line, Request, View, examples
 
 Priority = Annotated[int, Field(ge=0, le=1_000_000)]
 SafetyStock = Annotated[int, Field(ge=0, le=1_000_000)]
@@ -24,23 +24,19 @@ class LocationBody(Request):
     priority: Priority = 100
     safety_stock: SafetyStock = 0
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "name": "Berlin, Example Street",
-                    "address": {
-                        "name": "Example Shop",
-                        "street": "Example Street 1",
-                        "city": "Berlin",
-                        "postal_code": "10115",
-                        "country": "DE",
-                    },
-                    "active": True,
-                    "priority": 10,
-                    "safety_stock": 2,
-                }
-            ]
+    model_config = examples(
+        {
+            "name": "Berlin, Example Street",
+            "address": {
+                "name": "Example Shop",
+                "street": "Example Street 1",
+                "city": "Berlin",
+                "postal_code": "10115",
+                "country": "DE",
+            },
+            "active": True,
+            "priority": 10,
+            "safety_stock": 2,
         }
     )
 

@@ -2,18 +2,14 @@
 
 from datetime import datetime
 
-from pydantic import ConfigDict
-
 from api.http.schemas import Note as Text
-from api.http.schemas import Request, View
+from api.http.schemas import Request, View, examples
 
 
 class NewNote(Request):
     text: Text
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"text": "Leave it with the neighbours."}]}
-    )
+    model_config = examples({"text": "Leave it with the neighbours."})
 
 
 class Kept(View):

@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
-    ConfigDict,
     Field,
     WithJsonSchema,
 )
@@ -40,6 +39,7 @@ from api.http.schemas import (
     Subject,
     View,
     Word,
+    examples,
     readable,
 )
 
@@ -241,9 +241,7 @@ class NewOrder(Request):
         dict[MetadataKey, MetadataValue], Field(default_factory=dict, max_length=50)
     ]
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [EXAMPLE_ORDER, EXAMPLE_PRICED_ORDER]}
-    )
+    model_config = examples(EXAMPLE_ORDER, EXAMPLE_PRICED_ORDER)
 
 
 class Cancellation(Request):
@@ -254,9 +252,7 @@ class Cancellation(Request):
     reason: Category
     note: Note | None = None
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"reason": "customer-request"}]}
-    )
+    model_config = examples({"reason": "customer-request"})
 
 
 PaymentStatus = Literal[
@@ -316,7 +312,7 @@ class OrderSearch(ListQuery):
 
     q: Line
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"q": "ada example"}]})
+    model_config = examples({"q": "ada example"})
 
 
 # ── answers ─────────────────────────────────────────────────────────────────────

@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from api.http.forms import written_as
-from api.http.schemas import Country, Line, Money, Request, View
+from api.http.schemas import Country, Line, Money, Request, View, examples
 
 # So that the price of a line of a million units fits its column.
 HIGHEST_PRICE = 10**10
@@ -41,23 +41,17 @@ class ProductBody(Request):
     hs_code: HsCode | None = None
     origin: Country | None = None
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "name": "Assam tea, 250 g",
-                    "price": {"amount": 1290, "currency": "EUR"},
-                    "prices": [
-                        {"price": {"amount": 1390, "currency": "CHF"}, "tax_bp": 260}
-                    ],
-                    "tax_bp": 700,
-                    "backorder": False,
-                    "returnable": True,
-                    "active": True,
-                    "hs_code": "090240",
-                    "origin": "IN",
-                }
-            ]
+    model_config = examples(
+        {
+            "name": "Assam tea, 250 g",
+            "price": {"amount": 1290, "currency": "EUR"},
+            "prices": [{"price": {"amount": 1390, "currency": "CHF"}, "tax_bp": 260}],
+            "tax_bp": 700,
+            "backorder": False,
+            "returnable": True,
+            "active": True,
+            "hs_code": "090240",
+            "origin": "IN",
         }
     )
 

@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Literal, Self
 
-from pydantic import ConfigDict, model_validator
+from pydantic import model_validator
 from shared.contracts.orders.states import MoneyStatus, RefundReason
 
-from api.http.schemas import LineQuantity, Lines, Money, Note, Request, View
+from api.http.schemas import LineQuantity, Lines, Money, Note, Request, View, examples
 from api.orders.order.schemas import LineUnits, OrderHold, TaxOfRate
 
 StaffReason = Literal["lost", "damaged", "goodwill", "price"]
@@ -31,15 +31,11 @@ class NewRefund(Request):
             raise ValueError("must name lines, an amount or the shipping")
         return self
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "reason": "goodwill",
-                    "amount": {"amount": 500, "currency": "EUR"},
-                    "note": "Arrived late.",
-                }
-            ]
+    model_config = examples(
+        {
+            "reason": "goodwill",
+            "amount": {"amount": 500, "currency": "EUR"},
+            "note": "Arrived late.",
         }
     )
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from shared.contracts.orders.states import Disposition, ReturnStatus
 
 from api.http.paging import ListQuery, Moment
@@ -17,6 +17,7 @@ from api.http.schemas import (
     Request,
     View,
     Word,
+    examples,
 )
 from api.orders.order.schemas import OrderHold
 
@@ -31,19 +32,15 @@ class NewReturn(Request):
     lines: Lines[SentBackLine]
     note: Note | None = None
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {"lines": [{"line": 1, "quantity": 1, "reason": "does-not-fit"}]}
-            ]
-        }
+    model_config = examples(
+        {"lines": [{"line": 1, "quantity": 1, "reason": "does-not-fit"}]}
     )
 
 
 class ReturnDecision(Request):
     note: Note | None = None
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"note": "Agreed."}]})
+    model_config = examples({"note": "Agreed."})
 
 
 class ReturnReceiptLine(Request):
@@ -64,12 +61,8 @@ class ReturnReceipt(Request):
     location: Word | None = None
     lines: Lines[ReturnReceiptLine]
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {"lines": [{"line": 1, "accepted": 1, "disposition": "restock"}]}
-            ]
-        }
+    model_config = examples(
+        {"lines": [{"line": 1, "accepted": 1, "disposition": "restock"}]}
     )
 
 

@@ -9,7 +9,16 @@ from shared.contracts.orders.states import ShipmentStatus
 from api.http.forms import written_as
 from api.http.paging import ListQuery, Moment
 from api.http.problems import ProblemDocument
-from api.http.schemas import Address, LineNumber, Lines, Note, Request, View, Word
+from api.http.schemas import (
+    Address,
+    LineNumber,
+    Lines,
+    Note,
+    Request,
+    View,
+    Word,
+    examples,
+)
 
 ShipmentId = Annotated[
     str, written_as(r"^shp_[0-9a-hjkmnp-tv-z]{26}$", "the id of a shipment: shp_…")
@@ -51,19 +60,15 @@ class Pack(Request):
     parcel: Parcel | None = None
     parcels: Parcels | None = None
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "lines": [{"line": 1, "quantity": 2}],
-                    "parcel": {
-                        "weight_g": 900,
-                        "length_mm": 300,
-                        "width_mm": 200,
-                        "height_mm": 150,
-                    },
-                }
-            ]
+    model_config = examples(
+        {
+            "lines": [{"line": 1, "quantity": 2}],
+            "parcel": {
+                "weight_g": 900,
+                "length_mm": 300,
+                "width_mm": 200,
+                "height_mm": 150,
+            },
         }
     )
 
@@ -82,21 +87,17 @@ class PackShipments(Request):
         list[PackOne], Field(min_length=1, max_length=50, fail_fast=True)
     ]
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
+    model_config = examples(
+        {
+            "shipments": [
                 {
-                    "shipments": [
-                        {
-                            "shipment_id": f"shp_{'0' * 26}",
-                            "parcel": {
-                                "weight_g": 900,
-                                "length_mm": 300,
-                                "width_mm": 200,
-                                "height_mm": 150,
-                            },
-                        }
-                    ]
+                    "shipment_id": f"shp_{'0' * 26}",
+                    "parcel": {
+                        "weight_g": 900,
+                        "length_mm": 300,
+                        "width_mm": 200,
+                        "height_mm": 150,
+                    },
                 }
             ]
         }
@@ -109,7 +110,7 @@ class Move(Request):
     location: Word
     note: Note | None = None
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"location": "hamburg"}]})
+    model_config = examples({"location": "hamburg"})
 
 
 class Ship(Request):
@@ -119,7 +120,7 @@ class Ship(Request):
     carrier: Word | None = None
     tracking: Word | None = None
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{}]})
+    model_config = examples({})
 
 
 class Relabel(Request):
@@ -132,11 +133,7 @@ class Relabel(Request):
     tracking: Word | None = None
     parcels: Parcels | None = None
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"carrier": "by bike", "tracking": "BIKE-2"}, {}]
-        }
-    )
+    model_config = examples({"carrier": "by bike", "tracking": "BIKE-2"}, {})
 
 
 class Deliver(Request):
@@ -144,9 +141,7 @@ class Deliver(Request):
 
     at: Annotated[Moment, Field(strict=False)] | None = None
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"at": "2026-03-02T14:30:00Z"}]}
-    )
+    model_config = examples({"at": "2026-03-02T14:30:00Z"})
 
 
 class ShipmentQuery(ListQuery):

@@ -14,6 +14,7 @@ from api.http.schemas import (
     Request,
     View,
     Word,
+    examples,
 )
 
 
@@ -39,23 +40,19 @@ class ShippingMethodBody(Request):
     name: Line
     rates: Annotated[list[NewRate], Field(max_length=500, fail_fast=True)]
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
+    model_config = examples(
+        {
+            "name": "Standard",
+            "rates": [
                 {
-                    "name": "Standard",
-                    "rates": [
-                        {
-                            "countries": ["DE", "AT"],
-                            "price": {"amount": 490, "currency": "EUR"},
-                            "tax_bp": 1900,
-                            "free_from": {"amount": 5000, "currency": "EUR"},
-                            "carrier": "dhl",
-                        },
-                        {"price": {"amount": 990, "currency": "EUR"}},
-                    ],
-                }
-            ]
+                    "countries": ["DE", "AT"],
+                    "price": {"amount": 490, "currency": "EUR"},
+                    "tax_bp": 1900,
+                    "free_from": {"amount": 5000, "currency": "EUR"},
+                    "carrier": "dhl",
+                },
+                {"price": {"amount": 990, "currency": "EUR"}},
+            ],
         }
     )
 

@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from api.http.paging import ListQuery
-from api.http.schemas import Many, Quantity, Request, Sku, View, Word
+from api.http.schemas import Many, Quantity, Request, Sku, View, Word, examples
 
 
 class ReceivedLine(Request):
@@ -24,15 +24,11 @@ class Receipt(Request):
     ref: Word
     again: bool = False
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "location": "berlin",
-                    "lines": [{"sku": "TEA-ASSAM", "quantity": 100}],
-                    "ref": "delivery-17",
-                }
-            ]
+    model_config = examples(
+        {
+            "location": "berlin",
+            "lines": [{"sku": "TEA-ASSAM", "quantity": 100}],
+            "ref": "delivery-17",
         }
     )
 
@@ -56,22 +52,18 @@ class Adjustment(Request):
     reason: Literal["adjust", "write_off"] = "adjust"
     ref: Word
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "location": "berlin",
-                    "lines": [{"sku": "MUG-BLUE", "delta": -2}],
-                    "reason": "write_off",
-                    "ref": "count-2",
-                },
-                {
-                    "location": "berlin",
-                    "lines": [{"sku": "MUG-BLUE", "counted": 41}],
-                    "ref": "count-3",
-                },
-            ]
-        }
+    model_config = examples(
+        {
+            "location": "berlin",
+            "lines": [{"sku": "MUG-BLUE", "delta": -2}],
+            "reason": "write_off",
+            "ref": "count-2",
+        },
+        {
+            "location": "berlin",
+            "lines": [{"sku": "MUG-BLUE", "counted": 41}],
+            "ref": "count-3",
+        },
     )
 
 
@@ -90,16 +82,12 @@ class Transfer(Request):
             raise ValueError("must lead to another location")
         return self
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "origin": "hamburg",
-                    "destination": "berlin",
-                    "lines": [{"sku": "TEA-ASSAM", "quantity": 5}],
-                    "ref": "van 3",
-                }
-            ]
+    model_config = examples(
+        {
+            "origin": "hamburg",
+            "destination": "berlin",
+            "lines": [{"sku": "TEA-ASSAM", "quantity": 5}],
+            "ref": "van 3",
         }
     )
 
