@@ -16,7 +16,7 @@ from console.person import SignInNeeded
 from console.session import TooLarge
 from console.sign_in import SignInFailed
 from console.templating import page
-from console.words import NEXT_STEPS
+from console.words import next_step_of
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ async def _problem(request: Request, error: Exception) -> Response:
         error.status,
         error.title,
         error.detail,
-        NEXT_STEPS.get(error.code, ""),
+        next_step_of(error.code),
     )
 
 

@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse
 
 from console.api import ApiProblem, Json, Unreachable, part
+from console.pages.forms import act, why
 from console.person import Person, SignedIn
 from console.templating import flash, page
-from console.words import NEXT_STEPS
 
 router = APIRouter(prefix="/bench")
 
@@ -73,18 +73,16 @@ async def find(
 
 @router.get("/pick-list")
 async def pick_list(person: SignedIn, location: str) -> Response:
-    content, kind = await person.api.download(
+    return await person.document(
         f"/v1/locations/{part(location)}/pick-list", accept="application/pdf"
     )
-    return Response(content, media_type=kind)
 
 
 @router.get("/{shipment_id}/slip")
 async def slip(shipment_id: str, person: SignedIn) -> Response:
-    content, kind = await person.api.download(
+    return await person.document(
         "/v1/shipments/packing-slips", accept="application/pdf", shipment=[shipment_id]
     )
-    return Response(content, media_type=kind)
 
 
 @router.get("/{shipment_id}")
@@ -130,10 +128,8 @@ async def pack(shipment_id: str, person: SignedIn, packed: Packed) -> Response:
         )
     except ApiProblem as problem:
         # The page repeats requests after temporary errors; other errors are shown.
-        told = "; ".join(problem.errors.values()) or problem.detail
-        step = NEXT_STEPS.get(problem.code, "")
-        said = f"{problem.title}. {told} {step}".strip()
-        return JSONResponse({"told": said, "code": problem.code}, problem.status)
+        told = {"told": why(problem), "code": problem.code}
+        return JSONResponse(told, problem.status)
     except Unreachable:
         return JSONResponse({"told": "No answer yet."}, 503)
     return JSONResponse({"status": shipment["status"], "label": shipment["label"]})
@@ -151,15 +147,8 @@ async def ship(
     body = {
         n: v for n, v in (("carrier", carrier), ("tracking", tracking)) if v.strip()
     }
-    answer = RedirectResponse(f"/bench/{shipment_id}", 303)
-    try:
-        await person.api.post(f"/v1/shipments/{shipment_id}/ship", body, key)
-    except ApiProblem as problem:
-        step = NEXT_STEPS.get(problem.code, "")
-        return flash(
-            request, answer, f"{problem.title}. {problem.detail} {step}", "bad"
-        )
-    return flash(request, answer, "Handed over.")
+    work = person.api.post(f"/v1/shipments/{shipment_id}/ship", body, key)
+    return await act(request, f"/bench/{shipment_id}", work, "Handed over.")
 
 
 @router.get("/{shipment_id}/label")
@@ -167,7 +156,5 @@ async def label(
     request: Request, shipment_id: str, person: SignedIn, package: int = 1
 ) -> Response:
     """Served from our own origin, so that the page's policy allows printing it."""
-    content, kind = await person.api.download(
-        f"/v1/shipments/{shipment_id}/label", package=package
-    )
-    return Response(content, media_type=kind)
+    path = f"/v1/shipments/{shipment_id}/label"
+    return await person.document(path, package=package)

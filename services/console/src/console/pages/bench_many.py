@@ -76,7 +76,6 @@ async def paper(
     person: SignedIn,
     shipment: Annotated[list[str], Query(max_length=MOST)],
 ) -> Response:
-    content, kind = await person.api.download(
+    return await person.document(
         f"/v1/shipments/{paper}", accept="application/pdf", shipment=shipment
     )
-    return Response(content, media_type=kind)

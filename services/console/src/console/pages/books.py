@@ -5,11 +5,10 @@ import asyncio
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
-from console.api import ApiProblem
-from console.pages.forms import Key
+from console.pages.forms import Key, act
 from console.pages.now import orders_of
 from console.person import SignedIn
-from console.templating import flash, page
+from console.templating import page
 
 router = APIRouter(prefix="/books")
 
@@ -44,13 +43,8 @@ async def settle(
     note: str = Form(""),
 ) -> Response:
     """`book` takes over the provider's amounts; `resolve` notes why they may differ."""
-    answer = RedirectResponse("/books", 303)
     if what not in ("book", "resolve"):
-        return answer
+        return RedirectResponse("/books", 303)
     path = f"/v1/discrepancies/{discrepancy_id}/{what}"
-    try:
-        await person.api.post(path, {"note": note}, key)
-    except ApiProblem as problem:
-        told = "; ".join(problem.errors.values()) or problem.detail
-        return flash(request, answer, f"{problem.title}. {told}", "bad")
-    return flash(request, answer, "Booked." if what == "book" else "Noted.")
+    work = person.api.post(path, {"note": note}, key)
+    return await act(request, "/books", work, "Booked." if what == "book" else "Noted.")

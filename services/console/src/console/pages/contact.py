@@ -7,9 +7,9 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from console.api import ApiProblem, Json
+from console.pages.forms import why
 from console.person import Person, SignedIn
 from console.templating import flash
-from console.words import next_step_of
 
 router = APIRouter()
 
@@ -48,10 +48,7 @@ async def correct(request: Request, order_id: str, person: SignedIn) -> Response
     try:
         await _patch(person, order_id, patch, form)
     except ApiProblem as problem:
-        said = "; ".join(f"{name}: {why}" for name, why in problem.errors.items())
-        step = next_step_of(problem.code)
-        told = said or f"{problem.title}. {problem.detail} {step}"
-        return flash(request, answer, told, "bad")
+        return flash(request, answer, why(problem), "bad")
     return flash(request, answer, "Corrected. It is checked once more right now.")
 
 

@@ -5,10 +5,9 @@ import asyncio
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
-from console.api import ApiProblem
-from console.pages.forms import Key
+from console.pages.forms import Key, act
 from console.person import SignedIn
-from console.templating import flash, page
+from console.templating import page
 
 router = APIRouter(prefix="/events")
 
@@ -53,26 +52,16 @@ async def redeliver(
     request: Request, endpoint_id: str, delivery_id: str, person: SignedIn, key: Key
 ) -> Response:
     path = f"/v1/webhook-endpoints/{endpoint_id}/deliveries/{delivery_id}/redeliver"
-    return await _act(request, endpoint_id, person, path, key, "It is sent once more.")
+    work = person.api.post(path, {}, key)
+    return await act(request, f"/events/{endpoint_id}", work, "It is sent once more.")
 
 
 @router.post("/{endpoint_id}/{action}")
-async def act(
+async def change(
     request: Request, endpoint_id: str, action: str, person: SignedIn, key: Key
 ) -> Response:
     if action not in ENDPOINT_ACTIONS:
         return RedirectResponse(f"/events/{endpoint_id}", 303)
     path = f"/v1/webhook-endpoints/{endpoint_id}/{action}"
-    told = ENDPOINT_ACTIONS[action]
-    return await _act(request, endpoint_id, person, path, key, told)
-
-
-async def _act(
-    request: Request, endpoint_id: str, person: SignedIn, path: str, key: str, told: str
-) -> Response:
-    answer = RedirectResponse(f"/events/{endpoint_id}", 303)
-    try:
-        await person.api.post(path, {}, key)
-    except ApiProblem as problem:
-        return flash(request, answer, f"{problem.title}. {problem.detail}", "bad")
-    return flash(request, answer, told)
+    work = person.api.post(path, {}, key)
+    return await act(request, f"/events/{endpoint_id}", work, ENDPOINT_ACTIONS[action])

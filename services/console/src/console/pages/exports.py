@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
-from fastapi.responses import RedirectResponse, StreamingResponse
+from fastapi.responses import StreamingResponse
 
-from console.api import Api, ApiProblem, Json, problem_of
-from console.pages.forms import Key
+from console.api import Api, Json, problem_of
+from console.pages.forms import Key, act
 from console.person import SignedIn
-from console.templating import flash, page
+from console.templating import page
 
 router = APIRouter(prefix="/exports")
 
@@ -37,13 +37,8 @@ async def begin(
     for name, day in (("created_from", created_from), ("created_to", created_to)):
         if day:
             body[name] = f"{day}T00:00:00Z"
-    answer = RedirectResponse("/exports", 303)
-    try:
-        await person.api.post("/v1/exports", body, key)
-    except ApiProblem as problem:
-        told = "; ".join(problem.errors.values()) or problem.detail
-        return flash(request, answer, f"{problem.title}. {told}", "bad")
-    return flash(request, answer, "Begun. It goes on while you work.")
+    work = person.api.post("/v1/exports", body, key)
+    return await act(request, "/exports", work, "Begun. It goes on while you work.")
 
 
 @router.get("/{export_id}/file")

@@ -6,12 +6,11 @@ from typing import Any
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
-from console.api import ApiProblem, Json
+from console.api import Json
 from console.display import minor_units, money
-from console.pages.forms import Key, lines, units
+from console.pages.forms import Key, act, lines, units
 from console.person import SignedIn
 from console.templating import flash
-from console.words import NEXT_STEPS
 
 router = APIRouter(prefix="/orders/{order_id}")
 
@@ -19,15 +18,9 @@ router = APIRouter(prefix="/orders/{order_id}")
 async def _done(
     request: Request, order_id: str, work: Awaitable[Any], text: str
 ) -> Response:
-    answer = RedirectResponse(f"/orders/{order_id}", 303)
-    try:
-        result = await work
-    except ApiProblem as problem:
-        step = NEXT_STEPS.get(problem.code, "")
-        said = "; ".join(f"{name}: {why}" for name, why in problem.errors.items())
-        told = f"{problem.title}. {said or problem.detail} {step}".strip()
-        return flash(request, answer, told, "bad")
-    return flash(request, answer, text.format_map(_Quoted(result)))
+    return await act(
+        request, f"/orders/{order_id}", work, lambda it: text.format_map(_Quoted(it))
+    )
 
 
 class _Quoted(dict[str, Any]):

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Form, Request, Response
 
 from console.api import ApiProblem, Json, Unreachable
-from console.pages.forms import Key
+from console.pages.forms import Key, why
 from console.person import Person, SignedIn
 from console.templating import page
 from console.words import REASONS, reason_of, status_of
@@ -117,8 +117,7 @@ async def _act(person: Person, action: str, order_id: str, note: str, key: str) 
     try:
         await person.api.post(path.format(order_id), body, key)
     except ApiProblem as problem:
-        told = "; ".join(problem.errors.values()) or problem.detail
-        return {"id": order_id, "done": False, "told": f"{problem.title}. {told}"}
+        return {"id": order_id, "done": False, "told": why(problem)}
     except Unreachable:
         return {"id": order_id, "done": False, "told": "No answer: try it again."}
     return {"id": order_id, "done": True, "told": "Done"}

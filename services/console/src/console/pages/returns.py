@@ -10,10 +10,9 @@ from starlette.datastructures import FormData
 
 from console.api import ApiProblem, Json
 from console.display import minor_units, sum_of
-from console.pages.forms import Key
+from console.pages.forms import Key, act
 from console.person import Person, SignedIn
 from console.templating import flash, page
-from console.words import NEXT_STEPS
 
 router = APIRouter(prefix="/returns")
 
@@ -163,17 +162,10 @@ async def decide(
 async def _act(
     request: Request, return_id: str, person: SignedIn, what: str, body: Json, key: str
 ) -> Response:
-    answer = RedirectResponse(f"/returns/{return_id}", 303)
-    try:
-        await person.api.post(f"/v1/returns/{return_id}/{what}", body, key)
-    except ApiProblem as problem:
-        told = "; ".join(problem.errors.values()) or problem.detail
-        step = NEXT_STEPS.get(problem.code, "")
-        return flash(request, answer, f"{problem.title}. {told} {step}", "bad")
-    return flash(request, answer, "Done.")
+    work = person.api.post(f"/v1/returns/{return_id}/{what}", body, key)
+    return await act(request, f"/returns/{return_id}", work, "Done.")
 
 
 @router.get("/{return_id}/label")
 async def label(request: Request, return_id: str, person: SignedIn) -> Response:
-    content, kind = await person.api.download(f"/v1/returns/{return_id}/label")
-    return Response(content, media_type=kind)
+    return await person.document(f"/v1/returns/{return_id}/label")

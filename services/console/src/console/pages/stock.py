@@ -4,14 +4,12 @@ import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
-from fastapi.responses import RedirectResponse
 
-from console.api import ApiProblem, Json, part
-from console.pages.forms import Key
+from console.api import Json, part
+from console.pages.forms import Key, act
 from console.person import SignedIn
 from console.picture import movements_chart
-from console.templating import flash, page
-from console.words import NEXT_STEPS
+from console.templating import page
 
 router = APIRouter(prefix="/stock")
 
@@ -141,15 +139,13 @@ async def transfer(
 async def _booked(
     request: Request, person: SignedIn, path: str, body: Json, key: str, sku: str
 ) -> Response:
-    answer = RedirectResponse(f"/stock/{part(sku)}", 303)
-    try:
-        changed = await person.api.post(path, body, key)
-    except ApiProblem as problem:
-        told = "; ".join(problem.errors.values()) or problem.detail
-        step = NEXT_STEPS.get(problem.code, "")
-        return flash(request, answer, f"{problem.title}. {told} {step}", "bad")
+    work = person.api.post(path, body, key)
+    return await act(request, f"/stock/{part(sku)}", work, _there)
+
+
+def _there(changed: Json) -> str:
     there = ", ".join(
         f"{row['available']} free of {row['on_hand']} at {row['location']}"
         for row in changed["data"]
     )
-    return flash(request, answer, f"Booked: {there}.")
+    return f"Booked: {there}."
