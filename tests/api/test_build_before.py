@@ -107,7 +107,7 @@ async def test_a_parcel_s_own_workflow_is_commanded(
         id=shipment_workflow_id(pack.shipment_id),
         task_queue=ORDERS,
     )
-    await commands.parcel(pack.shipment_id, Order.pack, pack, ended)
+    await commands.parcel(pack.shipment_id, Order.pack, pack)
     assert await parcel.result() == "dock"
 
 
@@ -115,7 +115,7 @@ async def test_where_it_is_gone_its_order_is_told_to_start_it(
     temporal: Client, commands: Commands, pack: Pack
 ) -> None:
     with pytest.raises(NoAnswer):
-        await commands.parcel(pack.shipment_id, Order.pack, pack, ended)
+        await commands.parcel(pack.shipment_id, Order.pack, pack)
     async with asyncio.timeout(20):
         await temporal.get_workflow_handle(order_workflow_id(pack.order_id)).result()
 
@@ -133,7 +133,7 @@ async def test_what_it_would_misunderstand_it_is_not_told(
     added = {"later": pack.lines, "further": (pack.parcel,)}[more]
     wanted = pack.model_copy(update={more: added})
     with pytest.raises(NeedsNewerBuild):
-        await commands.parcel(pack.shipment_id, Order.pack, wanted, ended)
+        await commands.parcel(pack.shipment_id, Order.pack, wanted)
     assert (await parcel.describe()).status is WorkflowExecutionStatus.RUNNING
 
 
@@ -147,4 +147,4 @@ async def test_what_it_does_not_know_waits_for_a_newer_build(
         shipment_id=pack.shipment_id,
     )
     with pytest.raises(NeedsNewerBuild):
-        await commands.parcel(pack.shipment_id, Order.deliver, deliver, ended)
+        await commands.parcel(pack.shipment_id, Order.deliver, deliver)

@@ -8,7 +8,7 @@ from typing import Any
 from api.http.auth import allowed
 from api.http.dependencies import Dependencies
 from api.http.schemas import View
-from api.kernel.hold.queries import Hold
+from api.kernel.hold.schemas import StoredHold
 from api.kernel.process import Decided, Process
 from fastapi import APIRouter
 from pydantic import BaseModel
@@ -77,7 +77,7 @@ async def open_purchase(engine: Engine, purchase: str) -> None:
     )
 
 
-async def release(deps: Dependencies, hold: Hold, decided: Decided) -> None:
+async def release(deps: Dependencies, hold: StoredHold, decided: Decided) -> None:
     async def apply(work: UnitOfWork) -> Done:
         await release_holds(work, decided.decision, hold_id=hold.id)
         return Done()

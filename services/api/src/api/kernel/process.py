@@ -11,7 +11,7 @@ from shared.database.kernel.tables import Base
 from shared.platform.links import Link
 
 from api.http.dependencies import Dependencies
-from api.kernel.hold.queries import Hold
+from api.kernel.hold.schemas import StoredHold
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class Decided:
 Silence = Callable[[str, str], str | None]
 """The default decision of a hold with this reason about this subject; `None`: it
 escalates and stays open."""
-Barred = Callable[[Dependencies, Hold], Awaitable[set[str]]]
+Barred = Callable[[Dependencies, StoredHold], Awaitable[set[str]]]
 """Who must not decide about a hold, because they caused it."""
-Release = Callable[[Dependencies, Hold, Decided], Awaitable[None]]
+Release = Callable[[Dependencies, StoredHold, Decided], Awaitable[None]]
 """Carries a decision out; safe to repeat under `Decided.key`. Raises `Refusal`."""
 
 

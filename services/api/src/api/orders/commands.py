@@ -145,12 +145,15 @@ class Commands:
             Order.run, ref, workflow_id, update, command
         )
 
-    async def parcel(
-        self, shipment_id: str, update: Update[C, T], command: C, ended: Ended
-    ) -> None:
+    async def parcel(self, shipment_id: str, update: Update[C, T], command: C) -> None:
         """Command a parcel, through its order's workflow. Raises as `order` does.
         Orders of the build before this one have a workflow for each parcel, and their
         own has no such commands."""
+
+        def ended(order: OrderSnapshot) -> Refusal:
+            status = order.shipment(shipment_id).status
+            return Refusal("wrong-state", f"The shipment is {status}.")
+
         try:
             await self.order(update, command, ended)
         except UnknownUpdate:

@@ -2,55 +2,33 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
 
-from pydantic import BaseModel, ConfigDict
 from shared.contracts.errors import NotFound
 from sqlalchemy import text
 
 from api.http.dependencies import Dependencies
+from api.kernel.hold.schemas import StoredHold
 
 LAST = datetime(2999, 12, 31, tzinfo=UTC)
 """Sorts holds without a deadline last."""
 
 
-class Hold(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-    id: str
-    process: str
-    subject: str
-    root: str
-    reason: str
-    detail: dict[str, Any]
-    placed_by: str
-    placed_at: datetime
-    remind_at: datetime | None
-    due_at: datetime | None
-    escalated_at: datetime | None
-    assignee: str | None
-    released_at: datetime | None
-    decision: str | None
-    decided_by: str | None
-    note: str | None
-
-
-async def read_hold(deps: Dependencies, hold_id: str) -> Hold:
+async def read_hold(deps: Dependencies, hold_id: str) -> StoredHold:
     """Raises `NotFound`."""
     async with deps.engine.connect() as connection:
         row = await connection.scalar(_HOLD, {"id": hold_id})
     if row is None:
         raise NotFound(f"hold {hold_id}")
-    return Hold.model_validate_json(row)
+    return StoredHold.model_validate_json(row)
 
 
 async def page_of_holds(
     deps: Dependencies, state: str, parameters: Mapping[str, object]
-) -> list[Hold]:
+) -> list[StoredHold]:
     """The open ones, first due first, or the decided ones, latest first."""
     async with deps.engine.connect() as connection:
         rows = await connection.scalars(_LISTS[state], {"last": LAST, **parameters})
-        return [Hold.model_validate_json(row) for row in rows]
+        return [StoredHold.model_validate_json(row) for row in rows]
 
 
 _HOLD = text("SELECT row_to_json(h)::text FROM holds h WHERE id = :id")

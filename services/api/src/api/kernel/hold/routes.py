@@ -21,7 +21,8 @@ from api.http.problems import Problem, invalid
 from api.http.schemas import Page
 from api.kernel.hold import schemas as shown
 from api.kernel.hold.presenter import show_hold, show_hold_to_decide
-from api.kernel.hold.queries import LAST, Hold, page_of_holds, read_hold
+from api.kernel.hold.queries import LAST, page_of_holds, read_hold
+from api.kernel.hold.schemas import StoredHold
 from api.kernel.paths import HoldPath
 from api.kernel.process import Decided, Process
 
@@ -125,30 +126,32 @@ class HoldQueue:
     def __init__(self, processes: Sequence[Process]) -> None:
         self._processes = {process.name: process for process in processes}
 
-    def rule(self, hold: Hold) -> HoldRule:
+    def rule(self, hold: StoredHold) -> HoldRule:
         return self._owner(hold).holds[hold.reason]
 
-    def show(self, hold: Hold) -> shown.Hold:
+    def show(self, hold: StoredHold) -> shown.Hold:
         return show_hold(hold, self.rule(hold), self._owner(hold).silence)
 
-    async def to_decide(self, deps: Dependencies, hold: Hold) -> shown.HoldToDecide:
+    async def to_decide(
+        self, deps: Dependencies, hold: StoredHold
+    ) -> shown.HoldToDecide:
         owner = self._owner(hold)
         barred = {hold.placed_by}
         if owner.barred is not None:
             barred = await owner.barred(deps, hold)
         return show_hold_to_decide(hold, self.rule(hold), owner.silence, barred)
 
-    def readers(self, hold: Hold) -> tuple[str, str]:
+    def readers(self, hold: StoredHold) -> tuple[str, str]:
         """The scopes that may read a hold."""
         return self._owner(hold).operators, self.rule(hold).decider
 
-    def require_right(self, hold: Hold, decision: str, caller: Principal) -> None:
+    def require_right(self, hold: StoredHold, decision: str, caller: Principal) -> None:
         """Raises a `Problem` where a decision needs more than deciding on the hold."""
         scopes = self._owner(hold).decision_scopes.get(decision)
         if scopes:
             caller.require(*scopes)
 
-    def _owner(self, hold: Hold) -> Process:
+    def _owner(self, hold: StoredHold) -> Process:
         """Raises `NotFound` for a hold of a process that this API does not have."""
         if hold.process not in self._processes:
             raise NotFound(f"hold {hold.id}")
@@ -160,7 +163,7 @@ class HoldQueue:
         deps: Dependencies,
         caller: Principal,
         query: shown.HoldQuery,
-    ) -> list[Hold]:
+    ) -> list[StoredHold]:
         """A page and one row more, of the holds that the caller may work on."""
         known = {r for process in self._processes.values() for r in process.holds}
         if query.reason is not None and query.reason not in known:
@@ -189,7 +192,7 @@ class HoldQueue:
     async def assign(
         self,
         deps: Dependencies,
-        hold: Hold,
+        hold: StoredHold,
         assignee: str | None,
         caller: Principal,
         command: Command,
@@ -207,7 +210,7 @@ class HoldQueue:
     async def release(
         self,
         deps: Dependencies,
-        hold: Hold,
+        hold: StoredHold,
         wanted: shown.Release,
         caller: Principal,
         command: Command,
@@ -230,7 +233,7 @@ class HoldQueue:
 
 
 def _check_decision(
-    hold: Hold, rule: HoldRule, wanted: shown.Release, caller: Principal
+    hold: StoredHold, rule: HoldRule, wanted: shown.Release, caller: Principal
 ) -> None:
     if wanted.decision not in rule.decisions:
         detail = f"A hold for {hold.reason} does not allow {wanted.decision}."

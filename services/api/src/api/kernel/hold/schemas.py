@@ -57,20 +57,12 @@ class HoldQuery(ListQuery):
     subject: Word | None = None
 
 
-class Hold(View):
-    """`root` is the subject of `process` whose timeline names the hold; `order_id` is
-    the same under its older name. `decider` is the scope that decides. At `due_at` the
-    hold is decided as `silence`, or escalated where that is null."""
-
+class StoredHold(View):
     id: str
     process: str
     subject: str
     root: str
-    order_id: str
     reason: str
-    decisions: list[str]
-    decider: str
-    silence: str | None
     detail: dict[str, Any]
     placed_by: str
     placed_at: datetime
@@ -82,6 +74,17 @@ class Hold(View):
     decision: str | None
     decided_by: str | None
     note: str | None
+
+
+class Hold(StoredHold):
+    """`root` is the subject of `process` whose timeline names the hold; `order_id` is
+    the same under its older name. `decider` is the scope that decides. At `due_at` the
+    hold is decided as `silence`, or escalated where that is null."""
+
+    order_id: str
+    decisions: list[str]
+    decider: str
+    silence: str | None
 
 
 class HoldToDecide(Hold):

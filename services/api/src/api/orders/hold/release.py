@@ -5,7 +5,7 @@ from shared.contracts.orders.holds import Decision, SubjectKind, kind_of
 from shared.database.orders.four_eyes import barred_from
 
 from api.http.dependencies import Dependencies
-from api.kernel.hold.queries import Hold
+from api.kernel.hold.schemas import StoredHold
 from api.kernel.process import Decided
 from api.orders.commands import commands
 from api.orders.hold.routes import is_over
@@ -13,12 +13,12 @@ from api.orders.notes import keep_note
 from api.orders.order import queries
 
 
-async def barred(deps: Dependencies, hold: Hold) -> set[str]:
+async def barred(deps: Dependencies, hold: StoredHold) -> set[str]:
     async with deps.engine.connect() as connection:
         return await barred_from(connection, hold.root, hold.reason, hold.placed_by)
 
 
-async def release(deps: Dependencies, hold: Hold, decided: Decided) -> None:
+async def release(deps: Dependencies, hold: StoredHold, decided: Decided) -> None:
     """Release a hold. Raises the workflow's `Refusal`, or `Unavailable`. Safe to
     repeat."""
     await keep_note(
@@ -46,7 +46,7 @@ async def release(deps: Dependencies, hold: Hold, decided: Decided) -> None:
 
 
 async def _release_refund(
-    deps: Dependencies, hold: Hold, command: payloads.ReleaseHold
+    deps: Dependencies, hold: StoredHold, command: payloads.ReleaseHold
 ) -> None:
     order = await queries.order(deps, hold.root)
     sender = commands(deps)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 from shared.contracts.errors import NotFound
 from shared.contracts.orders.states import ReturnStatus
 from sqlalchemy import text
@@ -19,8 +19,6 @@ READERS = ("orders:read", "fulfil")
 
 
 class Return(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-
     id: str
     order_id: str
     customer: str

@@ -22,7 +22,7 @@ from api.orders.lines import of_command
 from api.orders.paths import ShipmentPath
 from api.orders.shipment import schemas as shown
 from api.orders.shipment.presenter import show_shipment
-from api.orders.shipment.progress import measures, packed, refuse
+from api.orders.shipment.progress import measures, packed
 from api.orders.shipment.queries import (
     Shipment,
     read_shipment,
@@ -133,9 +133,7 @@ async def _pack(
     awaited."""
     try:
         async with turn:
-            await commands(deps).parcel(
-                shipment.id, workflows.Order.pack, command, refuse(shipment)
-            )
+            await commands(deps).parcel(shipment.id, workflows.Order.pack, command)
     except NoAnswer:
         begun = await read_shipment(deps, shipment.id)
         if begun.parcel is None:

@@ -6,11 +6,9 @@ from shared.contracts.errors import Refusal
 from shared.contracts.orders import payloads
 from shared.contracts.orders.holds import HoldReason
 from shared.contracts.orders.states import ShipmentStatus
-from shared.database.orders.snapshot import OrderSnapshot
 
 from api.http.dependencies import Dependencies
 from api.http.idempotency import StoredResponse
-from api.orders.commands import Ended
 from api.orders.shipment import schemas as shown
 from api.orders.shipment.presenter import show_shipment
 from api.orders.shipment.queries import Shipment, read_shipment, shipment_when
@@ -48,11 +46,3 @@ def _holds(shipment: Shipment) -> list[str]:
 
 async def answer(deps: Dependencies, shipment_id: str) -> StoredResponse:
     return StoredResponse(200, show_shipment(await read_shipment(deps, shipment_id)))
-
-
-def refuse(shipment: Shipment) -> Ended:
-    def over(order: OrderSnapshot) -> Refusal:
-        now = order.shipment(shipment.id).status
-        return Refusal("wrong-state", f"The shipment is {ShipmentStatus(now)}.")
-
-    return over

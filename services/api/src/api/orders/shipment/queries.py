@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from functools import partial
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 from shared.contracts.errors import NotFound
 from shared.contracts.orders.states import ShipmentStatus
 from sqlalchemy import text
@@ -23,8 +23,6 @@ class Line(BaseModel):
 
 
 class Package(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-
     number: int
     parcel: dict[str, int]
     carrier: str | None
@@ -36,8 +34,6 @@ class Package(BaseModel):
 
 
 class Shipment(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-
     id: str
     order_id: str
     number: int

@@ -21,7 +21,7 @@ from api.orders.paths import ShipmentPath
 from api.orders.shipment import schemas as shown
 from api.orders.shipment.labels import fetch_label
 from api.orders.shipment.presenter import show_shipment
-from api.orders.shipment.progress import answer, measures, packed, refuse
+from api.orders.shipment.progress import answer, measures, packed
 from api.orders.shipment.queries import (
     page_of_shipments,
     read_recipient,
@@ -108,7 +108,6 @@ async def move_shipment(
                 shipment_id=shipment_id,
                 location=wanted.location,
             ),
-            refuse(shipment),
         )
         return await answer(deps, shipment_id)
 
@@ -142,7 +141,6 @@ async def ship_shipment(
                 carrier=wanted.carrier,
                 tracking=wanted.tracking,
             ),
-            refuse(shipment),
         )
         return await answer(deps, shipment_id)
 
@@ -185,7 +183,6 @@ async def relabel_shipment(
                 tracking=wanted.tracking,
                 parcels=measures(wanted.parcels or ()),
             ),
-            refuse(shipment),
         )
         return await packed(deps, shipment)
 
@@ -220,7 +217,6 @@ async def deliver_shipment(
                 shipment_id=shipment_id,
                 at=wanted.at,
             ),
-            refuse(shipment),
         )
         return await answer(deps, shipment_id)
 
@@ -261,7 +257,6 @@ async def cancel_shipment(
                 actor=caller.subject,
                 shipment_id=shipment_id,
             ),
-            refuse(shipment),
         )
         now = await shipment_when(deps, shipment, lambda now: now.cancel_wanted is None)
         waits = now.cancel_wanted is not None
