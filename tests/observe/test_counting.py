@@ -5,10 +5,9 @@ from functools import partial
 import pytest
 from prometheus_client import REGISTRY
 from shared.database.engine import Engine
-from shared.database.kernel.unit_of_work import UnitOfWork, change
+from shared.database.kernel.unit_of_work import Done, UnitOfWork, change
 from shared.database.orders.metrics import CANCEL_REASONS, count
 from shared.database.orders.tables import Order
-from worker.orders.store import Done
 
 from tests.support.shop import Shop
 

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from shared.contracts.orders.holds import HoldReason
 from shared.contracts.orders.states import DisputeStatus, OrderStatus, ShipmentStatus
+from shared.database.kernel.unit_of_work import Done
 from worker.orders.payment import disputes
 from worker.orders.ports import ProviderDispute
-from worker.orders.store import Done, OrderStore
+from worker.orders.store import OrderStore
 
 from tests.support.returns import FINANCE, arrived, give_back
 from tests.support.shop import Refused, Shop, has_hold, has_parcel

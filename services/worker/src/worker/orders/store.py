@@ -5,19 +5,14 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from pydantic import BaseModel
-from shared.contracts.base import Payload
 from shared.contracts.orders.names import WORKER
 from shared.contracts.orders.payloads import OrderState
 from shared.database.engine import Engine
-from shared.database.kernel.unit_of_work import UnitOfWork, change
+from shared.database.kernel.unit_of_work import Done, UnitOfWork, change
 from shared.database.orders.snapshot import OF_SUBJECT, OrderSnapshot, read_order
 from shared.database.orders.tables import Order
 
 R = TypeVar("R", bound=BaseModel)
-
-
-class Done(Payload):
-    """The result of a change that returns nothing."""
 
 
 def utc_now() -> datetime:

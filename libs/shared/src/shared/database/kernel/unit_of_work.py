@@ -25,6 +25,11 @@ from shared.database.rows import Row, Rows
 
 R = TypeVar("R", bound=BaseModel)
 
+
+class Done(BaseModel):
+    """The answer of a change that has none to give."""
+
+
 CHANNEL = "changes"
 """Where the id of every changed subject is announced."""
 MESSAGES = "messages"

@@ -5,29 +5,24 @@ Each is an event that becomes a mail to the endpoint's owner.
 
 from collections.abc import Awaitable, Callable
 
-from pydantic import BaseModel
 from shared.database.engine import Engine
 from shared.database.kernel.tables import WebhookDelivery, WebhookEndpoint
-from shared.database.kernel.unit_of_work import UnitOfWork, change
+from shared.database.kernel.unit_of_work import Done, UnitOfWork, change
 
 from api.kernel.feed.queries import Position
 
 ACTOR = "system"
 
 
-class _Ended(BaseModel):
-    pass
-
-
 async def stop_endpoint(engine: Engine, endpoint: str, event: str) -> None:
     """Stop sending to an endpoint. Pending events keep their place, and go out once
     somebody enables the endpoint. Safe to repeat."""
 
-    async def apply(work: UnitOfWork) -> _Ended:
+    async def apply(work: UnitOfWork) -> Done:
         if work.snapshot == "enabled":
             await work.update(WebhookEndpoint, endpoint, status="failed")
             work.event(event)
-        return _Ended()
+        return Done()
 
     await _apply(engine, endpoint, apply)
 
@@ -37,7 +32,7 @@ async def give_up(
 ) -> None:
     """Give up one delivery. Others of its subject follow; their `seq` shows the gap."""
 
-    async def apply(work: UnitOfWork) -> _Ended:
+    async def apply(work: UnitOfWork) -> Done:
         place = {
             "endpoint": endpoint,
             "transaction_id": position.transaction_id,
@@ -50,13 +45,13 @@ async def give_up(
             event_type=type,
             event_subject=subject,
         )
-        return _Ended()
+        return Done()
 
     await _apply(engine, endpoint, apply)
 
 
 async def _apply(
-    engine: Engine, endpoint: str, apply: Callable[[UnitOfWork], Awaitable[_Ended]]
+    engine: Engine, endpoint: str, apply: Callable[[UnitOfWork], Awaitable[Done]]
 ) -> None:
     await change(
         engine,
@@ -65,6 +60,6 @@ async def _apply(
         key=None,
         actor=ACTOR,
         apply=apply,
-        result=_Ended,
+        result=Done,
         snapshot="t.status",
     )

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel
 from shared.contracts.base import LineQuantity
 from shared.contracts.errors import NotFound, Refusal
 from shared.contracts.holds import HoldRule, decision_not_allowed
-from shared.database.kernel.unit_of_work import UnitOfWork, change
+from shared.database.kernel.unit_of_work import Done, UnitOfWork, change
 from sqlalchemy import text
 
 from api.http.auth import Principal, allowed
@@ -204,7 +203,7 @@ class HoldQueue:
             key=command.key,
             actor=caller.subject,
             apply=lambda work: _assign(work, hold.id, assignee),
-            result=_Assigned,
+            result=Done,
         )
 
     async def release(
@@ -242,16 +241,12 @@ def _check_decision(
         raise Problem("four-eyes", "You caused this hold: somebody else decides.")
 
 
-class _Assigned(BaseModel):
-    """The answer is the hold itself, as it is then."""
-
-
-async def _assign(work: UnitOfWork, hold_id: str, assignee: str | None) -> _Assigned:
+async def _assign(work: UnitOfWork, hold_id: str, assignee: str | None) -> Done:
     found = await work.connection.scalar(_ASSIGN, {"id": hold_id, "assignee": assignee})
     if found is None:
         raise Refusal("already-released", "The hold is decided already.")
     work.event("hold.assigned", hold_id=hold_id, assignee=assignee)
-    return _Assigned()
+    return Done()
 
 
 _ASSIGN = text(

@@ -5,11 +5,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from pydantic import BaseModel
 from shared.contracts.errors import Refusal
 from shared.database.engine import Connection, Engine
 from shared.database.kernel.tables import WebhookEndpoint
-from shared.database.kernel.unit_of_work import CHANNEL, UnitOfWork, change
+from shared.database.kernel.unit_of_work import CHANNEL, Done, UnitOfWork, change
 from sqlalchemy import text
 
 from api.http.problems import Problem
@@ -22,10 +21,6 @@ MOST_ENDPOINTS = 100
 A_MOMENT = timedelta(minutes=1)
 """A transaction may commit after a younger one, so redelivery begins a little
 earlier."""
-
-
-class _Done(BaseModel):
-    pass
 
 
 async def create_endpoint(
@@ -63,10 +58,10 @@ async def change_endpoint(
 ) -> None:
     """Raises `NotFound`. Safe to repeat."""
 
-    async def apply(work: UnitOfWork) -> _Done:
+    async def apply(work: UnitOfWork) -> Done:
         await work.update(WebhookEndpoint, endpoint_id, **patch)
         work.event("webhook_endpoint.changed", changed=sorted(patch))
-        return _Done()
+        return Done()
 
     await _apply(engine, endpoint_id, None, actor, apply)
 
@@ -74,10 +69,10 @@ async def change_endpoint(
 async def disable_endpoint(
     engine: Engine, endpoint_id: str, key: str, actor: str
 ) -> None:
-    async def apply(work: UnitOfWork) -> _Done:
+    async def apply(work: UnitOfWork) -> Done:
         await work.update(WebhookEndpoint, endpoint_id, status="disabled")
         work.event("webhook_endpoint.disabled")
-        return _Done()
+        return Done()
 
     await _apply(engine, endpoint_id, key, actor, apply)
 
@@ -88,7 +83,7 @@ async def enable_endpoint(
     """Enable it: deliveries continue where they stopped, and retries run for another
     three days."""
 
-    async def apply(work: UnitOfWork) -> _Done:
+    async def apply(work: UnitOfWork) -> Done:
         await work.update(
             WebhookEndpoint,
             endpoint_id,
@@ -99,7 +94,7 @@ async def enable_endpoint(
         )
         await work.connection.execute(_TRY_PENDING_NOW, {"id": endpoint_id})
         work.event("webhook_endpoint.enabled")
-        return _Done()
+        return Done()
 
     await _apply(engine, endpoint_id, key, actor, apply)
 
@@ -107,7 +102,7 @@ async def enable_endpoint(
 async def rotate_secret(
     engine: Engine, endpoint_id: str, rotation: wanted.Rotation, key: str, actor: str
 ) -> None:
-    async def apply(work: UnitOfWork) -> _Done:
+    async def apply(work: UnitOfWork) -> Done:
         values = {
             "id": endpoint_id,
             "secret": rotation.secret or new_secret(),
@@ -117,7 +112,7 @@ async def rotate_secret(
         work.event(
             "webhook_endpoint.secret_rotated", overlap_hours=rotation.overlap_hours
         )
-        return _Done()
+        return Done()
 
     await _apply(engine, endpoint_id, key, actor, apply)
 
@@ -125,10 +120,10 @@ async def rotate_secret(
 async def delete_endpoint(engine: Engine, endpoint_id: str, actor: str) -> None:
     """Raises `NotFound`. The deliverer deletes its deliveries later, bit by bit."""
 
-    async def apply(work: UnitOfWork) -> _Done:
+    async def apply(work: UnitOfWork) -> Done:
         await work.connection.execute(_DELETE, {"id": endpoint_id})
         work.event("webhook_endpoint.deleted")
-        return _Done()
+        return Done()
 
     await _apply(engine, endpoint_id, None, actor, apply)
 
@@ -138,7 +133,7 @@ async def _apply(
     endpoint_id: str,
     key: str | None,
     actor: str,
-    apply: Callable[[UnitOfWork], Awaitable[_Done]],
+    apply: Callable[[UnitOfWork], Awaitable[Done]],
 ) -> None:
     await change(
         engine,
@@ -147,7 +142,7 @@ async def _apply(
         key=key,
         actor=actor,
         apply=apply,
-        result=_Done,
+        result=Done,
     )
 
 

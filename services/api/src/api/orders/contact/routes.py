@@ -3,14 +3,13 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Response
-from pydantic import BaseModel
 from shared.contracts.base import LineQuantity
 from shared.contracts.errors import Refusal, nothing_to_cancel, too_many_attempts
 from shared.contracts.orders import payloads, workflows
 from shared.contracts.orders.holds import HoldReason
 from shared.contracts.orders.states import OrderStatus
 from shared.database.ids import new_id
-from shared.database.kernel.unit_of_work import UnitOfWork, change
+from shared.database.kernel.unit_of_work import Done, UnitOfWork, change
 from shared.database.orders import tables
 from shared.database.orders.snapshot import OrderSnapshot
 from sqlalchemy import text
@@ -80,7 +79,7 @@ async def pay_order(
             key=None,
             actor=caller.subject,
             apply=lambda work: _offer(work, payment_id, wanted),
-            result=_Offered,
+            result=Done,
         )
         await commands(deps).order(
             workflows.Order.pay,
@@ -121,11 +120,7 @@ def _not_payable(_: OrderSnapshot) -> Refusal:
     return Refusal("not-payable", "Nothing of this order is left to pay.")
 
 
-class _Offered(BaseModel):
-    """The answer is the payment itself, once it was tried."""
-
-
-async def _offer(work: UnitOfWork, payment_id: str, wanted: NewPayment) -> _Offered:
+async def _offer(work: UnitOfWork, payment_id: str, wanted: NewPayment) -> Done:
     """Store the payment method for the worker, outside of Temporal."""
     offered = await work.connection.scalar(
         _OFFER,
@@ -140,7 +135,7 @@ async def _offer(work: UnitOfWork, payment_id: str, wanted: NewPayment) -> _Offe
     )
     if offered is not None:
         work.event("payment.offered", payment_id=payment_id)
-    return _Offered()
+    return Done()
 
 
 _OFFER = text(

@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping
 
-from pydantic import BaseModel
 from shared.contracts.errors import NotFound, Refusal
 from shared.database.ids import new_id
-from shared.database.kernel.unit_of_work import UnitOfWork, change
+from shared.database.kernel.unit_of_work import Done, UnitOfWork, change
 from shared.database.orders.erasure import (
     WORK_LEFT,
     erase_person,
@@ -28,10 +27,6 @@ _ORDERS = text(
     """  # noqa: S608 - our own condition
 )
 _ERASED = text("SELECT count(*) FROM orders WHERE customer = :alias")
-
-
-class Done(BaseModel):
-    pass
 
 
 def begin_erasure() -> Mapping[str, str]:

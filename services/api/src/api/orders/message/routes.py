@@ -3,9 +3,8 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import BaseModel
 from shared.contracts.errors import NotFound, Refusal
-from shared.database.kernel.unit_of_work import MESSAGES, UnitOfWork, change
+from shared.database.kernel.unit_of_work import MESSAGES, Done, UnitOfWork, change
 from shared.database.orders import tables
 from shared.database.rows import Row
 from sqlalchemy import text
@@ -70,7 +69,7 @@ async def resend_order_message(
             key=command.key,
             actor=caller.subject,
             apply=lambda work: _resend(work, seq),
-            result=_Resent,
+            result=Done,
         )
         # The workers get no event for this message.
         async with deps.engine.connect() as connection:
@@ -81,16 +80,12 @@ async def resend_order_message(
     return await once.run(caller, None, work)
 
 
-class _Resent(BaseModel):
-    """The answer is the message, as it is by then."""
-
-
-async def _resend(work: UnitOfWork, seq: int) -> _Resent:
+async def _resend(work: UnitOfWork, seq: int) -> Done:
     found = await work.connection.scalar(_RESEND, {"id": work.subject, "seq": seq})
     if found is None:
         raise Refusal("wrong-state", "The message has not been sent yet.")
     work.event("message.resent", seq=seq)
-    return _Resent()
+    return Done()
 
 
 async def _message(deps: Dependencies, order_id: str, seq: int) -> Message:

@@ -3,8 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel
-from shared.database.kernel.unit_of_work import UnitOfWork, change
+from shared.database.kernel.unit_of_work import Done, UnitOfWork, change
 from shared.database.orders import tables
 from shared.database.rows import Row
 from sqlalchemy import text
@@ -77,7 +76,7 @@ async def add_note(
             key=command.key,
             actor=caller.subject,
             apply=_announce,
-            result=_Stored,
+            result=Done,
         )
         kept = shown.Kept(order_id=order_id, actor=caller.subject)
         return StoredResponse(201, kept)
@@ -85,13 +84,9 @@ async def add_note(
     return await idempotent.run(caller, wanted, work)
 
 
-class _Stored(BaseModel):
-    """The answer without the text, which only the table of notes stores."""
-
-
-async def _announce(work: UnitOfWork) -> _Stored:
+async def _announce(work: UnitOfWork) -> Done:
     work.event("note.added")
-    return _Stored()
+    return Done()
 
 
 def _show(row: Row) -> shown.Note:

@@ -15,7 +15,7 @@ from shared.contracts.orders.payloads import ReleaseHold
 from shared.contracts.orders.states import OrderStatus
 from shared.database.kernel.holds import place_hold, release_holds
 from shared.database.kernel.tables import Hold as HoldRow
-from shared.database.kernel.unit_of_work import UnitOfWork
+from shared.database.kernel.unit_of_work import Done, UnitOfWork
 from shared.database.orders.four_eyes import barred_from
 from shared.database.orders.snapshot import Hold, OrderSnapshot
 from shared.database.orders.tables import Order
@@ -23,7 +23,7 @@ from sqlalchemy import text
 
 from worker.orders.hold.effects import effect_of, lines_effect_of
 from worker.orders.hold.policy import approval_due
-from worker.orders.store import Done, utc_now
+from worker.orders.store import utc_now
 
 # ── opening ─────────────────────────────────────────────────────────────────────
 

@@ -10,7 +10,7 @@ from shared.contracts.orders.holds import Decision, HoldReason
 from shared.contracts.orders.payloads import Cancel, Cancelled
 from shared.contracts.orders.states import MoneyKind, OrderStatus, RefundReason
 from shared.database.kernel.holds import release_holds
-from shared.database.kernel.unit_of_work import UnitOfWork
+from shared.database.kernel.unit_of_work import Done, UnitOfWork
 from shared.database.orders.refund_breakdown import owed
 from shared.database.orders.snapshot import Line, OrderSnapshot, Shipment
 from shared.database.orders.tables import Order
@@ -18,7 +18,6 @@ from shared.database.orders.tables import Order
 from worker.orders.refund import changes as refunds
 from worker.orders.shipment.changes import cancel_shipment, leave_out
 from worker.orders.stock.changes import add_to_line, give_back, move_stock
-from worker.orders.store import Done
 
 ABOUT_MONEY = (HoldReason.REFUND, HoldReason.DIFFERENCE, HoldReason.DISPUTE)
 """Holds about money stay open after a cancellation: the money is still wrong."""

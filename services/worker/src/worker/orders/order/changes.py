@@ -11,7 +11,7 @@ from shared.contracts.orders.holds import Decision, HoldReason
 from shared.contracts.orders.payloads import Pay, PlaceHold, ReleaseHold
 from shared.contracts.orders.states import OrderStatus
 from shared.database.kernel.holds import place_hold, release_holds
-from shared.database.kernel.unit_of_work import UnitOfWork
+from shared.database.kernel.unit_of_work import Done, UnitOfWork
 from shared.database.orders.snapshot import OrderSnapshot, read_order
 from shared.database.orders.tables import Order
 from sqlalchemy import text
@@ -27,7 +27,7 @@ from worker.orders.refund.second_person import ask_second_person
 from worker.orders.shipment.address import ask_for_address
 from worker.orders.shipment.plan import plan
 from worker.orders.stock.changes import note_allocated, reserve_missing
-from worker.orders.store import Done, utc_now
+from worker.orders.store import utc_now
 
 # ── placed ──────────────────────────────────────────────────────────────────────
 

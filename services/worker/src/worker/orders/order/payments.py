@@ -15,6 +15,7 @@ from shared.contracts.orders.payloads import (
     ShipmentRef,
 )
 from shared.contracts.orders.states import MoneyKind
+from shared.database.kernel.unit_of_work import Done
 from shared.database.orders.snapshot import OrderSnapshot
 
 from worker.orders.hold.screening import Limits
@@ -35,7 +36,7 @@ from worker.orders.ports import (
     declined,
 )
 from worker.orders.shipment import changes as shipments
-from worker.orders.store import Done, OrderStore, utc_now
+from worker.orders.store import OrderStore, utc_now
 
 
 class PaymentActivities(PaymentSteps):

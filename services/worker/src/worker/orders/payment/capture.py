@@ -5,7 +5,7 @@ from datetime import datetime
 
 from shared.contracts.base import Payload
 from shared.contracts.orders.states import MoneyKind, MoneyStatus
-from shared.database.kernel.unit_of_work import UnitOfWork
+from shared.database.kernel.unit_of_work import Done, UnitOfWork
 from shared.database.orders.snapshot import (
     LedgerRow,
     OrderSnapshot,
@@ -34,7 +34,7 @@ from worker.orders.payment.difference import DIFFERS, stop_for_difference
 from worker.orders.payment.requests import ProviderRequest, open_request, resume
 from worker.orders.ports import ProviderPayment
 from worker.orders.stock.changes import add_to_line
-from worker.orders.store import Done, utc_now
+from worker.orders.store import utc_now
 
 
 class Begun(Payload):

@@ -13,7 +13,7 @@ from shared.contracts.orders.states import DisputeStatus, MoneyKind, MoneyStatus
 from shared.database.kernel.discrepancies import Finding, report
 from shared.database.kernel.holds import place_hold, release_holds
 from shared.database.kernel.tables import Hold as HoldTable
-from shared.database.kernel.unit_of_work import UnitOfWork
+from shared.database.kernel.unit_of_work import Done, UnitOfWork
 from shared.database.orders.snapshot import OrderSnapshot, Payment
 from shared.database.orders.tables import Dispute as DisputeTable
 from shared.database.orders.tables import Order
@@ -21,7 +21,6 @@ from sqlalchemy import text
 
 from worker.orders.payment import ledger
 from worker.orders.ports import ProviderDispute
-from worker.orders.store import Done
 
 EXCEEDS_PAYMENT = "dispute-exceeds-payment"
 """The kind of a discrepancy: the bank has taken more than the customer had paid."""

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from shared.contracts.base import Payload
 from shared.contracts.orders.states import MoneyKind, MoneyStatus
-from shared.database.kernel.unit_of_work import UnitOfWork
+from shared.database.kernel.unit_of_work import Done, UnitOfWork
 from shared.database.orders.snapshot import LedgerRow, OrderSnapshot, Payment
 from shared.database.orders.tables import Payment as PaymentTable
 
@@ -19,7 +19,6 @@ from worker.orders.payment.compare import (
 from worker.orders.payment.difference import DIFFERS, stop_for_difference
 from worker.orders.payment.requests import ProviderRequest, open_request, resume
 from worker.orders.ports import ProviderPayment
-from worker.orders.store import Done
 
 
 class Begun(Payload):

@@ -8,7 +8,7 @@ from typing import TypeVar
 from shared.contracts.base import Payload
 from shared.contracts.errors import NotFound
 from shared.contracts.orders.states import MoneyKind, MoneyStatus
-from shared.database.kernel.unit_of_work import UnitOfWork
+from shared.database.kernel.unit_of_work import Done, UnitOfWork
 from shared.database.orders.payments import KEY_SPENT
 from shared.database.orders.snapshot import (
     OF_SUBJECT,
@@ -22,7 +22,7 @@ from temporalio import activity
 from worker.orders.hold.changes import ask_about_provider
 from worker.orders.payment import ledger
 from worker.orders.ports import KeySpent, Refused, Unavailable
-from worker.orders.store import Done, OrderStore, utc_now
+from worker.orders.store import OrderStore, utc_now
 
 A = TypeVar("A")
 

@@ -6,14 +6,14 @@ from shared.contracts.errors import Refusal
 from shared.contracts.money import AmountLimit
 from shared.contracts.orders.activities import RefundSteps
 from shared.contracts.orders.payloads import RefundRef, RefundState, RequestRefund
-from shared.database.kernel.unit_of_work import UnitOfWork
+from shared.database.kernel.unit_of_work import Done, UnitOfWork
 from shared.database.orders.refund_breakdown import wished
 from shared.database.orders.snapshot import OrderSnapshot
 
 from worker.orders.refund import changes as refunds
 from worker.orders.refund.second_person import ask_second_person
 from worker.orders.refund.state import refund_state
-from worker.orders.store import Done, OrderStore
+from worker.orders.store import OrderStore
 
 
 class RefundActivities(RefundSteps):

@@ -4,13 +4,14 @@ from functools import partial
 
 from shared.contracts.orders.activities import RefundPaymentSteps
 from shared.contracts.orders.payloads import RefundRef, RefundState
+from shared.database.kernel.unit_of_work import Done
 
 from worker.orders.local_try import LocalTries
 from worker.orders.payment.requests import ProviderRequests
 from worker.orders.ports import PaymentProvider, ProviderRefund, Refused
 from worker.orders.refund import settle
 from worker.orders.refund.state import refund_state
-from worker.orders.store import Done, OrderStore
+from worker.orders.store import OrderStore
 
 
 class RefundPaymentActivities(RefundPaymentSteps):

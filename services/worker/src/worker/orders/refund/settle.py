@@ -6,7 +6,7 @@ from shared.contracts.base import Payload
 from shared.contracts.orders.holds import Decision, HoldReason, due_of
 from shared.contracts.orders.states import MoneyKind, MoneyStatus
 from shared.database.kernel.holds import place_hold, release_holds
-from shared.database.kernel.unit_of_work import UnitOfWork
+from shared.database.kernel.unit_of_work import Done, UnitOfWork
 from shared.database.orders.snapshot import LedgerRow, OrderSnapshot, Payment
 from shared.database.orders.tables import LedgerRow as LedgerTable
 from shared.database.orders.tables import Refund as RefundTable
@@ -18,7 +18,6 @@ from worker.orders.payment.compare import Sums, differences, refunded_as_asked
 from worker.orders.payment.difference import DIFFERS, report_difference
 from worker.orders.payment.requests import ProviderRequest, resume
 from worker.orders.ports import ProviderRefund
-from worker.orders.store import Done
 
 
 class Part(Payload):

@@ -13,7 +13,7 @@ from shared.contracts.orders.payloads import (
     ReturnRef,
     ReturnState,
 )
-from shared.database.kernel.unit_of_work import UnitOfWork
+from shared.database.kernel.unit_of_work import Done, UnitOfWork
 from shared.database.orders.snapshot import OrderSnapshot
 
 from worker.orders.hold import changes as holds
@@ -21,7 +21,7 @@ from worker.orders.hold.screening import ReturnLimits
 from worker.orders.return_ import changes as returns
 from worker.orders.return_ import receive
 from worker.orders.return_.state import return_state
-from worker.orders.store import Apply, Done, OrderStore
+from worker.orders.store import Apply, OrderStore
 
 
 class ReturnActivities(ReturnSteps):

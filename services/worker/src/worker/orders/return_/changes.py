@@ -13,7 +13,7 @@ from shared.contracts.orders.holds import Decision, HoldReason, due_of
 from shared.contracts.orders.payloads import RequestReturn
 from shared.contracts.orders.states import ReturnStatus, ShipmentStatus
 from shared.database.kernel.holds import place_hold
-from shared.database.kernel.unit_of_work import UnitOfWork
+from shared.database.kernel.unit_of_work import Done, UnitOfWork
 from shared.database.orders.refund_breakdown import owed
 from shared.database.orders.snapshot import Hold, OrderSnapshot, Return
 from shared.database.orders.tables import Return as ReturnTable
@@ -29,7 +29,7 @@ from worker.orders.return_.policy import (
     RETURN_REMINDED_EVERY,
     RETURN_WINDOW,
 )
-from worker.orders.store import Done, utc_now
+from worker.orders.store import utc_now
 
 # ── what may come back ──────────────────────────────────────────────────────────
 

@@ -4,6 +4,7 @@ from functools import partial
 
 from shared.contracts.orders.activities import ReturnLabelSteps
 from shared.contracts.orders.payloads import Parcel, ReturnRef, ReturnState
+from shared.database.kernel.unit_of_work import Done
 from shared.database.orders.snapshot import OrderSnapshot
 from shared.database.rows import Row
 
@@ -20,7 +21,7 @@ from worker.orders.return_ import changes
 from worker.orders.return_.state import return_state
 from worker.orders.shipment.address import address_of
 from worker.orders.shipment.consignment import contents, read_to_label
-from worker.orders.store import Done, OrderStore, utc_now
+from worker.orders.store import OrderStore, utc_now
 
 
 class ReturnLabelActivities(ReturnLabelSteps):

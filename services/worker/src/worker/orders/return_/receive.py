@@ -10,7 +10,7 @@ from shared.contracts.orders.states import (
     RefundReason,
     ReturnStatus,
 )
-from shared.database.kernel.unit_of_work import UnitOfWork
+from shared.database.kernel.unit_of_work import Done, UnitOfWork
 from shared.database.orders.locations import check_location
 from shared.database.orders.refund_breakdown import owed, shipping_owed
 from shared.database.orders.snapshot import OrderSnapshot, Return
@@ -20,7 +20,6 @@ from sqlalchemy import text
 from worker.orders.refund import changes as refunds
 from worker.orders.return_ import changes as returns
 from worker.orders.stock.changes import add_to_line, move_stock
-from worker.orders.store import Done
 
 
 async def receive(

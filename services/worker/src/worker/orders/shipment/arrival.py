@@ -6,14 +6,14 @@ from shared.contracts.errors import Refusal
 from shared.contracts.orders.holds import Decision, HoldReason
 from shared.contracts.orders.payloads import Deliver
 from shared.contracts.orders.states import ShipmentStatus
-from shared.database.kernel.unit_of_work import UnitOfWork
+from shared.database.kernel.unit_of_work import Done, UnitOfWork
 from shared.database.orders.snapshot import Hold, OrderSnapshot, Shipment
 from shared.database.orders.tables import Shipment as ShipmentTable
 
 from worker.orders.hold.effects import decides
 from worker.orders.shipment import delivery_exceptions
 from worker.orders.shipment.changes import expect
-from worker.orders.store import Done, utc_now
+from worker.orders.store import utc_now
 
 AWAY = (ShipmentStatus.SHIPPED, ShipmentStatus.LOST)
 

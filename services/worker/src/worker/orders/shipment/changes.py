@@ -8,7 +8,7 @@ from shared.contracts.orders.holds import Decision, HoldReason
 from shared.contracts.orders.payloads import CancelShipment, Move, Pack, Ship
 from shared.contracts.orders.states import ShipmentStatus
 from shared.database.kernel.holds import release_holds
-from shared.database.kernel.unit_of_work import UnitOfWork
+from shared.database.kernel.unit_of_work import Done, UnitOfWork
 from shared.database.orders.locations import check_location
 from shared.database.orders.snapshot import OrderSnapshot, Shipment
 from shared.database.orders.tables import Shipment as ShipmentTable
@@ -26,7 +26,7 @@ from worker.orders.shipment.packages import (
 )
 from worker.orders.shipment.state import held_for, is_ready, watch_until
 from worker.orders.stock.changes import give_back, move_stock, reserve_elsewhere
-from worker.orders.store import Done, utc_now
+from worker.orders.store import utc_now
 
 # ── packing ─────────────────────────────────────────────────────────────────────
 

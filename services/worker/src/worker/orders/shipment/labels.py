@@ -7,7 +7,7 @@ from shared.contracts.orders.activities import CarrierSteps
 from shared.contracts.orders.payloads import OrderState, ShipmentRef
 from shared.contracts.orders.states import ShipmentStatus
 from shared.database.kernel.discrepancies import Finding, report
-from shared.database.kernel.unit_of_work import UnitOfWork
+from shared.database.kernel.unit_of_work import Done, UnitOfWork
 from shared.database.orders.snapshot import OrderSnapshot, Shipment
 from shared.database.orders.tables import Shipment as ShipmentTable
 
@@ -30,7 +30,7 @@ from worker.orders.ports import (
 from worker.orders.shipment.address import ask_for_address
 from worker.orders.shipment.consignment import consign, read_to_label
 from worker.orders.shipment.packages import note, valid_labels
-from worker.orders.store import Apply, Done, OrderStore, Show, utc_now
+from worker.orders.store import Apply, OrderStore, Show, utc_now
 
 LABEL_NOT_VOIDED = "label-not-voided"
 """The kind of a discrepancy."""

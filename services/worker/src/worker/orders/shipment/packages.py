@@ -9,7 +9,7 @@ from typing import Any
 from shared.contracts.errors import NotFound, Refusal
 from shared.contracts.orders.payloads import Parcel, Relabel
 from shared.contracts.orders.states import ShipmentStatus
-from shared.database.kernel.unit_of_work import UnitOfWork
+from shared.database.kernel.unit_of_work import Done, UnitOfWork
 from shared.database.orders.snapshot import (
     OrderSnapshot,
     Package,
@@ -19,8 +19,6 @@ from shared.database.orders.snapshot import (
 from shared.database.orders.tables import Package as PackageTable
 from shared.database.orders.tables import Shipment as ShipmentTable
 from sqlalchemy import text
-
-from worker.orders.store import Done
 
 
 async def note(

@@ -12,13 +12,13 @@ from functools import partial
 
 from shared.contracts.orders.states import OrderStatus
 from shared.database.engine import DATABASE_FAILURES
-from shared.database.kernel.unit_of_work import UnitOfWork
+from shared.database.kernel.unit_of_work import Done, UnitOfWork
 from shared.database.orders.snapshot import OrderSnapshot
 from shared.database.orders.stock import COVERED
 from sqlalchemy import text
 
 from worker.orders.stock.changes import give_back, move_stock
-from worker.orders.store import Done, OrderStore
+from worker.orders.store import OrderStore
 
 log = logging.getLogger(__name__)
 
