@@ -253,17 +253,13 @@ def _nobodys_data() -> Iterator[None]:
         raise TypeError(f"{error}".partition(":")[0]) from None
 
 
-def is_serialization_failure(error: BaseException) -> bool:
-    """A deadlock, a serialization failure, or a table that has just been migrated:
-    nothing happened, so the transaction may be repeated."""
-    return isinstance(error, _TRY_AGAIN)
-
-
 _TRY_AGAIN = (
     asyncpg.SerializationError,
     asyncpg.DeadlockDetectedError,
     asyncpg.InvalidCachedStatementError,
 )
+"""Also for a table that has just been migrated. Nothing has happened, so the
+transaction may be repeated."""
 
 
 async def retry_serialization(work: Callable[[], Awaitable[T]], tries: int = 5) -> T:

@@ -6,7 +6,6 @@ verifies it with the same keys.
 """
 
 import base64
-import binascii
 import json
 import logging
 import time
@@ -17,13 +16,12 @@ from typing import Any
 import jwt
 from pydantic import SecretStr, field_validator
 
-from shared.platform.settings import Settings, SettingsError
+from shared.platform.settings import Settings, SettingsError, read_keys
 
 log = logging.getLogger(__name__)
 
 KIND = "order-link+jwt"
 ALGORITHM = "HS256"
-KEY_BYTES = 32
 LONGEST_TOKEN = 1000
 """Longer than any of ours; longer tokens are not parsed."""
 
@@ -142,27 +140,10 @@ def _changed(file: Path | None) -> int | None:
 
 def read_link_keys(given: SecretStr | None, file: Path | None) -> dict[str, bytes]:
     """Keys by id, in their order. Raises `SettingsError`, without the keys."""
-    text = given.get_secret_value() if given else ""
-    if file is not None:
-        try:
-            text += "\n" + file.read_text()
-        except OSError as error:
-            raise SettingsError(f"the keys of links: {error.strerror}") from None
-    keys = dict(_key(entry) for entry in text.split())
+    keys = read_keys("link", given, file)
     if not keys:
         raise SettingsError("there is no key that could sign a link")
     return keys
-
-
-def _key(entry: str) -> tuple[str, bytes]:
-    name, _, encoded = entry.partition(":")
-    try:
-        key = base64.b64decode(encoded, validate=True)
-    except (binascii.Error, ValueError):
-        key = b""
-    if not name or len(key) != KEY_BYTES:
-        raise SettingsError("a link's key is `id:` and 32 bytes in base64")
-    return name, key
 
 
 class LinkSettings(Settings):

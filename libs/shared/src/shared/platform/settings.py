@@ -153,7 +153,7 @@ class DatabaseSettings(Settings):
         return self.database_password_file.read_text().strip()
 
 
-PAYLOAD_KEY_BYTES = 32
+KEY_BYTES = 32
 
 
 class PayloadSettings(Settings):
@@ -199,24 +199,31 @@ class PayloadSettings(Settings):
 
 def read_payload_keys(given: SecretStr | None, file: Path | None) -> dict[str, bytes]:
     """Keys by id, of both. Raises `SettingsError`."""
+    return read_keys("payload", given, file)
+
+
+def read_keys(
+    what: str, given: SecretStr | None, file: Path | None
+) -> dict[str, bytes]:
+    """The keys of a `what` by id, of both, in their order. Raises `SettingsError`,
+    without the keys."""
     text = given.get_secret_value() if given else ""
     if file is not None:
         try:
             text += "\n" + file.read_text()
         except OSError as error:
-            raise SettingsError(f"the payload keys: {error.strerror}") from None
-    return dict(_payload_key(entry) for entry in text.split())
+            raise SettingsError(f"the {what} keys: {error.strerror}") from None
+    return dict(_key(what, entry) for entry in text.split())
 
 
-def _payload_key(entry: str) -> tuple[str, bytes]:
+def _key(what: str, entry: str) -> tuple[str, bytes]:
     name, _, encoded = entry.partition(":")
     try:
         key = base64.b64decode(encoded, validate=True)
     except ValueError:
         key = b""
-    if not name or len(key) != PAYLOAD_KEY_BYTES:
-        # Without the entry, which may be the secret.
-        raise SettingsError("a payload key is `id:` and 32 bytes in base64")
+    if not name or len(key) != KEY_BYTES:
+        raise SettingsError(f"a {what} key is `id:` and 32 bytes in base64")
     return name, key
 
 

@@ -7,14 +7,27 @@ from typing import Any
 from shared.contracts.base import Payload
 from shared.contracts.orders.names import (
     ORDERS,
+    allocation_workflow_id,
     export_workflow_id,
     order_workflow_id,
     refund_workflow_id,
     return_workflow_id,
 )
-from shared.contracts.orders.payloads import ExportRef, OrderRef, RefundRef, ReturnRef
+from shared.contracts.orders.payloads import (
+    ExportRef,
+    OrderRef,
+    RefundRef,
+    ReturnRef,
+    StockRef,
+)
 from shared.contracts.orders.states import RefundReason
-from shared.contracts.orders.workflows import Export, Order, Refund, Return
+from shared.contracts.orders.workflows import (
+    AllocateStock,
+    Export,
+    Order,
+    Refund,
+    Return,
+)
 from shared.contracts.search_attributes import ORDER_ID
 from shared.platform.connection import CurrentClient
 from temporalio.client import Client
@@ -73,12 +86,13 @@ class Nudger:
         )
 
     async def start_export(self, ref: ExportRef) -> None:
-        await self.client.start_workflow(
-            Export.run,
-            ref,
-            id=export_workflow_id(ref.export_id),
-            task_queue=ORDERS,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        await self._start(Export.run, ref, export_workflow_id(ref.export_id))
+
+    async def start_allocation(self, sku: str) -> None:
+        """Start the allocation of free stock to waiting orders."""
+        workflow_id = allocation_workflow_id(sku)
+        await self._start(
+            AllocateStock.run, StockRef(sku=sku), workflow_id, start_signal="received"
         )
 
     async def revive_refund(self, reason: str, ref: RefundRef) -> None:
@@ -95,17 +109,22 @@ class Nudger:
             await self.refund(ref.refund_id)
 
     async def _start(
-        self, run: Any, ref: Payload, workflow_id: str, order_id: str
+        self,
+        run: Any,
+        ref: Payload,
+        workflow_id: str,
+        order_id: str | None = None,
+        **more: Any,
     ) -> None:
+        known = [] if order_id is None else [SearchAttributePair(ORDER_ID, order_id)]
         await self.client.start_workflow(
             run,
             ref,
             id=workflow_id,
             task_queue=ORDERS,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            search_attributes=TypedSearchAttributes(
-                [SearchAttributePair(ORDER_ID, order_id)]
-            ),
+            search_attributes=TypedSearchAttributes(known),
+            **more,
         )
 
 

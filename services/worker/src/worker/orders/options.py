@@ -84,25 +84,23 @@ LOOK_AGAIN_IN = timedelta(minutes=1)
 # (`runtime.heartbeats`).
 WORKER_LOST_AFTER = timedelta(seconds=10)
 
+_PROVIDERS = RetryPolicy(
+    initial_interval=timedelta(seconds=0.5), maximum_interval=timedelta(seconds=60)
+)
+
 # Longer than the adapter's own time-out, so that the adapter gives up first. A
 # carrier's time-out is for each of up to three requests of a purchase.
 PAYMENT = HeartbeatOptions(
     task_queue=PAYMENTS,
     start_to_close_timeout=timedelta(seconds=60),
     heartbeat_timeout=WORKER_LOST_AFTER,
-    retry_policy=RetryPolicy(
-        initial_interval=timedelta(seconds=0.5),
-        maximum_interval=timedelta(seconds=60),
-    ),
+    retry_policy=_PROVIDERS,
 )
 CARRIER = HeartbeatOptions(
     task_queue=CARRIERS,
     start_to_close_timeout=timedelta(seconds=90),
     heartbeat_timeout=WORKER_LOST_AFTER,
-    retry_policy=RetryPolicy(
-        initial_interval=timedelta(seconds=0.5),
-        maximum_interval=timedelta(seconds=60),
-    ),
+    retry_policy=_PROVIDERS,
 )
 
 # Pause before a child workflow that failed for a reason that nobody foresaw is started

@@ -1,5 +1,8 @@
 """The workflow of a refund that stands alone: asks the provider until it is settled."""
 
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
 from shared.contracts.orders.activities import (
     OrderSteps,
     RefundPaymentSteps,
@@ -32,6 +35,9 @@ from worker.runtime.level_triggered import (
     handlers_finished,
 )
 
+T = TypeVar("T")
+C = TypeVar("C")
+
 
 @workflow.defn(name="Refund")
 class RefundWorkflow(LevelTriggered[RefundState, RefundStep], Refund):
@@ -50,9 +56,7 @@ class RefundWorkflow(LevelTriggered[RefundState, RefundStep], Refund):
         )
 
     async def look(self) -> RefundState | None:
-        return await workflow.execute_local_activity_method(
-            RefundSteps.look_at_refund, self._ref, **options.DATABASE
-        )
+        return await self._database(RefundSteps.look_at_refund, self._ref)
 
     def next_step(self, state: RefundState) -> RefundStep | Wait | End:
         return next_refund_step(state, workflow.now())
@@ -67,29 +71,26 @@ class RefundWorkflow(LevelTriggered[RefundState, RefundStep], Refund):
                     return await self.rest(workflow.now() + ASK_AGAIN_AFTER, asked)
                 return asked
             case Remind(hold_id):
-                await workflow.execute_local_activity_method(
-                    OrderSteps.remind, self._hold(hold_id), **options.DATABASE
-                )
+                await self._database(OrderSteps.remind, self._hold(hold_id))
             case ExpireHold(hold_id):
-                await workflow.execute_local_activity_method(
-                    OrderSteps.expire_hold, self._hold(hold_id), **options.DATABASE
-                )
+                await self._database(OrderSteps.expire_hold, self._hold(hold_id))
         return await self.look_again()
 
     def _hold(self, hold_id: str) -> HoldRef:
         return HoldRef(order_id=self._ref.order_id, hold_id=hold_id)
 
+    async def _database(self, step: Callable[[Any, C], Awaitable[T]], argument: C) -> T:
+        return await workflow.execute_local_activity_method(
+            step, argument, **options.DATABASE
+        )
+
     # ── commands ────────────────────────────────────────────────────────────────
 
     @workflow.update
     async def request(self, command: RequestRefund) -> RefundState:
-        return await workflow.execute_local_activity_method(
-            RefundSteps.request_refund, command, **options.DATABASE
-        )
+        return await self._database(RefundSteps.request_refund, command)
 
     @workflow.update
     async def release_hold(self, command: ReleaseHold) -> None:
-        await workflow.execute_local_activity_method(
-            OrderSteps.release_hold, command, **options.DATABASE
-        )
+        await self._database(OrderSteps.release_hold, command)
         self.nudge()

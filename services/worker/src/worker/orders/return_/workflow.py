@@ -10,7 +10,6 @@ from shared.contracts.orders.names import refund_workflow_id
 from shared.contracts.orders.payloads import (
     DecideReturn,
     HoldRef,
-    OrderState,
     ReceiveReturn,
     RefundRef,
     ReleaseHold,
@@ -83,9 +82,9 @@ class ReturnWorkflow(LevelTriggered[ReturnState, ReturnStep], Return):
             case CloseReturn():
                 return await self._database(ReturnSteps.close_return, self._ref)
             case Remind(hold_id):
-                await self._on_hold(OrderSteps.remind, hold_id)
+                await self._database(OrderSteps.remind, self._hold(hold_id))
             case ExpireHold(hold_id):
-                await self._on_hold(OrderSteps.expire_hold, hold_id)
+                await self._database(OrderSteps.expire_hold, self._hold(hold_id))
         return await self.look_again()
 
     # ── commands ────────────────────────────────────────────────────────────────
@@ -104,32 +103,22 @@ class ReturnWorkflow(LevelTriggered[ReturnState, ReturnStep], Return):
 
     @workflow.update
     async def release_hold(self, command: ReleaseHold) -> None:
-        await workflow.execute_local_activity_method(
-            OrderSteps.release_hold, command, **options.DATABASE
-        )
-        self.nudge()
+        await self._command(OrderSteps.release_hold, command)
 
-    async def _command(
-        self, step: Callable[[ReturnSteps, C], Awaitable[ReturnState]], command: C
-    ) -> ReturnState:
+    async def _command(self, step: Callable[[Any, C], Awaitable[T]], command: C) -> T:
         facts = await self._database(step, command)
         self.nudge()
         return facts
 
     # ── steps ───────────────────────────────────────────────────────────────────
 
-    async def _database(
-        self, step: Callable[[ReturnSteps, C], Awaitable[T]], argument: C
-    ) -> T:
+    async def _database(self, step: Callable[[Any, C], Awaitable[T]], argument: C) -> T:
         return await workflow.execute_local_activity_method(
             step, argument, **options.DATABASE
         )
 
-    async def _on_hold(
-        self, step: Callable[[OrderSteps, HoldRef], Awaitable[OrderState]], hold_id: str
-    ) -> None:
-        ref = HoldRef(order_id=self._ref.order_id, hold_id=hold_id)
-        await workflow.execute_local_activity_method(step, ref, **options.DATABASE)
+    def _hold(self, hold_id: str) -> HoldRef:
+        return HoldRef(order_id=self._ref.order_id, hold_id=hold_id)
 
     async def _start_refund(self, refund_id: RefundId) -> None:
         """Start the refund as a child; its end is a nudge."""

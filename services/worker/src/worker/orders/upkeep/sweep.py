@@ -4,21 +4,16 @@ part is safe to repeat."""
 import logging
 
 from shared.contracts.orders.activities import SweepSteps
-from shared.contracts.orders.names import ORDERS, allocation_workflow_id
 from shared.contracts.orders.payloads import (
     ExportRef,
     RefundRef,
     ReturnRef,
-    StockRef,
     Swept,
 )
-from shared.contracts.orders.workflows import AllocateStock
 from shared.database.kernel.discrepancies import report
 from shared.database.orders.audit import audit
 from sqlalchemy import TextClause
 from temporalio import activity
-from temporalio.client import Client
-from temporalio.common import WorkflowIDConflictPolicy
 
 from worker.orders.nudger import Nudger
 from worker.orders.store import OrderStore
@@ -121,7 +116,7 @@ class SweepActivities(SweepSteps):
         async with self._store.engine.connect() as connection:
             skus = await connection.scalars(unfinished.ALLOCATABLE)
         for sku in skus:
-            await start_allocation(self._nudger.client, sku)
+            await self._nudger.start_allocation(sku)
         return Swept(found=len(skus))
 
     async def audit(self) -> Swept:
@@ -130,15 +125,3 @@ class SweepActivities(SweepSteps):
         if found:
             log.error("the audit views are not empty: %d new discrepancies", found)
         return Swept(found=found)
-
-
-async def start_allocation(client: Client, sku: str) -> None:
-    """Start the allocation of free stock to waiting orders. Safe to repeat."""
-    await client.start_workflow(
-        AllocateStock.run,
-        StockRef(sku=sku),
-        id=allocation_workflow_id(sku),
-        task_queue=ORDERS,
-        start_signal="received",
-        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-    )
