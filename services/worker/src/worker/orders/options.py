@@ -1,5 +1,6 @@
 """Every time-out and retry of the order workflows, with its reason."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TypedDict
 
@@ -45,17 +46,12 @@ DATABASE = LocalOptions(
 
 # The same for a command. One that another command blocks is answered at once instead of
 # waiting.
-COMMAND = LocalOptions(
-    local_retry_threshold=timedelta(seconds=0.5),
-    start_to_close_timeout=timedelta(seconds=15),
-    schedule_to_close_timeout=timedelta(days=30),
-    retry_policy=RetryPolicy(
-        initial_interval=timedelta(seconds=0.2),
-        backoff_coefficient=2,
-        maximum_interval=timedelta(seconds=10),
-        non_retryable_error_types=["step-in-flight"],
+COMMAND: LocalOptions = {
+    **DATABASE,
+    "retry_policy": replace(
+        _UNTIL_IT_WORKS, non_retryable_error_types=["step-in-flight"]
     ),
-)
+}
 
 # A step at a provider, tried once while the workflow task is held (`local_try`). Real
 # providers answer within 0.3 to 1.5 s; a command of the order waits that long at most.
