@@ -9,6 +9,7 @@ from typing import IO, Any
 
 import httpx2
 
+from cli.options import given
 from cli.problems import ApiProblem, CliError, Json, SomethingElse, Unreachable
 from cli.settings import CliSettings
 
@@ -54,7 +55,7 @@ class Api:
         self._http.close()
 
     def get(self, path: str, **params: object) -> Json:
-        return self._answer("GET", path, params=_given(params))
+        return self._answer("GET", path, params=given(**params))
 
     def download(self, path: str, accept: str = "*/*") -> bytes:
         """A file, such as a label."""
@@ -180,7 +181,7 @@ class Api:
         with (
             self._reached(),
             self._http.stream(
-                "GET", path, headers=headers, params=_given(params)
+                "GET", path, headers=headers, params=given(**params)
             ) as stream,
         ):
             if stream.is_error:
@@ -219,10 +220,6 @@ class Api:
             yield
         except httpx2.TransportError as error:
             raise Unreachable(self._url, type(error).__name__) from error
-
-
-def _given(params: dict[str, object]) -> dict[str, Any]:
-    return {name: value for name, value in params.items() if value is not None}
 
 
 def _problem(answer: httpx2.Response) -> ApiProblem:

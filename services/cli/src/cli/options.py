@@ -76,6 +76,11 @@ _DIGITS = dict.fromkeys(_NONE.split(), 0) | dict.fromkeys(_THREE.split(), 3)
 """Decimal places of currencies that do not have two (ISO 4217)."""
 
 
+def given(**options: object) -> Json:
+    """The options that were given: what is left out is not sent."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
 def lines(given: list[str] | None) -> list[Json]:
     """`2=1` is one unit of line 2."""
     return [

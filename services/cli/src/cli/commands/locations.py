@@ -7,7 +7,7 @@ import typer
 
 from cli.commands.contact import address
 from cli.display import Column, done, field, show_list, show_one
-from cli.options import LimitOption, Output, OutputOption, WatchOption
+from cli.options import LimitOption, Output, OutputOption, WatchOption, given
 from cli.problems import ApiProblem, CliError, Json
 from cli.session import session
 
@@ -93,14 +93,10 @@ def put_location(
     output: OutputOption = Output.table,
 ) -> None:
     """Create a location, or change it. Options that are left out stay as they are."""
-    given: Json = {
-        "name": name,
-        "active": active,
-        "priority": priority,
-        "safety_stock": safety_stock,
-    }
     known = _known(code)
-    body = known | {key: value for key, value in given.items() if value is not None}
+    body = known | given(
+        name=name, active=active, priority=priority, safety_stock=safety_stock
+    )
     if address:
         body["address"] = _address(known["address"] or {}, address)
     answer = session().api.put(path_of(code), body)
@@ -137,4 +133,4 @@ def _address(known: Json, parts: list[str]) -> Json:
     missing = [key for key in ("name", "street", "country") if not changed.get(key)]
     if missing:
         raise CliError(f"The address lacks {', '.join(missing)}.")
-    return {key: value for key, value in changed.items() if value is not None}
+    return given(**changed)

@@ -24,11 +24,12 @@ from cli.options import (
     OrderArgument,
     Output,
     OutputOption,
+    given,
     lines,
     money,
     shown,
 )
-from cli.problems import CliError, Json
+from cli.problems import CliError
 from cli.session import session
 
 app = typer.Typer()
@@ -87,9 +88,7 @@ def pay_order(
     output: OutputOption = Output.table,
 ) -> None:
     """Try another payment method."""
-    body: Json = {"method": method}
-    if return_url:
-        body["return_url"] = return_url
+    body = given(method=method, return_url=return_url or None)
     with session().err.status("Asking the customer's bank …"):
         paid = session().api.command(
             f"/v1/orders/{order_id(order)}/payments", body, key
@@ -108,9 +107,7 @@ def cancel_order(
     output: OutputOption = Output.table,
 ) -> None:
     """Cancel lines, or everything that has not shipped, and refund the customer."""
-    body: Json = {"reason": reason, **_noted(note)}
-    if line:
-        body["lines"] = lines(line)
+    body = given(reason=reason, note=note, lines=lines(line) or None)
     path = f"/v1/orders/{order_id(order)}/cancellations"
     answer = session().api.command(path, body, key)
     refund = f" Refund {answer['refund_id']}." if answer["refund_id"] else ""
@@ -139,11 +136,12 @@ def refund_order(
 ) -> None:
     """Refund lines, the shipping or an amount."""
     found = order_id(order)
-    body: Json = {"reason": reason, "note": note}
-    if line:
-        body["lines"] = lines(line)
-    if shipping:
-        body["shipping"] = True
+    body = given(
+        reason=reason,
+        note=note,
+        lines=lines(line) or None,
+        shipping=shipping or None,
+    )
     if amount is not None:
         currency = session().api.get(f"/v1/orders/{found}")["currency"]
         body["amount"] = money(amount, currency)
@@ -173,7 +171,7 @@ def return_order(
     """Ask to send goods back."""
     wanted = [item | {"reason": reason} for item in lines(line)]
     path = f"/v1/orders/{order_id(order)}/returns"
-    answer = session().api.command(path, {"lines": wanted, **_noted(note)}, key)
+    answer = session().api.command(path, given(lines=wanted, note=note), key)
     done(answer, output, f"Return {answer['id']}: {answer['status']}.")
 
 
@@ -219,7 +217,3 @@ def resume_order(
     path = f"/v1/orders/{order_id(order)}/resume"
     answer = session().api.command(path, None, key)
     done(answer, output, f"{answer['workflow_id']} looks at the facts again.")
-
-
-def _noted(note: str | None) -> Json:
-    return {} if note is None else {"note": note}

@@ -30,6 +30,7 @@ from cli.options import (
     OutputOption,
     SinceOption,
     WatchOption,
+    given,
     money,
     shown,
 )
@@ -141,8 +142,8 @@ def reject_return(
 def _decide(
     asked: str, verb: str, note: str | None, key: str | None, output: Output
 ) -> None:
-    body: Json = {} if note is None else {"note": note}
-    answer = session().api.command(f"/v1/returns/{asked}/{verb}", body, key)
+    path = f"/v1/returns/{asked}/{verb}"
+    answer = session().api.command(path, given(note=note), key)
     done(answer, output, f"{asked} is {answer['status']}.")
 
 

@@ -23,6 +23,7 @@ from cli.options import (
     OutputOption,
     SinceOption,
     WatchOption,
+    given,
     lines,
 )
 from cli.problems import Json
@@ -247,11 +248,7 @@ def relabel_shipment(
 
     With --carrier or --tracking it goes by hand instead; a number that was typed by
     hand can be corrected afterwards, too."""
-    body: Json = {
-        name: value
-        for name, value in {"carrier": carrier, "tracking": tracking}.items()
-        if value is not None
-    }
+    body = given(carrier=carrier, tracking=tracking)
     if body:
         body["package"] = package
     if weight or size:
@@ -270,7 +267,7 @@ def move_shipment(
 ) -> None:
     """Send parcels that are not picked yet from another location."""
     _several(shipment, key)
-    body = {"location": to} | ({} if note is None else {"note": note})
+    body = given(location=to, note=note)
     for one in shipment:
         path = f"/v1/shipments/{shipment_id(one, 'ready')}/move"
         answer = session().api.command(path, body, key)
@@ -289,8 +286,7 @@ def ship_shipment(
     output: OutputOption = Output.table,
 ) -> None:
     """Record that the carrier has taken parcels."""
-    given = {"carrier": carrier, "tracking": tracking}
-    body = {name: value for name, value in given.items() if value is not None}
+    body = given(carrier=carrier, tracking=tracking)
     _several(shipment, key, tracking)
     for one in shipment:
         path = f"/v1/shipments/{shipment_id(one, 'packed')}/ship"
@@ -310,7 +306,7 @@ def deliver_shipment(
 ) -> None:
     """Record that parcels have arrived, where no carrier tells."""
     _several(shipment, key)
-    body = {} if at is None else {"at": words.since(at)}
+    body = given(at=words.since(at))
     for one in shipment:
         path = f"/v1/shipments/{shipment_id(one, 'shipped', 'lost')}/deliver"
         answer = session().api.command(path, body, key)

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from cli.display import Column, done, field, moment, show_list, show_one
-from cli.options import KeyOption, LimitOption, Output, OutputOption, WatchOption
+from cli.options import KeyOption, LimitOption, Output, OutputOption, WatchOption, given
 from cli.problems import Json
 from cli.session import session
 from cli.words import DeliveryStatus, since
@@ -91,9 +91,8 @@ def create_endpoint(
     output: OutputOption = Output.table,
 ) -> None:
     """Register a URL that receives events."""
-    given = {"description": description, "secret": secret, "after": after}
     body: Json = {"url": url, "owner_email": owner, "types": types or ["*"]}
-    body |= {name: value for name, value in given.items() if value is not None}
+    body |= given(description=description, secret=secret, after=after)
     made = session().api.command(PATH, body, key)
     done(
         made,
