@@ -8,6 +8,7 @@ from subprocess import CompletedProcess
 
 import yaml
 
+from scripts.cluster import CRDS
 from scripts.health import problem
 from tests.cluster import nodes, operators
 from tests.cluster.argocd import ArgoCD
@@ -17,7 +18,7 @@ from tests.deploy.pipeline import images
 from tests.deploy.rendering import DEPLOY, Manifest, label
 from tests.ship.repository import commit, git, working_tree
 
-BROUGHT = ("argoproj.io", "gateway.networking.k8s.io", "metrics.k8s.io")
+BROUGHT = {"argoproj.io", "metrics.k8s.io", *CRDS}
 """Kinds that a cluster has before anything of ours (docs/deployment.md)."""
 ASKED_FOR = [
     ("acme.cert-manager.io/v1", "Challenge"),
