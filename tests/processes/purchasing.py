@@ -11,12 +11,11 @@ from api.http.schemas import View
 from api.kernel.hold.schemas import StoredHold
 from api.kernel.process import Decided, Process
 from fastapi import APIRouter
-from pydantic import BaseModel
 from shared.contracts.holds import HoldRule
 from shared.database.engine import Engine
 from shared.database.kernel.holds import place_hold, release_holds
 from shared.database.kernel.tables import Base
-from shared.database.kernel.unit_of_work import UnitOfWork, change
+from shared.database.kernel.unit_of_work import Done, UnitOfWork, change
 from shared.platform.connection import CurrentClient
 from sqlalchemy import MetaData
 from sqlalchemy.orm import Mapped, mapped_column
@@ -52,10 +51,6 @@ class Purchase(Base):
     version: Mapped[int]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
-
-
-class Done(BaseModel):
-    pass
 
 
 async def open_purchase(engine: Engine, purchase: str) -> None:
