@@ -138,3 +138,13 @@ async def test_a_form_outlives_a_lost_connection(browse: Browse, shop: Shop) -> 
     forget(grace, "ERR_INTERNET_DISCONNECTED")
     # The stream of events is lost with the connection, and taken up again.
     forget(grace, "[object Event]")
+
+
+async def test_who_can_do_nothing_about_an_order_is_offered_nothing(
+    browse: Browse, shop: Shop
+) -> None:
+    order = await shop.confirmed(TEA=1)
+    for who, offered in (("grace", 2), ("flo", 0)):
+        page = await (await browse(who)).go(f"/orders/{order}")
+        await page.get_by_role("heading", name="Timeline").wait_for()
+        await expect(page.get_by_text("What you can do")).to_have_count(offered)
