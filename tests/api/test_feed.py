@@ -6,6 +6,7 @@ import httpx2
 import pytest
 from api.app import create_app
 from shared.database.engine import Engine
+from shared.database.kernel import unit_of_work
 from shared.database.kernel.unit_of_work import UnitOfWork, change
 from shared.database.orders.tables import Order
 from sqlalchemy import text
@@ -18,6 +19,13 @@ from tests.api.test_timeline import STREAM, Nothing, happens
 HOLDS_ITS_TRANSACTION = text(
     "INSERT INTO events (subject, seq, type, actor) VALUES (:order, 99, 'late', 'x')"
 )
+
+GATE = "pg_advisory_xact_lock(1)"
+AT_THE_GATE = text(
+    "SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database"
+    " WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()"
+)
+locking = unit_of_work._locking
 
 
 @pytest.fixture
@@ -51,6 +59,34 @@ async def test_what_commits_late_is_neither_skipped_nor_reordered(
         page = await shop.get("/v1/events", after=placed["id"])
         assert (page["data"], page["next_cursor"]) == ([], None)
     assert types(await settled(shop, 2, after=placed["id"])) == ["late", "early"]
+
+
+async def test_who_waited_for_a_younger_transaction_comes_after_it(
+    shop: Shop, order: Json, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL may number a transaction before it has the lock that it waits for, and
+    one with a higher number may have the lock first."""
+    async with engine.begin() as gate:
+        await gate.execute(text(f"SELECT {GATE}"))
+        with monkeypatch.context() as patched:
+            patched.setattr(unit_of_work, "_locking", numbered_at_the_gate)
+            waiting = asyncio.create_task(happens(engine, order, "waited"))
+            await eventually(lambda: waits_at_the_gate(engine))
+        await happens(engine, order, "younger")
+    await waiting
+    found = await settled(shop, 3)
+    assert types(found) == ["order.placed", "younger", "waited"]
+    assert [event["seq"] for event in found] == [1, 2, 3]
+
+
+def numbered_at_the_gate(table: str, subject: str) -> str:
+    begin, lock = locking(table, subject).split("; ")
+    return f"{begin}; SELECT pg_current_xact_id(); SELECT {GATE}; {lock}"
+
+
+async def waits_at_the_gate(engine: Engine) -> bool:
+    async with engine.connect() as connection:
+        return bool(await connection.scalar(AT_THE_GATE, {}))
 
 
 @pytest.mark.parametrize("count", [2, 3, 9])

@@ -9,7 +9,6 @@ BEGIN takes the lock along, one statement reads, one writes, and NOTIFY follows 
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime
 from functools import cache
 from typing import Any, TypeVar
 
@@ -166,7 +165,7 @@ async def change(
             )
             answer = await apply(work)
             if work.events or key is not None:
-                await _record(work, subjects, known.version, known.now, key, answer)
+                await _record(work, subjects, known, key, answer)
             await work.flush()
             if afterwards is not None:
                 await afterwards(work)
@@ -203,6 +202,14 @@ def _reading(table: str, snapshot: str) -> TextClause:
     return text(
         f"""
         SELECT t.version, now() AS now,
+          greatest(
+            cast(cast(pg_current_xact_id() AS text) AS bigint),
+            (SELECT transaction_id FROM events
+             WHERE subject = t.id AND seq = t.version
+               -- Not one that came with a dump of another server.
+               AND transaction_id < cast(cast(
+                 pg_snapshot_xmax(pg_current_snapshot()) AS text) AS bigint))
+          ) AS transaction_id,
           cast(extract(epoch FROM now() - t.created_at) AS float8) AS age,
           (SELECT result::text FROM applied WHERE key = cast(:key AS text)) AS answer,
           ({snapshot}) AS snapshot
@@ -214,20 +221,19 @@ def _reading(table: str, snapshot: str) -> TextClause:
 async def _record(
     work: UnitOfWork,
     subjects: type[Base],
-    version: int,
-    now: datetime,
+    known: Row,
     key: str | None,
     answer: BaseModel,
 ) -> None:
     numbered = [
         {"subject": work.subject, "seq": seq, "type": event["type"]}
-        for seq, event in enumerate(work.events, version + 1)
+        for seq, event in enumerate(work.events, known.version + 1)
     ]
+    # Whoever waits for the lock may have begun before the one who held it, and comes
+    # after it in the feed all the same.
+    told = {"actor": work.actor, "transaction_id": known.transaction_id}
     about = zip(numbered, work.events, strict=True)
-    await work.insert(
-        Event,
-        *({**n, "actor": work.actor, "data": event["data"]} for n, event in about),
-    )
+    await work.insert(Event, *({**n, **told, "data": e["data"]} for n, e in about))
     owner = {"process": work.process}
     notified = [n for n in numbered if n["type"] in subjects.notified_events]
     await work.insert(Message, *({**n, **owner} for n in notified))
@@ -236,7 +242,10 @@ async def _record(
         done = {"key": key, "subject": work.subject, "result": result}
         await work.insert(ProcessedCommand, {**done, **owner})
     await work.update(
-        subjects, work.subject, version=version + len(numbered), updated_at=now
+        subjects,
+        work.subject,
+        version=known.version + len(numbered),
+        updated_at=known.now,
     )
 
 
