@@ -3,6 +3,7 @@ nothing happens twice."""
 
 import asyncio
 import itertools
+from datetime import timedelta
 
 import pytest
 from shared.contracts.orders.holds import HoldReason
@@ -11,8 +12,10 @@ from shared.contracts.orders.payloads import OrderRef
 from shared.contracts.orders.states import OrderStatus, ShipmentStatus
 from shared.contracts.orders.workflows import Order, Sweep
 from shared.database.ids import new_id
-from temporalio.client import Client
+from temporalio import workflow
+from temporalio.client import Client, WorkflowFailureError
 from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.worker import Worker
 
 from tests.conftest import NOWHERE, OpenShop, Work
 from tests.support.returns import provider_let_go
@@ -227,6 +230,40 @@ async def test_the_sweep_starts_an_order_that_came_while_temporal_was_down(
             await sweep(temporal)
             order = await shop.until(order_id, has_status(OrderStatus.CONFIRMED))
     assert order.captured == 0
+
+
+@workflow.defn(name="Order", sandboxed=False)
+class OtherSteps:
+    """Begins otherwise than ours, which cannot go on with such a history."""
+
+    @workflow.run
+    async def run(self, ref: OrderRef) -> None:
+        await workflow.sleep(timedelta(days=1))
+
+    @workflow.query
+    def has_begun(self) -> bool:
+        return True
+
+
+async def test_the_sweep_restarts_an_order_whose_history_cannot_be_followed(
+    closed_shop: Shop, temporal: Client, work: Work
+) -> None:
+    """Seen where a worker was frozen for nine seconds: the SDK replays what happened
+    then in another order."""
+    shop = closed_shop
+    await shop.stock(TEA=1)
+    async with Worker(temporal, task_queue=ORDERS, workflows=[OtherSteps]):
+        order_id = await shop.place(TEA=1)
+        await start_again(shop, order_id)
+        assert await shop.workflow(order_id).query("has_begun")
+    await age(shop)
+    async with work():
+        await shop.workflow(order_id).signal("nudge")
+        with pytest.raises(WorkflowFailureError):
+            await shop.workflow(order_id).result()
+        await sweep(temporal)
+        await shop.until(order_id, has_status(OrderStatus.CONFIRMED))
+    assert len(await shop.payments.books()) == 1
 
 
 async def test_the_sweep_restarts_an_order_whose_workflow_was_terminated(

@@ -13,6 +13,7 @@ from tests.releases.commands import at, worker
 from tests.releases.waiting import (
     DEPLOYMENT,
     Broken,
+    Failing,
     build_of_patience,
     known,
     listed,
@@ -55,6 +56,22 @@ async def test_a_rollback_stops_the_ramp_first_then_leaves_the_build(
         await roll_back(builds, None)
         assert await shares(builds) == {"a": 0, "b": 100}
         await roll_back(builds, None)
+        assert await shares(builds) == {"a": 100, "b": 0}
+
+
+async def test_a_build_whose_orders_have_failed_is_ramped_no_further(
+    builds: Builds, temporal: Client
+) -> None:
+    sound = build_of_patience(temporal, "a")
+    async with sound, build_of_patience(temporal, "b", Failing):
+        await known(builds, "a")
+        await known(builds, "b")
+        await builds.make_current("a")
+        await builds.ramp("b", 100)
+        await temporal.start_workflow("Patience", id="failing", task_queue=DEPLOYMENT)
+        await listed(temporal, 1, "ExecutionStatus = 'Failed'")
+        with pytest.raises(Refused, match="taken back: 1 workflows"):
+            await ramp(builds, "b", [10, 20], pause=0)
         assert await shares(builds) == {"a": 100, "b": 0}
 
 

@@ -11,6 +11,7 @@ from datetime import timedelta
 from temporalio import workflow
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
+from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker, WorkerDeploymentConfig
 from worker.releasing.builds import Build, Builds
 from worker.releasing.problems import Refused
@@ -44,6 +45,13 @@ class Broken:
     @workflow.run
     async def run(self) -> None:
         raise RuntimeError("this build is broken")
+
+
+@workflow.defn(name="Patience", sandboxed=False)
+class Failing:
+    @workflow.run
+    async def run(self) -> None:
+        raise ApplicationError("as if it did not follow its history")
 
 
 @asynccontextmanager

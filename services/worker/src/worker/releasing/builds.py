@@ -33,13 +33,14 @@ PROPAGATED_WITHIN_SECONDS = 30
 
 OPEN = "ExecutionStatus = 'Running'"
 TROUBLED = "TemporalReportedProblems IS NOT NULL"
+FAILED = "ExecutionStatus = 'Failed'"
 Summary = WorkerDeploymentInfo.WorkerDeploymentVersionSummary
 
 
 @dataclass(frozen=True)
 class Build:
-    """`open` workflows are pinned to it; `troubled` ones among them cannot go on, since
-    this build's code fails on them again and again."""
+    """`open` workflows are pinned to it. This build's code fails on `troubled` ones, be
+    they open or ended: it did not follow its own history (docs/adr/0046)."""
 
     id: str
     state: str
@@ -93,7 +94,9 @@ class Builds:
             last_current=_moment(known.last_current_time),
             unpolled=silent,
             open=await self._count(self._open(id)),
-            troubled=await self._count(f"{self._open(id)} AND {TROUBLED}"),
+            troubled=await self._count(
+                f"{self._of(id)} AND ({FAILED} OR ({OPEN} AND {TROUBLED}))"
+            ),
         )
 
     async def stuck_at_their_start(self) -> int:
@@ -193,8 +196,10 @@ class Builds:
         return ended
 
     def _open(self, id: str) -> str:
-        version = f"{self.deployment}:{id}"
-        return f"TemporalWorkerDeploymentVersion = '{version}' AND {OPEN}"
+        return f"{self._of(id)} AND {OPEN}"
+
+    def _of(self, id: str) -> str:
+        return f"TemporalWorkerDeploymentVersion = '{self.deployment}:{id}'"
 
     async def _count(self, query: str) -> int:
         return (await self.client.count_workflows(query)).count

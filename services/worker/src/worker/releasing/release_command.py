@@ -151,7 +151,7 @@ async def _go_on_or_back(builds: Builds, id: str) -> None:
     if build.unpolled or troubled:
         await builds.stop_ramp()
         raise Refused(
-            f"The ramp was taken back: {troubled} workflows fail again and again;"
+            f"The ramp was taken back: {troubled} workflows fail;"
             f" task queues without workers: {', '.join(build.unpolled) or 'none'}."
         )
 

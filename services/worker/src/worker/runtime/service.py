@@ -16,6 +16,7 @@ from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.service import RPCError
 from temporalio.worker import Worker, WorkerDeploymentConfig
+from temporalio.workflow import NondeterminismError
 
 from worker.runtime.backlog import Backlog
 from worker.runtime.gauges import Gauge
@@ -219,6 +220,9 @@ def build_worker(client: Client, queue: Queue, settings: WorkerSettings) -> Work
         workflows=queue.workflows,
         activities=queue.activities,
         workflow_runner=sandbox(),
+        # The sweep begins it anew by the facts, instead of a task that fails for ever
+        # (docs/adr/0046).
+        workflow_failure_exception_types=[NondeterminismError],
         interceptors=[Heartbeats()],
         max_cached_workflows=settings.max_cached_workflows,
         max_concurrent_activities=queue.steps,
