@@ -126,6 +126,18 @@ async def test_only_plain_json_is_taken(shop: Shop, headers: dict[str, str]) -> 
         assert (answer.status_code, code(answer)) == (415, "unsupported-media-type")
 
 
+@pytest.mark.parametrize("encoding", ["", "Identity", "gzip"])
+async def test_an_encoding_of_nothing_says_nothing(shop: Shop, encoding: str) -> None:
+    answer = await shop.client.get("/v1/orders", headers={"Content-Encoding": encoding})
+    assert answer.status_code == 200
+
+
+async def test_content_that_is_not_encoded_may_say_so(shop: Shop) -> None:
+    await shop.sell()
+    plain = {"Content-Encoding": "identity"}
+    done(await shop.client.post("/v1/orders", json=an_order(), headers=key() | plain))
+
+
 async def test_a_charset_does_no_harm(shop: Shop) -> None:
     await shop.sell()
     kind = {"Content-Type": "Application/JSON; charset=utf-8"}

@@ -12,6 +12,7 @@ from itertools import accumulate
 from typing import Any
 
 from fastapi import Request
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.http.auth import Principal
@@ -55,9 +56,17 @@ class Admission:
             request.state.caller = await _admit(request)
         if scope["query_string"].count(b"&") >= MAX_PARAMETERS:
             raise Problem("malformed", f"Send at most {MAX_PARAMETERS} parameters.")
-        if request.headers.get("content-encoding", "identity").lower() != "identity":
+        if _is_encoded(request.headers):
             raise Problem("unsupported-media-type", "Send it without an encoding.")
         await self._app(scope, _Checked(request, receive), send)
+
+
+def _is_encoded(headers: Headers) -> bool:
+    """An encoding is one of content: without any, the header says nothing."""
+    length = headers.get("content-length", "0")
+    has_content = length != "0" or "transfer-encoding" in headers
+    encoding = headers.get("content-encoding", "").lower()
+    return has_content and encoding not in ("", "identity")
 
 
 async def _admit(request: Request) -> Principal:
