@@ -35,11 +35,7 @@ def search(provider: Provider, params: Params) -> Answer:
     if asked is None:
         raise invalid("We were unable to parse your search query.", "query")
     name, value = asked["name"], re.sub(r"\\(.)", r"\1", asked["value"])
-    found = [
-        customer
-        for customer in provider.objects.all("customer")
-        if customer["metadata"].get(name) == value
-    ]
+    found = provider.objects.with_metadata("customer", name, value)
     return Answer(
         200,
         {
@@ -47,13 +43,13 @@ def search(provider: Provider, params: Params) -> Answer:
             "url": "/v1/customers/search",
             "has_more": False,
             "next_page": None,
-            "data": found[::-1],
+            "data": found,
         },
     )
 
 
 _QUERY = re.compile(
-    r"metadata\['(?P<name>[^']+)'\]:'(?P<value>(?:[^'\\]|\\.)*)'", re.DOTALL
+    r"metadata\['(?P<name>[\w -]+)'\]:'(?P<value>(?:[^'\\]|\\.)*)'", re.DOTALL
 )
 
 

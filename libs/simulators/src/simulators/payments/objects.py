@@ -18,6 +18,8 @@ CREATE TABLE IF NOT EXISTS objects (
 CREATE INDEX IF NOT EXISTS objects_by_kind ON objects (kind, number);
 CREATE INDEX IF NOT EXISTS objects_by_intent
     ON objects (json_extract(body, '$.payment_intent'), kind);
+CREATE INDEX IF NOT EXISTS objects_by_customer_id
+    ON objects (json_extract(body, '$.metadata."customer_id"'), kind);
 """
 
 PREFIXES = {
@@ -95,6 +97,16 @@ class Objects:
         """Oldest first."""
         rows = self._database.rows(
             "SELECT body FROM objects WHERE kind = ? ORDER BY number", kind
+        )
+        return [json.loads(row["body"]) for row in rows]
+
+    def with_metadata(self, kind: str, name: str, value: str) -> list[Json]:
+        """Newest first. `name` has no quotes. `customer_id` is found by an index."""
+        rows = self._database.rows(
+            "SELECT body FROM objects"
+            f" WHERE json_extract(body, '$.metadata.\"{name}\"') = ? AND kind = ?"
+            " ORDER BY number DESC",
+            *(value, kind),
         )
         return [json.loads(row["body"]) for row in rows]
 
