@@ -1,5 +1,5 @@
-"""What a page links to or names is there: a file and the heading in it, a module, an
-environment variable."""
+"""A reader finds what a page links to or names: files, headings, modules, environment
+variables."""
 
 import re
 import subprocess

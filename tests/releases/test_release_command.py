@@ -1,6 +1,8 @@
 """`worker release`: who begins new orders, and no way to leave them to nobody."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 from temporalio.client import Client
@@ -62,17 +64,9 @@ async def test_a_rollback_stops_the_ramp_first_then_leaves_the_build(
 async def test_a_build_whose_orders_have_failed_is_ramped_no_further(
     builds: Builds, temporal: Client
 ) -> None:
-    sound = build_of_patience(temporal, "a")
-    async with sound, build_of_patience(temporal, "b", Failing):
-        await known(builds, "a")
-        await known(builds, "b")
-        await builds.make_current("a")
-        await builds.ramp("b", 100)
-        await temporal.start_workflow("Patience", id="failing", task_queue=DEPLOYMENT)
+    async with on_a_ramp(builds, temporal, Failing):
         await listed(temporal, 1, "ExecutionStatus = 'Failed'")
-        with pytest.raises(Refused, match="taken back: 1 workflows"):
-            await ramp(builds, "b", [10, 20], pause=0)
-        assert await shares(builds) == {"a": 100, "b": 0}
+        await is_taken_back(builds)
 
 
 # The server speaks of trouble after five attempts.
@@ -81,19 +75,32 @@ async def test_a_build_whose_orders_have_failed_is_ramped_no_further(
 async def test_a_build_whose_orders_are_in_trouble_is_ramped_no_further(
     builds: Builds, temporal: Client
 ) -> None:
+    async with on_a_ramp(builds, temporal, Broken):
+        # It takes a few attempts, and the list shows it a moment later.
+        while not await builds.stuck_at_their_start():  # noqa: ASYNC110
+            await asyncio.sleep(0.2)
+        await is_taken_back(builds)
+
+
+@asynccontextmanager
+async def on_a_ramp(
+    builds: Builds, temporal: Client, code: type
+) -> AsyncIterator[None]:
+    """Build b, with this code, has begun a workflow beside the current build a."""
     sound = build_of_patience(temporal, "a")
-    async with sound, build_of_patience(temporal, "b", Broken):
+    async with sound, build_of_patience(temporal, "b", code):
         await known(builds, "a")
         await known(builds, "b")
         await builds.make_current("a")
         await builds.ramp("b", 100)
-        await temporal.start_workflow("Patience", id="broken", task_queue=DEPLOYMENT)
-        # It takes a few attempts, and the list shows it a moment later.
-        while not await builds.stuck_at_their_start():  # noqa: ASYNC110
-            await asyncio.sleep(0.2)
-        with pytest.raises(Refused, match="taken back: 1 workflows"):
-            await ramp(builds, "b", [10, 20], pause=0)
-        assert await shares(builds) == {"a": 100, "b": 0}
+        await temporal.start_workflow("Patience", id="begun", task_queue=DEPLOYMENT)
+        yield
+
+
+async def is_taken_back(builds: Builds) -> None:
+    with pytest.raises(Refused, match="taken back: 1 workflows"):
+        await ramp(builds, "b", [10, 20], pause=0)
+    assert await shares(builds) == {"a": 100, "b": 0}
 
 
 async def test_no_build_gets_orders_whose_workers_are_gone(

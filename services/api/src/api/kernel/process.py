@@ -73,4 +73,5 @@ class Process:
     link_is_good: LinkIsGood | None = None
     """`None`: its mails have no links that this API would believe."""
     gateway: Callable[[Dependencies], object] | None = None
-    """What its routes command workflows with: `Dependencies.gateway` finds it."""
+    """Its routes send commands to workflows through this, and get it from
+    `Dependencies.gateway`."""
