@@ -64,6 +64,28 @@ async def test_the_same_key_gets_the_first_answer(engine: Engine, subject: str) 
     assert await events(engine) == [(1, 1)]
 
 
+async def test_a_command_without_an_event_leaves_the_subject_as_it_was_read(
+    engine: Engine, subject: str
+) -> None:
+    """Lists and ETags take what has the same version for the same."""
+
+    async def apply(_: UnitOfWork) -> Answer:
+        return Answer(number=1)
+
+    read = text("SELECT version, updated_at FROM orders WHERE id = :id")
+    async with engine.connect() as connection:
+        before = (await connection.execute(read, {"id": subject})).one()
+        await change(
+            *(engine, Order, subject),
+            key="key",
+            actor="test",
+            apply=apply,
+            result=Answer,
+        )
+        assert (await connection.execute(read, {"id": subject})).one() == before
+    assert await apply_once(engine, subject, "key", 2) == Answer(number=1)
+
+
 async def test_many_with_one_key_have_one_effect(engine: Engine, subject: str) -> None:
     answers = await asyncio.gather(
         *(apply_once(engine, subject, "key", n) for n in range(AT_ONCE))

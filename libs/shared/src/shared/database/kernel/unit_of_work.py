@@ -241,12 +241,14 @@ async def _record(
         result = answer.model_dump(mode="json")
         done = {"key": key, "subject": work.subject, "result": result}
         await work.insert(ProcessedCommand, {**done, **owner})
-    await work.update(
-        subjects,
-        work.subject,
-        version=known.version + len(numbered),
-        updated_at=known.now,
-    )
+    if numbered:
+        # Otherwise nothing has happened to the subject, and it stays as it was read.
+        await work.update(
+            subjects,
+            work.subject,
+            version=known.version + len(numbered),
+            updated_at=known.now,
+        )
 
 
 def _announcements(work: UnitOfWork, subjects: type[Base]) -> list[str]:
