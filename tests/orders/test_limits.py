@@ -92,6 +92,7 @@ async def test_many_parcels_beside_a_dead_provider_keep_nobody_waiting(
     """Twelve of two hundred are packed while the provider is silent: others are packed
     no further, but whatever needs no provider goes on."""
     order_id = await spread(shop)
+    await shop.decide(order_id, HoldReason.APPROVAL, "approve")
     order = await shop.until(order_id, has_status(OrderStatus.CONFIRMED))
     first, *others = [parcel.id for parcel in order.shipments]
     assert len(others) == PARCELS - 1
