@@ -13,8 +13,10 @@ from devstack.probe import answers
 from devstack.subprocess import Command, Process
 from shared.platform.converter import DATA_CONVERTER
 from temporalio.client import Client
+from worker.releasing.builds import Builds
 
 from tests.releases.commands import at
+from tests.releases.waiting import known
 from tests.support.infrastructure import Services
 from tests.support.peers import Peer
 
@@ -76,6 +78,9 @@ def start(
             )
             await process.start()
             try:
+                if build is not None:
+                    # It is ready a moment before the server knows that it polls.
+                    await known(Builds(temporal, DEPLOYMENT), build)
                 yield process
             finally:
                 await process.stop()
