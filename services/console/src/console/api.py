@@ -1,5 +1,6 @@
 """The HTTP API as the pages use it, for one person. Pages reach nothing else."""
 
+import re
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +13,8 @@ from opentelemetry import propagate
 Json = dict[str, Any]
 TIMEOUT_SECONDS = 15.0
 UNAUTHENTICATED, FORBIDDEN, NOT_FOUND = 401, 403, 404
+_PATH = re.compile(r"(/(?!\.\.?(/|$))[\w.~%-]+)+", re.ASCII)
+"""What `part` leaves, and no dots that lead upwards."""
 
 
 class ApiProblem(Exception):
@@ -80,7 +83,7 @@ class Api:
         return answer.content, answer.headers.get("content-type", "")
 
     async def post(self, path: str, body: Json | None, key: str | None = None) -> Json:
-        headers = {"Idempotency-Key": key or str(uuid.uuid4())}
+        headers = {"Idempotency-Key": part(key or str(uuid.uuid4()))}
         answer = await self._answer("POST", path, json=body, headers=headers)
         known: Json = answer.json() if answer.content else {}
         return known
@@ -91,7 +94,7 @@ class Api:
         return known
 
     async def patch(self, path: str, body: Json, version: object) -> Json:
-        headers = {"If-Match": f'"{version}"'}
+        headers = {"If-Match": f'"{part(str(version))}"'}
         answer = await self._answer("PATCH", path, json=body, headers=headers)
         known: Json = answer.json()
         return known
@@ -107,7 +110,7 @@ class Api:
     ) -> AsyncIterator[httpx2.Response]:
         headers = self._with({"Accept": accept})
         if after:
-            headers["Last-Event-ID"] = after
+            headers["Last-Event-ID"] = part(after)
         async with self._http.stream(
             "GET",
             path,
@@ -125,6 +128,9 @@ class Api:
     async def _answer(
         self, method: str, path: str, headers: dict[str, str] | None = None, **sent: Any
     ) -> httpx2.Response:
+        if not _PATH.fullmatch(path):
+            # An id that is none: it must not lead to another operation.
+            raise ApiProblem(NOT_FOUND, {})
         try:
             answer = await self._http.request(
                 method, path, headers=self._with(headers or {}), **sent
@@ -145,7 +151,7 @@ def problem_of(answer: httpx2.Response) -> ApiProblem:
 
 
 def part(text: str) -> str:
-    """One part of a path, with anything that somebody typed escaped."""
+    """One part of a path or a header, with anything that somebody typed escaped."""
     return quote(text, safe="")
 
 

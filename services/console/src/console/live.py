@@ -15,6 +15,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
+from console.api import part
 from console.person import SignedIn
 
 router = APIRouter(prefix="/live")
@@ -40,7 +41,7 @@ async def follow_order(request: Request, order_id: str, person: SignedIn) -> Res
     if not person.may("orders:read"):
         return Response(status_code=204)
     after = request.headers.get("last-event-id") or request.query_params.get("after")
-    path = f"/v1/orders/{order_id}/events"
+    path = f"/v1/orders/{part(order_id)}/events"
     return _streamed(_events(request, person, path, after or "0"))
 
 

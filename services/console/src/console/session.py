@@ -83,7 +83,7 @@ class Cookies:
             return None
         try:
             opened = self._seal.decrypt(sealed, ttl=int(lives.total_seconds()))
-        except InvalidToken:
+        except (InvalidToken, ValueError):  # the latter if it is not ASCII
             return None
         known: dict[str, Any] = json.loads(opened)
         # Seals name the kind of cookie, so that none is taken for another.
@@ -91,7 +91,8 @@ class Cookies:
 
     def write(self, response: Response, name: str, value: dict[str, Any]) -> None:
         """Raises `TooLarge`."""
-        text = json.dumps({"name": name, "is": value}, separators=(",", ":"))
+        content = {"name": name, "is": value}
+        text = json.dumps(content, separators=(",", ":"), ensure_ascii=False)
         sealed = self._seal.encrypt(text.encode()).decode()
         if len(sealed) > LONGEST_COOKIE:
             raise TooLarge(f"{len(sealed)} bytes")

@@ -34,6 +34,8 @@ UNDER_WAY = timedelta(minutes=10)
 ISSUER_SECONDS = 5.0
 UNSAID_LIFE_SECONDS = 300
 _REMEMBERED = 1000
+LONGEST_RETURN = 2000
+"""Bytes of the page that somebody is led back to."""
 
 
 class SignInFailed(Exception):
@@ -78,7 +80,8 @@ class Issuer:
     async def finish(self, query: dict[str, str], begun: dict[str, Any]) -> Session:
         """Raises `SignInFailed`."""
         known = await self.describe()
-        if not secrets.compare_digest(query.get("state", ""), begun["state"]):
+        state = query.get("state", "").encode()
+        if not secrets.compare_digest(state, begun["state"].encode()):
             raise SignInFailed("this answer belongs to another sign-in")
         # RFC 9207: an answer of another issuer is not taken for ours.
         if query.get("iss", known["issuer"]) != known["issuer"]:
@@ -167,9 +170,11 @@ def _session(token: dict[str, Any], before: Session) -> Session:
 
 
 def own_page(path: str) -> str:
-    """`path` if it is a page of ours, so that signing in leads nowhere else."""
+    """`path` if it is a page of ours, so that signing in leads nowhere else, and if
+    a cookie can hold it."""
     inside = path.startswith("/") and not path.startswith(("//", "/\\"))
-    return path if inside and path.isprintable() else "/"
+    is_short = len(path.encode(errors="replace")) <= LONGEST_RETURN
+    return path if inside and is_short and path.isprintable() else "/"
 
 
 @router.get("/sign-in")

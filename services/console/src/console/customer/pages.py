@@ -226,7 +226,7 @@ async def send_back(
     form = await request.form()
     try:
         wanted = units(form, "units-")
-    except ValueError:
+    except ApiProblem:
         wanted = {}
     if not wanted:
         return await _return(request, visitor, "nothing-chosen", status_code=422)

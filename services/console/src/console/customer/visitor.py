@@ -10,7 +10,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request, Response
 
-from console.api import Api
+from console.api import Api, part
 
 KEPT = timedelta(hours=12)
 """How long a browser shows an order after its link was followed."""
@@ -39,7 +39,7 @@ class Visitor:
 async def follow(request: Request, token: str) -> Visitor:
     """Ask the API whose link this is. Raises `NoLink`, or what the API says."""
     client = request.client.host if request.client else ""
-    headers = {"Authorization": f"Bearer {token}", "X-Forwarded-For": client}
+    headers = {"Authorization": f"Bearer {part(token)}", "X-Forwarded-For": client}
     api = Api(request.app.state.http, headers)
     me = await api.get("/v1/me")
     if me["link"] is None:

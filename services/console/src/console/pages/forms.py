@@ -17,12 +17,15 @@ Note = Annotated[str, Form(max_length=2000)]
 
 
 def units(form: FormData, prefix: str) -> dict[int, int]:
-    """Units by line: fields such as `units-1`. Raises `ValueError`."""
-    found = {
-        int(name.removeprefix(prefix)): int(str(value))
-        for name, value in form.multi_items()
-        if name.startswith(prefix) and str(value).strip()
-    }
+    """Units by line: fields such as `units-1`. Raises `ApiProblem`."""
+    try:
+        found = {
+            int(name.removeprefix(prefix)): int(str(value))
+            for name, value in form.multi_items()
+            if name.startswith(prefix) and str(value).strip()
+        }
+    except ValueError:
+        raise refused("Units are whole numbers.") from None
     return {line: n for line, n in found.items() if n}
 
 

@@ -1,5 +1,6 @@
 """Locations: where goods lie, and what is sent from where."""
 
+import re
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -14,6 +15,7 @@ from console.templating import flash, page
 router = APIRouter(prefix="/locations")
 
 SHOWN = 200
+_NUMBER = re.compile("[0-9]{1,9}")
 NEW: Json = {
     **{"code": "", "name": "", "address": None, "active": True},
     **{"priority": 100, "safety_stock": 0},
@@ -59,7 +61,7 @@ def _body(form: FormData) -> Json:
         if text and group == "address":
             address[field] = text
         elif text and name in ("priority", "safety_stock"):
-            given[name] = int(text) if text.isdecimal() else text
+            given[name] = int(text) if _NUMBER.fullmatch(text) else text
         elif name == "name":
             given[name] = text
     return given | ({"address": address} if address else {})
