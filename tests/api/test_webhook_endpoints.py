@@ -2,6 +2,7 @@
 in tests/webhooks."""
 
 import base64
+import json
 from collections.abc import Sequence
 from ipaddress import ip_network
 from typing import Any
@@ -121,6 +122,36 @@ async def test_a_test_waits_to_be_delivered(shop: Shop, endpoint: Json) -> None:
     assert again["status"] == "pending"
 
 
+async def test_deliveries_are_found_by_what_can_be_a_subject(
+    client: httpx2.AsyncClient, endpoint: Json
+) -> None:
+    path = f"{PATH}/{endpoint['id']}/deliveries"
+    for subject in ("\0", "a\x1b[2J", "\u202e"):
+        answer = await client.get(path, params={"subject": subject})
+        assert code(answer) == "validation"
+
+
+async def test_a_cursor_of_numbers_that_no_row_has_is_none(
+    shop: Shop, endpoint: Json
+) -> None:
+    path = f"{PATH}/{endpoint['id']}"
+    for _ in range(2):
+        await shop.post(f"{path}/test", {})
+    page = await shop.get(f"{path}/deliveries", limit=1)
+    of_list, *position = json.loads(
+        base64.urlsafe_b64decode(page["next_cursor"] + "==")
+    )
+    assert len(position) == 2
+    for odd in (10**30, 1e300, -1, True, "1"):
+        for row in ([odd, 1], [1, odd]):
+            written = json.dumps([of_list, *row]).encode()
+            cursor = base64.urlsafe_b64encode(written).decode().rstrip("=")
+            answer = await shop.client.get(
+                f"{path}/deliveries", params={"cursor": cursor}
+            )
+            assert code(answer) == "validation", odd
+
+
 async def test_a_delivery_that_is_not_there_is_not_found(
     client: httpx2.AsyncClient, endpoint: Json
 ) -> None:
@@ -152,6 +183,8 @@ async def test_only_the_last_month_is_sent_again(shop: Shop, endpoint: Json) -> 
         ({"url": "https://[::ffff:10.1.2.3]/hooks"}, "private-address"),
         ({"url": "https://[64:ff9b::a00:1]/hooks"}, "private-address"),
         ({"url": "https://2130706433/hooks"}, "private-address"),
+        ({"url": "https://erp..example.com/"}, "validation"),
+        ({"url": f"https://{'a' * 64}.example.com/"}, "validation"),
         ({"types": ["order.eaten"]}, "unknown-event-type"),
         ({"types": ["meal.*"]}, "unknown-event-type"),
         ({"types": []}, "validation"),

@@ -117,6 +117,13 @@ def text(value: object) -> str:
     return value
 
 
+def number(value: object) -> int:
+    """A number in a cursor that PostgreSQL can take as `bigint`."""
+    if type(value) is not int or not 0 <= value < 2**63:
+        raise ValueError("not a number")
+    return value
+
+
 def cursor_after(request: Request, *position: object) -> str:
     values = [
         value.isoformat() if isinstance(value, datetime) else value

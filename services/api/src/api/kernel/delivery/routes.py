@@ -11,7 +11,7 @@ from api.http.auth import Principal, allowed
 from api.http.dependencies import Deps
 from api.http.idempotency import Command, Idempotent, StoredResponse
 from api.http.openapi import keyed, problems
-from api.http.paging import page_response
+from api.http.paging import number, page_response
 from api.http.schemas import Nothing, Page
 from api.kernel.delivery import queries
 from api.kernel.delivery import schemas as shown
@@ -36,7 +36,7 @@ async def list_deliveries(
     """List the deliveries to an endpoint, newest event first. Successful ones are kept
     for 7 days, others for 30."""
     await read_endpoint(deps, endpoint_id)
-    position = query.position(request, int, int) or [None, None]
+    position = query.position(request, number, number) or [None, None]
     statement = queries.PAGE_OF_STATUS.get(query.status or "", queries.PAGE)
     parameters = {
         "endpoint": endpoint_id,

@@ -1,12 +1,10 @@
 """Deliveries over HTTP."""
 
 from datetime import datetime
-from typing import Annotated, Literal
-
-from pydantic import Field
+from typing import Literal
 
 from api.http.paging import ListQuery
-from api.http.schemas import View
+from api.http.schemas import View, Word
 from api.kernel.feed.schemas import EventPattern
 
 DeliveryStatus = Literal["pending", "succeeded", "failed"]
@@ -15,7 +13,7 @@ DeliveryStatus = Literal["pending", "succeeded", "failed"]
 class DeliveryQuery(ListQuery):
     status: DeliveryStatus | None = None
     type: EventPattern | None = None
-    subject: Annotated[str, Field(max_length=50)] | None = None
+    subject: Word | None = None
 
 
 class Delivery(View):

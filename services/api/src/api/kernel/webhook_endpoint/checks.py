@@ -33,6 +33,8 @@ async def check_url(url: str, allowed: Sequence[Network]) -> None:
             f"{host} leads to an address that is not public. Give one that can be"
             " reached from the internet.",
         ) from None
+    except UnicodeError:  # a part of the name is empty, or too long
+        raise invalid("#/url", "url", "Not an address that can be called") from None
     except OSError:  # TimeoutError, too
         addresses = []
     ours = [is_within(address, allowed) for address in addresses]

@@ -13,7 +13,7 @@ from api.http.auth import Principal, allowed
 from api.http.dependencies import Dependencies, Deps
 from api.http.idempotency import Command, Idempotent, StoredResponse
 from api.http.openapi import keyed, problems
-from api.http.paging import ListQuery, page_response
+from api.http.paging import ListQuery, number, page_response
 from api.http.schemas import Nothing, Page
 from api.orders.message.schemas import Message
 from api.orders.order import queries
@@ -35,7 +35,7 @@ async def list_order_messages(
     """List the mails to the customer, oldest first. Neither address nor text is
     stored."""
     await queries.order(deps, order_id)
-    (after,) = query.position(request, int) or [0]
+    (after,) = query.position(request, number) or [0]
     parameters = {"id": order_id, "after": after, "rows": query.limit + 1}
     async with deps.engine.connect() as connection:
         rows = await connection.execute(_MESSAGES, parameters)
@@ -106,7 +106,7 @@ _COLUMNS = """seq, type, status, created_at, attempts, sent_at, error, resends,
 _MESSAGES = text(
     f"""
     SELECT {_COLUMNS} FROM messages
-    WHERE subject = :id AND seq > :after ORDER BY seq LIMIT :rows
+    WHERE subject = :id AND seq > cast(:after AS bigint) ORDER BY seq LIMIT :rows
     """  # noqa: S608 - our own names
 )
 _ONE = text(
