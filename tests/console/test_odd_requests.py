@@ -1,19 +1,23 @@
 """What no page of ours sends is refused as the sender's mistake, and no page fails."""
 
 import re
+from pathlib import Path
 
 import httpx2
 import pytest
 from console import sign_in
 from console.customer import pages as customer
+from console.middleware import LONGEST_BODY
 from console.pages import PAGES
 from console.settings import ConsoleSettings
-from console.sign_in import Issuer, SignInFailed, own_page
+from console.sign_in import own_page
 from fastapi import Response
 from fastapi.routing import APIRoute
 
-from tests.console.conftest import key
+from tests.console.conftest import key, serving
 from tests.console.test_middleware import cookies
+from tests.console.test_signing_in import at_an_issuer
+from tests.support.peers import Host
 from tests.support.shop import Shop
 
 ODD_IDS = ("%00", "a%0D%0Ab", "..", ".", "%3Flimit=1", "ord_0%23", "%C3%A9", "%FF")
@@ -95,15 +99,39 @@ def test_a_message_fits_into_its_cookie_in_any_writing() -> None:
     cookies().write(Response(), "flash", {"text": "😀" * 300, "tone": "bad"})
 
 
-@pytest.mark.parametrize("state", ["", "x", "é"])
-async def test_an_answer_to_another_sign_in_is_refused(
-    console_settings: ConsoleSettings, state: str
+async def test_an_answer_to_another_sign_in_is_the_sender_s_mistake(
+    host: Host, tmp_path: Path, console_settings: ConsoleSettings
 ) -> None:
-    name = "https://issuer.example.com/"
-    settings = console_settings.model_copy(update={"oidc_issuer": name})
-    described = httpx2.Response(200, json={"issuer": name})
-    peer = httpx2.MockTransport(lambda _: described)
-    async with httpx2.AsyncClient(transport=peer) as http:
-        answer = {"state": state, "code": "c"}
-        with pytest.raises(SignInFailed, match="another sign-in"):
-            await Issuer(settings, http).finish(answer, {"state": "s"})
+    async with at_an_issuer(host, tmp_path) as issuer:
+        there = {"console_auth": "oidc", "oidc_issuer": issuer.signer.issuer}
+        settings = console_settings.model_copy(update=there)
+        async with (
+            serving(settings),
+            httpx2.AsyncClient(base_url=settings.console_url, trust_env=False) as http,
+        ):
+            begun = await http.get("/sign-in")
+            state = httpx2.URL(begun.headers["location"]).params["state"]
+            for answer in (
+                {"code": "c"},
+                {"state": "x", "code": "c"},
+                {"state": "é", "code": "c"},
+                {"state": state, "error": "access_denied"},
+                {"state": state, "code": "guessed"},
+                {"state": state, "code": "c", "iss": "https://evil.example/"},
+            ):
+                refused = await http.get("/signed-in", params=answer)
+                assert refused.status_code == 400, answer
+                assert "Signing in did not work" in refused.text
+
+
+async def test_a_body_has_a_limit(
+    visitor: httpx2.AsyncClient, console_settings: ConsoleSettings
+) -> None:
+    for path, kind in (
+        ("/bench/shp_0/pack", "application/json"),
+        ("/orders/ord_0/notes", "application/x-www-form-urlencoded"),
+    ):
+        headers = {"Origin": console_settings.console_url, "Content-Type": kind}
+        body = b"&a=".join([b"b" * 9000] * (LONGEST_BODY // 9000 + 1))
+        answer = await visitor.post(path, content=body, headers=headers)
+        assert answer.status_code == 413

@@ -14,7 +14,7 @@ from console.customer.errors import error_page, is_customers
 from console.customer.visitor import NoLink
 from console.person import SignInNeeded
 from console.session import TooLarge
-from console.sign_in import SignInFailed
+from console.sign_in import AnswerRefused, SignInFailed
 from console.templating import page
 from console.words import next_step_of
 
@@ -98,7 +98,8 @@ async def _unreachable(request: Request, _: Exception) -> Response:
 
 async def _no_sign_in(request: Request, error: Exception) -> Response:
     log.warning("somebody could not sign in: %s", error)
-    return _shown(request, 502, "Signing in did not work", f"{error}.", again=True)
+    status = 400 if isinstance(error, AnswerRefused) else 502
+    return _shown(request, status, "Signing in did not work", f"{error}.", again=True)
 
 
 async def _too_large(request: Request, error: Exception) -> Response:

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -13,6 +14,8 @@ log = logging.getLogger("console.access")
 
 _SAFE = ("GET", "HEAD")
 _STATIC = "/static/"
+LONGEST_BODY = 1024 * 1024
+"""Bytes: more than any form of ours has."""
 
 
 def policy(issuer: str | None) -> str:
@@ -38,7 +41,8 @@ def policy(issuer: str | None) -> str:
 
 
 class PageMiddleware:
-    """Refuses changes that another site has a browser send. Adds safe headers to each
+    """Refuses changes that another site has a browser send, and what is too long. Adds
+    safe headers to each
     answer, and the session if it was renewed meanwhile."""
 
     def __init__(self, app: ASGIApp, *, origin: str, issuer: str | None) -> None:
@@ -73,7 +77,7 @@ class PageMiddleware:
             refusal = PlainTextResponse("This came from another site.", 403)
             await refusal(scope, receive, answer)
             return
-        await self._app(scope, receive, answer)
+        await self._app(scope, _bounded(receive), answer)
 
     def _is_ours(self, headers: Headers) -> bool:
         """Browsers send `Origin` with every change, and no page can forge it."""
@@ -92,6 +96,21 @@ class PageMiddleware:
             carrier = Response()
             scope["app"].state.cookies.keep(carrier, renewed)
             headers.append("set-cookie", carrier.headers["set-cookie"])
+
+
+def _bounded(receive: Receive) -> Receive:
+    """Bodies are read before anybody is asked who they are."""
+    came = 0
+
+    async def receive_some() -> Message:
+        nonlocal came
+        message = await receive()
+        came += len(message.get("body", b""))
+        if came > LONGEST_BODY:
+            raise HTTPException(413, "This is too much at once")
+        return message
+
+    return receive_some
 
 
 def _note(scope: Scope, state: dict[str, Any], status: int, took: float) -> None:

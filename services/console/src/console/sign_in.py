@@ -42,6 +42,10 @@ class SignInFailed(Exception):
     """The issuer does not answer, or its answer is not for us."""
 
 
+class AnswerRefused(SignInFailed):
+    """What a browser has brought is no answer of the issuer to this sign-in."""
+
+
 class Issuer:
     """The OpenID provider, as far as we need it."""
 
@@ -78,16 +82,16 @@ class Issuer:
         return url, {"state": state, "verifier": verifier, "next": next_page}
 
     async def finish(self, query: dict[str, str], begun: dict[str, Any]) -> Session:
-        """Raises `SignInFailed`."""
+        """Raises `SignInFailed`, or `AnswerRefused`."""
         known = await self.describe()
         state = query.get("state", "").encode()
         if not secrets.compare_digest(state, begun["state"].encode()):
-            raise SignInFailed("this answer belongs to another sign-in")
+            raise AnswerRefused("this answer belongs to another sign-in")
         # RFC 9207: an answer of another issuer is not taken for ours.
         if query.get("iss", known["issuer"]) != known["issuer"]:
-            raise SignInFailed("this answer is another issuer's")
+            raise AnswerRefused("this answer is another issuer's")
         if "code" not in query:
-            raise SignInFailed(query.get("error", "no code"))
+            raise AnswerRefused(query.get("error", "no code"))
         token = await self._token(
             "authorization_code",
             code=query["code"],
@@ -141,7 +145,8 @@ class Issuer:
                 )
         except (OAuthError, httpx2.HTTPError, ValueError) as error:
             said = getattr(error, "error", None) or type(error).__name__
-            raise SignInFailed(str(said)) from error
+            failure = AnswerRefused if said == "invalid_grant" else SignInFailed
+            raise failure(str(said)) from error
         if not token.get("access_token"):
             raise SignInFailed("no access token")
         return token
