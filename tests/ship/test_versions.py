@@ -58,6 +58,10 @@ def test_the_pipeline_tries_no_test_twice() -> None:
     assert retried == {"runner_system_failure", "stuck_or_timeout_failure"}
     developers = toml("pyproject.toml")["dependency-groups"]["dev"]
     assert not [name for name in developers if "rerun" in name or "flaky" in name]
+    runs = [
+        line for line in (ROOT / ".ci/run").read_text().splitlines() if "pytest" in line
+    ]
+    assert runs == ["uv run pytest"]
 
 
 def reasons(job: Any) -> list[str]:
