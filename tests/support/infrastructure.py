@@ -152,6 +152,9 @@ def start(config: pytest.Config) -> None:
     if DIRECTORY not in os.environ:
         config.stash[_STARTED] = holder = _Holder()
         os.environ[DIRECTORY] = str(holder.directory)
+        if config.option.basetemp is None:
+            # pytest's own is closed to PostgreSQL's user whenever another run begins.
+            config.option.basetemp = str(holder.directory / "pytest")
         holder.start()
 
 
