@@ -42,8 +42,7 @@ def policy(issuer: str | None) -> str:
 
 class PageMiddleware:
     """Refuses changes that another site has a browser send, and what is too long. Adds
-    safe headers to each
-    answer, and the session if it was renewed meanwhile."""
+    safe headers to each answer, and the session if it was renewed meanwhile."""
 
     def __init__(self, app: ASGIApp, *, origin: str, issuer: str | None) -> None:
         self._app = app
