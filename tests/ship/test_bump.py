@@ -37,10 +37,23 @@ def released(tmp_path: Path) -> Path:
         *(tmp_path / "repository", "pyproject.toml", "uv.lock"),
         *("libs/*/pyproject.toml", "services/*/pyproject.toml", ".gitlab/*.j2"),
     )
+    set_versions(at, "0.1.0")
     commit(at, "feat(worker): pack an order")
     commit(at, "fix(worker): pack it once")
     poe(at, "bump", "1.0.0", "--yes")
     return at
+
+
+def projects(at: Path) -> list[Path]:
+    return [at / "pyproject.toml", *at.glob("*/*/pyproject.toml")]
+
+
+def set_versions(at: Path, version: str) -> None:
+    """Whatever was released of this repository is not of that one."""
+    for path in projects(at):
+        ours = tomllib.loads(path.read_text())["project"]["version"]
+        old, new = (f'\nversion = "{number}"\n' for number in (ours, version))
+        path.write_text(path.read_text().replace(old, new, 1))
 
 
 def test_the_first_release_tells_what_there_is(released: Path) -> None:
@@ -59,8 +72,7 @@ def test_a_feature_raises_the_minor_version_everywhere(released: Path) -> None:
     assert git(released, "describe") == "v1.1.0"
     assert git(released, "log", "-1", "--format=%s") == "chore(release): 1.1.0"
     assert git(released, "status", "--porcelain") == ""
-    ours = [released / "pyproject.toml", *released.glob("*/*/pyproject.toml")]
-    read = [tomllib.loads(path.read_text())["project"] for path in ours]
+    read = [tomllib.loads(path.read_text())["project"] for path in projects(released)]
     assert {project["version"] for project in read} == {"1.1.0"}
     assert len(read) > 5
     lock = tomllib.loads((released / "uv.lock").read_text())["package"]
