@@ -1,4 +1,5 @@
-"""What no page of ours sends is refused as the sender's mistake, and no page fails."""
+"""The console refuses what none of its pages sends as the sender's mistake, and fails
+at nothing."""
 
 import re
 from pathlib import Path

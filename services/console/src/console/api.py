@@ -14,7 +14,7 @@ Json = dict[str, Any]
 TIMEOUT_SECONDS = 15.0
 UNAUTHENTICATED, FORBIDDEN, NOT_FOUND = 401, 403, 404
 _PATH = re.compile(r"(/(?!\.\.?(/|$))[\w.~%-]+)+", re.ASCII)
-"""What `part` leaves, and no dots that lead upwards."""
+"""A path as `part` writes it; none of its parts leads upwards to another operation."""
 
 
 class ApiProblem(Exception):
@@ -129,7 +129,7 @@ class Api:
         self, method: str, path: str, headers: dict[str, str] | None = None, **sent: Any
     ) -> httpx2.Response:
         if not _PATH.fullmatch(path):
-            # An id that is none: it must not lead to another operation.
+            # Somebody typed an id that the API cannot have.
             raise ApiProblem(NOT_FOUND, {})
         try:
             answer = await self._http.request(

@@ -41,8 +41,9 @@ def policy(issuer: str | None) -> str:
 
 
 class PageMiddleware:
-    """Refuses changes that another site has a browser send, and what is too long. Adds
-    safe headers to each answer, and the session if it was renewed meanwhile."""
+    """Refuses changes that another site has a browser send, and bodies over
+    `LONGEST_BODY`. Adds safe headers to each answer, and the session if it was renewed
+    meanwhile."""
 
     def __init__(self, app: ASGIApp, *, origin: str, issuer: str | None) -> None:
         self._app = app

@@ -43,7 +43,8 @@ class SignInFailed(Exception):
 
 
 class AnswerRefused(SignInFailed):
-    """What a browser has brought is no answer of the issuer to this sign-in."""
+    """The browser brings no answer that the issuer gave to this sign-in, so it signs in
+    anew."""
 
 
 class Issuer:
